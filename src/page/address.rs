@@ -1,0 +1,88 @@
+//! Where a page is: file id, page id, extent id, and the byte offset they stand for.
+
+use super::{EXTENT_PAGES, PAGE_BYTES};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The number of a file inside its database. 1 is the primary data file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FileId(pub u16);
+
+/// The number of a page inside its file; page n begins at byte n x 8192.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PageId(pub u32);
+
+/// The number of an extent (eight pages, 64 KiB) inside its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExtentId(pub u32);
+
+/// A page of a database, written `(1:1314)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PageAddress {
+    /// The file.
+    pub file: FileId,
+    /// The page in it.
+    pub page: PageId,
+}
+
+impl PageId {
+    /// Byte offset of the page in its file.
+    pub fn offset_bytes(self) -> u64 {
+        u64::from(self.0) * PAGE_BYTES as u64
+    }
+
+    /// The extent that holds the page.
+    pub fn extent(self) -> ExtentId {
+        ExtentId(self.0 / EXTENT_PAGES)
+    }
+}
+
+impl ExtentId {
+    /// The first of the extent's eight pages.
+    pub fn first_page(self) -> PageId {
+        PageId(self.0 * EXTENT_PAGES)
+    }
+}
+
+impl PageAddress {
+    /// Page `page` of file `file`.
+    pub fn new(file: FileId, page: PageId) -> Self {
+        Self { file, page }
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for PageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for PageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}:{})", self.file, self.page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_prints_as_sql_server_prints_it() {
+        let address = PageAddress::new(FileId(1), PageId(510_524));
+        assert_eq!(address.to_string(), "(1:510524)");
+        assert_eq!(address.page.offset_bytes(), 0xf947_8000);
+    }
+
+    #[test]
+    fn offsets_go_beyond_four_gigabytes() {
+        assert_eq!(PageId(u32::MAX).offset_bytes(), 35_184_372_080_640);
+        assert_eq!(PageId(17).extent().first_page(), PageId(16));
+    }
+}

@@ -1,0 +1,138 @@
+//! Allocation: which pages are in use, and the fixed places of the pages that say so
+//! (docs/page-format.md, section 4).
+//!
+//! A PFS page holds one byte for each of 8,088 pages; a GAM, SGAM, DIFF or ML page holds one bit
+//! for each of 63,904 extents. All of them recur through the whole file.
+
+use super::address::{FileId, PageId};
+use super::kind::PageType;
+use super::{EXTENT_PAGES, Page};
+
+/// Pages that one PFS page describes.
+pub const PFS_INTERVAL_PAGES: u32 = 8088;
+/// Extents that one GAM, SGAM, DIFF or ML page describes.
+pub const GAM_INTERVAL_EXTENTS: u32 = 63_904;
+/// Pages that one GAM, SGAM, DIFF or ML page describes.
+pub const GAM_INTERVAL_PAGES: u32 = GAM_INTERVAL_EXTENTS * EXTENT_PAGES;
+/// Byte offset of the first PFS byte in a PFS page.
+pub const PFS_BYTES_OFFSET: usize = 100;
+/// Byte offset of the bitmap in a GAM, SGAM, DIFF, ML or IAM page.
+pub const BITMAP_OFFSET: usize = 194;
+/// Bytes of that bitmap.
+pub const BITMAP_BYTES: usize = GAM_INTERVAL_EXTENTS as usize / 8;
+/// Page id of the boot page, in the primary file only.
+pub const BOOT_PAGE: PageId = PageId(9);
+
+const FIRST_PFS: u32 = 1;
+const FIRST_GAM: u32 = 2;
+const FIRST_SGAM: u32 = 3;
+const DIFF_OFFSET: u32 = 6;
+const ML_OFFSET: u32 = 7;
+
+/// One byte of a PFS page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PfsByte(pub u8);
+
+impl PfsByte {
+    /// Bit of an allocated page.
+    pub const ALLOCATED: u8 = 0x40;
+    /// Bit of a page in a mixed extent.
+    pub const MIXED: u8 = 0x20;
+    /// Bit of an IAM page.
+    pub const IAM: u8 = 0x10;
+
+    /// The byte that `pfs` (torn bits already restored) holds for `page`.
+    pub fn of(pfs: &Page, page: PageId) -> Self {
+        let index = page.0 % PFS_INTERVAL_PAGES;
+        Self(pfs.bytes()[PFS_BYTES_OFFSET + index as usize])
+    }
+
+    /// True if the page is in use. Lower bits may be stale on free pages, so only this one counts.
+    pub fn is_allocated(self) -> bool {
+        self.0 & Self::ALLOCATED != 0
+    }
+}
+
+/// The bit that the map page `map` (torn bits already restored) holds for `page`'s extent. In a
+/// GAM, true means that the extent is free.
+pub fn extent_bit(map: &Page, page: PageId) -> bool {
+    let extent = page.extent().0 % GAM_INTERVAL_EXTENTS;
+    map.bytes()[BITMAP_OFFSET + extent as usize / 8] >> (extent % 8) & 1 != 0
+}
+
+/// The PFS page that describes `page`.
+pub fn pfs_page_of(page: PageId) -> PageId {
+    match page.0 / PFS_INTERVAL_PAGES {
+        0 => PageId(FIRST_PFS),
+        interval => PageId(interval * PFS_INTERVAL_PAGES),
+    }
+}
+
+/// The GAM page that describes `page`.
+pub fn gam_page_of(page: PageId) -> PageId {
+    match page.0 / GAM_INTERVAL_PAGES {
+        0 => PageId(FIRST_GAM),
+        interval => PageId(interval * GAM_INTERVAL_PAGES),
+    }
+}
+
+/// What must stand at `page` of file `file` by its position alone; `None` for ordinary pages.
+///
+/// At page 516,855,552 (3.94 TB) the formulas for PFS and GAM meet; PFS is answered there.
+pub fn fixed_page_type(file: FileId, page: PageId) -> Option<PageType> {
+    let in_gam_interval = page.0 % GAM_INTERVAL_PAGES;
+    let first_interval = page.0 < GAM_INTERVAL_PAGES;
+    match page.0 {
+        0 => Some(PageType::FileHeader),
+        FIRST_PFS => Some(PageType::Pfs),
+        FIRST_GAM => Some(PageType::Gam),
+        FIRST_SGAM => Some(PageType::Sgam),
+        n if n == BOOT_PAGE.0 && file == FileId(1) => Some(PageType::Boot),
+        n if n % PFS_INTERVAL_PAGES == 0 => Some(PageType::Pfs),
+        _ if in_gam_interval == DIFF_OFFSET => Some(PageType::DiffMap),
+        _ if in_gam_interval == ML_OFFSET => Some(PageType::MlMap),
+        _ if in_gam_interval == 0 => Some(PageType::Gam),
+        _ if in_gam_interval == 1 && !first_interval => Some(PageType::Sgam),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A published DBCC PAGE of (1:8777733) names the pages that describe it.
+    #[test]
+    fn the_maps_of_a_published_page_are_found() {
+        let page = PageId(8_777_733);
+        assert_eq!(gam_page_of(page), PageId(8_690_944));
+        assert_eq!(pfs_page_of(page), PageId(8_775_480));
+        let kind = |n| fixed_page_type(FileId(1), PageId(n));
+        assert_eq!(kind(8_690_944), Some(PageType::Gam));
+        assert_eq!(kind(8_690_945), Some(PageType::Sgam));
+        assert_eq!(kind(8_690_950), Some(PageType::DiffMap));
+        assert_eq!(kind(8_690_951), Some(PageType::MlMap));
+        assert_eq!(kind(8_775_480), Some(PageType::Pfs));
+        assert_eq!(kind(8_777_733), None);
+    }
+
+    #[test]
+    fn the_first_extents_of_a_primary_file_are_as_documented() {
+        let kinds: Vec<_> = (0..10).map(|n| fixed_page_type(FileId(1), PageId(n))).collect();
+        use PageType::{Boot, DiffMap, FileHeader, Gam, MlMap, Pfs, Sgam};
+        assert_eq!(kinds[..4], [Some(FileHeader), Some(Pfs), Some(Gam), Some(Sgam)]);
+        assert_eq!(kinds[4..], [None, None, Some(DiffMap), Some(MlMap), None, Some(Boot)]);
+        assert_eq!(fixed_page_type(FileId(3), PageId(9)), None);
+    }
+
+    #[test]
+    fn bits_and_bytes_are_counted_from_the_interval_start() {
+        let mut map = Page::ZERO;
+        map.bytes_mut()[BITMAP_OFFSET + 1] = 0b100;
+        assert!(extent_bit(&map, PageId(10 * 8 + 3)));
+        assert!(extent_bit(&map, PageId(GAM_INTERVAL_PAGES + 10 * 8)));
+        assert!(!extent_bit(&map, PageId(11 * 8)));
+        map.bytes_mut()[PFS_BYTES_OFFSET + 5] = 0x64;
+        assert!(PfsByte::of(&map, PageId(PFS_INTERVAL_PAGES * 3 + 5)).is_allocated());
+    }
+}

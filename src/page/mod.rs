@@ -1,0 +1,90 @@
+//! What SQL Server wrote: pages, their headers, checksums and allocation bytes.
+//!
+//! Bytes come in, facts go out. No files, no threads, no opinions about damage; those are made
+//! further down. Every offset is drawn, with its source, in `docs/page-format.md`.
+
+pub mod address;
+pub mod allocation;
+pub mod boot;
+pub mod checksum;
+pub mod file_header;
+pub mod header;
+pub mod kind;
+pub mod record;
+pub mod torn;
+
+use bytemuck::{Pod, Zeroable};
+
+#[cfg(target_endian = "big")]
+compile_error!("pagescrub reads little-endian pages in place; big-endian targets are not supported");
+
+/// Bytes of one page.
+pub const PAGE_BYTES: usize = 8192;
+/// Bytes of one sector, the unit of the checksum (section 2), whatever the disk's own sector is.
+pub const SECTOR_BYTES: usize = 512;
+/// Sectors of one page.
+pub const PAGE_SECTORS: usize = PAGE_BYTES / SECTOR_BYTES;
+/// 32-bit words of one page.
+pub const PAGE_WORDS: usize = PAGE_BYTES / 4;
+/// Pages of one extent.
+pub const EXTENT_PAGES: u32 = 8;
+
+/// One whole page. Never partial: a file's short tail is a finding, not a page.
+///
+/// Aligned to 4096 bytes so that a `Vec<Page>` can be filled by unbuffered reads and any mapped
+/// page can be looked at in place.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(4096))]
+pub struct Page([u8; PAGE_BYTES]);
+
+impl Page {
+    /// The page of zeros.
+    pub const ZERO: Self = Self([0; PAGE_BYTES]);
+
+    /// Copies `bytes` into a page.
+    pub fn new(bytes: &[u8; PAGE_BYTES]) -> Self {
+        Self(*bytes)
+    }
+
+    /// The bytes as pages without copying, or `None` if they are not whole pages that start at a
+    /// multiple of 4096 in memory.
+    pub fn slice_of(bytes: &[u8]) -> Option<&[Self]> {
+        bytemuck::try_cast_slice(bytes).ok()
+    }
+
+    /// The 8192 bytes.
+    pub fn bytes(&self) -> &[u8; PAGE_BYTES] {
+        &self.0
+    }
+
+    /// The 8192 bytes, writable.
+    pub fn bytes_mut(&mut self) -> &mut [u8; PAGE_BYTES] {
+        &mut self.0
+    }
+
+    /// The page as 2048 little-endian words.
+    pub fn words(&self) -> &[u32; PAGE_WORDS] {
+        bytemuck::cast_ref(&self.0)
+    }
+
+    /// True if every byte is zero.
+    pub fn is_zero(&self) -> bool {
+        self.words().iter().all(|&word| word == 0)
+    }
+
+    /// The little-endian `u16` at byte `offset` (at most 8190).
+    pub fn u16_at(&self, offset: usize) -> u16 {
+        u16::from_le_bytes([self.0[offset], self.0[offset + 1]])
+    }
+
+    /// The little-endian `u32` at byte `offset` (at most 8188).
+    pub fn u32_at(&self, offset: usize) -> u32 {
+        u32::from(self.u16_at(offset)) | u32::from(self.u16_at(offset + 2)) << 16
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Page{:?}", header::PageHeader::of(self))
+    }
+}

@@ -1,0 +1,91 @@
+//! The FixedVar record: a fixed part, a null bitmap, then variable columns
+//! (docs/page-format.md, sections 5.1 and 6.2).
+
+use super::{PAGE_BYTES, Page};
+
+/// Set in status byte A when the record has variable columns.
+const HAS_VARIABLE_COLUMNS: u8 = 0x20;
+/// Marks the end offset of a complex column.
+const COMPLEX_COLUMN: u16 = 0x8000;
+
+/// A record inside a page whose torn bits were already restored. Every access is bounds-checked:
+/// the offsets inside a record are not to be trusted.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The record that starts at byte `offset` of `page`; `None` if that is outside the page.
+    pub fn at(page: &'a Page, offset: usize) -> Option<Self> {
+        (offset < PAGE_BYTES).then(|| Self { bytes: &page.bytes()[offset..] })
+    }
+
+    /// Variable column `index`, counted from 0; `None` if the record has no such column or the
+    /// offsets lead out of the page.
+    pub fn variable(&self, index: usize) -> Option<&'a [u8]> {
+        if self.bytes.first()? & HAS_VARIABLE_COLUMNS == 0 {
+            return None;
+        }
+        let columns_at = usize::from(self.u16_at(2)?);
+        let columns = usize::from(self.u16_at(columns_at)?);
+        let count_at = columns_at + 2 + columns.div_ceil(8);
+        let count = usize::from(self.u16_at(count_at)?);
+        if index >= count {
+            return None;
+        }
+        let end_of = |column: usize| {
+            let end = self.u16_at(count_at + 2 + 2 * column)? & !COMPLEX_COLUMN;
+            Some(usize::from(end))
+        };
+        let start = if index == 0 { count_at + 2 + 2 * count } else { end_of(index - 1)? };
+        self.bytes.get(start..end_of(index)?)
+    }
+
+    fn u16_at(&self, offset: usize) -> Option<u16> {
+        let pair = self.bytes.get(offset..offset + 2)?;
+        Some(u16::from_le_bytes([pair[0], pair[1]]))
+    }
+}
+
+/// UTF-16 bytes as text; what is no valid UTF-16 becomes U+FFFD.
+pub fn utf16(bytes: &[u8]) -> String {
+    let units: Vec<u16> =
+        bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    String::from_utf16_lossy(&units)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page_with_record(record: &[u8]) -> Page {
+        let mut page = Page::ZERO;
+        page.bytes_mut()[96..96 + record.len()].copy_from_slice(record);
+        page
+    }
+
+    #[test]
+    fn variable_columns_are_cut_at_their_end_offsets() {
+        let record = [
+            0x30, 0, 8, 0, 1, 2, 3, 4, // status, end of fixed part, fixed data
+            3, 0, 0, // three columns, null bitmap
+            2, 0, 19, 0, 20, 0, // two variable ones, their ends
+            b'h', b'i', b'!',
+        ];
+        let page = page_with_record(&record);
+        let record = Record::at(&page, 96).unwrap();
+        assert_eq!(record.variable(0), Some(&b"hi"[..]));
+        assert_eq!(record.variable(1), Some(&b"!"[..]));
+        assert_eq!(record.variable(2), None);
+    }
+
+    #[test]
+    fn lying_offsets_give_nothing() {
+        for record in [&[0x30, 0, 0xff, 0xff][..], &[0x30, 0, 4, 0, 0xff, 0xff], &[0x10, 0, 4, 0]] {
+            let page = page_with_record(record);
+            assert_eq!(Record::at(&page, 96).unwrap().variable(0), None);
+        }
+        assert!(Record::at(&Page::ZERO, PAGE_BYTES).is_none());
+    }
+}
