@@ -6,3 +6,4 @@
 #![cfg_attr(portable_simd, feature(portable_simd))]
 
 pub mod page;
+pub mod verify;

@@ -1,0 +1,8 @@
+//! Pages in, checksums out, as fast as memory delivers them.
+//!
+//! Every kernel equals [`crate::page::checksum::Checksum::of`] bit for bit; what a checksum means
+//! is decided in `diagnose`.
+
+pub mod engine;
+mod kernel;
+mod lanes;
