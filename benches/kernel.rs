@@ -7,6 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::page::checksum::{Checksum, seal};
 use pagescrub::page::{PAGE_BYTES, Page};
 use pagescrub::verify::engine::{Engine, supported};
+use pagescrub::verify::order::PageOrder;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::hint::black_box;
@@ -31,10 +32,14 @@ fn kernels(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes((PAGES * PAGE_BYTES) as u64)).sample_size(10);
     group.bench_function("read_linear", |b| b.iter(|| black_box(xor_of(&pages))));
     for kernel in supported() {
-        let engine = Engine::named(kernel.name).expect("supported");
-        group.bench_function(kernel.name, |b| b.iter(|| engine.checksums(&pages, &mut sums)));
-        let right = sums.iter().zip(&pages).all(|(sum, page)| *sum == Checksum::stored_in(page));
-        assert!(right, "{} computed a wrong checksum", kernel.name);
+        for order in PageOrder::ALL {
+            let engine = Engine::with_order(kernel, order);
+            let name = format!("{}_{order:?}", kernel.name);
+            group.bench_function(&name, |b| b.iter(|| engine.checksums(&pages, &mut sums)));
+            let right =
+                sums.iter().zip(&pages).all(|(sum, page)| *sum == Checksum::stored_in(page));
+            assert!(right, "{name} computed a wrong checksum");
+        }
     }
     group.finish();
 }

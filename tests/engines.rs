@@ -3,6 +3,7 @@
 use pagescrub::page::Page;
 use pagescrub::page::checksum::Checksum;
 use pagescrub::verify::engine::{Engine, supported};
+use pagescrub::verify::order::PageOrder;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -13,10 +14,15 @@ fn random_pages(count: usize, seed: u64) -> Vec<Page> {
     pages
 }
 
-fn engines() -> impl Iterator<Item = (&'static str, Engine)> {
-    supported().map(|kernel| kernel.name).chain(["cycle", "auto"]).map(|name| {
-        (name, Engine::named(name).expect("a supported kernel can be had by name"))
-    })
+fn engines() -> impl Iterator<Item = (String, Engine)> {
+    let ordered = supported().flat_map(|kernel| {
+        PageOrder::ALL
+            .map(|order| (format!("{} {order:?}", kernel.name), Engine::with_order(kernel, order)))
+    });
+    let named = supported().map(|kernel| kernel.name).chain(["cycle", "auto", "cpu"]).map(|name| {
+        (name.to_owned(), Engine::named(name).expect("a supported kernel can be had by name"))
+    });
+    ordered.chain(named)
 }
 
 fn sums_of(engine: &Engine, pages: &[Page]) -> Vec<Checksum> {
@@ -31,7 +37,7 @@ fn every_engine_equals_the_reference_at_odd_batch_sizes() {
         let pages = random_pages(count, 7 + count as u64);
         let expected: Vec<_> = pages.iter().map(Checksum::of).collect();
         for (name, engine) in engines() {
-            for _ in 0..supported().count() {
+            for _ in 0..2 * supported().count() {
                 assert_eq!(sums_of(&engine, &pages), expected, "{name}, {count} pages");
             }
         }

@@ -2,36 +2,59 @@
 //! chosen by default; each can be forced by name, and `cycle` rotates through all of them.
 
 use super::kernel;
-use crate::page::Page;
+use super::order::PageOrder;
 use crate::page::checksum::Checksum;
+use crate::page::{EXTENT_PAGES, Page};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+const ABREAST: usize = EXTENT_PAGES as usize;
+
+type Checksums = fn(&[Page], &mut [Checksum]);
 
 /// One way to compute checksums.
 pub struct Kernel {
     /// The name on the command line and in reports.
     pub name: &'static str,
     is_supported: fn() -> bool,
-    checksums: fn(&[Page], &mut [Checksum]),
+    linear: Checksums,
+    extent_abreast: Checksums,
 }
 
 /// Slowest first, so that the last supported one is the default.
 static KERNELS: &[Kernel] = &[
-    Kernel { name: "scalar", is_supported: || true, checksums: kernel::scalar },
+    Kernel {
+        name: "scalar",
+        is_supported: || true,
+        linear: kernel::scalar::<1>,
+        extent_abreast: kernel::scalar::<ABREAST>,
+    },
     #[cfg(target_arch = "aarch64")]
-    Kernel { name: "neon", is_supported: || true, checksums: kernel::four_lanes },
+    Kernel {
+        name: "neon",
+        is_supported: || true,
+        linear: kernel::four_lanes::<1>,
+        extent_abreast: kernel::four_lanes::<ABREAST>,
+    },
     #[cfg(target_arch = "x86_64")]
-    Kernel { name: "sse2", is_supported: || true, checksums: kernel::four_lanes },
+    Kernel {
+        name: "sse2",
+        is_supported: || true,
+        linear: kernel::four_lanes::<1>,
+        extent_abreast: kernel::four_lanes::<ABREAST>,
+    },
     #[cfg(target_arch = "x86_64")]
     Kernel {
         name: "avx2",
         is_supported: || is_x86_feature_detected!("avx2"),
-        checksums: kernel::avx2,
+        linear: kernel::avx2::<1>,
+        extent_abreast: kernel::avx2::<ABREAST>,
     },
     #[cfg(target_arch = "x86_64")]
     Kernel {
         name: "avx512",
         is_supported: || is_x86_feature_detected!("avx512f"),
-        checksums: kernel::avx512,
+        linear: kernel::avx512::<1>,
+        extent_abreast: kernel::avx512::<ABREAST>,
     },
 ];
 
@@ -41,16 +64,10 @@ pub fn supported() -> impl Iterator<Item = &'static Kernel> {
 }
 
 /// What computes the checksums of a scan.
-pub enum Engine {
-    /// One kernel for every batch.
-    Fixed(&'static Kernel),
-    /// Another kernel for each batch, in turn.
-    Cycle {
-        /// The supported kernels.
-        kernels: Vec<&'static Kernel>,
-        /// Batches so far.
-        turn: AtomicUsize,
-    },
+pub struct Engine {
+    /// One or, for `cycle`, all: every batch takes the next.
+    kernels: Vec<(&'static Kernel, PageOrder)>,
+    batches: AtomicUsize,
 }
 
 /// Why an engine cannot be had.
@@ -62,34 +79,46 @@ pub struct NoSuchEngine {
 impl Engine {
     /// The engine called `name`: `auto`, `cpu`, `cycle` or a kernel's name.
     pub fn named(name: &str) -> Result<Self, NoSuchEngine> {
-        match name {
-            "auto" | "cpu" => supported().last().map(Self::Fixed),
-            "cycle" => {
-                Some(Self::Cycle { kernels: supported().collect(), turn: AtomicUsize::new(0) })
+        let best_order = PageOrder::of_this_cpu();
+        let kernels: Vec<_> = match name {
+            "auto" | "cpu" => {
+                supported().last().map(|kernel| (kernel, best_order)).into_iter().collect()
             }
-            other => supported().find(|kernel| kernel.name == other).map(Self::Fixed),
+            "cycle" => {
+                supported().flat_map(|kernel| PageOrder::ALL.map(|order| (kernel, order))).collect()
+            }
+            other => supported()
+                .filter(|kernel| kernel.name == other)
+                .map(|kernel| (kernel, best_order))
+                .collect(),
+        };
+        if kernels.is_empty() {
+            return Err(NoSuchEngine { asked: name.to_owned() });
         }
-        .ok_or_else(|| NoSuchEngine { asked: name.to_owned() })
+        Ok(Self { kernels, batches: AtomicUsize::new(0) })
+    }
+
+    /// `kernel` with its pages read in `order`.
+    pub fn with_order(kernel: &'static Kernel, order: PageOrder) -> Self {
+        Self { kernels: vec![(kernel, order)], batches: AtomicUsize::new(0) }
     }
 
     /// Names of the kernels in use.
     pub fn kernel_names(&self) -> Vec<&'static str> {
-        match self {
-            Self::Fixed(kernel) => vec![kernel.name],
-            Self::Cycle { kernels, .. } => kernels.iter().map(|kernel| kernel.name).collect(),
-        }
+        let mut names: Vec<_> = self.kernels.iter().map(|(kernel, _)| kernel.name).collect();
+        names.dedup();
+        names
     }
 
     /// The checksum of each of `pages` into `sums` (same length), equal to the plain reference
     /// for every input.
     pub fn checksums(&self, pages: &[Page], sums: &mut [Checksum]) {
-        let kernel = match self {
-            Self::Fixed(kernel) => kernel,
-            Self::Cycle { kernels, turn } => {
-                kernels[turn.fetch_add(1, Ordering::Relaxed) % kernels.len()]
-            }
-        };
-        (kernel.checksums)(pages, sums);
+        let batch = self.batches.fetch_add(1, Ordering::Relaxed);
+        let (kernel, order) = self.kernels[batch % self.kernels.len()];
+        match order {
+            PageOrder::Linear => (kernel.linear)(pages, sums),
+            PageOrder::ExtentAbreast => (kernel.extent_abreast)(pages, sums),
+        }
     }
 }
 

@@ -1,28 +1,23 @@
 //! The checksum kernel: one generic body, one thin wrapper per instruction set.
 //!
-//! Eight pages of an extent are read side by side, sector by sector. A core's hardware
-//! prefetcher follows one stream per 4 KiB and restarts at each; eight open pages hide the
-//! restarts, which reads memory about 1.5 times as fast as one page after another. Each lane
-//! keeps `acc = rotl(acc, 1) ^ sector`: after sixteen sectors, sector i has been rotated by
-//! 15 - i, as the definition asks. Rotation distributes over XOR, so one horizontal XOR at the
-//! end of a page is enough, and the stored word is taken out of the sum afterwards.
+//! Each lane keeps `acc = rotl(acc, 1) ^ sector`: after sixteen sectors, sector i has been
+//! rotated by 15 - i, as the definition asks. Rotation distributes over XOR, so one horizontal
+//! XOR at the end of a page is enough, and the stored word is taken out of the sum afterwards.
+//! `ABREAST` pages are read side by side, sector by sector; see [`super::order`] for why.
 
 use super::lanes::{Lanes, fold, load, rotate_left_one, xor, zero};
 use crate::page::checksum::{Checksum, SECTOR_WORDS};
 use crate::page::header::PageHeader;
-use crate::page::{EXTENT_PAGES, PAGE_SECTORS, Page};
+use crate::page::{PAGE_SECTORS, Page};
 
-/// Pages read side by side.
-const ABREAST: usize = EXTENT_PAGES as usize;
-
-/// Computes the checksum of each page with `N` lanes.
+/// Computes the checksum of each page with `N` lanes, `ABREAST` pages side by side.
 #[inline(always)]
-fn checksums<const N: usize>(pages: &[Page], sums: &mut [Checksum]) {
+fn checksums<const N: usize, const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
     assert_eq!(pages.len(), sums.len(), "one checksum per page");
-    let (extents, rest) = pages.as_chunks::<ABREAST>();
-    let (extent_sums, rest_sums) = sums.as_chunks_mut::<ABREAST>();
-    for (extent, sums) in extents.iter().zip(extent_sums) {
-        *sums = abreast::<N, ABREAST>(extent);
+    let (groups, rest) = pages.as_chunks::<ABREAST>();
+    let (group_sums, rest_sums) = sums.as_chunks_mut::<ABREAST>();
+    for (group, sums) in groups.iter().zip(group_sums) {
+        *sums = abreast::<N, ABREAST>(group);
     }
     for (page, sum) in rest.iter().zip(rest_sums) {
         [*sum] = abreast::<N, 1>(std::array::from_ref(page));
@@ -48,8 +43,8 @@ fn sector_xor<const N: usize>(page: &Page, sector: usize) -> Lanes<N> {
     words.chunks_exact(N).fold(zero(), |sum, chunk| xor(sum, load(chunk)))
 }
 
-/// The plain reference, page by page.
-pub(super) fn scalar(pages: &[Page], sums: &mut [Checksum]) {
+/// The plain reference, page by page; no order but its own.
+pub(super) fn scalar<const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
     assert_eq!(pages.len(), sums.len(), "one checksum per page");
     for (page, sum) in pages.iter().zip(sums) {
         *sum = Checksum::of(page);
@@ -58,8 +53,8 @@ pub(super) fn scalar(pages: &[Page], sums: &mut [Checksum]) {
 
 /// Four lanes: SSE2 on x86-64, NEON on AArch64; both are part of the base instruction set.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(super) fn four_lanes(pages: &[Page], sums: &mut [Checksum]) {
-    checksums::<4>(pages, sums);
+pub(super) fn four_lanes<const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
+    checksums::<4, ABREAST>(pages, sums);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -72,24 +67,24 @@ mod x86 {
     use super::{Checksum, Page, checksums};
 
     #[target_feature(enable = "avx2")]
-    fn avx2_body(pages: &[Page], sums: &mut [Checksum]) {
-        checksums::<8>(pages, sums);
+    fn avx2_body<const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
+        checksums::<8, ABREAST>(pages, sums);
     }
 
     #[target_feature(enable = "avx512f")]
-    fn avx512_body(pages: &[Page], sums: &mut [Checksum]) {
-        checksums::<AVX512_LANES>(pages, sums);
+    fn avx512_body<const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
+        checksums::<AVX512_LANES, ABREAST>(pages, sums);
     }
 
-    pub(in crate::verify) fn avx2(pages: &[Page], sums: &mut [Checksum]) {
+    pub(in crate::verify) fn avx2<const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
         assert!(is_x86_feature_detected!("avx2"), "kernel chosen without its instruction set");
         // SAFETY: the assertion on the line above proved that this CPU has AVX2.
-        unsafe { avx2_body(pages, sums) }
+        unsafe { avx2_body::<ABREAST>(pages, sums) }
     }
 
-    pub(in crate::verify) fn avx512(pages: &[Page], sums: &mut [Checksum]) {
+    pub(in crate::verify) fn avx512<const ABREAST: usize>(pages: &[Page], sums: &mut [Checksum]) {
         assert!(is_x86_feature_detected!("avx512f"), "kernel chosen without its instruction set");
         // SAFETY: the assertion on the line above proved that this CPU has AVX-512F.
-        unsafe { avx512_body(pages, sums) }
+        unsafe { avx512_body::<ABREAST>(pages, sums) }
     }
 }

@@ -6,3 +6,4 @@
 pub mod engine;
 mod kernel;
 mod lanes;
+pub mod order;
