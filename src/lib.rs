@@ -5,5 +5,9 @@
 
 #![cfg_attr(portable_simd, feature(portable_simd))]
 
+pub mod diagnose;
+pub mod discover;
 pub mod page;
+pub mod plan;
+pub mod read;
 pub mod verify;

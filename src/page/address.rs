@@ -25,6 +25,42 @@ pub struct PageAddress {
     pub page: PageId,
 }
 
+/// Consecutive pages of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PageRange {
+    /// The first page.
+    pub first: PageId,
+    /// How many pages; 0 is an empty range.
+    pub pages: u32,
+}
+
+impl PageRange {
+    /// Pages from `first` up to, but without, `end`.
+    pub fn between(first: u32, end: u32) -> Self {
+        Self { first: PageId(first), pages: end.saturating_sub(first) }
+    }
+
+    /// The page after the last.
+    pub fn end(self) -> u32 {
+        self.first.0 + self.pages
+    }
+
+    /// Byte offset of the first page.
+    pub fn offset_bytes(self) -> u64 {
+        self.first.offset_bytes()
+    }
+
+    /// Bytes of all pages.
+    pub fn bytes(self) -> u64 {
+        u64::from(self.pages) * PAGE_BYTES as u64
+    }
+
+    /// The ids, ascending.
+    pub fn ids(self) -> impl Iterator<Item = PageId> {
+        (self.first.0..self.end()).map(PageId)
+    }
+}
+
 impl PageId {
     /// Byte offset of the page in its file.
     pub fn offset_bytes(self) -> u64 {

@@ -1,0 +1,143 @@
+//! Which pages SQL Server uses, asked before anything else is said of a page
+//! (docs/page-format.md, section 4.4).
+//!
+//! The PFS page of an interval decides, if it passes its own check. If it does not, the GAM page
+//! still tells which extents are free; for all others allocation is unknown, and said to be.
+
+use super::judge::judge;
+use super::verdict::{Allocation, Verdict};
+use crate::page::Page;
+use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::allocation::{
+    PFS_INTERVAL_PAGES, PfsByte, extent_bit, fixed_page_type, gam_page_of, pfs_page_of,
+};
+use crate::page::checksum::Checksum;
+use crate::page::header::PageHeader;
+use crate::page::kind::PageType;
+use crate::page::torn;
+use crate::read::PageSource;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Intervals of one file kept at a time: batches come in order, so few are in use at once.
+const INTERVALS_KEPT: usize = 16;
+
+/// The allocation of one file's pages, read on demand, one PFS interval at a time.
+pub struct AllocationMap {
+    file_id: FileId,
+    /// A log has one page and no PFS.
+    is_log: bool,
+    recent: Mutex<VecDeque<Arc<Interval>>>,
+}
+
+/// The allocation of the pages that one PFS page describes.
+pub struct Interval {
+    number: u32,
+    file_id: FileId,
+    told_by: Teller,
+}
+
+enum Teller {
+    /// The PFS page, torn bits restored.
+    Pfs(Box<Page>),
+    /// The PFS page is bad; the GAM pages over the interval that can still be read.
+    Gam(Vec<(PageId, Page)>),
+    /// There is nothing but allocated pages.
+    Log,
+}
+
+impl AllocationMap {
+    /// The map of file `file_id`.
+    pub fn new(file_id: FileId, is_log: bool) -> Self {
+        Self { file_id, is_log, recent: Mutex::new(VecDeque::new()) }
+    }
+
+    /// The interval that holds `page`, read from `source` unless it was used recently.
+    pub fn interval_of(&self, page: PageId, source: &dyn PageSource) -> Arc<Interval> {
+        let number = page.0 / PFS_INTERVAL_PAGES;
+        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = recent().iter().find(|interval| interval.number == number) {
+            return Arc::clone(known);
+        }
+        // Read without the lock: two threads may read the same interval, which is harmless.
+        let interval = Arc::new(self.read_interval(number, source));
+        let mut recent = recent();
+        recent.truncate(INTERVALS_KEPT - 1);
+        recent.push_front(Arc::clone(&interval));
+        interval
+    }
+
+    fn read_interval(&self, number: u32, source: &dyn PageSource) -> Interval {
+        let told_by = if self.is_log {
+            Teller::Log
+        } else {
+            let first = PageId(number * PFS_INTERVAL_PAGES);
+            match self.sound_page(pfs_page_of(first), PageType::Pfs, source) {
+                Some(pfs) => Teller::Pfs(pfs),
+                None => Teller::Gam(self.gams_over(first, source)),
+            }
+        };
+        Interval { number, file_id: self.file_id, told_by }
+    }
+
+    fn gams_over(&self, first: PageId, source: &dyn PageSource) -> Vec<(PageId, Page)> {
+        let last = PageId(first.0.saturating_add(PFS_INTERVAL_PAGES - 1));
+        let mut at = vec![gam_page_of(first), gam_page_of(last)];
+        at.dedup();
+        at.into_iter()
+            .filter_map(|gam| Some((gam, *self.sound_page(gam, PageType::Gam, source)?)))
+            .collect()
+    }
+
+    /// The page at `at` with its torn bits restored, if it is of type `expected` and passes every
+    /// check, at the first read or at one past the cache.
+    fn sound_page(
+        &self,
+        at: PageId,
+        expected: PageType,
+        source: &dyn PageSource,
+    ) -> Option<Box<Page>> {
+        let mut first_look = vec![Page::ZERO];
+        let is_sound = |page: &Page| {
+            let place = PageAddress::new(self.file_id, at);
+            let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
+            let passes = matches!(
+                verdict,
+                Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Unprotected
+            );
+            passes && PageHeader::of(page).page_type == expected.m_type()
+        };
+        if source.fill(at, &mut first_look).is_ok() && is_sound(&first_look[0]) {
+            return Some(Box::new(torn::restored(&first_look[0])));
+        }
+        let second_look = source.fill_uncached(at).ok()?;
+        is_sound(&second_look).then(|| Box::new(torn::restored(&second_look)))
+    }
+}
+
+impl Interval {
+    /// True if the interval holds `page`.
+    pub fn holds(&self, page: PageId) -> bool {
+        page.0 / PFS_INTERVAL_PAGES == self.number
+    }
+
+    /// Whether `page`, which the interval holds, is in use.
+    pub fn of(&self, page: PageId) -> Allocation {
+        match &self.told_by {
+            Teller::Log => Allocation::Allocated,
+            Teller::Pfs(pfs) if PfsByte::of(pfs, page).is_allocated() => Allocation::Allocated,
+            Teller::Pfs(_) => Allocation::Free,
+            // Pages with a fixed place are in use wherever that place is.
+            Teller::Gam(_) if fixed_page_type(self.file_id, page).is_some() => {
+                Allocation::Allocated
+            }
+            Teller::Gam(gams) => {
+                let gam = gams.iter().find(|(at, _)| *at == gam_page_of(page));
+                match gam {
+                    Some((_, gam)) if extent_bit(gam, page) => Allocation::Free,
+                    _ => Allocation::Unknown,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What can be said of one page.
+
+use crate::page::address::PageAddress;
+use crate::page::checksum::Checksum;
+use crate::page::header::Protection;
+use crate::page::torn::TornCheck;
+use crate::read::ReadError;
+
+/// The verdict on one page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Allocated, in its place, and its checksum agrees.
+    IntactChecksum,
+    /// Allocated, in its place, and its torn bits agree. Weak: most damage leaves them alone.
+    IntactTorn,
+    /// Carries no protection, so nothing was verified.
+    Unprotected,
+    /// Not allocated; SQL Server never reads it.
+    Free(FreeContent),
+    /// Bad at first, good when read again.
+    Transient,
+    /// Bad.
+    Suspect(SuspectReason),
+}
+
+/// What a free page holds: old content of the disk or of the database, which means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FreeContent {
+    /// Only zeros.
+    Zero,
+    /// Something that looks like a page.
+    Stale {
+        /// What its flag claims.
+        protection: Protection,
+        /// Whether the claim holds; true for no claim.
+        holds: bool,
+        /// Whether it carries the id of its place.
+        right_id: bool,
+    },
+}
+
+/// Why a page is bad.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuspectReason {
+    /// Msg 824, event type 2.
+    BadChecksum {
+        /// What the page carries; SQL Server's *expected*.
+        stored: Checksum,
+        /// What its bytes give; SQL Server's *actual*.
+        computed: Checksum,
+    },
+    /// Msg 824, event type 3.
+    TornPage(TornCheck),
+    /// Msg 824, event type 1: a whole page of another place.
+    WrongPageId {
+        /// Where it was found.
+        expected: PageAddress,
+        /// Where it says it belongs.
+        found: PageAddress,
+    },
+    /// Msg 824, event type 1: allocated, and nothing but zeros.
+    Zeroed,
+    /// Msg 824, event type 1: no page header.
+    BadHeader,
+    /// Msg 823, event type 1: the operating system could not read it.
+    Unreadable(ReadError),
+}
+
+impl SuspectReason {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BadChecksum { .. } => "bad_checksum",
+            Self::TornPage(_) => "torn_page",
+            Self::WrongPageId { .. } => "wrong_page_id",
+            Self::Zeroed => "zeroed",
+            Self::BadHeader => "bad_header",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+
+    /// `event_type` of msdb.dbo.suspect_pages (section 10.1).
+    pub fn event_type(&self) -> u8 {
+        match self {
+            Self::BadChecksum { .. } => 2,
+            Self::TornPage(_) => 3,
+            Self::WrongPageId { .. } | Self::Zeroed | Self::BadHeader | Self::Unreadable(_) => 1,
+        }
+    }
+}
+
+/// Whether SQL Server uses a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// It does.
+    Allocated,
+    /// It does not.
+    Free,
+    /// The page that would tell is bad itself.
+    Unknown,
+}

@@ -1,0 +1,259 @@
+//! What a file is, from its bytes (docs/page-format.md, section 5.4).
+//!
+//! A data file whose first pages are damaged is still a data file, and it is the one that most
+//! needs to be scanned: the fixed pages vote, then pages sampled through the file.
+
+use super::paths::{Candidate, explain};
+use super::{FileKind, holes, sample};
+use crate::page::address::{FileId, PageId, PageRange};
+use crate::page::allocation::{BOOT_PAGE, PFS_INTERVAL_PAGES, fixed_page_type};
+use crate::page::boot::BootPage;
+use crate::page::checksum::Checksum;
+use crate::page::file_header::FileHeader;
+use crate::page::header::{PageHeader, Protection};
+use crate::page::kind::PageType;
+use crate::page::torn::TornCheck;
+use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+
+/// Fixed pages that must agree before a file with a damaged first page counts as a data file.
+const VOTES_MIN: usize = 2;
+/// Pages sampled through a file whose first pages say nothing.
+const SAMPLES: u32 = 64;
+/// Sampled pages that must carry their own id.
+const SAMPLE_VOTES_MIN: usize = 4;
+/// First byte of a log's first block.
+const LOG_BLOCK_MARK: u8 = 0xab;
+
+/// What a look into a file found.
+pub enum Look {
+    /// Pages to verify.
+    Scannable(Box<Identity>),
+    /// Not scanned, and why.
+    Declined {
+        /// What it is instead.
+        kind: FileKind,
+        /// In words.
+        why: String,
+    },
+    /// Could not be looked into.
+    Failed {
+        /// The operating system's words.
+        why: String,
+    },
+}
+
+/// What is known of a scannable file.
+pub struct Identity {
+    /// Data or log.
+    pub kind: FileKind,
+    /// Bytes to scan.
+    pub bytes: u64,
+    /// By page 0, else by majority of the fixed pages.
+    pub file_id: FileId,
+    /// If page 0 passes its check.
+    pub header: Option<FileHeader>,
+    /// If this is a primary file with a recognisable boot page.
+    pub boot: Option<BootPage>,
+    /// Stored parts.
+    pub stored: Vec<PageRange>,
+}
+
+/// Looks into `candidate`.
+pub fn look(candidate: &Candidate) -> Look {
+    match File::open(&candidate.path).and_then(|file| look_into(file, candidate)) {
+        Ok(look) => look,
+        Err(error) => Look::Failed { why: explain(&error) },
+    }
+}
+
+fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
+    let bytes = file.seek(SeekFrom::End(0))?;
+    let beginning = sample::beginning(&mut file);
+    if let Some((kind, why)) = beginning.as_ref().ok().and_then(|b| foreign(b, bytes)) {
+        return Ok(Look::Declined { kind, why });
+    }
+    if bytes / PAGE_BYTES as u64 > u64::from(u32::MAX) {
+        let why = "larger than 2^32 pages, more than a data file can have".to_owned();
+        return Ok(Look::Declined { kind: FileKind::Unknown, why });
+    }
+    let pages = (bytes / PAGE_BYTES as u64) as u32;
+    let Some((kind, file_id)) = vote(&mut file, pages) else {
+        // A medium that cannot even be read is not "something else".
+        beginning?;
+        let why = "not a database file: no page header at the start, none where samples were taken";
+        return Ok(Look::Declined { kind: FileKind::Unknown, why: why.to_owned() });
+    };
+    Ok(Look::Scannable(Box::new(identity(file, candidate, kind, file_id, bytes))))
+}
+
+fn identity(
+    mut file: File,
+    candidate: &Candidate,
+    kind: FileKind,
+    file_id: FileId,
+    bytes: u64,
+) -> Identity {
+    let bytes = if candidate.is_block_device { database_bytes(&mut file, bytes) } else { bytes };
+    let pages = (bytes / PAGE_BYTES as u64) as u32;
+    let mut stored = holes::stored_ranges(&file, pages);
+    if kind == FileKind::Log {
+        stored = vec![PageRange::between(0, 1)];
+    }
+    Identity {
+        kind,
+        bytes,
+        file_id,
+        header: file_header(&mut file),
+        boot: boot(&mut file, file_id),
+        stored,
+    }
+}
+
+/// Files that say at their first bytes what else they are.
+fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
+    let text = String::from_utf8_lossy(&beginning[..beginning.len().min(256)]).to_lowercase();
+    let html = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    let (kind, why) = if beginning.starts_with(b"TAPE") {
+        (
+            FileKind::Backup,
+            "a backup; this version scans data files only. Restore it, or scan the database's own files",
+        )
+    } else if beginning.starts_with(b"MSSQLBAK") {
+        (
+            FileKind::CompressedBackup,
+            "a compressed backup; this version scans data files only. Restore it, or scan the database's own files",
+        )
+    } else if text.starts_with("version https://git-lfs") {
+        (FileKind::Unknown, "a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
+    } else if html.starts_with("<!doctype") || html.starts_with("<html") {
+        (FileKind::Unknown, "an HTML page, not a database file; was the download an error page?")
+    } else if bytes == 0 {
+        (FileKind::Unknown, "empty: not a single byte")
+    } else if bytes < PAGE_BYTES as u64 {
+        (FileKind::Unknown, "smaller than one page of 8192 bytes")
+    } else {
+        return None;
+    };
+    Some((kind, why.to_owned()))
+}
+
+/// Kind and file id by the fixed pages, else by samples.
+fn vote(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
+    let mut ids = Vec::new();
+    for page in (0..pages.min(EXTENT_PAGES)).map(PageId) {
+        let Ok(content) = sample::page(file, page) else { continue };
+        let header = PageHeader::of(&content);
+        let expected = fixed_page_type(FileId(header.file_id), page);
+        let is_typed = expected == Some(PageType::of(header.page_type));
+        if header.header_version == 1 && header.page_id == page.0 && is_typed {
+            ids.push(header.file_id);
+        }
+    }
+    let first_page_speaks = ids.first().is_some() && first_page_is_header(file);
+    if first_page_speaks && ids.len() < VOTES_MIN && is_log(file, pages) {
+        return Some((FileKind::Log, FileId(ids[0])));
+    }
+    if first_page_speaks || ids.len() >= VOTES_MIN {
+        return Some((FileKind::Data, FileId(majority(&ids)?)));
+    }
+    sampled_file_id(file, pages).map(|id| (FileKind::Data, id))
+}
+
+fn first_page_is_header(file: &mut File) -> bool {
+    let is_header = |page: &Page| PageHeader::of(page).page_type == PageType::FileHeader.m_type();
+    sample::page(file, PageId(0)).is_ok_and(|page| is_header(&page))
+}
+
+fn is_log(file: &mut File, pages: u32) -> bool {
+    let by_header = file_header(file).is_some_and(|header| header.is_log());
+    let starts_a_block = |page: Page| page.bytes()[0] == LOG_BLOCK_MARK;
+    by_header || (pages > 1 && sample::page(file, PageId(1)).is_ok_and(starts_a_block))
+}
+
+/// The file id on which most of the pages that carry their own id agree.
+fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
+    let step = (pages / SAMPLES).max(1);
+    let mut ids = Vec::new();
+    let mut written = 0;
+    for page in (0..pages).step_by(step as usize).map(PageId) {
+        let Ok(content) = sample::page(file, page) else { continue };
+        let header = PageHeader::of(&content);
+        written += usize::from(!content.is_zero());
+        if header.is_sane() && header.page_id == page.0 {
+            ids.push(header.file_id);
+        }
+    }
+    let convincing = ids.len() >= SAMPLE_VOTES_MIN && 2 * ids.len() >= written;
+    convincing.then(|| majority(&ids)).flatten().map(FileId)
+}
+
+/// The most frequent value; of equals, the smallest.
+fn majority(ids: &[u16]) -> Option<u16> {
+    let votes = |id: &u16| ids.iter().filter(|other| *other == id).count();
+    ids.iter().copied().max_by_key(|id| (votes(id), std::cmp::Reverse(*id)))
+}
+
+fn file_header(file: &mut File) -> Option<FileHeader> {
+    let page = sample::page(file, PageId(0)).ok()?;
+    passes_its_check(&page).then(|| FileHeader::of(&page)).flatten()
+}
+
+/// The boot page is used for words on the report only, so a damaged one may still speak if it is
+/// recognisable.
+fn boot(file: &mut File, file_id: FileId) -> Option<BootPage> {
+    let page = (file_id == FileId(1)).then(|| sample::page(file, BOOT_PAGE).ok()).flatten()?;
+    let header = PageHeader::of(&page);
+    let is_boot = header.page_type == PageType::Boot.m_type() && header.page_id == BOOT_PAGE.0;
+    is_boot.then(|| BootPage::of(&page))
+}
+
+fn passes_its_check(page: &Page) -> bool {
+    match PageHeader::of(page).protection() {
+        Protection::Checksum => Checksum::of(page) == Checksum::stored_in(page),
+        Protection::Torn => TornCheck::of(page).is_intact(),
+        Protection::None => PageHeader::of(page).is_sane(),
+    }
+}
+
+/// How much of a block device a database covers: up to the last PFS interval that has its PFS
+/// page, since a device is usually larger than what was put on it.
+fn database_bytes(file: &mut File, device_bytes: u64) -> u64 {
+    let device_pages = device_bytes / PAGE_BYTES as u64;
+    let mut covered = u64::from(PFS_INTERVAL_PAGES);
+    while covered < device_pages && is_pfs(file, PageId(covered as u32)) {
+        covered += u64::from(PFS_INTERVAL_PAGES);
+    }
+    covered.min(device_pages) * PAGE_BYTES as u64
+}
+
+fn is_pfs(file: &mut File, page: PageId) -> bool {
+    sample::page(file, page).is_ok_and(|content| {
+        let header = PageHeader::of(&content);
+        header.page_id == page.0 && header.page_type == PageType::Pfs.m_type()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_foreign_says_what_it_is() {
+        let why = |bytes: &[u8]| foreign(bytes, bytes.len() as u64).map(|(_, why)| why);
+        assert!(why(b"").unwrap().contains("empty"));
+        assert!(why(b"x").unwrap().contains("smaller"));
+        assert!(why(b"version https://git-lfs.github.com/spec/v1\n").unwrap().contains("LFS"));
+        assert!(why(b"\n <!DOCTYPE html>").unwrap().contains("HTML"));
+        assert!(why(&[b"TAPE", &[0; 9000][..]].concat()).unwrap().contains("backup"));
+        assert_eq!(why(&[0; 8192]), None);
+    }
+
+    #[test]
+    fn the_majority_is_the_most_frequent() {
+        assert_eq!(majority(&[1, 3, 3]), Some(3));
+        assert_eq!(majority(&[4, 1]), Some(1));
+        assert_eq!(majority(&[]), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! Counting out the batches of a plan.
+
+use super::{ExtentBatch, Plan, PlannedFile};
+use crate::page::address::PageRange;
+use crate::page::allocation::PFS_INTERVAL_PAGES;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The batches of a plan: one from each device in turn, each device's files one after another.
+pub struct Batches<'a> {
+    plan: &'a Plan,
+    /// Devices with work left, the next one in front.
+    devices: VecDeque<VecDeque<FileCursor>>,
+}
+
+/// How far one file has been counted out.
+struct FileCursor {
+    file: usize,
+    next_page: u32,
+    /// The stored range at or after `next_page`.
+    stored_index: usize,
+}
+
+impl<'a> Batches<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        let mut by_device: BTreeMap<u64, VecDeque<FileCursor>> = BTreeMap::new();
+        for (file, planned) in plan.files.iter().enumerate().filter(|(_, f)| f.pages > 0) {
+            let cursor = FileCursor { file, next_page: 0, stored_index: 0 };
+            by_device.entry(planned.device).or_default().push_back(cursor);
+        }
+        Self { plan, devices: by_device.into_values().collect() }
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = ExtentBatch;
+
+    fn next(&mut self) -> Option<ExtentBatch> {
+        let mut device = self.devices.pop_front()?;
+        let cursor = device.front_mut()?;
+        let file = &self.plan.files[cursor.file];
+        let batch = cursor.advance(file, self.plan.batch_pages);
+        if cursor.next_page == file.pages {
+            device.pop_front();
+        }
+        if !device.is_empty() {
+            self.devices.push_back(device);
+        }
+        Some(batch)
+    }
+}
+
+impl FileCursor {
+    fn advance(&mut self, file: &PlannedFile, batch_pages: u32) -> ExtentBatch {
+        let start = self.next_page;
+        let upcoming = file.stored.get(self.stored_index);
+        let stored = upcoming.filter(|range| range.first.0 <= start);
+        let end = match stored {
+            Some(range) => range.end().min(start + batch_pages),
+            None => {
+                let hole_end = upcoming.map_or(file.pages, |range| range.first.0);
+                hole_end.min(next_pfs_interval(start))
+            }
+        };
+        if stored.is_some_and(|range| range.end() == end) {
+            self.stored_index += 1;
+        }
+        self.next_page = end;
+        ExtentBatch {
+            file: self.file,
+            range: PageRange::between(start, end),
+            stored: stored.is_some(),
+        }
+    }
+}
+
+fn next_pfs_interval(page: u32) -> u32 {
+    (page / PFS_INTERVAL_PAGES + 1).saturating_mul(PFS_INTERVAL_PAGES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::FileKind;
+    use crate::page::address::{FileId, PageId};
+
+    fn file(device: u64, pages: u32, stored: &[(u32, u32)]) -> PlannedFile {
+        PlannedFile {
+            path: format!("/{device}/{pages}").into(),
+            device,
+            file_id: FileId(1),
+            kind: FileKind::Data,
+            pages,
+            missing_pages: 0,
+            tail_bytes: 0,
+            stored: stored.iter().map(|&(a, b)| PageRange::between(a, b)).collect(),
+        }
+    }
+
+    fn plan(files: Vec<PlannedFile>, batch_pages: u32) -> Plan {
+        Plan { batch_pages, files }
+    }
+
+    /// Every page once, in order within its file; batches start on extents and keep to one kind.
+    fn assert_covers(plan: &Plan) {
+        let mut next = vec![0; plan.files.len()];
+        for batch in plan.batches() {
+            let file = &plan.files[batch.file];
+            assert_eq!(batch.range.first, PageId(next[batch.file]));
+            assert!(batch.range.pages > 0 && batch.range.first.0.is_multiple_of(8));
+            assert!(!batch.stored || batch.range.pages <= plan.batch_pages);
+            let inside =
+                |page: PageId| file.stored.iter().any(|r| r.first <= page && page.0 < r.end());
+            assert!(batch.range.ids().all(|page| inside(page) == batch.stored));
+            next[batch.file] = batch.range.end();
+        }
+        assert_eq!(next, plan.files.iter().map(|file| file.pages).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_page_is_in_exactly_one_batch() {
+        for batch_pages in [8, 16, 64, 2048] {
+            assert_covers(&plan(vec![file(1, 1, &[(0, 1)])], batch_pages));
+            assert_covers(&plan(vec![file(1, 20_003, &[(0, 20_003)])], batch_pages));
+            assert_covers(&plan(vec![file(1, 30_000, &[])], batch_pages));
+            let sparse = [(0, 64), (8088, 8096), (16_000, 30_000)];
+            assert_covers(&plan(
+                vec![file(1, 40_000, &sparse), file(1, 9, &[(0, 9)])],
+                batch_pages,
+            ));
+        }
+    }
+
+    #[test]
+    fn devices_take_turns() {
+        let files =
+            vec![file(7, 64, &[(0, 64)]), file(7, 64, &[(0, 64)]), file(9, 640, &[(0, 640)])];
+        let plan = plan(files, 64);
+        let order: Vec<_> = plan.batches().map(|batch| batch.file).take(5).collect();
+        assert_eq!(order, [0, 2, 1, 2, 2]);
+        assert_covers(&plan);
+    }
+
+    #[test]
+    fn a_plan_of_nothing_has_no_batches() {
+        assert_eq!(plan(vec![file(1, 0, &[])], 64).batches().count(), 0);
+        assert_eq!(plan(vec![], 64).batches().count(), 0);
+    }
+
+    #[test]
+    fn a_plan_survives_being_written_down() {
+        let plan = plan(vec![file(1, 30_000, &[(0, 64), (8088, 8096)])], 64);
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    }
+}

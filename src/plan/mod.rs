@@ -1,0 +1,117 @@
+//! Data files in, a [`Plan`] out: every page exactly once, in extent batches, interleaved so that
+//! every device is busy. Pure: the same files give the same plan, and a plan of a 15 TiB file is as
+//! small as its list of stored ranges, because batches are counted out, not kept.
+
+mod batches;
+
+pub use batches::Batches;
+
+use crate::discover::{DataFile, FileKind};
+use crate::page::address::{FileId, PageRange};
+use crate::page::{EXTENT_PAGES, PAGE_BYTES};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Most pages in one batch: 16 MiB, the most memory one thread may fill.
+pub const BATCH_PAGES_MAX: u32 = 2048;
+/// Pages of a batch unless asked otherwise: 512 KiB, small enough to stay in a core's L2 cache.
+pub const BATCH_PAGES_DEFAULT: u32 = 64;
+
+/// What will be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Pages per batch, a multiple of eight.
+    pub batch_pages: u32,
+    /// By path.
+    pub files: Vec<PlannedFile>,
+}
+
+/// One file of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which device holds it.
+    pub device: u64,
+    /// Its id in its database.
+    pub file_id: FileId,
+    /// Data or log.
+    pub kind: FileKind,
+    /// Whole pages to verify.
+    pub pages: u32,
+    /// Pages that should exist and do not: the file ends before the size in its header, or in the
+    /// middle of a page. They are planned and will not be reached.
+    pub missing_pages: u32,
+    /// Bytes after the last whole page.
+    pub tail_bytes: u32,
+    /// Extents that are stored, ascending and disjoint; all other pages are holes.
+    pub stored: Vec<PageRange>,
+}
+
+/// Extents of one file, to be verified by one thread in one go. Starts on an extent; 1 to
+/// [`BATCH_PAGES_MAX`] pages if stored, up to one PFS interval of holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtentBatch {
+    /// Index into [`Plan::files`].
+    pub file: usize,
+    /// The pages.
+    pub range: PageRange,
+    /// False for a hole, which reads as zeros.
+    pub stored: bool,
+}
+
+impl Plan {
+    /// Plans `files` in batches of `batch_pages` (rounded down to whole extents, at least one).
+    pub fn new(files: &[DataFile], batch_pages: u32) -> Self {
+        let extents = (batch_pages.min(BATCH_PAGES_MAX) / EXTENT_PAGES).max(1);
+        let files = files.iter().map(planned_file).collect();
+        Self { batch_pages: extents * EXTENT_PAGES, files }
+    }
+
+    /// All batches, each page once, devices in turn.
+    pub fn batches(&self) -> Batches<'_> {
+        Batches::new(self)
+    }
+
+    /// Pages promised: those to verify and those that are missing.
+    pub fn pages(&self) -> u64 {
+        self.files.iter().map(PlannedFile::promised_pages).sum()
+    }
+
+    /// Bytes that will be read.
+    pub fn stored_bytes(&self) -> u64 {
+        self.files.iter().flat_map(|file| &file.stored).map(|range| range.bytes()).sum()
+    }
+}
+
+impl PlannedFile {
+    /// Pages to verify and pages that are missing.
+    pub fn promised_pages(&self) -> u64 {
+        u64::from(self.pages) + u64::from(self.missing_pages)
+    }
+}
+
+fn planned_file(file: &DataFile) -> PlannedFile {
+    let whole_pages = (file.bytes / PAGE_BYTES as u64) as u32;
+    let tail_bytes = (file.bytes % PAGE_BYTES as u64) as u32;
+    let (pages, missing_pages, tail_bytes) = match file.kind {
+        FileKind::Log => (1, 0, 0),
+        _ => (whole_pages, missing_pages(file, whole_pages, tail_bytes), tail_bytes),
+    };
+    PlannedFile {
+        path: file.path.clone(),
+        device: file.device,
+        file_id: file.file_id,
+        kind: file.kind,
+        pages,
+        missing_pages,
+        tail_bytes,
+        stored: file.stored.clone(),
+    }
+}
+
+/// The header's size is a lower bound (section 5.1): fewer pages than that means truncation.
+fn missing_pages(file: &DataFile, whole_pages: u32, tail_bytes: u32) -> u32 {
+    let promised = file.header.as_ref().map_or(0, |header| header.size_pages);
+    promised.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
+}

@@ -1,0 +1,172 @@
+//! Answers SIGBUS inside a guarded mapping with a page of zeros, and remembers that it did.
+
+#![allow(unsafe_code)]
+
+use libc::{c_int, c_void, sigaction, siginfo_t};
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Mappings guarded at a time; a file beyond that is read with positioned reads.
+const GUARDS_MAX: usize = 1024;
+
+/// Guards one mapping for as long as it lives.
+pub(super) struct Guard {
+    slot: &'static Slot,
+}
+
+struct Slot {
+    taken: AtomicBool,
+    /// First address; 0 while the slot guards nothing.
+    start: AtomicUsize,
+    bytes: AtomicUsize,
+    hit: AtomicBool,
+}
+
+static SLOTS: [Slot; GUARDS_MAX] = [const {
+    Slot {
+        taken: AtomicBool::new(false),
+        start: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
+        hit: AtomicBool::new(false),
+    }
+}; GUARDS_MAX];
+
+static MEMORY_PAGE_BYTES: AtomicUsize = AtomicUsize::new(4096);
+static INSTALL: Once = Once::new();
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+/// What handled SIGBUS before; written once, before the handler that reads it is installed.
+static mut PREVIOUS: MaybeUninit<sigaction> = MaybeUninit::uninit();
+
+impl Guard {
+    /// Guards the addresses of `mapping`; `None` if no slot is free or no handler can be set.
+    pub(super) fn over(mapping: &[u8]) -> Option<Self> {
+        INSTALL.call_once(install);
+        if !INSTALLED.load(Ordering::Acquire) {
+            return None;
+        }
+        let slot = SLOTS.iter().find(|slot| !slot.taken.swap(true, Ordering::AcqRel))?;
+        slot.hit.store(false, Ordering::Relaxed);
+        slot.bytes.store(mapping.len(), Ordering::Relaxed);
+        slot.start.store(mapping.as_ptr() as usize, Ordering::Release);
+        Some(Self { slot })
+    }
+
+    /// True once any page of the mapping could not be delivered. From then on the mapping holds
+    /// zeros that are not in the file and must not be used.
+    pub(super) fn was_hit(&self) -> bool {
+        self.slot.hit.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.slot.start.store(0, Ordering::Release);
+        self.slot.taken.store(false, Ordering::Release);
+    }
+}
+
+fn install() {
+    // SAFETY: sysconf only reads a constant of the system.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    if let Ok(page_bytes) = usize::try_from(page_bytes) {
+        MEMORY_PAGE_BYTES.store(page_bytes, Ordering::Relaxed);
+    }
+    // SAFETY: all-zero bytes are a valid `sigaction` (empty mask, default action).
+    let mut action: sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = on_sigbus as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    let previous = ptr::addr_of_mut!(PREVIOUS).cast::<sigaction>();
+    // SAFETY: `action` is initialised above; `previous` points to a static that nothing reads
+    // before INSTALLED or the handler, both of which come after this call.
+    let outcome = unsafe { libc::sigaction(libc::SIGBUS, &raw const action, previous) };
+    INSTALLED.store(outcome == 0, Ordering::Release);
+}
+
+/// Uses atomics and system calls only, as a signal handler must.
+extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
+    // SAFETY: the kernel hands a valid `siginfo_t` to an SA_SIGINFO handler.
+    let address = unsafe { (*info).si_addr() } as usize;
+    let guarding = SLOTS.iter().find(|slot| {
+        let start = slot.start.load(Ordering::Acquire);
+        start != 0 && (start..start + slot.bytes.load(Ordering::Relaxed)).contains(&address)
+    });
+    match guarding {
+        Some(slot) if put_zeros_at(address) => slot.hit.store(true, Ordering::Release),
+        // Not ours: hand the signal back. The faulting instruction runs again and meets the
+        // previous handler.
+        _ => hand_back(),
+    }
+}
+
+fn put_zeros_at(address: usize) -> bool {
+    let page_bytes = MEMORY_PAGE_BYTES.load(Ordering::Relaxed);
+    let page = (address & !(page_bytes - 1)) as *mut c_void;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+    // SAFETY: `page` lies inside a mapping that a live `Guard` owns (checked in `on_sigbus`), so
+    // only that read-only mapping is replaced, by memory that reads as zeros.
+    let mapped = unsafe { libc::mmap(page, page_bytes, libc::PROT_READ, flags, -1, 0) };
+    mapped != libc::MAP_FAILED
+}
+
+fn hand_back() {
+    let previous = ptr::addr_of!(PREVIOUS).cast::<sigaction>();
+    // SAFETY: `install` filled PREVIOUS before this handler could run.
+    unsafe { libc::sigaction(libc::SIGBUS, previous, ptr::null_mut()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::page::Page;
+    use crate::page::address::{PageId, PageRange};
+    use crate::read::PageSource;
+    use crate::read::mmap::{Mapped, When};
+    use crate::read::pread::Pread;
+    use std::io::Write;
+
+    fn mapped(pages: usize) -> (tempfile::NamedTempFile, Mapped) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![7; pages * 8192]).unwrap();
+        let source = Mapped::over(Pread::open(file.path()).unwrap(), When::Always).ok().unwrap();
+        (file, source)
+    }
+
+    #[test]
+    fn a_file_cut_while_its_pages_are_looked_at_is_an_error_and_not_a_crash() {
+        let (file, source) = mapped(64);
+        let mut seen = 0;
+        let outcome = source.lend(PageRange::between(0, 64), &mut Vec::new(), &mut |pages| {
+            file.as_file().set_len(8192).unwrap();
+            seen += pages.iter().filter(|page| page.bytes()[4096] == 7).count();
+        });
+        assert!(outcome.is_err(), "looked at {seen} pages");
+        assert!(seen < 64);
+    }
+
+    #[test]
+    fn after_a_hit_the_mapping_is_left_and_the_rest_is_still_read() {
+        let (file, source) = mapped(64);
+        let cut = &mut |pages: &[Page]| {
+            file.as_file().set_len(32 * 8192).unwrap();
+            let sum: u32 = pages.iter().map(|page| u32::from(page.bytes()[0])).sum();
+            assert!(sum < 64 * 7);
+        };
+        assert!(source.lend(PageRange::between(0, 64), &mut Vec::new(), cut).is_err());
+        let mut pages = vec![Page::ZERO; 32];
+        source.fill(PageId(0), &mut pages).unwrap();
+        let whole = |pages: &[Page]| pages.iter().all(|page| page.bytes() == &[7; 8192]);
+        assert!(whole(&pages));
+        let mut again = false;
+        let range = PageRange::between(0, 32);
+        source.lend(range, &mut Vec::new(), &mut |pages| again = whole(pages)).unwrap();
+        assert!(again);
+    }
+
+    #[test]
+    fn a_range_past_the_end_is_the_end() {
+        let (_file, source) = mapped(8);
+        let outcome = source.lend(PageRange::between(0, 9), &mut Vec::new(), &mut |_| ());
+        assert_eq!(outcome, Err(crate::read::ReadError::Ended));
+    }
+}

@@ -1,0 +1,81 @@
+//! Page ranges in, bytes out.
+//!
+//! Storage is reached through one small trait, [`PageSource`], so that a broken disk is just
+//! another implementation. A source either delivers whole pages or says why not; bisecting a
+//! failed read down to single pages is [`salvage`]'s business.
+
+pub mod mmap;
+pub mod open;
+pub mod pread;
+pub mod salvage;
+
+use crate::page::Page;
+use crate::page::address::{PageId, PageRange};
+use std::fmt;
+use std::io;
+
+/// Pages of one file.
+pub trait PageSource: Send + Sync {
+    /// Fills `pages` with the pages from `first` on: all of them or an error.
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError>;
+
+    /// Page `page` from the device itself, past the operating system's cache where it can be
+    /// bypassed.
+    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError>;
+
+    /// Lends all pages of `range` to `visit`. Where a look has to be taken again, `visit` is called
+    /// again: only what its last call saw counts, and nothing after an error. `buffer` is memory
+    /// to read into.
+    fn lend(
+        &self,
+        range: PageRange,
+        buffer: &mut Vec<Page>,
+        visit: &mut dyn FnMut(&[Page]),
+    ) -> Result<(), ReadError> {
+        let pages = sized(buffer, range);
+        self.fill(range.first, pages)?;
+        visit(pages);
+        Ok(())
+    }
+}
+
+/// `buffer` grown to hold the pages of `range`, and cut to them.
+pub(crate) fn sized(buffer: &mut Vec<Page>, range: PageRange) -> &mut [Page] {
+    let pages = range.pages as usize;
+    if buffer.len() < pages {
+        buffer.resize(pages, Page::ZERO);
+    }
+    &mut buffer[..pages]
+}
+
+/// Why pages could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The file ends before the last byte asked for: it has shrunk since it was planned.
+    Ended,
+    /// The operating system's error.
+    Os {
+        /// Its number, where it has one.
+        code: Option<i32>,
+        /// Its words.
+        text: String,
+    },
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Ended,
+            _ => Self::Os { code: error.raw_os_error(), text: error.to_string() },
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended => f.write_str("the file ends before this page"),
+            Self::Os { text, .. } => f.write_str(text),
+        }
+    }
+}
