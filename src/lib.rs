@@ -5,9 +5,12 @@
 
 #![cfg_attr(portable_simd, feature(portable_simd))]
 
+pub mod consolidate;
 pub mod diagnose;
 pub mod discover;
 pub mod page;
 pub mod plan;
 pub mod read;
+pub mod report;
+pub mod scrub;
 pub mod verify;

@@ -24,7 +24,7 @@ pub enum Verdict {
 }
 
 /// What a free page holds: old content of the disk or of the database, which means nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreeContent {
     /// Only zeros.
     Zero,

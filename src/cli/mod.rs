@@ -1,0 +1,46 @@
+//! The commands, one file each. What they share is the exit code and how errors are told.
+
+mod exit;
+mod options;
+mod plan;
+mod progress;
+mod scan;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::process::ExitCode;
+
+/// Finds the damaged pages of SQL Server data files, offline and in bulk.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 everything planned was verified and nothing is suspect; 1 suspect pages found; \
+2 wrong usage; 3 not everything could be verified; 4 this machine or program cannot be trusted.";
+
+#[derive(Subcommand)]
+enum Command {
+    Scan(scan::Args),
+    Plan(plan::Args),
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing help cannot usefully fail: there is nobody left to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Clean.into() };
+        }
+    };
+    let outcome = match cli.command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Plan(args) => plan::run(&args),
+    };
+    outcome.unwrap_or_else(|failure| failure.tell()).into()
+}

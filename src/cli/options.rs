@@ -1,0 +1,74 @@
+//! Options that several commands share, and how their words become values.
+
+use super::exit::Failure;
+use clap::ValueEnum;
+use pagescrub::discover::paths::expand_lists;
+use pagescrub::discover::{Discovery, discover};
+use pagescrub::page::PAGE_BYTES;
+use pagescrub::plan::BATCH_PAGES_MAX;
+use pagescrub::read::open::Reader;
+use std::path::PathBuf;
+
+/// What to scan.
+#[derive(clap::Args)]
+pub(crate) struct Paths {
+    /// Data files, directories (searched recursively), block devices, @list.txt, or - for a list
+    /// on stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+impl Paths {
+    /// Finds the data files behind the paths.
+    pub(crate) fn discover(&self) -> Result<Discovery, Failure> {
+        let paths =
+            expand_lists(&self.paths, &mut std::io::stdin().lock()).map_err(Failure::work)?;
+        Ok(discover(&paths))
+    }
+}
+
+/// The readers by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReaderName {
+    /// Mapped memory for what is in the page cache, positioned reads for the rest
+    Auto,
+    /// Mapped memory
+    Mmap,
+    /// Positioned reads
+    Pread,
+}
+
+impl From<ReaderName> for Reader {
+    fn from(name: ReaderName) -> Self {
+        match name {
+            ReaderName::Auto => Self::Auto,
+            ReaderName::Mmap => Self::Mmap,
+            ReaderName::Pread => Self::Pread,
+        }
+    }
+}
+
+/// When to draw progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal
+    Auto,
+    /// Never
+    Never,
+}
+
+/// A size such as `512KiB` as whole pages.
+pub(crate) fn batch_pages(text: &str) -> Result<u32, String> {
+    let extent_bytes = 8 * PAGE_BYTES as u64;
+    let bytes = bytes(text)?;
+    let max_bytes = u64::from(BATCH_PAGES_MAX) * PAGE_BYTES as u64;
+    if !(extent_bytes..=max_bytes).contains(&bytes) || !bytes.is_multiple_of(extent_bytes) {
+        return Err("must be whole extents of 64 KiB, from 64KiB to 16MiB".to_owned());
+    }
+    Ok((bytes / PAGE_BYTES as u64) as u32)
+}
+
+/// A size such as `4GiB` in bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    text.parse::<bytesize::ByteSize>().map(|size| size.as_u64())
+}

@@ -1,0 +1,46 @@
+//! Progress on stderr: bytes, rate, time left, suspects so far. Silent when nobody watches.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pagescrub::scrub::Progress;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const TEMPLATE: &str = "{bar:32} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left  {msg}";
+
+/// A bar that moves with a scan.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    suspects: AtomicU64,
+}
+
+impl Bar {
+    /// A bar on stderr; hidden unless `visible` and stderr is a terminal.
+    pub(crate) fn new(visible: bool) -> Self {
+        let target =
+            if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style);
+        }
+        Self { bar, suspects: AtomicU64::new(0) }
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, bytes: u64) {
+        self.bar.set_length(bytes);
+        self.bar.reset_elapsed();
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    fn suspects(&self, count: u64) {
+        let total = self.suspects.fetch_add(count, Ordering::Relaxed) + count;
+        self.bar.set_message(format!("{total} suspect"));
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

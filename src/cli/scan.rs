@@ -1,0 +1,202 @@
+//! `pagescrub scan`
+
+use super::exit::{Exit, Failure};
+use super::options::{Paths, ReaderName, When, batch_pages};
+use super::progress::Bar;
+use clap::ValueEnum;
+use pagescrub::plan::BATCH_PAGES_DEFAULT;
+use pagescrub::read::open::Reader;
+use pagescrub::report::{hgrm, json, terminal};
+use pagescrub::scrub::{Scrub, Settings, scrub};
+use pagescrub::verify::engine::Engine;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Verify every page and report the suspect ones, most urgent first
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    paths: Paths,
+
+    /// What computes checksums: auto, cpu, scalar, sse2, avx2, avx512, or cycle (all in turn)
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    engine: String,
+
+    /// How files are read
+    #[arg(long, value_enum, default_value_t = ReaderName::Auto)]
+    reader: ReaderName,
+
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Bytes read and verified in one go, whole extents of 64 KiB [default: 512KiB]
+    #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
+    batch_size: Option<u32>,
+
+    /// What to write; may be given several times, each with its own --output
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Vec<Format>,
+
+    /// Where to write the format given before it; without it, stdout
+    #[arg(long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+
+    /// Also write report.json and latency histograms (*.hgrm) into this directory
+    #[arg(long, value_name = "DIR")]
+    report_dir: Option<PathBuf>,
+
+    /// Draw a progress bar on stderr
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    progress: When,
+
+    /// Rows of each table in the terminal report
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    top: usize,
+
+    /// Also print SQL Server's message for each suspect, healthy files and skipped files
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Terminal,
+    /// Everything, schema pagescrub.report/1
+    Json,
+}
+
+/// Scans and reports.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let outputs = outputs(args)?;
+    let engine = engine(&args.engine)?;
+    let reader = Reader::from(args.reader);
+    if let Some(why) = reader.unavailable() {
+        return Err(Failure::usage(format!("--reader {} cannot be used: {why}", reader.name())));
+    }
+    if let Some(directory) = &args.report_dir {
+        fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))?;
+    }
+    let discovery = args.paths.discover()?;
+    let settings = Settings {
+        engine: &engine,
+        engine_name: args.engine.clone(),
+        open: &|path| reader.open(path),
+        reader_name: reader.name().to_owned(),
+        threads: args.threads.map_or_else(cores, usize::from),
+        batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
+    };
+    let mut scrubbed = scrub(&discovery, &settings, &Bar::new(args.progress == When::Auto));
+    if let Some(directory) = &args.report_dir {
+        write_directory(&mut scrubbed, directory)?;
+    }
+    for (format, output) in outputs {
+        write_format(&scrubbed, format, output, args)?;
+    }
+    Ok(Exit::of_report(scrubbed.report.exit_code))
+}
+
+fn engine(name: &str) -> Result<Engine, Failure> {
+    if matches!(name, "gpu" | "hybrid") {
+        return Err(Failure::usage(format!("--engine {name} is not in this build; try auto")));
+    }
+    Engine::named(name).map_err(Failure::usage)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Pairs formats with outputs in the order given; one format at most goes to stdout, the terminal
+/// report if no other does.
+fn outputs(args: &Args) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
+    if args.output.len() > args.format.len() {
+        return Err(Failure::usage("each --output needs a --format"));
+    }
+    let mut files = args.output.iter().map(PathBuf::as_path);
+    let mut pairs: Vec<_> = args.format.iter().map(|&format| (format, files.next())).collect();
+    match pairs.iter().filter(|(_, output)| output.is_none()).count() {
+        0 => pairs.push((Format::Terminal, None)),
+        1 => {}
+        _ => return Err(Failure::usage("only one --format can go to stdout; add --output FILE")),
+    }
+    Ok(pairs)
+}
+
+fn write_format(
+    scrubbed: &Scrub,
+    format: Format,
+    output: Option<&Path>,
+    args: &Args,
+) -> Result<(), Failure> {
+    let Some(path) = output else {
+        let mut out = BufWriter::new(anstream::stdout().lock());
+        let written = render(scrubbed, format, width(), args, &mut out).and_then(|()| out.flush());
+        return match written {
+            // Whoever read it has read enough.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|e| cannot_write(Path::new("stdout"), &e)),
+        };
+    };
+    let write = || {
+        let mut out = BufWriter::new(anstream::StripStream::new(File::create(path)?));
+        render(scrubbed, format, None, args, &mut out)?;
+        out.flush()
+    };
+    write().map_err(|e| cannot_write(path, &e))
+}
+
+fn render(
+    scrubbed: &Scrub,
+    format: Format,
+    width: Option<u16>,
+    args: &Args,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let look = terminal::Look { width, rows_max: args.top, verbose: args.verbose };
+    match format {
+        Format::Terminal => terminal::write(&scrubbed.report, look, out),
+        Format::Json => json::write(&scrubbed.report, out),
+    }
+}
+
+/// Columns of the terminal, if stdout is one.
+fn width() -> Option<u16> {
+    let is_terminal = io::stdout().is_terminal();
+    is_terminal.then(|| console::Term::stdout().size().1)
+}
+
+fn write_directory(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure> {
+    let mut histograms = Vec::new();
+    for (stage, histogram) in scrubbed.latencies.stages() {
+        histograms.push((format!("{stage}.hgrm"), histogram.clone()));
+    }
+    for (i, (_, latencies)) in scrubbed.file_latencies.iter().enumerate() {
+        for (stage, histogram) in latencies.stages() {
+            histograms.push((format!("file-{:04}.{stage}.hgrm", i + 1), histogram.clone()));
+        }
+    }
+    for (name, histogram) in histograms {
+        write_file(&directory.join(&name), |out| hgrm::write(&histogram, out))?;
+        scrubbed.report.throughput.histogram_files.push(name);
+    }
+    write_file(&directory.join("report.json"), |out| json::write(&scrubbed.report, out))
+}
+
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let create = || {
+        let mut out = BufWriter::new(File::create(path)?);
+        write(&mut out)?;
+        out.flush()
+    };
+    create().map_err(|e| cannot_write(path, &e))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::work(format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,135 @@
+//! A suspect in SQL Server's words: Msg 823 and 824 (docs/page-format.md, section 10.2), so that
+//! what searches logs for them finds ours. They are written by this program, not by a server.
+
+use super::rank::Finding;
+use super::report::FileFacts;
+use crate::diagnose::verdict::SuspectReason;
+use crate::page::address::PageAddress;
+use crate::read::ReadError;
+
+const AFTER_824: &str = "Additional messages in the SQL Server error log or system event log may \
+    provide more detail. This is a severe error condition that threatens database integrity and \
+    must be corrected immediately. Complete a full database consistency check (DBCC CHECKDB). \
+    This error can be caused by many factors; for more information, see SQL Server Books Online.";
+const AFTER_823: &str = "Additional messages in the SQL Server error log and system event log may \
+    provide more detail. This is a severe system-level error condition that threatens database \
+    integrity and must be corrected immediately. Complete a full database consistency check (DBCC \
+    CHECKDB). This error can be caused by many factors; for more information, see SQL Server \
+    Books Online.";
+
+/// The message of `finding` in `file`.
+pub(super) fn of(finding: &Finding, file: &FileFacts) -> String {
+    match &finding.reason {
+        SuspectReason::Unreadable(error) => message_823(finding.place, error, file),
+        SuspectReason::BadChecksum { stored, computed } => {
+            let what = format!("incorrect checksum (expected: {stored}; actual: {computed})");
+            message_824(finding.place, &what, file)
+        }
+        SuspectReason::TornPage(check) => {
+            let (expected, actual) = (check.expected, check.actual);
+            let what = format!(
+                "torn page (expected signature: {expected:#010x}; \
+                 actual signature: {actual:#010x})"
+            );
+            message_824(finding.place, &what, file)
+        }
+        SuspectReason::WrongPageId { expected, found } => {
+            message_824(finding.place, &incorrect_pageid(*expected, &bare(*found)), file)
+        }
+        SuspectReason::Zeroed => {
+            message_824(finding.place, &incorrect_pageid(finding.place, "0:0"), file)
+        }
+        SuspectReason::BadHeader => {
+            let what =
+                "audit failure (a page read from disk failed to pass basic integrity checks)";
+            message_824(finding.place, what, file)
+        }
+    }
+}
+
+fn incorrect_pageid(expected: PageAddress, actual: &str) -> String {
+    format!("incorrect pageid (expected {}; actual {actual})", bare(expected))
+}
+
+fn bare(address: PageAddress) -> String {
+    format!("{}:{}", address.file, address.page)
+}
+
+fn message_824(place: PageAddress, what: &str, file: &FileFacts) -> String {
+    format!(
+        "SQL Server detected a logical consistency-based I/O error: {what}. It occurred during a \
+         read of page {place} in database ID {} at offset {:#016x} in file '{}'.  {AFTER_824}",
+        file.database_id,
+        place.page.offset_bytes(),
+        file.path,
+    )
+}
+
+fn message_823(place: PageAddress, error: &ReadError, file: &FileFacts) -> String {
+    let system_error = match error {
+        ReadError::Os { code: Some(code), text } => format!("{code} ({text})"),
+        other => other.to_string(),
+    };
+    format!(
+        "The operating system returned error {system_error} to SQL Server during a read at offset \
+         {:#016x} in file '{}'. {AFTER_823}",
+        place.page.offset_bytes(),
+        file.path,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::verdict::Allocation;
+    use crate::page::address::{FileId, PageId};
+    use crate::page::checksum::Checksum;
+
+    fn message(page: u32, reason: SuspectReason) -> String {
+        let place = PageAddress::new(FileId(1), PageId(page));
+        let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
+        let path = "H:\\DATA\\my_db.mdf".into();
+        let file = FileFacts { path, database: None, database_id: 23, simple_recovery: false };
+        of(&finding, &file)
+    }
+
+    /// As published for page (1:43686) in Microsoft's description of error 824.
+    #[test]
+    fn a_zeroed_page_reads_as_microsoft_published_it() {
+        assert!(message(43_686, SuspectReason::Zeroed).starts_with(
+            "SQL Server detected a logical consistency-based I/O error: incorrect pageid \
+             (expected 1:43686; actual 0:0). It occurred during a read of page (1:43686) in \
+             database ID 23 at offset 0x0000001554c000 in file 'H:\\DATA\\my_db.mdf'.  \
+             Additional messages in the SQL Server error log or system event log"
+        ));
+    }
+
+    #[test]
+    fn a_bad_checksum_reads_as_in_a_published_error_log() {
+        let reason = SuspectReason::BadChecksum {
+            stored: Checksum(0xfa1e_a5ee),
+            computed: Checksum(0xfa1e_c1ee),
+        };
+        let text = message(392, reason);
+        assert!(text.contains(
+            "incorrect checksum (expected: 0xfa1ea5ee; actual: 0xfa1ec1ee). It occurred during a \
+             read of page (1:392) in database ID 23 at offset 0x00000000310000 in file"
+        ));
+    }
+
+    /// The form of Microsoft's example of error 823, with this system's own error.
+    #[test]
+    fn an_unreadable_page_is_message_823_with_the_systems_error() {
+        let error = ReadError::from(std::io::Error::from_raw_os_error(5));
+        let text = message(392, SuspectReason::Unreadable(error));
+        assert!(
+            text.starts_with(
+                "The operating system returned error 5 (Input/output error) to SQL Server during a \
+             read at offset 0x00000000310000 in file 'H:\\DATA\\my_db.mdf'. Additional messages in \
+             the SQL Server error log and system event log may provide more detail. This is a \
+             severe system-level error condition"
+            ),
+            "{text}"
+        );
+    }
+}

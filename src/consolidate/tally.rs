@@ -1,0 +1,198 @@
+//! Counting verdicts, and holding the count against the promise.
+
+use crate::diagnose::verdict::{FreeContent, Verdict};
+use crate::page::PAGE_BYTES;
+use crate::page::header::Protection;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// How many pages met which verdict. Every planned page is in exactly one class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Pages promised.
+    pub pages_planned: u64,
+    /// Verified and good: the sum of the next two.
+    pub intact: u64,
+    /// Good by checksum.
+    pub intact_checksum: u64,
+    /// Good by torn bits.
+    pub intact_torn: u64,
+    /// In use without protection (or zero, where allocation is unknown): not verified.
+    pub unprotected: u64,
+    /// Not in use.
+    pub free: u64,
+    /// Bad at first, good when read again.
+    pub transient: u64,
+    /// Bad.
+    pub suspect: u64,
+    /// Not verified because it could not be reached.
+    pub not_reached: u64,
+    /// Pages among the above whose PFS page is bad.
+    pub allocation_unknown: u64,
+    /// What the free pages hold; informational.
+    pub free_detail: BTreeMap<String, u64>,
+    /// Bytes promised.
+    pub bytes_planned: u64,
+    /// Bytes read from storage or cache; holes are not read.
+    pub bytes_read: u64,
+}
+
+impl Coverage {
+    /// The coverage of a plan of `pages` before anything was looked at.
+    pub fn planned(pages: u64) -> Self {
+        let bytes_planned = pages * PAGE_BYTES as u64;
+        Self { pages_planned: pages, bytes_planned, ..Self::default() }
+    }
+
+    /// Counts one verdict.
+    #[inline]
+    pub fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::IntactChecksum => {
+                self.intact += 1;
+                self.intact_checksum += 1;
+            }
+            Verdict::IntactTorn => {
+                self.intact += 1;
+                self.intact_torn += 1;
+            }
+            Verdict::Unprotected => self.unprotected += 1,
+            Verdict::Free(content) => self.count_free(*content, 1),
+            Verdict::Transient => self.transient += 1,
+            Verdict::Suspect(_) => self.suspect += 1,
+        }
+    }
+
+    /// Counts `pages` free pages of one kind.
+    pub fn count_free(&mut self, content: FreeContent, pages: u64) {
+        if pages == 0 {
+            return;
+        }
+        self.free += pages;
+        let name = free_content_name(content);
+        match self.free_detail.get_mut(name) {
+            Some(count) => *count += pages,
+            None => drop(self.free_detail.insert(name.to_owned(), pages)),
+        }
+    }
+
+    /// Pages with a verdict, and pages that got none.
+    pub fn accounted(&self) -> u64 {
+        self.intact
+            + self.unprotected
+            + self.free
+            + self.transient
+            + self.suspect
+            + self.not_reached
+    }
+
+    /// Declares every planned page without a verdict as not reached.
+    pub fn close(&mut self) {
+        let missing = self.pages_planned.checked_sub(self.accounted());
+        assert!(missing.is_some(), "a page was counted twice: {self:?}");
+        self.not_reached += missing.unwrap_or_default();
+    }
+
+    /// Panics unless every planned page is in exactly one class: a bug of ours, never of the data.
+    pub fn assert_adds_up(&self) {
+        assert_eq!(self.accounted(), self.pages_planned, "the tally does not add up: {self:?}");
+        assert_eq!(self.intact_checksum + self.intact_torn, self.intact, "{self:?}");
+        assert_eq!(self.free_detail.values().sum::<u64>(), self.free, "{self:?}");
+    }
+
+    /// Share of the planned pages that was reached, in percent, never rounded up to 100.
+    pub fn percent(&self) -> f64 {
+        if self.not_reached == 0 {
+            return 100.0;
+        }
+        let reached = (self.pages_planned - self.not_reached) as f64;
+        let thousandths = (reached / self.pages_planned as f64 * 100_000.0).floor();
+        (thousandths / 1000.0).min(99.999)
+    }
+}
+
+impl AddAssign<&Self> for Coverage {
+    fn add_assign(&mut self, other: &Self) {
+        self.pages_planned += other.pages_planned;
+        self.intact += other.intact;
+        self.intact_checksum += other.intact_checksum;
+        self.intact_torn += other.intact_torn;
+        self.unprotected += other.unprotected;
+        self.free += other.free;
+        self.transient += other.transient;
+        self.suspect += other.suspect;
+        self.not_reached += other.not_reached;
+        self.allocation_unknown += other.allocation_unknown;
+        self.bytes_planned += other.bytes_planned;
+        self.bytes_read += other.bytes_read;
+        for (name, count) in &other.free_detail {
+            *self.free_detail.entry(name.clone()).or_default() += count;
+        }
+    }
+}
+
+fn free_content_name(content: FreeContent) -> &'static str {
+    let FreeContent::Stale { protection, holds, right_id } = content else { return "zero" };
+    match (protection, holds, right_id) {
+        (Protection::Checksum, true, true) => "checksum_ok",
+        (Protection::Checksum, true, false) => "checksum_ok_wrong_id",
+        (Protection::Checksum, false, true) => "checksum_bad",
+        (Protection::Checksum, false, false) => "checksum_bad_wrong_id",
+        (Protection::Torn, true, true) => "torn_ok",
+        (Protection::Torn, true, false) => "torn_ok_wrong_id",
+        (Protection::Torn, false, true) => "torn_bad",
+        (Protection::Torn, false, false) => "torn_bad_wrong_id",
+        (Protection::None, _, true) => "unprotected",
+        (Protection::None, _, false) => "unprotected_wrong_id",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Coverage {
+        let mut coverage = Coverage::planned(6);
+        coverage.count(&Verdict::IntactChecksum);
+        coverage.count(&Verdict::IntactTorn);
+        coverage.count(&Verdict::Unprotected);
+        coverage.count(&Verdict::Transient);
+        coverage.count(&Verdict::Free(FreeContent::Zero));
+        coverage
+    }
+
+    #[test]
+    fn what_was_not_judged_is_not_reached_and_the_sum_is_the_promise() {
+        let mut coverage = some();
+        coverage.close();
+        coverage.assert_adds_up();
+        assert_eq!(coverage.not_reached, 1);
+        let mut twice = coverage.clone();
+        twice += &coverage;
+        twice.assert_adds_up();
+        assert_eq!(twice.pages_planned, 12);
+    }
+
+    #[test]
+    #[should_panic(expected = "does not add up")]
+    fn a_lost_page_is_our_own_bug() {
+        some().assert_adds_up();
+    }
+
+    #[test]
+    #[should_panic(expected = "counted twice")]
+    fn a_page_counted_twice_is_our_own_bug() {
+        let mut coverage = some();
+        coverage.count_free(FreeContent::Zero, 2);
+        coverage.close();
+    }
+
+    #[test]
+    fn nearly_everything_is_never_printed_as_everything() {
+        let mut coverage = Coverage::planned(1_000_000_000);
+        coverage.count_free(FreeContent::Zero, 999_999_999);
+        coverage.close();
+        assert!(coverage.percent() < 100.0);
+    }
+}

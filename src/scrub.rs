@@ -1,0 +1,133 @@
+//! THE CONDUCTOR: joins the stages. All control flow of a scan is here; the stages only compute.
+//!
+//! Batches are counted out device by device; each is read, verified and judged by one thread
+//! while its bytes are still in that core's cache. What looks bad is looked at again. Nothing is
+//! kept of a batch but counts, latencies and findings, so memory does not grow with the files.
+
+mod batch;
+mod file;
+
+use crate::consolidate::rank::Findings;
+use crate::consolidate::report::ScrubReport;
+use crate::consolidate::throughput::{StageLatencies, Timeline};
+use crate::discover::Discovery;
+use crate::plan::Plan;
+use crate::read::PageSource;
+use crate::verify::engine::Engine;
+use batch::Worker;
+use file::FileScan;
+use rayon::iter::{ParallelBridge, ParallelIterator};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Host findings kept at most; one is enough to distrust the machine.
+const HOST_FINDINGS_MAX: usize = 100;
+
+/// Opens a file for reading pages. The readers of [`crate::read::open`] in production, broken
+/// disks in tests.
+pub type Open<'a> = &'a (dyn Fn(&Path) -> io::Result<Box<dyn PageSource>> + Sync);
+
+/// How to scan.
+pub struct Settings<'a> {
+    /// What computes checksums.
+    pub engine: &'a Engine,
+    /// The engine's name as asked for.
+    pub engine_name: String,
+    /// What opens files.
+    pub open: Open<'a>,
+    /// The reader's name as asked for.
+    pub reader_name: String,
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// Pages per batch.
+    pub batch_pages: u32,
+}
+
+/// Told how far a scan has come, from several threads.
+pub trait Progress: Sync {
+    /// The scan begins and will read `bytes`.
+    fn begin(&self, bytes: u64);
+    /// `bytes` more have been read.
+    fn advance(&self, bytes: u64);
+    /// Suspects so far.
+    fn suspects(&self, count: u64);
+    /// The scan is over.
+    fn end(&self);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn suspects(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+/// A finished scan.
+pub struct Scrub {
+    /// What it found.
+    pub report: ScrubReport,
+    /// Latencies of all files together.
+    pub latencies: StageLatencies,
+    /// Latencies of single files, by path.
+    pub file_latencies: Vec<(String, StageLatencies)>,
+}
+
+/// What the workers share.
+struct Shared<'a> {
+    settings: &'a Settings<'a>,
+    files: Vec<FileScan<'a>>,
+    findings: Mutex<Findings>,
+    latencies: Mutex<StageLatencies>,
+    timeline: Mutex<Timeline>,
+    host_findings: Mutex<Vec<String>>,
+    progress: &'a dyn Progress,
+    started: Instant,
+}
+
+/// Scans everything in `discovery` and reports.
+pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
+    let started_at = jiff::Timestamp::now();
+    let plan = Plan::new(&discovery.files, settings.batch_pages);
+    let shared = Shared {
+        settings,
+        files: plan.files.iter().enumerate().map(|(i, file)| FileScan::new(i, file)).collect(),
+        findings: Mutex::default(),
+        latencies: Mutex::default(),
+        timeline: Mutex::default(),
+        host_findings: Mutex::default(),
+        progress,
+        started: Instant::now(),
+    };
+    progress.begin(plan.stored_bytes());
+    run(&plan, &shared);
+    progress.end();
+    finish::finish(discovery, &plan, shared, started_at)
+}
+
+/// Work is handed out one batch at a time, so a slow device or a damaged stretch delays only the
+/// thread that met it.
+fn run(plan: &Plan, shared: &Shared<'_>) {
+    let threads = shared.settings.threads.max(1);
+    let work = || {
+        plan.batches().par_bridge().for_each_init(Worker::default, |worker, batch| {
+            worker.scrub(&batch, &shared.files[batch.file], shared);
+        });
+    };
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.install(work),
+        // No more threads to be had: the caller's own still does the work.
+        Err(_) => work(),
+    }
+}
+
+/// A panic in another thread is reported by that thread; the counts themselves stay whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+mod finish;

@@ -1,0 +1,246 @@
+//! One batch: read, verified, judged, and what looked bad looked at again.
+
+use super::file::FileScan;
+use super::{HOST_FINDINGS_MAX, Shared, lock};
+use crate::consolidate::rank::Finding;
+use crate::consolidate::tally::Coverage;
+use crate::diagnose::allocation::{AllocationMap, Interval};
+use crate::diagnose::confirm::{Confirmed, confirm, unreadable};
+use crate::diagnose::judge::judge;
+use crate::diagnose::verdict::{Allocation, FreeContent, Verdict};
+use crate::page::address::{PageAddress, PageId, PageRange};
+use crate::page::checksum::Checksum;
+use crate::page::{PAGE_BYTES, Page};
+use crate::plan::ExtentBatch;
+use crate::read::salvage::salvage;
+use crate::read::{PageSource, ReadError, sized};
+use crate::verify::engine::Engine;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The memory of one thread.
+#[derive(Default)]
+pub(super) struct Worker {
+    buffer: Vec<Page>,
+    sums: Vec<Checksum>,
+}
+
+/// What one look at a batch found.
+#[derive(Default)]
+struct Looked {
+    coverage: Coverage,
+    /// Pages that looked bad, with the bytes that were seen.
+    doubtful: Vec<(PageId, Box<Page>)>,
+    verify: Duration,
+}
+
+/// A file while one worker looks at its pages.
+struct View<'a> {
+    file: &'a FileScan<'a>,
+    source: &'a dyn PageSource,
+    engine: &'a Engine,
+    /// The allocation of the pages last looked at.
+    interval: Option<Arc<Interval>>,
+}
+
+impl Worker {
+    pub(super) fn scrub(&mut self, batch: &ExtentBatch, file: &FileScan<'_>, shared: &Shared<'_>) {
+        if let Some(source) = file.source(shared.settings.open) {
+            let engine = shared.settings.engine;
+            let mut view = View { file, source: &*source, engine, interval: None };
+            if batch.stored {
+                self.scrub_stored(batch.range, &mut view, shared);
+            } else {
+                let looked = view.look_at_hole(batch.range);
+                view.settle(looked, Vec::new(), shared);
+            }
+        }
+        file.done_with(batch.range.pages);
+    }
+
+    fn scrub_stored(&mut self, range: PageRange, view: &mut View<'_>, shared: &Shared<'_>) {
+        let started = Instant::now();
+        let Self { buffer, sums } = self;
+        let mut looked = Looked::default();
+        let source = view.source;
+        let lent = source.lend(range, buffer, &mut |pages| {
+            looked = Looked::default();
+            view.look(range.first, pages, sums, &mut looked);
+        });
+        let mut lost = Vec::new();
+        if lent.is_err() {
+            looked = Looked::default();
+            lost = self.salvage(range, view, &mut looked);
+        }
+        let read = started.elapsed().saturating_sub(looked.verify);
+        record(view.file, &mut looked, read, range.bytes(), shared);
+        view.settle(looked, lost, shared);
+    }
+
+    /// Reads page by page what could not be read in one go.
+    fn salvage(
+        &mut self,
+        range: PageRange,
+        view: &mut View<'_>,
+        looked: &mut Looked,
+    ) -> Vec<(PageId, ReadError)> {
+        let pages = sized(&mut self.buffer, range);
+        let lost = salvage(view.source, range, pages);
+        let mut lost_ids = lost.iter().map(|(page, _)| page.0).chain([range.end()]);
+        let mut start = range.first.0;
+        while let Some(end) = lost_ids.next() {
+            let readable = &pages[(start - range.first.0) as usize..(end - range.first.0) as usize];
+            view.look(PageId(start), readable, &mut self.sums, looked);
+            start = end + 1;
+        }
+        lost
+    }
+}
+
+fn record(
+    file: &FileScan<'_>,
+    looked: &mut Looked,
+    read: Duration,
+    bytes: u64,
+    shared: &Shared<'_>,
+) {
+    looked.coverage.bytes_read = looked.coverage.accounted() * PAGE_BYTES as u64
+        + looked.doubtful.len() as u64 * PAGE_BYTES as u64;
+    lock(&shared.latencies).record(read, looked.verify);
+    lock(&shared.timeline).add(shared.started.elapsed(), looked.coverage.bytes_read);
+    shared.progress.advance(bytes);
+    if let Some(latencies) = &mut lock(&file.tally).latencies {
+        latencies.record(read, looked.verify);
+    }
+}
+
+impl View<'_> {
+    /// Judges `pages`, the first of which is page `first`.
+    fn look(&mut self, first: PageId, pages: &[Page], sums: &mut Vec<Checksum>, to: &mut Looked) {
+        let started = Instant::now();
+        sums.resize(pages.len(), Checksum(0));
+        self.engine.checksums(pages, sums);
+        for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
+            let place = PageAddress::new(self.file.planned.file_id, PageId(id));
+            let allocation = self.allocation_of(place.page);
+            to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+            match judge(page, sum, place, allocation) {
+                Verdict::Suspect(_) => to.doubtful.push((place.page, Box::new(*page))),
+                verdict => to.coverage.count(&verdict),
+            }
+        }
+        to.verify += started.elapsed();
+    }
+
+    /// A hole reads as zeros: free pages are right to be zero, others are looked at.
+    fn look_at_hole(&mut self, range: PageRange) -> Looked {
+        let mut looked = Looked::default();
+        let mut free_pages = 0;
+        for page in range.ids() {
+            match self.allocation_of(page) {
+                Allocation::Free => free_pages += 1,
+                Allocation::Allocated => looked.doubtful.push((page, Box::new(Page::ZERO))),
+                Allocation::Unknown => {
+                    looked.coverage.allocation_unknown += 1;
+                    looked.coverage.count(&Verdict::Unprotected);
+                }
+            }
+        }
+        looked.coverage.count_free(FreeContent::Zero, free_pages);
+        looked
+    }
+
+    fn allocation_of(&mut self, page: PageId) -> Allocation {
+        let known = self.interval.take().filter(|interval| interval.holds(page));
+        let map: &AllocationMap = &self.file.allocation;
+        let interval = known.unwrap_or_else(|| map.interval_of(page, self.source));
+        let allocation = interval.of(page);
+        self.interval = Some(interval);
+        allocation
+    }
+
+    /// Gives every doubtful and every lost page its verdict and adds the batch to the file.
+    fn settle(&mut self, looked: Looked, lost: Vec<(PageId, ReadError)>, shared: &Shared<'_>) {
+        let Looked { mut coverage, doubtful, .. } = looked;
+        let mut findings = Vec::new();
+        for (page, first_look) in doubtful {
+            self.cross_check(&first_look, page, shared);
+            findings.extend(self.second_look(page, &first_look, &mut coverage));
+        }
+        for (page, error) in lost {
+            findings.extend(self.lost_page(page, error, &mut coverage));
+        }
+        if !findings.is_empty() {
+            shared.progress.suspects(findings.len() as u64);
+            let mut all = lock(&shared.findings);
+            findings.into_iter().for_each(|finding| all.add(finding));
+        }
+        lock(&self.file.tally).coverage += &coverage;
+    }
+
+    fn second_look(
+        &mut self,
+        page: PageId,
+        first_look: &Page,
+        coverage: &mut Coverage,
+    ) -> Option<Finding> {
+        let place = PageAddress::new(self.file.planned.file_id, page);
+        let allocation = self.allocation_of(page);
+        match confirm(self.source, place, allocation, first_look) {
+            Confirmed::Judged { verdict: Verdict::Suspect(reason), page, unsettled } => {
+                coverage.suspect += 1;
+                let found = Finding::new(self.file.index, place, reason, allocation, Some(&page));
+                Some(Finding { unsettled, ..found })
+            }
+            Confirmed::Judged { verdict, .. } => {
+                coverage.count(&verdict);
+                None
+            }
+            Confirmed::Gone => {
+                self.file.has_shrunk();
+                None
+            }
+        }
+    }
+
+    /// Even a free page that cannot be read is a finding: a backup reads whole extents, and the
+    /// medium is failing.
+    fn lost_page(
+        &mut self,
+        page: PageId,
+        error: ReadError,
+        coverage: &mut Coverage,
+    ) -> Option<Finding> {
+        if error == ReadError::Ended {
+            self.file.has_shrunk();
+            return None;
+        }
+        let place = PageAddress::new(self.file.planned.file_id, page);
+        let allocation = self.allocation_of(page);
+        coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        let verdict = unreadable(error);
+        coverage.count(&verdict);
+        let Verdict::Suspect(reason) = verdict else { return None };
+        Some(Finding::new(self.file.index, place, reason, allocation, None))
+    }
+
+    /// The same private bytes through the engine and through the reference: if they differ, it is
+    /// this machine that is damaged.
+    fn cross_check(&self, bytes: &Page, page: PageId, shared: &Shared<'_>) {
+        let mut sum = [Checksum(0)];
+        self.engine.checksums(std::slice::from_ref(bytes), &mut sum);
+        let reference = Checksum::of(bytes);
+        if sum[0] != reference {
+            let mut findings = lock(&shared.host_findings);
+            if findings.len() < HOST_FINDINGS_MAX {
+                findings.push(format!(
+                    "engine {} gave {} where the reference gives {reference} for the same bytes \
+                     of page {page} of {}: do not trust this machine",
+                    shared.settings.engine_name,
+                    sum[0],
+                    self.file.planned.path.display(),
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! After the last batch: counts become a report.
+
+use super::file::FileTally;
+use super::{Scrub, Shared};
+use crate::consolidate::report::{
+    FileFacts, FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport,
+    Skipped, Throughput, Tool, rank_and_group,
+};
+use crate::consolidate::tally::Coverage;
+use crate::consolidate::throughput::{StageLatencies, StageSummary};
+use crate::discover::{DataFile, Discovery, FileKind, Refusal};
+use crate::page::boot::sql_server_release;
+use crate::plan::{Plan, PlannedFile};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+/// Bad checksums that make a whole file look encrypted: at least so many ...
+const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
+/// ... and for each intact page at least so many.
+const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
+
+pub(super) fn finish(
+    discovery: &Discovery,
+    plan: &Plan,
+    shared: Shared<'_>,
+    started_at: jiff::Timestamp,
+) -> Scrub {
+    let elapsed_seconds = shared.started.elapsed().as_secs_f64();
+    let tallies: Vec<FileTally> =
+        shared.files.into_iter().map(|file| into_inner(file.tally)).collect();
+    let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
+    let findings = into_inner(shared.findings).ranked();
+    let (suspects, incidents) = rank_and_group(&findings, &facts);
+    let latencies = into_inner(shared.latencies);
+    let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
+    let host_findings = into_inner(shared.host_findings);
+    let verdict = verdict(&coverage, &files, discovery);
+    let file_latencies = file_latencies(tallies, &facts);
+    let report = ScrubReport {
+        schema: SCHEMA.into(),
+        tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
+        run: Run {
+            id: format!("{}-{:x}", started_at.strftime("%Y%m%dT%H%M%SZ"), std::process::id()),
+            started_at: started_at.to_string(),
+            elapsed_seconds,
+            engine: shared.settings.engine_name.clone(),
+            devices: shared
+                .settings
+                .engine
+                .kernel_names()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            readers: vec![shared.settings.reader_name.clone()],
+            threads: shared.settings.threads,
+            batch_pages: plan.batch_pages,
+        },
+        verdict,
+        exit_code: exit_code(verdict, &host_findings),
+        suspects_not_listed: coverage.suspect - suspects.len() as u64,
+        throughput: Throughput {
+            bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
+            stages: stage_summaries(&latencies),
+            timeline: into_inner(shared.timeline),
+            files: file_latencies
+                .iter()
+                .map(|(path, latencies)| (path.clone(), stage_summaries(latencies)))
+                .collect(),
+            histogram_files: Vec::new(),
+        },
+        coverage,
+        files,
+        skipped: skipped(discovery),
+        suspects,
+        incidents,
+        host_findings,
+    };
+    Scrub { report, latencies, file_latencies }
+}
+
+fn into_inner<T>(mutex: std::sync::Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn text(path: &Path) -> Arc<str> {
+    path.to_string_lossy().into()
+}
+
+fn file_facts(file: &DataFile) -> FileFacts {
+    let boot = file.boot.as_ref();
+    FileFacts {
+        path: text(&file.path),
+        database: boot.map(|boot| boot.database.as_str().into()),
+        database_id: boot.map_or(0, |boot| boot.database_id),
+        simple_recovery: boot.is_some_and(|boot| boot.simple_recovery),
+    }
+}
+
+/// The tally is closed and must add up before anything is reported.
+fn file_reports(
+    discovery: &Discovery,
+    plan: &Plan,
+    tallies: &[FileTally],
+    facts: &[FileFacts],
+) -> (Vec<FileReport>, Coverage) {
+    let mut total = Coverage::default();
+    let mut reports = Vec::new();
+    for (((file, planned), tally), facts) in
+        discovery.files.iter().zip(&plan.files).zip(tallies).zip(facts)
+    {
+        let mut coverage = tally.coverage.clone();
+        coverage.close();
+        coverage.assert_adds_up();
+        total += &coverage;
+        reports.push(scanned_file(file, planned, tally, coverage, facts));
+    }
+    total.assert_adds_up();
+    assert_eq!(total.pages_planned, plan.pages(), "the plan and the tally promise the same");
+    reports.extend(discovery.refusals.iter().map(refused_file));
+    reports.sort_by(|a, b| a.path.cmp(&b.path));
+    (reports, total)
+}
+
+fn scanned_file(
+    file: &DataFile,
+    planned: &PlannedFile,
+    tally: &FileTally,
+    coverage: Coverage,
+    facts: &FileFacts,
+) -> FileReport {
+    let boot = file.boot.as_ref();
+    let (outcome, why) = match (&tally.failure, file.kind) {
+        (Some(why), _) => (Outcome::Failed, Some(why.clone())),
+        (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
+        (None, _) => (Outcome::Scanned, incomplete(planned)),
+    };
+    FileReport {
+        path: Arc::clone(&facts.path),
+        kind: file.kind,
+        outcome,
+        why,
+        notes: notes(file, &coverage),
+        file_id: Some(file.file_id.0),
+        database: facts.database.clone(),
+        internal_version: boot.map(|boot| boot.internal_version),
+        sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
+        page_verify: boot.map(|boot| boot.page_verify),
+        clean_shutdown: boot.map(|boot| boot.clean_shutdown),
+        pages: u64::from(planned.pages),
+        coverage,
+    }
+}
+
+const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
+    blocks, which carry no page checksums";
+
+fn incomplete(planned: &PlannedFile) -> Option<String> {
+    let PlannedFile { pages, missing_pages, tail_bytes, .. } = planned;
+    match (missing_pages, tail_bytes) {
+        (0, 0) => None,
+        (0 | 1, 1..) => Some(format!("ends with {tail_bytes} bytes that are not a whole page")),
+        _ => Some(format!(
+            "truncated: holds {pages} whole pages, {missing_pages} fewer than its file header says"
+        )),
+    }
+}
+
+fn notes(file: &DataFile, coverage: &Coverage) -> Vec<String> {
+    let mut notes = Vec::new();
+    if file.header.is_none() {
+        notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
+    }
+    if coverage.allocation_unknown > 0 {
+        notes.push(format!(
+            "allocation of {} pages is unknown because their PFS page is bad: some of their \
+             suspects may be free pages",
+            coverage.allocation_unknown
+        ));
+    }
+    let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
+    if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
+        notes.push(
+            "nearly every protected page is suspect: is the file encrypted (TDE, or by an \
+             attacker), or was it copied wrongly as a whole?"
+                .to_owned(),
+        );
+    }
+    if file.boot.as_ref().is_some_and(|boot| !boot.clean_shutdown) && coverage.suspect > 0 {
+        notes.push(
+            "not shut down cleanly: recovery may still rewrite some of its suspects".to_owned(),
+        );
+    }
+    notes
+}
+
+fn refused_file(refusal: &Refusal) -> FileReport {
+    FileReport {
+        path: text(&refusal.path),
+        kind: refusal.kind,
+        outcome: if refusal.failed { Outcome::Failed } else { Outcome::Refused },
+        why: Some(refusal.why.clone()),
+        notes: Vec::new(),
+        file_id: None,
+        database: None,
+        internal_version: None,
+        sql_server: None,
+        page_verify: None,
+        clean_shutdown: None,
+        pages: 0,
+        coverage: Coverage::default(),
+    }
+}
+
+fn verdict(coverage: &Coverage, files: &[FileReport], discovery: &Discovery) -> RunVerdict {
+    let nothing_scanned = !files.iter().any(|file| file.outcome == Outcome::Scanned);
+    let asked_for_a_log =
+        discovery.files.iter().any(|file| file.named && file.kind == FileKind::Log);
+    if coverage.suspect > 0 {
+        RunVerdict::Damaged
+    } else if coverage.not_reached > 0
+        || nothing_scanned
+        || asked_for_a_log
+        || discovery.refusals.iter().any(|refusal| refusal.counts)
+        || files.iter().any(|file| file.outcome == Outcome::Failed)
+    {
+        RunVerdict::Incomplete
+    } else {
+        RunVerdict::Clean
+    }
+}
+
+fn exit_code(verdict: RunVerdict, host_findings: &[String]) -> u8 {
+    match verdict {
+        _ if !host_findings.is_empty() => 4,
+        RunVerdict::Clean => 0,
+        RunVerdict::Damaged => 1,
+        RunVerdict::Incomplete => 3,
+    }
+}
+
+fn stage_summaries(latencies: &StageLatencies) -> BTreeMap<String, StageSummary> {
+    latencies.stages().map(|(name, histogram)| (name.to_owned(), histogram.into())).into()
+}
+
+fn file_latencies(tallies: Vec<FileTally>, facts: &[FileFacts]) -> Vec<(String, StageLatencies)> {
+    tallies
+        .into_iter()
+        .zip(facts)
+        .filter_map(|(tally, facts)| Some((facts.path.to_string(), tally.latencies?)))
+        .collect()
+}
+
+fn skipped(discovery: &Discovery) -> Skipped {
+    let paths = discovery.skipped.iter().take(SKIPPED_LISTED_MAX);
+    Skipped {
+        count: discovery.skipped.len() as u64,
+        paths: paths.map(|path| path.to_string_lossy().into_owned()).collect(),
+    }
+}
