@@ -1,9 +1,33 @@
-//! Finds out whether this compiler has `std::simd` (`portable_simd`); the kernel uses plain array
-//! lanes where it has not, so that stable compilers build the same product.
+//! Finds out what this machine has, for the compiler: `std::simd`, and what some tests need.
+//!
+//! The kernel uses plain array lanes where the compiler has no `portable_simd`, so that stable
+//! compilers build the same product. Tests that need something from outside are marked as ignored
+//! where it is missing, instead of passing without having tested anything.
+
+use std::env;
+use std::path::Path;
+
+/// A folder of data files made by SQL Server, with EXPECTED.json.
+const REAL_DATA: &str = "PAGESCRUB_REAL_DATA";
+/// Set to 1 where tests may make loop devices and mount file systems (as root).
+const ROOT_TESTS: &str = "PAGESCRUB_ROOT_TESTS";
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(portable_simd)");
+    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests)");
     println!("cargo:rerun-if-changed=build.rs");
+    for variable in [REAL_DATA, ROOT_TESTS] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
+        println!("cargo:rustc-cfg=real_data");
+    }
+    if env::var_os(ROOT_TESTS).is_some_and(|set| set == "1") {
+        println!("cargo:rustc-cfg=root_tests");
+    }
+    probe_portable_simd();
+}
+
+fn probe_portable_simd() {
     let Ok(compiler) = autocfg::AutoCfg::new() else { return };
     let snippet = "#![feature(portable_simd)]\n\
         pub fn fold(v: std::simd::Simd<u32, 16>) -> u32 {\n\

@@ -5,12 +5,12 @@
 
 #![cfg_attr(portable_simd, feature(portable_simd))]
 
-pub mod consolidate;
-pub mod diagnose;
-pub mod discover;
 pub mod page;
+pub mod discover;
 pub mod plan;
 pub mod read;
-pub mod report;
-pub mod scrub;
 pub mod verify;
+pub mod diagnose;
+pub mod consolidate;
+pub mod scrub;
+pub mod report;

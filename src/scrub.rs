@@ -6,6 +6,7 @@
 
 mod batch;
 mod file;
+mod finish;
 
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
@@ -129,5 +130,3 @@ fn run(plan: &Plan, shared: &Shared<'_>) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-mod finish;

@@ -82,7 +82,7 @@ fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
     let Some((kind, file_id)) = vote(&mut file, pages) else {
         // A medium that cannot even be read is not "something else".
         beginning?;
-        let why = "not a database file: no page header at the start, none where samples were taken";
+        let why = "not a database file: neither its start nor samples of it are pages";
         return Ok(Look::Declined { kind: FileKind::Unknown, why: why.to_owned() });
     };
     Ok(Look::Scannable(Box::new(identity(file, candidate, kind, file_id, bytes))))
@@ -116,15 +116,9 @@ fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
     let text = String::from_utf8_lossy(&beginning[..beginning.len().min(256)]).to_lowercase();
     let html = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
     let (kind, why) = if beginning.starts_with(b"TAPE") {
-        (
-            FileKind::Backup,
-            "a backup; this version scans data files only. Restore it, or scan the database's own files",
-        )
+        (FileKind::Backup, "a backup; this version scans data files only")
     } else if beginning.starts_with(b"MSSQLBAK") {
-        (
-            FileKind::CompressedBackup,
-            "a compressed backup; this version scans data files only. Restore it, or scan the database's own files",
-        )
+        (FileKind::CompressedBackup, "a compressed backup; this version scans data files only")
     } else if text.starts_with("version https://git-lfs") {
         (FileKind::Unknown, "a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
     } else if html.starts_with("<!doctype") || html.starts_with("<html") {

@@ -16,8 +16,9 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
 }
 
 fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let turns_text = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2065}'..='\u{2069}');
+    c.is_control() || is_invisible || turns_text
 }
 
 #[cfg(test)]

@@ -62,8 +62,9 @@ fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     match report.verdict {
         RunVerdict::Clean => writeln!(
             out,
-            "{GOOD}CLEAN{GOOD:#}  {} pages verified, none suspect",
-            number(coverage.intact)
+            "{GOOD}CLEAN{GOOD:#}  {} verified, none suspect{}",
+            counted(coverage.intact, "page"),
+            unverified(report),
         ),
         RunVerdict::Damaged => writeln!(
             out,
@@ -83,6 +84,20 @@ fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{UNSURE}INCOMPLETE{UNSURE:#}  {not_reached} not reached (see below)")?;
     }
     Ok(())
+}
+
+/// What "clean" does not speak of.
+fn unverified(report: &ScrubReport) -> String {
+    let mut words = String::new();
+    if report.coverage.unprotected > 0 {
+        let pages = counted(report.coverage.unprotected, "page");
+        words += &format!("; {pages} in use without protection, so not verified");
+    }
+    let others = report.files.iter().filter(|file| file.outcome != Outcome::Scanned).count();
+    if others > 0 {
+        words += &format!("; {} not scanned", counted(others as u64, "file"));
+    }
+    words
 }
 
 fn suspects(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
