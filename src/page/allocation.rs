@@ -78,7 +78,8 @@ pub fn gam_page_of(page: PageId) -> PageId {
 
 /// What must stand at `page` of file `file` by its position alone; `None` for ordinary pages.
 ///
-/// At page 516,855,552 (3.94 TB) the formulas for PFS and GAM meet; PFS is answered there.
+/// At page 516,855,552 (3.85 TiB) and its multiples the formulas for PFS and GAM meet; PFS is
+/// answered there.
 pub fn fixed_page_type(file: FileId, page: PageId) -> Option<PageType> {
     let in_gam_interval = page.0 % GAM_INTERVAL_PAGES;
     let first_interval = page.0 < GAM_INTERVAL_PAGES;
