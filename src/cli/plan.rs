@@ -13,7 +13,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     paths: Paths,
 
-    /// Bytes read and verified in one go, whole extents of 64 KiB [default: 512KiB]
+    /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
     batch_size: Option<u32>,
 

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
-    /// Bytes read and verified in one go, whole extents of 64 KiB [default: 512KiB]
+    /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
     batch_size: Option<u32>,
 
@@ -173,9 +173,11 @@ fn write_directory(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure
     for (stage, histogram) in scrubbed.latencies.stages() {
         histograms.push((format!("{stage}.hgrm"), histogram.clone()));
     }
-    for (i, (_, latencies)) in scrubbed.file_latencies.iter().enumerate() {
+    for (path, latencies) in &scrubbed.file_latencies {
+        let position = scrubbed.report.files.iter().position(|file| *file.path == **path);
         for (stage, histogram) in latencies.stages() {
-            histograms.push((format!("file-{:04}.{stage}.hgrm", i + 1), histogram.clone()));
+            let name = format!("file-{:04}.{stage}.hgrm", position.unwrap_or_default());
+            histograms.push((name, histogram.clone()));
         }
     }
     for (name, histogram) in histograms {

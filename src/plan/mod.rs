@@ -14,8 +14,9 @@ use std::path::PathBuf;
 
 /// Most pages in one batch: 16 MiB, the most memory one thread may fill.
 pub const BATCH_PAGES_MAX: u32 = 2048;
-/// Pages of a batch unless asked otherwise: 512 KiB, small enough to stay in a core's L2 cache.
-pub const BATCH_PAGES_DEFAULT: u32 = 64;
+/// Pages of a batch unless asked otherwise: 2 MiB, the size of a huge page, so that two threads do
+/// not map the same one. What stays in a core's cache is decided by the reader.
+pub const BATCH_PAGES_DEFAULT: u32 = 256;
 
 /// What will be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,20 +23,31 @@ pub trait PageSource: Send + Sync {
     /// bypassed.
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError>;
 
-    /// Lends all pages of `range` to `visit`. Where a look has to be taken again, `visit` is called
-    /// again: only what its last call saw counts, and nothing after an error. `buffer` is memory
-    /// to read into.
+    /// Lends the pages of `range` to `visit`, in order, in pieces small enough to stay in a core's
+    /// cache. A piece that begins with the range's first page begins the look anew: what was seen
+    /// before it must be forgotten, and after an error everything. `buffer` is memory to read into.
     fn lend(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
-        visit: &mut dyn FnMut(&[Page]),
+        visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
-        let pages = sized(buffer, range);
-        self.fill(range.first, pages)?;
-        visit(pages);
+        for piece in pieces(range) {
+            let pages = sized(buffer, piece);
+            self.fill(piece.first, pages)?;
+            visit(piece.first, pages);
+        }
         Ok(())
     }
+}
+
+/// Pages of a piece: 256 KiB, a part of the L2 cache of every current core.
+const PIECE_PAGES: u32 = 32;
+
+fn pieces(range: PageRange) -> impl Iterator<Item = PageRange> {
+    (range.first.0..range.end()).step_by(PIECE_PAGES as usize).map(move |first| {
+        PageRange::between(first, range.end().min(first.saturating_add(PIECE_PAGES)))
+    })
 }
 
 /// `buffer` grown to hold the pages of `range`, and cut to them.

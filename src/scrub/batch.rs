@@ -63,9 +63,11 @@ impl Worker {
         let Self { buffer, sums } = self;
         let mut looked = Looked::default();
         let source = view.source;
-        let lent = source.lend(range, buffer, &mut |pages| {
-            looked = Looked::default();
-            view.look(range.first, pages, sums, &mut looked);
+        let lent = source.lend(range, buffer, &mut |first, pages| {
+            if first == range.first {
+                looked = Looked::default();
+            }
+            view.look(first, pages, sums, &mut looked);
         });
         let mut lost = Vec::new();
         if lent.is_err() {

@@ -1,0 +1,212 @@
+//! Disks that misbehave: what they do becomes part of the report, and the scan goes on.
+
+mod harness;
+
+use harness::pagescrub;
+use pagescrub::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use pagescrub::discover::discover;
+use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
+use pagescrub::page::address::PageId;
+use pagescrub::read::open::Reader;
+use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::verify::engine::Engine;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn generated(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("drill.mdf");
+    let args = ["generate".as_ref(), path.as_os_str(), "--size=4MiB".as_ref(), "--seed=5".as_ref()];
+    let run = pagescrub(&args);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    path
+}
+
+fn scan_with(path: &Path, faults: &[(u32, ReadFault)]) -> ScrubReport {
+    let engine = Engine::named("auto").expect("there is always one");
+    let settings = Settings {
+        engine: &engine,
+        engine_name: "auto".to_owned(),
+        open: &|path| {
+            let faults = faults.iter().map(|&(page, fault)| (PageId(page), fault));
+            Ok(Box::new(FaultySource::new(Reader::Pread.open(path)?, faults)))
+        },
+        reader_name: "faulty".to_owned(),
+        threads: 2,
+        batch_pages: 64,
+    };
+    scrub(&discover(&[path.to_owned()]), &settings, &Silent).report
+}
+
+fn suspects(report: &ScrubReport) -> Vec<(u32, &str)> {
+    let mut pages: Vec<_> = report.suspects.iter().map(|s| (s.page_id, &*s.reason)).collect();
+    pages.sort_unstable();
+    pages
+}
+
+/// A page in use that carries a checksum.
+fn allocated_page(path: &Path) -> u32 {
+    let bytes = std::fs::read(path).expect("readable");
+    let in_use = |page: usize| {
+        let header = &bytes[page * 8192..page * 8192 + 96];
+        bytes[8192 + 100 + page] & 0x40 != 0 && header[1] == 1 && header[5] & 2 != 0
+    };
+    (64..512).find(|&page| in_use(page)).expect("there is a data page") as u32
+}
+
+#[test]
+fn unreadable_pages_are_suspects_and_all_others_are_verified() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let page = allocated_page(&path);
+    let healthy = scan_with(&path, &[]);
+    assert_eq!((healthy.verdict, healthy.exit_code), (RunVerdict::Clean, 0));
+    let faults = [(page, ReadFault::Unreadable), (page + 9, ReadFault::Unreadable)];
+    let report = scan_with(&path, &faults);
+    assert_eq!(suspects(&report), [(page, "unreadable"), (page + 9, "unreadable")]);
+    assert_eq!(report.exit_code, 1);
+    assert_eq!(report.coverage.not_reached, 0);
+    assert_eq!(report.coverage.pages_planned, healthy.coverage.pages_planned);
+    assert!(report.suspects[0].message.contains("error 5 (Input/output error)"));
+    assert_eq!(report.suspects[0].event_type, 1);
+}
+
+#[test]
+fn a_page_that_heals_when_read_again_is_transient_and_not_a_suspect() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let page = allocated_page(&path);
+    for bad_reads in [1, 3] {
+        let report = scan_with(&path, &[(page, ReadFault::HealsAfter(bad_reads))]);
+        // The same wrong bytes twice are a suspect, however often they would heal later.
+        let expected = u64::from(bad_reads == 1);
+        assert_eq!(report.coverage.transient, expected, "after {bad_reads}");
+        assert_eq!(report.coverage.suspect, 1 - expected, "after {bad_reads}");
+    }
+}
+
+#[test]
+fn a_page_that_never_settles_is_a_suspect_that_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let page = allocated_page(&path);
+    let report = scan_with(&path, &[(page, ReadFault::NeverSettles)]);
+    assert_eq!(suspects(&report), [(page, "bad_checksum")]);
+    assert!(report.suspects[0].unsettled);
+    assert!(report.suspects[0].action.contains("snapshot"));
+}
+
+#[test]
+fn a_file_that_shrinks_during_the_scan_is_incomplete_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let faults: Vec<_> = (400..512).map(|page| (page, ReadFault::Ends)).collect();
+    let report = scan_with(&path, &faults);
+    assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));
+    assert_eq!(report.coverage.not_reached, 112);
+    assert_eq!(report.files[0].outcome, Outcome::Failed);
+    assert!(report.files[0].why.as_ref().expect("a reason").contains("became shorter"));
+}
+
+#[test]
+fn a_file_that_is_gone_when_its_turn_comes_is_incomplete() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let discovery = discover(&[path.clone()]);
+    std::fs::remove_file(&path).expect("ours");
+    let engine = Engine::named("auto").expect("there is always one");
+    let settings = Settings {
+        engine: &engine,
+        engine_name: "auto".to_owned(),
+        open: &|path| Reader::Auto.open(path),
+        reader_name: "auto".to_owned(),
+        threads: 1,
+        batch_pages: 64,
+    };
+    let report = scrub(&discovery, &settings, &Silent).report;
+    assert_eq!(report.exit_code, 3);
+    assert_eq!(report.coverage.not_reached, report.coverage.pages_planned);
+    assert!(report.files[0].why.as_ref().expect("a reason").contains("could not be opened"));
+}
+
+/// A real read error: btrfs refuses a data block that was overwritten underneath it.
+#[cfg(target_os = "linux")]
+mod btrfs {
+    use super::*;
+    use harness::{scan_json, suspect_pages};
+    use std::fs::{self, File};
+    use std::os::unix::fs::FileExt;
+    use std::process::Command;
+
+    /// A btrfs image on a loop device, unmounted when it goes out of scope.
+    struct Mounted {
+        image: PathBuf,
+        at: PathBuf,
+    }
+
+    fn run(program: &str, args: &[&std::ffi::OsStr]) {
+        let output = Command::new(program).args(args).output().expect("the program is installed");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {args:?}: {errors}");
+    }
+
+    impl Mounted {
+        fn new(folder: &Path) -> Self {
+            let (image, at) = (folder.join("btrfs.img"), folder.join("mount"));
+            File::create(&image).and_then(|file| file.set_len(256 << 20)).expect("room");
+            fs::create_dir(&at).expect("a mount point");
+            run("mkfs.btrfs", &["-q".as_ref(), "-m".as_ref(), "single".as_ref(), image.as_ref()]);
+            let mounted = Self { image, at };
+            mounted.mount();
+            mounted
+        }
+
+        fn mount(&self) {
+            let options = "loop,compress=no";
+            run("mount", &["-o".as_ref(), options.as_ref(), self.image.as_ref(), self.at.as_ref()]);
+        }
+
+        fn unmount(&self) {
+            run("umount", &[self.at.as_ref()]);
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.at).output();
+        }
+    }
+
+    #[test]
+    #[cfg_attr(not(root_tests), ignore = "PAGESCRUB_ROOT_TESTS is not 1")]
+    fn one_damaged_block_is_one_unreadable_page_and_all_others_are_verified() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let original = generated(&folder);
+        let page = allocated_page(&original);
+        let mounted = Mounted::new(folder.path());
+        let path = mounted.at.join("drill.mdf");
+        fs::copy(&original, &path).expect("room");
+        mounted.unmount();
+        overwrite_in_image(&mounted.image, &original, page);
+        mounted.mount();
+        for reader in ["auto", "pread", "mmap"] {
+            let (code, report) = scan_json(&path, &["--reader", reader]);
+            assert_eq!(code, 1, "{reader}: {report}");
+            assert_eq!(suspect_pages(&report), [u64::from(page)], "{reader}");
+            assert_eq!(report["suspects"][0]["reason"], "unreadable");
+            assert_eq!(report["coverage"]["not_reached"], 0);
+            let message = report["suspects"][0]["message"].as_str().expect("text");
+            assert!(message.contains("error 5 (Input/output error)"), "{message}");
+        }
+    }
+
+    /// Finds the page's bytes inside the image and destroys their second half.
+    fn overwrite_in_image(image: &Path, original: &Path, page: u32) {
+        let file = fs::read(original).expect("readable");
+        let wanted = &file[page as usize * 8192..][..8192];
+        let bytes = fs::read(image).expect("readable");
+        let at = bytes.chunks_exact(4096).position(|block| *block == wanted[..4096]);
+        let offset = at.expect("the page is stored in the image") as u64 * 4096 + 4096;
+        let image = File::options().write(true).open(image).expect("ours");
+        image.write_all_at(&[0xe5; 4096], offset).expect("writable");
+    }
+}
