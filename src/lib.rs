@@ -5,4 +5,5 @@
 
 #![cfg_attr(portable_simd, feature(portable_simd))]
 
+pub mod drill;
 pub mod page;

@@ -189,7 +189,10 @@ mod tests {
         assert_eq!(header.slot_count, 0x1716);
         assert_eq!(header.address().page, PageId(0x2322_2120));
         assert_eq!(header.address().file, FileId(0x2524));
-        assert_eq!(header.lsn().to_string(), format!("({}:{}:{})", 0x2b2a_2928, 0x2f2e_2d2c, 0x3130));
+        assert_eq!(
+            header.lsn().to_string(),
+            format!("({}:{}:{})", 0x2b2a_2928, 0x2f2e_2d2c, 0x3130)
+        );
         assert_eq!(header.torn_bits, 0x3f3e_3d3c);
     }
 

@@ -16,7 +16,9 @@ pub mod torn;
 use bytemuck::{Pod, Zeroable};
 
 #[cfg(target_endian = "big")]
-compile_error!("pagescrub reads little-endian pages in place; big-endian targets are not supported");
+compile_error!(
+    "pagescrub reads little-endian pages in place; big-endian targets are not supported"
+);
 
 /// Bytes of one page.
 pub const PAGE_BYTES: usize = 8192;
