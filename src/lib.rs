@@ -14,3 +14,4 @@ pub mod diagnose;
 pub mod consolidate;
 pub mod scrub;
 pub mod report;
+pub mod drill;

@@ -2,15 +2,17 @@
 
 mod exit;
 mod options;
-mod plan;
 mod progress;
+mod generate;
+mod inject;
+mod plan;
 mod scan;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
 use std::process::ExitCode;
 
-/// Finds the damaged pages of SQL Server data files, offline and in bulk.
+/// Finds the damaged pages of SQL Server data files, offline and in bulk
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
@@ -26,6 +28,8 @@ Exit codes: 0 everything planned was verified and nothing is suspect; 1 suspect 
 enum Command {
     Scan(scan::Args),
     Plan(plan::Args),
+    Generate(generate::Args),
+    Inject(inject::Args),
 }
 
 /// Parses the command line and runs the command.
@@ -41,6 +45,8 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Inject(args) => inject::run(&args),
     };
     outcome.unwrap_or_else(|failure| failure.tell()).into()
 }

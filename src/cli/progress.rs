@@ -6,6 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const TEMPLATE: &str = "{bar:32} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left  {msg}";
 
+/// A bar on stderr over `bytes`; silent when stderr is no terminal.
+pub(crate) fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// A bar that moves with a scan.
 pub(crate) struct Bar {
     bar: ProgressBar,
@@ -15,11 +24,9 @@ pub(crate) struct Bar {
 impl Bar {
     /// A bar on stderr; hidden unless `visible` and stderr is a terminal.
     pub(crate) fn new(visible: bool) -> Self {
-        let target =
-            if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            bar.set_style(style);
+        let bar = bar(0);
+        if !visible {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         Self { bar, suspects: AtomicU64::new(0) }
     }

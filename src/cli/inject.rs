@@ -1,0 +1,109 @@
+//! `pagescrub inject`: known damage, and the key to it.
+
+use super::exit::{Exit, Failure};
+use clap::builder::PossibleValue;
+use pagescrub::drill::{AnswerKey, FAULTS, Fault, InjectError, Injection, Target, inject};
+use pagescrub::page::address::PageId;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Damage a few pages of a generated file and say what a scan must find
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("target").required(true))]
+pub(crate) struct Args {
+    /// The file to damage
+    file: PathBuf,
+    /// The kind of damage
+    #[arg(long, value_name = "KIND", value_parser = FaultParser)]
+    fault: Fault,
+    /// Damage this page; the first page of the stripes for ransomware-stripe
+    #[arg(long, value_name = "N", group = "target")]
+    page: Option<u32>,
+    /// Damage K pages on which the fault makes sense; ransomware-stripe takes a random start,
+    /// whatever K
+    #[arg(long, value_name = "K", group = "target")]
+    random: Option<u32>,
+    /// The same seed does the same damage
+    #[arg(long)]
+    seed: u64,
+    /// Where the answer key goes, as JSON; an older key of the same file and seed is extended.
+    /// Without it the key goes to standard output
+    #[arg(long, value_name = "FILE")]
+    answer_key: Option<PathBuf>,
+    /// Damage a file that pagescrub did not generate
+    #[arg(long)]
+    force: bool,
+}
+
+/// Injects and hands out the answer key.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let older = args.answer_key.as_deref().map(older_key).transpose()?.flatten();
+    let key = inject(&args.file, &injection(args)).map_err(|error| match error {
+        InjectError::Io(..) | InjectError::ReadOnly(..) => Failure::work(error),
+        _ => Failure::usage(error),
+    })?;
+    match (&args.answer_key, older) {
+        (None, _) => anstream::println!("{}", text(&key)?.trim_end()),
+        (Some(path), None) => write_key(path, &key)?,
+        (Some(path), Some(older)) => {
+            write_key(path, &older.followed_by(key).map_err(Failure::usage)?)?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn text(key: &AnswerKey) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(key).map_err(Failure::work)? + "\n")
+}
+
+fn injection(args: &Args) -> Injection {
+    let target = match (args.page, args.random) {
+        (Some(page), _) => Target::Page(PageId(page)),
+        (None, wanted) => Target::Random(wanted.unwrap_or(1)),
+    };
+    Injection { fault: args.fault, target, seed: args.seed, force: args.force }
+}
+
+/// The key that is there already, read before any damage is done.
+fn older_key(path: &Path) -> Result<Option<AnswerKey>, Failure> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Failure::work(format!("cannot read {}: {error}", path.display())));
+        }
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| Failure::usage(format!("{} is no answer key: {error}", path.display())))
+}
+
+fn write_key(path: &Path, key: &AnswerKey) -> Result<(), Failure> {
+    fs::write(path, text(key)?)
+        .map_err(|error| Failure::work(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Parses the name of a fault and lists all of them in the help.
+#[derive(Clone)]
+struct FaultParser;
+
+impl clap::builder::TypedValueParser for FaultParser {
+    type Value = Fault;
+
+    fn parse_ref(
+        &self,
+        _: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Fault, clap::Error> {
+        let error = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
+        value.to_string_lossy().parse().map_err(|unknown| error(format!("{unknown}\n")))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let value = |&(_, name, help): &(Fault, &'static str, &'static str)| {
+            PossibleValue::new(name).help(help)
+        };
+        Some(Box::new(FAULTS.iter().map(value)))
+    }
+}

@@ -1,0 +1,153 @@
+//! The answer key: which pages were damaged, how, and what a scan must say about each.
+
+use super::fault::Fault;
+use crate::page::address::{PageAddress, PageId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The schema that [`AnswerKey`] writes.
+const SCHEMA: &str = "pagescrub.answer-key/1";
+
+/// All damage that was injected into one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerKey {
+    /// `pagescrub.answer-key/1`.
+    pub schema: String,
+    /// Name of the damaged file, without its directory.
+    pub file: String,
+    /// Seed of the injections.
+    pub seed: u64,
+    /// One entry per page, by page id.
+    pub faults: Vec<InjectedFault>,
+}
+
+/// One damaged page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InjectedFault {
+    /// What was done.
+    pub fault: Fault,
+    /// The page.
+    pub page_id: PageId,
+    /// The page as SQL Server writes it, `(1:17)`.
+    pub address: String,
+    /// Byte offset of the page in the file.
+    pub offset_bytes: u64,
+    /// Which bit, which sector, which source page.
+    pub detail: String,
+    /// What a scan must say.
+    pub expected: Expected,
+    /// The reason it must give for a suspect page; null for others.
+    pub reason: Option<Reason>,
+    /// Why a page that is not suspect is none; null for suspect pages.
+    pub why: Option<String>,
+}
+
+/// What a scan must say about a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// Damaged.
+    Suspect,
+    /// Not in use, so never a suspect.
+    Free,
+    /// Damaged in a way that no check of a single page can see.
+    Undetectable,
+    /// Carries no protection, so content cannot be verified.
+    Unprotected,
+}
+
+/// Why a page is suspect; the words of the scan report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The stored checksum differs from the computed one.
+    BadChecksum,
+    /// The sectors carry different torn-page signatures.
+    TornPage,
+    /// The header names another page or file.
+    WrongPageId,
+    /// In use, but all zero.
+    Zeroed,
+    /// Header fields are out of bounds.
+    BadHeader,
+}
+
+/// Two keys that are not about the same file and seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MixedKeys {
+    file: String,
+    seed: u64,
+}
+
+impl AnswerKey {
+    /// A key with these faults, brought into file order.
+    pub(super) fn new(file: String, seed: u64, mut faults: Vec<InjectedFault>) -> Self {
+        faults.sort_by_key(|fault| fault.page_id);
+        Self { schema: SCHEMA.to_owned(), file, seed, faults }
+    }
+
+    /// This key and a newer one of the same file and seed as one. Where both name a page, the
+    /// newer entry stays.
+    ///
+    /// # Errors
+    /// If the keys are about different files or seeds.
+    pub fn followed_by(self, newer: Self) -> Result<Self, MixedKeys> {
+        if (&self.schema, &self.file, self.seed) != (&newer.schema, &newer.file, newer.seed) {
+            return Err(MixedKeys { file: self.file, seed: self.seed });
+        }
+        let is_older =
+            |fault: &InjectedFault| newer.faults.iter().all(|newer| newer.page_id != fault.page_id);
+        let mut faults: Vec<_> = self.faults.into_iter().filter(is_older).collect();
+        faults.extend(newer.faults);
+        Ok(Self::new(newer.file, newer.seed, faults))
+    }
+}
+
+impl InjectedFault {
+    /// An entry whose verdict is still to be found.
+    pub(super) fn new(fault: Fault, place: PageAddress, detail: String) -> Self {
+        Self {
+            fault,
+            page_id: place.page,
+            address: place.to_string(),
+            offset_bytes: place.page.offset_bytes(),
+            detail,
+            expected: Expected::Undetectable,
+            reason: None,
+            why: None,
+        }
+    }
+}
+
+impl fmt::Display for MixedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, seed } = self;
+        write!(f, "the answer key there is about {file:?} with seed {seed}; name another key file")
+    }
+}
+
+impl std::error::Error for MixedKeys {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::address::FileId;
+
+    fn key(seed: u64, pages: &[u32], detail: &str) -> AnswerKey {
+        let place = |&page| PageAddress::new(FileId(1), PageId(page));
+        let fault = |page| InjectedFault::new(Fault::BitFlip, place(page), detail.to_owned());
+        AnswerKey::new("a.mdf".to_owned(), seed, pages.iter().map(fault).collect())
+    }
+
+    #[test]
+    fn a_newer_key_extends_an_older_one_and_wins() {
+        let both = key(1, &[9, 4], "old").followed_by(key(1, &[4, 2], "new")).unwrap();
+        let entries: Vec<_> = both.faults.iter().map(|f| (f.page_id.0, &*f.detail)).collect();
+        assert_eq!(entries, [(2, "new"), (4, "new"), (9, "old")]);
+    }
+
+    #[test]
+    fn keys_of_different_seeds_do_not_mix() {
+        assert!(key(1, &[9], "").followed_by(key(2, &[4], "")).is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! What each fault does to the bytes of one page.
+
+use super::chance::{Dice, below};
+use super::fault::Fault;
+use super::junk;
+use crate::page::address::PageId;
+use crate::page::checksum::Checksum;
+use crate::page::header::{HEADER_BYTES, PageHeader, Protection};
+use crate::page::{PAGE_BYTES, PAGE_SECTORS, Page, SECTOR_BYTES};
+use rand_xoshiro::rand_core::Rng;
+
+/// Bytes that ransomware encrypts in each stripe.
+const STRIPE_BYTES: usize = 128;
+const SIGNATURE_BITS: u8 = 0b11;
+
+/// A damaged page, and what was done to it.
+pub(super) struct Damage {
+    pub(super) page: Page,
+    pub(super) detail: String,
+}
+
+/// The page that a misdirected write brings here.
+pub(super) type Source = (PageId, Page);
+
+/// Damages `page`, which stands at `id`. `aimed` asks for a place that the page's protection can
+/// see. `source` is there for a misdirected write.
+pub(super) fn damage(
+    fault: Fault,
+    page: &Page,
+    id: PageId,
+    dice: &mut Dice,
+    aimed: bool,
+    source: Option<&Source>,
+) -> Damage {
+    let mut after = *page;
+    let detail = match fault {
+        Fault::BitFlip => flip_bit(&mut after, dice, aimed),
+        Fault::ZeroPage => zero_page(&mut after),
+        Fault::ZeroSector => zero_sector(&mut after, dice),
+        Fault::TornWrite => tear(&mut after, dice),
+        Fault::MisdirectedWrite => misdirect(&mut after, source),
+        Fault::StaleChecksum => age_checksum(&mut after, dice),
+        Fault::GarbageHeader => scramble_header(&mut after, dice),
+        Fault::RansomwareStripe => encrypt(&mut after, dice),
+        Fault::JunkOnFreePage => spill_junk(&mut after, id, dice),
+    };
+    Damage { page: after, detail }
+}
+
+/// Torn-page detection sees two bits of sectors 1 to 15 and nothing else, so an aimed flip of
+/// such a page takes one of those.
+fn flip_bit(page: &mut Page, dice: &mut Dice, aimed: bool) -> String {
+    let torn = PageHeader::of(page).protection() == Protection::Torn;
+    let (byte, bit) = if aimed && torn {
+        let sector = 1 + below(dice, PAGE_SECTORS as u64 - 1) as usize;
+        (signature_byte(sector), below(dice, 2))
+    } else {
+        (below(dice, PAGE_BYTES as u64) as usize, below(dice, 8))
+    };
+    page.bytes_mut()[byte] ^= 1 << bit;
+    format!("bit {bit} of byte {byte} (sector {}) inverted", byte / SECTOR_BYTES)
+}
+
+fn zero_page(page: &mut Page) -> String {
+    *page = Page::ZERO;
+    "all 8192 bytes set to zero".to_owned()
+}
+
+fn zero_sector(page: &mut Page, dice: &mut Dice) -> String {
+    let sector = below(dice, PAGE_SECTORS as u64) as usize;
+    page.bytes_mut()[sector * SECTOR_BYTES..][..SECTOR_BYTES].fill(0);
+    format!("sector {sector} (bytes {} on) set to zero", sector * SECTOR_BYTES)
+}
+
+/// On a torn-protected page the old sectors carry the other signature; elsewhere they hold other
+/// text.
+fn tear(page: &mut Page, dice: &mut Dice) -> String {
+    let first_old = 1 + below(dice, PAGE_SECTORS as u64 - 1) as usize;
+    let torn = PageHeader::of(page).protection() == Protection::Torn;
+    for sector in first_old..PAGE_SECTORS {
+        if torn {
+            page.bytes_mut()[signature_byte(sector)] ^= SIGNATURE_BITS;
+        } else {
+            rewrite_text(&mut page.bytes_mut()[sector * SECTOR_BYTES..][..SECTOR_BYTES], dice);
+        }
+    }
+    format!("sectors {first_old} to {} hold an older version", PAGE_SECTORS - 1)
+}
+
+/// Changes the low bits of every byte, so that text stays text.
+fn rewrite_text(bytes: &mut [u8], dice: &mut Dice) {
+    for chunk in bytes.chunks_exact_mut(8) {
+        let noise = (dice.next_u64() & 0x0f0f_0f0f_0f0f_0f0f).to_le_bytes();
+        chunk.iter_mut().zip(noise).for_each(|(byte, noise)| *byte ^= noise);
+    }
+}
+
+fn misdirect(page: &mut Page, source: Option<&Source>) -> String {
+    match source {
+        Some((id, content)) => {
+            *page = *content;
+            format!("overwritten with page {id}")
+        }
+        None => "no other valid page to write here".to_owned(),
+    }
+}
+
+fn age_checksum(page: &mut Page, dice: &mut Dice) -> String {
+    let mut older = *page;
+    rewrite_text(&mut older.bytes_mut()[SECTOR_BYTES..], dice);
+    let torn = PageHeader::of(page).protection() == Protection::Torn;
+    let header = PageHeader::of_mut(page);
+    if torn {
+        header.torn_bits ^= u32::from(SIGNATURE_BITS);
+        "the signature in m_tornBits is that of the write before".to_owned()
+    } else {
+        header.torn_bits = Checksum::of(&older).0;
+        "m_tornBits is the checksum of an older version".to_owned()
+    }
+}
+
+fn scramble_header(page: &mut Page, dice: &mut Dice) -> String {
+    let noise = junk::noise(dice);
+    page.bytes_mut()[..HEADER_BYTES].copy_from_slice(&noise.bytes()[..HEADER_BYTES]);
+    format!("the first {HEADER_BYTES} bytes are noise")
+}
+
+fn encrypt(page: &mut Page, dice: &mut Dice) -> String {
+    let keystream = junk::noise(dice);
+    let bytes = page.bytes_mut()[..STRIPE_BYTES].iter_mut();
+    bytes.zip(keystream.bytes()).for_each(|(byte, key)| *byte ^= key);
+    format!("the first {STRIPE_BYTES} bytes are encrypted")
+}
+
+fn spill_junk(page: &mut Page, id: PageId, dice: &mut Dice) -> String {
+    *page = junk::page(id, dice);
+    "old disk content that looks like a damaged page".to_owned()
+}
+
+/// Offset of the byte of `sector` that carries the torn-page signature.
+fn signature_byte(sector: usize) -> usize {
+    sector * SECTOR_BYTES + SECTOR_BYTES - 1
+}

@@ -1,0 +1,130 @@
+//! The two pages that introduce a file: file header and boot page
+//! (docs/page-format.md, sections 5.1 and 5.2).
+
+use super::chance::{Purpose, draw};
+use super::fields::{put_page, put_slot, put_u16, put_u32};
+use super::layout::Layout;
+use super::units::{SYSALLOCUNITS, UNITS};
+use crate::page::boot::PageVerify;
+use crate::page::file_header::BindingId;
+use crate::page::header::{HEADER_BYTES, Lsn, PageHeader};
+use crate::page::{PAGE_BYTES, Page};
+
+/// The first half of the `BindingID` of every file made here.
+pub(super) const BINDING_MARK: [u8; 8] = *b"pgscrub\x01";
+/// SQL Server 2019.
+const INTERNAL_VERSION: u16 = 904;
+const DATABASE: &str = "Drill";
+const DATABASE_ID: u16 = 7;
+const FILEGROUP_PRIMARY: u16 = 1;
+const GROWTH_PAGES: u32 = 8192;
+const DISK_SECTOR_BYTES: u32 = 512;
+const SIZE_UNLIMITED: u32 = u32::MAX;
+/// No page has a newer one.
+pub(super) const CHECKPOINT_LSN: Lsn = Lsn { vlf: 41, block: 338, slot: 23 };
+
+const COLUMNS: u16 = 49;
+/// Bytes of the variable columns of the file header in SQL Server 2012 and later; the logical
+/// name, column 27, is as long as it is.
+const COLUMN_BYTES: [usize; 46] = [
+    16, 0, 2, 2, 4, 4, 4, 4, 10, 10, 10, 0, 4, 4, 4, 4, 10, 28, 10, 10, 10, 16, 10, 16, 4, 10, 0,
+    0, 16, 0, 0, 0, 0, 0, 0, 16, 10, 10, 28, 10, 16, 28, 8, 0, 0, 0,
+];
+const LOGICAL_NAME: usize = 27;
+const RECORD_STATUS: u8 = 0x30;
+const FIXED_END: u16 = 8;
+
+const BOOT_FIXED_END: u16 = 0x05e0;
+const STATUS_TORN: u32 = 0x10;
+const STATUS_CHECKSUM: u32 = 0x1_0000;
+const STATUS_CLEAN_SHUTDOWN: u32 = 0x4000_0000;
+const NAME_UNITS: usize = 128;
+const NAME_PADDING: u16 = 0x2020;
+
+/// The GUID of the database that `seed` stands for.
+pub(super) fn binding_id(seed: u64) -> BindingId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&BINDING_MARK);
+    id[8..].copy_from_slice(&draw(seed, Purpose::Binding, 0).to_le_bytes());
+    id
+}
+
+/// Fills page 0.
+pub(super) fn fill_file_header(layout: &Layout, page: &mut Page) {
+    let columns = columns(layout);
+    let null_bitmap_bytes = usize::from(COLUMNS).div_ceil(8);
+    let data_start = usize::from(FIXED_END) + 2 + null_bitmap_bytes + 2 + 2 * columns.len();
+    let mut record = vec![RECORD_STATUS, 0];
+    record.extend(FIXED_END.to_le_bytes());
+    record.extend([0; 4]);
+    record.extend(COLUMNS.to_le_bytes());
+    record.resize(record.len() + null_bitmap_bytes, 0);
+    record.extend((columns.len() as u16).to_le_bytes());
+    let mut end = data_start;
+    for column in &columns {
+        end += column.len();
+        record.extend((end as u16).to_le_bytes());
+    }
+    record.extend(columns.concat());
+    write_record(page, &record);
+}
+
+fn columns(layout: &Layout) -> Vec<Vec<u8>> {
+    let recipe = &layout.recipe;
+    let mut columns: Vec<Vec<u8>> = COLUMN_BYTES.iter().map(|&bytes| vec![0; bytes]).collect();
+    columns[0] = binding_id(recipe.seed).to_vec();
+    columns[2] = recipe.file_id.0.to_le_bytes().to_vec();
+    columns[3] = FILEGROUP_PRIMARY.to_le_bytes().to_vec();
+    columns[4] = layout.pages().to_le_bytes().to_vec();
+    columns[5] = SIZE_UNLIMITED.to_le_bytes().to_vec();
+    columns[6] = GROWTH_PAGES.to_le_bytes().to_vec();
+    columns[12] = layout.pages().to_le_bytes().to_vec();
+    columns[15] = DISK_SECTOR_BYTES.to_le_bytes().to_vec();
+    columns[LOGICAL_NAME] =
+        logical_name(layout).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    columns
+}
+
+fn logical_name(layout: &Layout) -> String {
+    match layout.is_primary() {
+        true => DATABASE.to_owned(),
+        false => format!("{DATABASE}_{}", layout.recipe.file_id),
+    }
+}
+
+/// Fills page 9 of the primary file.
+pub(super) fn fill_boot(layout: &Layout, page: &mut Page) {
+    let mut record = vec![0; usize::from(BOOT_FIXED_END)];
+    record[2..4].copy_from_slice(&BOOT_FIXED_END.to_le_bytes());
+    write_record(page, &record);
+    put_u16(page, 100, INTERNAL_VERSION);
+    put_u16(page, 102, INTERNAL_VERSION);
+    put_u32(page, 132, STATUS_CLEAN_SHUTDOWN | verify_status(layout.recipe.page_verify));
+    let name = DATABASE.encode_utf16().chain(std::iter::repeat(NAME_PADDING));
+    for (i, unit) in name.take(NAME_UNITS).enumerate() {
+        put_u16(page, 148 + 2 * i, unit);
+    }
+    put_u16(page, 408, DATABASE_ID);
+    put_u32(page, 444, CHECKPOINT_LSN.vlf);
+    put_u32(page, 448, CHECKPOINT_LSN.block);
+    put_u16(page, 452, CHECKPOINT_LSN.slot);
+    put_page(page, 612, UNITS[SYSALLOCUNITS].single_page, layout.recipe.file_id.0);
+}
+
+fn verify_status(page_verify: PageVerify) -> u32 {
+    match page_verify {
+        PageVerify::Checksum => STATUS_CHECKSUM,
+        PageVerify::Torn => STATUS_TORN,
+        PageVerify::None => 0,
+    }
+}
+
+/// Makes `record` the only one of the page.
+fn write_record(page: &mut Page, record: &[u8]) {
+    page.bytes_mut()[HEADER_BYTES..][..record.len()].copy_from_slice(record);
+    put_slot(page, 0, HEADER_BYTES as u16);
+    let header = PageHeader::of_mut(page);
+    header.slot_count = 1;
+    header.free_data = (HEADER_BYTES + record.len()) as u16;
+    header.free_count = (PAGE_BYTES - HEADER_BYTES - record.len() - 2) as u16;
+}

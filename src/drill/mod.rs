@@ -1,0 +1,34 @@
+//! Fire drills: synthetic data files to practise on, and known damage to find in them.
+//!
+//! [`generate`] writes a self-consistent data file from a [`Recipe`]; [`inject`](inject()) damages
+//! a few pages and returns an [`AnswerKey`] that says what a scan must report. Nothing here judges
+//! real files, and nothing here is used by a scan.
+
+mod answer_key;
+mod catalog;
+mod chance;
+mod content;
+mod damage;
+mod fault;
+pub mod faulty_source;
+mod fields;
+mod front;
+mod generate;
+mod inject;
+mod junk;
+mod layout;
+mod maps;
+mod positioned;
+mod recipe;
+mod synthetic;
+mod target;
+mod units;
+mod witness;
+
+pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason};
+pub use fault::{FAULTS, Fault, UnknownFault};
+pub use generate::{GenerateError, Generated, generate, is_generated};
+pub use inject::{InjectError, Injection, inject};
+pub use recipe::{Recipe, RecipeError};
+pub use synthetic::SyntheticFile;
+pub use target::Target;

@@ -1,0 +1,56 @@
+//! Whole pages at their places: reads and writes that need no shared file position, so that many
+//! threads can use one file.
+
+use crate::page::{PAGE_BYTES, Page, address::PageId};
+use std::fs::File;
+use std::io;
+
+/// Reads page `page`.
+pub(super) fn read_page(file: &File, page: PageId) -> io::Result<Page> {
+    let mut bytes = [0; PAGE_BYTES];
+    read_exact_at(file, &mut bytes, page.offset_bytes())?;
+    Ok(Page::new(&bytes))
+}
+
+/// Writes `pages` from page `first` on.
+pub(super) fn write_pages(file: &File, first: PageId, pages: &[Page]) -> io::Result<()> {
+    write_all_at(file, bytemuck::cast_slice(pages), first.offset_bytes())
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset_bytes)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset_bytes: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset_bytes)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset_bytes: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset_bytes)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                bytes = &mut bytes[n..];
+                offset_bytes += n as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset_bytes: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset_bytes)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            n => {
+                bytes = &bytes[n..];
+                offset_bytes += n as u64;
+            }
+        }
+    }
+    Ok(())
+}

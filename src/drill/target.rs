@@ -1,0 +1,159 @@
+//! The file under drill: its pages, what its own PFS pages say about them, and where damage may
+//! strike. The recipe is never asked, so copies of real files serve as well.
+
+use super::answer_key::Reason;
+use super::chance::{Purpose, below, dice};
+use super::fault::Fault;
+use super::positioned::read_page;
+use super::witness::{Testimony, testify};
+use crate::page::Page;
+use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::allocation::{PFS_INTERVAL_PAGES, PfsByte, pfs_page_of};
+use crate::page::header::{PageHeader, Protection};
+use crate::page::{kind::PageType, torn};
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io;
+
+/// PFS pages kept in memory, 8 MiB; a sweep through a file of many TiB needs only the last one.
+const PFS_PAGES_KEPT_MAX: usize = 1024;
+/// Guesses per wanted page, before the file is swept from end to end.
+const GUESSES_PER_PAGE: u64 = 256;
+
+/// Which pages to damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This page, whatever it is. For `ransomware-stripe` the page where the stripes begin.
+    Page(PageId),
+    /// So many different pages on which the fault makes sense, chosen by the seed. For
+    /// `ransomware-stripe` one random start among the first 16 pages, whatever the number.
+    Random(u32),
+}
+
+/// A data file, open for reading and writing.
+pub(super) struct DrillFile {
+    pub(super) file: File,
+    pub(super) file_id: FileId,
+    pub(super) pages: u32,
+    /// Torn bits restored; `None` for a PFS page that fails its own check.
+    pfs: HashMap<PageId, Option<Page>>,
+}
+
+impl DrillFile {
+    pub(super) fn new(file: File, file_id: FileId, pages: u32) -> Self {
+        Self { file, file_id, pages, pfs: HashMap::new() }
+    }
+
+    /// Where `page` is.
+    pub(super) fn place(&self, page: PageId) -> PageAddress {
+        PageAddress::new(self.file_id, page)
+    }
+
+    /// True if the PFS says that `page` is in use; `None` if its PFS page is damaged.
+    pub(super) fn allocation(&mut self, page: PageId) -> io::Result<Option<bool>> {
+        let pfs_page = pfs_page_of(page);
+        if !self.pfs.contains_key(&pfs_page) {
+            let checked = self.checked_pfs(pfs_page)?;
+            if self.pfs.len() == PFS_PAGES_KEPT_MAX {
+                self.pfs.clear();
+            }
+            self.pfs.insert(pfs_page, checked);
+        }
+        let pfs = self.pfs.get(&pfs_page).and_then(Option::as_ref);
+        Ok(pfs.map(|pfs| PfsByte::of(pfs, page).is_allocated()))
+    }
+
+    fn checked_pfs(&self, id: PageId) -> io::Result<Option<Page>> {
+        let page = read_page(&self.file, id)?;
+        let is_pfs = PageType::of(PageHeader::of(&page).page_type) == PageType::Pfs;
+        let is_healthy = testify(&page, self.place(id), true).is_healthy();
+        Ok((is_pfs && is_healthy).then(|| torn::restored(&page)))
+    }
+
+    /// Different pages that `accept` takes, at most `wanted`; fewer if there are fewer. Guesses
+    /// first, then sweeps the whole file from a random page on.
+    pub(super) fn choose(
+        &mut self,
+        wanted: usize,
+        seed: u64,
+        mut accept: impl FnMut(&mut Self, PageId) -> io::Result<bool>,
+    ) -> io::Result<BTreeSet<PageId>> {
+        let pages = self.pages;
+        let mut dice = dice(seed, Purpose::Target, pages.into());
+        let start = below(&mut dice, pages.into()) as u32;
+        let guesses = GUESSES_PER_PAGE.saturating_mul(wanted as u64).min(pages.into());
+        let guesses = (0..guesses).map(|_| below(&mut dice, pages.into()) as u32);
+        let mut chosen = BTreeSet::new();
+        for page in guesses.chain(start..pages).chain(0..start).map(PageId) {
+            if chosen.len() == wanted {
+                break;
+            }
+            if !chosen.contains(&page) && accept(self, page)? {
+                chosen.insert(page);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// True if `fault` makes sense on `page`: junk on free pages; everything else on healthy pages
+    /// in use, with protection unless the fault shows without.
+    pub(super) fn suits(&mut self, fault: Fault, page: PageId) -> io::Result<bool> {
+        let wants_free = fault == Fault::JunkOnFreePage;
+        // The PFS is asked first: in a sparse file it spares reading the holes.
+        if self.allocation(page)? != Some(!wants_free) {
+            return Ok(false);
+        }
+        if wants_free {
+            return Ok(true);
+        }
+        let content = read_page(&self.file, page)?;
+        let is_healthy = testify(&content, self.place(page), true).is_healthy();
+        let is_protected = PageHeader::of(&content).protection() != Protection::None;
+        Ok(is_healthy && (is_protected || shows_without_protection(fault)))
+    }
+
+    /// A healthy page other than `target`, to be written in its place.
+    pub(super) fn source_for(&mut self, target: PageId, seed: u64) -> io::Result<Option<PageId>> {
+        let seed = dice_seed(seed, target);
+        let found = self.choose(1, seed, |file, page| {
+            Ok(page != target && file.suits(Fault::MisdirectedWrite, page)?)
+        })?;
+        Ok(found.first().copied())
+    }
+
+    /// The pages whose PFS byte stands in `page`, if that is a PFS page by its place.
+    pub(super) fn described_by(&self, page: PageId) -> Option<(u32, u32)> {
+        (pfs_page_of(page) == page || page == pfs_page_of(PageId(0))).then(|| {
+            let start = page.0 - page.0 % PFS_INTERVAL_PAGES;
+            (start, start.saturating_add(PFS_INTERVAL_PAGES - 1).min(self.pages - 1))
+        })
+    }
+
+    /// What the bytes say of `page`, where the PFS said `allocation` before the damage.
+    pub(super) fn testimony(
+        &self,
+        content: &Page,
+        page: PageId,
+        allocation: Option<bool>,
+    ) -> Testimony {
+        testify(content, self.place(page), allocation.unwrap_or(true))
+    }
+}
+
+fn shows_without_protection(fault: Fault) -> bool {
+    matches!(fault, Fault::ZeroPage | Fault::MisdirectedWrite | Fault::GarbageHeader)
+}
+
+fn dice_seed(seed: u64, target: PageId) -> u64 {
+    super::chance::draw(seed, Purpose::Source, target.0.into())
+}
+
+/// True if `testimony` is what `fault` is meant to lead to.
+pub(super) fn is_meant(fault: Fault, testimony: Testimony) -> bool {
+    match testimony {
+        Testimony::Free => fault == Fault::JunkOnFreePage,
+        Testimony::Suspect(Reason::Zeroed) => fault == Fault::ZeroPage,
+        Testimony::Suspect(_) => fault != Fault::JunkOnFreePage,
+        Testimony::Intact | Testimony::Unprotected => false,
+    }
+}
