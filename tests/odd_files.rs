@@ -1,0 +1,173 @@
+//! Data files that are cut, doubled, sparse or headless: what is there is verified, what is not
+//! there is said.
+
+mod harness;
+
+use harness::{pagescrub, scan_json, suspect_pages, timeless};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn generated(folder: &TempDir, name: &str, options: &[&str]) -> PathBuf {
+    let path = folder.path().join(name);
+    let mut args = vec![OsStr::new("generate"), path.as_os_str()];
+    args.extend(options.iter().map(OsStr::new));
+    let run = pagescrub(&args);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    path
+}
+
+fn resize(path: &Path, bytes: u64) {
+    File::options().write(true).open(path).and_then(|file| file.set_len(bytes)).expect("ours");
+}
+
+fn why(report: &Value) -> &str {
+    report["files"][0]["why"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_tail_that_is_no_whole_page_is_reported_and_the_whole_pages_are_verified() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    resize(&path, (4 << 20) + 100);
+    let (code, report) = scan_json(&path, &[]);
+    assert_eq!(code, 3);
+    assert_eq!(report["files"][0]["pages"], 512);
+    assert_eq!(report["coverage"]["not_reached"], 1);
+    assert!(why(&report).contains("100 bytes"), "{}", why(&report));
+}
+
+#[test]
+fn a_file_shorter_than_its_header_says_is_incomplete() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    resize(&path, 3 << 20);
+    let (code, report) = scan_json(&path, &[]);
+    assert_eq!(code, 3);
+    assert_eq!(report["coverage"]["not_reached"], 128);
+    assert_eq!(report["coverage"]["pages_planned"], 512);
+    assert!(why(&report).contains("truncated"), "{}", why(&report));
+}
+
+#[test]
+fn one_file_given_by_several_names_is_scanned_once() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=1MiB", "--seed=1"]);
+    fs::hard_link(&path, folder.path().join("b.mdf")).expect("a link");
+    let args = [OsStr::new("scan"), "--format=json".as_ref(), path.as_os_str(), path.as_os_str()];
+    let report = pagescrub(&[&args[..], &[folder.path().as_os_str()]].concat()).json();
+    assert_eq!(report["files"].as_array().expect("a list").len(), 1);
+    assert_eq!(report["coverage"]["pages_planned"], 128);
+    assert_eq!(report["exit_code"], 0);
+}
+
+/// The file whose header is gone is the one that needs a scan most.
+#[test]
+fn a_data_file_is_recognised_with_its_first_pages_destroyed() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    let healthy = fs::read(&path).expect("readable");
+    for destroyed_pages in [1, 8, 24] {
+        let mut bytes = healthy.clone();
+        bytes[..destroyed_pages * 8192].fill(0xa5);
+        fs::write(&path, &bytes).expect("ours");
+        let (code, report) = scan_json(&path, &[]);
+        assert_eq!(code, 1, "{destroyed_pages} pages");
+        assert_eq!(report["files"][0]["file_id"], 1);
+        assert_eq!(report["suspects"][0]["address"], "(1:0)");
+        assert_eq!(report["suspects"][0]["page_type"], "file_header");
+        let suspects = suspect_pages(&report);
+        assert!(suspects.len() + 2 >= destroyed_pages, "{destroyed_pages}: {suspects:?}");
+    }
+}
+
+#[test]
+fn a_secondary_file_takes_its_database_from_the_primary_in_the_same_scan() {
+    let folder = folder();
+    generated(&folder, "a.mdf", &["--size=1MiB", "--seed=1"]);
+    let path = generated(&folder, "b.ndf", &["--size=1MiB", "--seed=1", "--file-id=3"]);
+    let (code, alone) = scan_json(&path, &[]);
+    assert_eq!((code, &alone["files"][0]["database"]), (0, &Value::Null));
+    assert_eq!(alone["files"][0]["file_id"], 3);
+    let (code, both) = scan_json(folder.path(), &[]);
+    assert_eq!(code, 0);
+    assert!(both["files"][1]["database"].is_string());
+    assert_eq!(both["files"][0]["database"], both["files"][1]["database"]);
+}
+
+#[test]
+fn holes_are_free_pages_and_cost_no_reading() {
+    let folder = folder();
+    let options = ["--size=6GiB", "--seed=3", "--sparse"];
+    let path = generated(&folder, "sparse.mdf", &options);
+    let (code, report) = scan_json(&path, &[]);
+    assert_eq!(code, 0, "{}", report["suspects"]);
+    let coverage = &report["coverage"];
+    assert_eq!(coverage["pages_planned"], 6 << 17);
+    assert!(coverage["bytes_read"].as_u64() <= Some(2 << 30), "{coverage}");
+}
+
+/// A hole where the allocation says "in use" is a lost extent, not a free one.
+#[test]
+fn a_hole_in_allocated_pages_is_damage() {
+    use std::io::{Seek, SeekFrom, Write};
+    let folder = folder();
+    let whole = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    let bytes = fs::read(&whole).expect("readable");
+    let holed = folder.path().join("holed.mdf");
+    let mut file = File::create(&holed).expect("ours");
+    for (i, extent) in bytes.chunks_exact(65_536).enumerate().filter(|(i, _)| *i != 20) {
+        file.seek(SeekFrom::Start(i as u64 * 65_536)).expect("ours");
+        file.write_all(extent).expect("room");
+    }
+    drop(file);
+    let in_use = |page: &u64| bytes[8192 + 100 + *page as usize] & 0x40 != 0;
+    let expected: Vec<u64> = (160..168).filter(in_use).collect();
+    let (code, report) = scan_json(&holed, &[]);
+    assert_eq!(suspect_pages(&report), expected);
+    assert_eq!(code, i32::from(!expected.is_empty()));
+    assert!(report["suspects"].as_array().expect("a list").iter().all(|s| s["reason"] == "zeroed"));
+}
+
+/// Threads, engines, readers, batch sizes and the order of paths leave no trace in the report.
+#[test]
+fn the_same_bytes_give_the_same_report() {
+    let folder = folder();
+    let a = generated(&folder, "a.mdf", &["--size=8MiB", "--seed=1"]);
+    let b = generated(&folder, "b.mdf", &["--size=2MiB", "--seed=2", "--page-verify=torn"]);
+    for path in [&a, &b] {
+        for fault in ["zero-page", "garbage-header", "misdirected-write"] {
+            let fault = format!("--fault={fault}");
+            let args = ["--random=3".as_ref(), "--seed=4".as_ref(), OsStr::new(&fault)];
+            let run = pagescrub(&[&["inject".as_ref(), path.as_os_str()], &args[..]].concat());
+            assert_eq!(run.code, 0, "{}", run.stderr);
+        }
+    }
+    let report = |words: &[&str]| {
+        let mut args = vec!["scan", "--format=json"];
+        args.extend(words);
+        let run = pagescrub(&args);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        timeless(run.json())
+    };
+    let (a, b) = (a.to_str().expect("text"), b.to_str().expect("text"));
+    let first = report(&[a, b]);
+    assert!(first["suspects"].as_array().expect("a list").len() >= 10);
+    for words in [
+        &[b, a][..],
+        &[a, b, "--threads=1"],
+        &[a, b, "--threads=7", "--batch-size=64KiB"],
+        &[b, a, "--threads=3", "--batch-size=16MiB", "--reader=pread"],
+        &[a, b, "--engine=cycle", "--reader=mmap", "--batch-size=192KiB"],
+        &[a, b, "--engine=scalar"],
+        &[folder.path().to_str().expect("text")],
+    ] {
+        assert_eq!(report(words), first, "{words:?}");
+    }
+}
