@@ -5,7 +5,7 @@ use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use std::fs::File;
 
 /// Stored ranges told apart at most; what lies beyond is treated as stored and read.
-const STORED_RANGES_MAX: usize = 100_000;
+const STORED_RANGES_MAX: usize = 1_000_000;
 const EXTENT_BYTES: u64 = EXTENT_PAGES as u64 * PAGE_BYTES as u64;
 
 /// The stored parts of `file`, of which `pages` whole pages count: whole extents (the last may be

@@ -50,6 +50,8 @@ mod linux {
 
     /// Bytes that have been looked at and are still mapped into the process, at most.
     const LOOKED_AT_BYTES_MAX: usize = 32 << 20;
+    /// What the kernel may map at once, and then only lets go of as a whole.
+    const HUGE_PAGE_BYTES: usize = 2 << 20;
 
     /// A mapped file, with positioned reads to fall back on.
     pub struct Mapped {
@@ -100,22 +102,27 @@ mod linux {
 
         fn drop_later(&self, bytes: Range<usize>) {
             let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            looked_at.push(bytes);
+            looked_at.push(self.whole_huge_pages(&bytes));
             if looked_at.iter().map(Range::len).sum::<usize>() >= LOOKED_AT_BYTES_MAX {
                 let mut ranges = std::mem::take(&mut *looked_at);
                 drop(looked_at);
                 ranges.sort_unstable_by_key(|range| range.start);
-                for run in ranges.chunk_by(|a, b| a.end == b.start) {
+                for run in ranges.chunk_by(|a, b| a.end >= b.start) {
                     self.drop_now(run[0].start..run[run.len() - 1].end);
                 }
             }
         }
 
+        fn whole_huge_pages(&self, bytes: &Range<usize>) -> Range<usize> {
+            let start = bytes.start / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+            start..bytes.end.next_multiple_of(HUGE_PAGE_BYTES).min(self.map.len())
+        }
+
         #[allow(unsafe_code)]
         fn drop_now(&self, bytes: Range<usize>) {
-            // SAFETY: `map` is a read-only file mapping and every slice lent from these ranges went
-            // to a `visit` that has returned, in `lend_mapped`, before the range came to
-            // `drop_later`; the bytes are read from the file again if they are ever touched again.
+            // SAFETY: `map` is a shared, read-only file mapping (`Mmap::map` in `map` below): a page
+            // dropped from it is fetched from the page cache again when it is touched again, with
+            // the same bytes, so even a slice that another thread is looking at stays what it is.
             // A failure only costs memory.
             let _ = unsafe {
                 self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len())
