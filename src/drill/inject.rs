@@ -229,7 +229,7 @@ impl fmt::Display for InjectError {
             Self::TooFewPages(path, fault, wanted, found) => {
                 let path = path.display();
                 write!(f, "{path} has {found} pages for {fault}, not {wanted}; ask for fewer, ")?;
-                write!(f, "or name one with --page")
+                write!(f, "or name one with --page (pages whose PFS page is damaged do not count)")
             }
             Self::Io(path, error) => write!(f, "cannot damage {}: {error}", path.display()),
         }
@@ -237,3 +237,6 @@ impl fmt::Display for InjectError {
 }
 
 impl std::error::Error for InjectError {}
+
+#[cfg(test)]
+mod tests;

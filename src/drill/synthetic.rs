@@ -169,3 +169,6 @@ fn fill_special_iam(page: &mut Page) {
     header.object_id = SPECIAL_IAM_OBJECT;
     header.flag_bits = SPECIAL_IAM_FLAGS;
 }
+
+#[cfg(test)]
+mod tests;
