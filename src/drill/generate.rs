@@ -119,9 +119,10 @@ fn sparse_batches(layout: &Layout, interval: u32) -> Vec<Range<u32>> {
     let start = interval * GAM_INTERVAL_EXTENTS * EXTENT_PAGES;
     let end =
         (interval + 1).saturating_mul(GAM_INTERVAL_EXTENTS * EXTENT_PAGES).min(layout.pages());
-    let head = match layout.is_settled(interval) {
-        true => start..layout.run_range(interval, 0).start * EXTENT_PAGES,
-        false => start..start + EXTENT_PAGES,
+    let head = if layout.is_settled(interval) {
+        start..layout.run_range(interval, 0).start * EXTENT_PAGES
+    } else {
+        start..start + EXTENT_PAGES
     };
     let pfs_pages = (start.next_multiple_of(PFS_INTERVAL_PAGES)..end)
         .step_by(PFS_INTERVAL_PAGES as usize)

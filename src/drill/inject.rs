@@ -183,10 +183,12 @@ fn strike(
 
 /// What the damage means for other pages, or other damage for this one.
 fn side_effects(file: &DrillFile, page: PageId, allocation: Option<bool>) -> String {
-    let mut text = String::new();
-    if let Some((first, last)) = file.described_by(page) {
-        text += &format!("; the allocation of pages {first} to {last} cannot be trusted any more");
-    }
+    let mut text = match file.described_by(page) {
+        Some((first, last)) => {
+            format!("; the allocation of pages {first} to {last} cannot be trusted any more")
+        }
+        None => String::new(),
+    };
     if allocation.is_none() {
         text += "; its own PFS page is damaged, so it counts as allocated";
     }

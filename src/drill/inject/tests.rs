@@ -91,11 +91,11 @@ fn every_key_is_true_for_every_page_asked_for_by_name() {
 
 #[test]
 fn faults_have_the_reasons_that_a_dba_expects() {
+    use Reason::{BadChecksum, TornPage, WrongPageId, Zeroed};
     let reason = |fault, page_verify| {
         let file = drill_file(page_verify);
         inject(file.path(), &random(fault, 1)).unwrap().faults[0].reason
     };
-    use Reason::{BadChecksum, TornPage, WrongPageId, Zeroed};
     assert_eq!(reason(Fault::BitFlip, PageVerify::Checksum), Some(BadChecksum));
     assert_eq!(reason(Fault::BitFlip, PageVerify::Torn), Some(TornPage));
     assert_eq!(reason(Fault::TornWrite, PageVerify::Torn), Some(TornPage));
