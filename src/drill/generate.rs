@@ -71,7 +71,8 @@ pub fn generate(
 /// # Errors
 /// If page 0 cannot be read.
 pub fn is_generated(file: &File) -> io::Result<bool> {
-    let header = FileHeader::of(&read_page(file, PageId(0))?);
+    let first = read_page(file, PageId(0))?;
+    let header = FileHeader::of(&first);
     Ok(header.is_some_and(|header| header.binding_id.starts_with(&BINDING_MARK)))
 }
 

@@ -72,7 +72,7 @@ pub fn inject(path: &Path, injection: &Injection) -> Result<AnswerKey, InjectErr
 }
 
 /// One page to write, and what the key says about it.
-type Strike = (InjectedFault, Page);
+type Strike = (InjectedFault, Box<Page>);
 
 fn open(path: &Path, force: bool) -> Result<DrillFile, InjectError> {
     let failed = |error| InjectError::Io(path.to_owned(), error);
