@@ -15,12 +15,12 @@ const SIGNATURE_BITS: u8 = 0b11;
 
 /// A damaged page, and what was done to it.
 pub(super) struct Damage {
-    pub(super) page: Page,
+    pub(super) page: Box<Page>,
     pub(super) detail: String,
 }
 
 /// The page that a misdirected write brings here.
-pub(super) type Source = (PageId, Page);
+pub(super) type Source = (PageId, Box<Page>);
 
 /// Damages `page`, which stands at `id`. `aimed` asks for a place that the page's protection can
 /// see. `source` is there for a misdirected write.
@@ -32,7 +32,7 @@ pub(super) fn damage(
     aimed: bool,
     source: Option<&Source>,
 ) -> Damage {
-    let mut after = *page;
+    let mut after = Box::new(*page);
     let detail = match fault {
         Fault::BitFlip => flip_bit(&mut after, dice, aimed),
         Fault::ZeroPage => zero_page(&mut after),
@@ -98,7 +98,7 @@ fn rewrite_text(bytes: &mut [u8], dice: &mut Dice) {
 fn misdirect(page: &mut Page, source: Option<&Source>) -> String {
     match source {
         Some((id, content)) => {
-            *page = *content;
+            page.clone_from(content);
             format!("overwritten with page {id}")
         }
         None => "no other valid page to write here".to_owned(),

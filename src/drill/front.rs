@@ -86,9 +86,10 @@ fn columns(layout: &Layout) -> Vec<Vec<u8>> {
 }
 
 fn logical_name(layout: &Layout) -> String {
-    match layout.is_primary() {
-        true => DATABASE.to_owned(),
-        false => format!("{DATABASE}_{}", layout.recipe.file_id),
+    if layout.is_primary() {
+        DATABASE.to_owned()
+    } else {
+        format!("{DATABASE}_{}", layout.recipe.file_id)
     }
 }
 

@@ -71,7 +71,8 @@ pub fn generate(
 /// # Errors
 /// If page 0 cannot be read.
 pub fn is_generated(file: &File) -> io::Result<bool> {
-    let header = FileHeader::of(&read_page(file, PageId(0))?);
+    let first = read_page(file, PageId(0))?;
+    let header = FileHeader::of(&first);
     Ok(header.is_some_and(|header| header.binding_id.starts_with(&BINDING_MARK)))
 }
 
@@ -119,9 +120,10 @@ fn sparse_batches(layout: &Layout, interval: u32) -> Vec<Range<u32>> {
     let start = interval * GAM_INTERVAL_EXTENTS * EXTENT_PAGES;
     let end =
         (interval + 1).saturating_mul(GAM_INTERVAL_EXTENTS * EXTENT_PAGES).min(layout.pages());
-    let head = match layout.is_settled(interval) {
-        true => start..layout.run_range(interval, 0).start * EXTENT_PAGES,
-        false => start..start + EXTENT_PAGES,
+    let head = if layout.is_settled(interval) {
+        start..layout.run_range(interval, 0).start * EXTENT_PAGES
+    } else {
+        start..start + EXTENT_PAGES
     };
     let pfs_pages = (start.next_multiple_of(PFS_INTERVAL_PAGES)..end)
         .step_by(PFS_INTERVAL_PAGES as usize)
@@ -154,3 +156,63 @@ impl fmt::Display for GenerateError {
 }
 
 impl std::error::Error for GenerateError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::checksum::Checksum;
+
+    fn written(recipe: Recipe) -> (tempfile::NamedTempFile, Generated) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let generated = generate(file.path(), recipe, true, &|_| {}).unwrap();
+        (file, generated)
+    }
+
+    #[test]
+    fn the_file_holds_every_page_of_the_plan() {
+        for sparse in [false, true] {
+            let recipe = Recipe { sparse, ..Recipe::new((4 << 20) + 1, 7) };
+            let synthetic = SyntheticFile::new(recipe).unwrap();
+            let (file, generated) = written(recipe);
+            assert_eq!(generated.file_bytes, 4 << 20);
+            assert_eq!(file.as_file().metadata().unwrap().len(), 4 << 20);
+            for page in (0..synthetic.pages()).map(PageId) {
+                let found = read_page(file.as_file(), page).unwrap();
+                assert_eq!(found.bytes(), synthetic.page(page).bytes(), "{page}");
+            }
+        }
+    }
+
+    /// If this fails, the meaning of all seeds has changed: every dataset and answer key must be
+    /// made anew.
+    #[test]
+    fn the_meaning_of_a_seed_never_changes() {
+        let synthetic = SyntheticFile::new(Recipe::new(4 << 20, 7)).unwrap();
+        let sums = (0..synthetic.pages()).map(|page| Checksum::of(&synthetic.page(PageId(page))).0);
+        let hash = sums.fold(0_u64, |hash, sum| {
+            (hash ^ u64::from(sum)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23)
+        });
+        assert_eq!(hash, 0x7586_a154_aef6_dfca);
+    }
+
+    #[test]
+    fn a_sparse_file_of_many_gigabytes_is_written_in_a_moment() {
+        let recipe = Recipe { sparse: true, ..Recipe::new(64 << 30, 7) };
+        let synthetic = SyntheticFile::new(recipe).unwrap();
+        let (file, generated) = written(recipe);
+        assert!(generated.written_bytes < 160 << 20, "{generated:?}");
+        let settled = 4 * GAM_INTERVAL_EXTENTS * EXTENT_PAGES;
+        for page in (0..64).chain(settled - 4..settled + 64).chain(8088 * 1000..8088 * 1000 + 16) {
+            let found = read_page(file.as_file(), PageId(page)).unwrap();
+            assert_eq!(found.bytes(), synthetic.page(PageId(page)).bytes(), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_generated_file_is_known_by_its_mark_and_not_overwritten_unasked() {
+        let (file, _) = written(Recipe::new(1 << 20, 7));
+        assert!(is_generated(file.as_file()).unwrap());
+        let again = generate(file.path(), Recipe::new(1 << 20, 8), false, &|_| {});
+        assert!(matches!(again, Err(GenerateError::Exists(_))));
+    }
+}

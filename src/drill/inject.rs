@@ -72,7 +72,7 @@ pub fn inject(path: &Path, injection: &Injection) -> Result<AnswerKey, InjectErr
 }
 
 /// One page to write, and what the key says about it.
-type Strike = (InjectedFault, Page);
+type Strike = (InjectedFault, Box<Page>);
 
 fn open(path: &Path, force: bool) -> Result<DrillFile, InjectError> {
     let failed = |error| InjectError::Io(path.to_owned(), error);
@@ -183,10 +183,12 @@ fn strike(
 
 /// What the damage means for other pages, or other damage for this one.
 fn side_effects(file: &DrillFile, page: PageId, allocation: Option<bool>) -> String {
-    let mut text = String::new();
-    if let Some((first, last)) = file.described_by(page) {
-        text += &format!("; the allocation of pages {first} to {last} cannot be trusted any more");
-    }
+    let mut text = match file.described_by(page) {
+        Some((first, last)) => {
+            format!("; the allocation of pages {first} to {last} cannot be trusted any more")
+        }
+        None => String::new(),
+    };
     if allocation.is_none() {
         text += "; its own PFS page is damaged, so it counts as allocated";
     }
@@ -229,7 +231,7 @@ impl fmt::Display for InjectError {
             Self::TooFewPages(path, fault, wanted, found) => {
                 let path = path.display();
                 write!(f, "{path} has {found} pages for {fault}, not {wanted}; ask for fewer, ")?;
-                write!(f, "or name one with --page")
+                write!(f, "or name one with --page (pages whose PFS page is damaged do not count)")
             }
             Self::Io(path, error) => write!(f, "cannot damage {}: {error}", path.display()),
         }
@@ -237,3 +239,6 @@ impl fmt::Display for InjectError {
 }
 
 impl std::error::Error for InjectError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,15 @@
 //! Whole pages at their places: reads and writes that need no shared file position, so that many
 //! threads can use one file.
 
-use crate::page::{PAGE_BYTES, Page, address::PageId};
+use crate::page::{Page, address::PageId};
 use std::fs::File;
 use std::io;
 
 /// Reads page `page`.
-pub(super) fn read_page(file: &File, page: PageId) -> io::Result<Page> {
-    let mut bytes = [0; PAGE_BYTES];
-    read_exact_at(file, &mut bytes, page.offset_bytes())?;
-    Ok(Page::new(&bytes))
+pub(super) fn read_page(file: &File, page: PageId) -> io::Result<Box<Page>> {
+    let mut content = Box::new(Page::ZERO);
+    read_exact_at(file, content.bytes_mut(), page.offset_bytes())?;
+    Ok(content)
 }
 
 /// Writes `pages` from page `first` on.

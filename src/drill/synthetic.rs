@@ -65,16 +65,16 @@ impl SyntheticFile {
         match role {
             Role::Control(kind) => self.fill_control(&mut page, id, kind),
             Role::Iam { unit, interval } => {
-                self.assign(&mut page, unit, PageType::Iam);
+                assign(&mut page, unit, PageType::Iam);
                 maps::fill_iam(layout, &mut page, unit, interval);
             }
             Role::SpecialIam => fill_special_iam(&mut page),
             Role::Single(unit @ SYSALLOCUNITS..=SYSCLSOBJS) => {
-                self.assign(&mut page, unit, PageType::Data);
+                assign(&mut page, unit, PageType::Data);
                 catalog::fill(layout, &mut page, unit);
             }
             Role::Single(unit) | Role::Content { unit, .. } => {
-                self.assign(&mut page, unit, PageType::Data);
+                assign(&mut page, unit, PageType::Data);
                 content::fill(layout, &mut page, id, unit, role);
             }
             Role::Free | Role::Unused => {}
@@ -102,13 +102,6 @@ impl SyntheticFile {
         page
     }
 
-    fn assign(&self, page: &mut Page, unit: UnitIndex, kind: PageType) {
-        let header = PageHeader::of_mut(page);
-        header.page_type = kind.m_type();
-        header.object_id = UNITS[unit].header_object_id;
-        header.index_id = UNITS[unit].header_index_id;
-    }
-
     fn fill_control(&self, page: &mut Page, id: PageId, kind: PageType) {
         let header = PageHeader::of_mut(page);
         header.page_type = kind.m_type();
@@ -134,7 +127,7 @@ impl SyntheticFile {
     fn stale_page(&self, id: PageId, dice: &mut Dice) -> Page {
         let mut page = self.blank(id);
         let unit = content::former_unit(dice);
-        self.assign(&mut page, unit, PageType::Data);
+        assign(&mut page, unit, PageType::Data);
         content::fill(&self.layout, &mut page, id, unit, Role::Free);
         self.protect(&mut page, id);
         page
@@ -157,6 +150,14 @@ impl SyntheticFile {
     }
 }
 
+/// Makes `page` belong to `unit`.
+fn assign(page: &mut Page, unit: UnitIndex, kind: PageType) {
+    let header = PageHeader::of_mut(page);
+    header.page_type = kind.m_type();
+    header.object_id = UNITS[unit].header_object_id;
+    header.index_id = UNITS[unit].header_index_id;
+}
+
 fn set_lsn(page: &mut Page, lsn: Lsn) {
     let header = PageHeader::of_mut(page);
     (header.lsn_vlf, header.lsn_block, header.lsn_slot) = (lsn.vlf, lsn.block, lsn.slot);
@@ -169,3 +170,6 @@ fn fill_special_iam(page: &mut Page) {
     header.object_id = SPECIAL_IAM_OBJECT;
     header.flag_bits = SPECIAL_IAM_FLAGS;
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub(super) struct DrillFile {
     pub(super) file_id: FileId,
     pub(super) pages: u32,
     /// Torn bits restored; `None` for a PFS page that fails its own check.
-    pfs: HashMap<PageId, Option<Page>>,
+    pfs: HashMap<PageId, Option<Box<Page>>>,
 }
 
 impl DrillFile {
@@ -63,11 +63,11 @@ impl DrillFile {
         Ok(pfs.map(|pfs| PfsByte::of(pfs, page).is_allocated()))
     }
 
-    fn checked_pfs(&self, id: PageId) -> io::Result<Option<Page>> {
+    fn checked_pfs(&self, id: PageId) -> io::Result<Option<Box<Page>>> {
         let page = read_page(&self.file, id)?;
         let is_pfs = PageType::of(PageHeader::of(&page).page_type) == PageType::Pfs;
         let is_healthy = testify(&page, self.place(id), true).is_healthy();
-        Ok((is_pfs && is_healthy).then(|| torn::restored(&page)))
+        Ok((is_pfs && is_healthy).then(|| Box::new(torn::restored(&page))))
     }
 
     /// Different pages that `accept` takes, at most `wanted`; fewer if there are fewer. Guesses

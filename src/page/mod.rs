@@ -33,11 +33,14 @@ pub const EXTENT_PAGES: u32 = 8;
 
 /// One whole page. Never partial: a file's short tail is a finding, not a page.
 ///
-/// Aligned to 4096 bytes so that a `Vec<Page>` can be filled by unbuffered reads and any mapped
-/// page can be looked at in place.
+/// Aligned so that any mapped page can be looked at in place, but to less than 4096 bytes: with
+/// that alignment, LLVM 22 drops the prologue of some optimised functions that keep a page in a
+/// local (it is also the step of the stack probe), and the caller's registers are lost.
 #[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(4096))]
+#[repr(C, align(2048))]
 pub struct Page([u8; PAGE_BYTES]);
+
+const _: () = assert!(align_of::<Page>() < 4096);
 
 impl Page {
     /// The page of zeros.
@@ -49,7 +52,7 @@ impl Page {
     }
 
     /// The bytes as pages without copying, or `None` if they are not whole pages that start at a
-    /// multiple of 4096 in memory.
+    /// multiple of 2048 in memory.
     pub fn slice_of(bytes: &[u8]) -> Option<&[Self]> {
         bytemuck::try_cast_slice(bytes).ok()
     }
