@@ -33,11 +33,11 @@ pub const EXTENT_PAGES: u32 = 8;
 
 /// One whole page. Never partial: a file's short tail is a finding, not a page.
 ///
-/// Aligned so that any mapped page can be looked at in place, but to less than 4096 bytes: with
-/// that alignment, LLVM 22 drops the prologue of some optimised functions that keep a page in a
-/// local (it is also the step of the stack probe), and the caller's registers are lost.
+/// Aligned to a cache line, which every mapped page is. Not to 4096 bytes: with that alignment,
+/// LLVM 22 drops the prologue of some optimised functions that keep a page in a local (it is also
+/// the step of the stack probe), and the caller's registers are lost.
 #[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(2048))]
+#[repr(C, align(64))]
 pub struct Page([u8; PAGE_BYTES]);
 
 const _: () = assert!(align_of::<Page>() < 4096);
@@ -52,7 +52,7 @@ impl Page {
     }
 
     /// The bytes as pages without copying, or `None` if they are not whole pages that start at a
-    /// multiple of 2048 in memory.
+    /// multiple of 64 in memory.
     pub fn slice_of(bytes: &[u8]) -> Option<&[Self]> {
         bytemuck::try_cast_slice(bytes).ok()
     }

@@ -120,9 +120,9 @@ mod linux {
 
         #[allow(unsafe_code)]
         fn drop_now(&self, bytes: Range<usize>) {
-            // SAFETY: `map` is a shared, read-only file mapping (`Mmap::map` in `map` below): a page
-            // dropped from it is fetched from the page cache again when it is touched again, with
-            // the same bytes, so even a slice that another thread is looking at stays what it is.
+            // SAFETY: `map` is a shared, read-only file mapping (made in `map` below): a page
+            // dropped from it is fetched from the page cache when it is touched again, with the
+            // same bytes, so even a slice that another thread is looking at stays what it is.
             // A failure only costs memory.
             let _ = unsafe {
                 self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len())

@@ -1,11 +1,14 @@
 //! Positioned reads: works for every file on every system.
 
 use super::{PageSource, ReadError};
-use crate::page::Page;
 use crate::page::address::PageId;
+use crate::page::{PAGE_BYTES, Page};
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+/// What every block device is content with, in memory; less than a page.
+const UNBUFFERED_ALIGNMENT: usize = 4096;
 
 /// A file read at offsets, without moving a cursor, so that threads can share it.
 pub struct Pread {
@@ -33,18 +36,28 @@ impl PageSource for Pread {
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
-        let mut whole = Box::new(Page::ZERO);
         let file = self.uncached.as_ref().unwrap_or(&self.file);
         drop_from_cache(&self.file, page);
-        match read_exact_at(file, page.offset_bytes(), whole.bytes_mut()) {
+        match read_aligned(file, page) {
             // A file system may accept the flag and refuse the read.
             Err(e) if e.kind() == io::ErrorKind::InvalidInput && self.uncached.is_some() => {
-                read_exact_at(&self.file, page.offset_bytes(), whole.bytes_mut())?;
+                Ok(read_aligned(&self.file, page)?)
             }
-            outcome => outcome?,
+            outcome => Ok(outcome?),
         }
-        Ok(*whole)
     }
+}
+
+/// Reads one page into memory aligned as unbuffered reads want it.
+fn read_aligned(file: &File, page: PageId) -> io::Result<Page> {
+    let mut room = vec![Page::ZERO; 2];
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut room);
+    let start = bytes.as_ptr().align_offset(UNBUFFERED_ALIGNMENT);
+    let aligned = &mut bytes[start..start + PAGE_BYTES];
+    read_exact_at(file, page.offset_bytes(), aligned)?;
+    let mut whole = Page::ZERO;
+    whole.bytes_mut().copy_from_slice(aligned);
+    Ok(whole)
 }
 
 /// Fills `bytes` from `offset` of `file`, or fails with `UnexpectedEof` where the file ends.

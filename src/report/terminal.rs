@@ -347,10 +347,11 @@ fn speed(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn sparkline(bytes: &[u64]) -> String {
-    let joined: Vec<u64> =
-        bytes.chunks(bytes.len().div_ceil(BARS_MAX)).map(|chunk| chunk.iter().sum()).collect();
+    // The mean, so that a last chunk of fewer points does not look slow.
+    let mean = |chunk: &[u64]| chunk.iter().sum::<u64>() / chunk.len() as u64;
+    let joined: Vec<u64> = bytes.chunks(bytes.len().div_ceil(BARS_MAX)).map(mean).collect();
     let highest = joined.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |&value: &u64| BARS[(value as u128 * 7 / u128::from(highest)) as usize];
+    let bar = |&value: &u64| BARS[(u128::from(value) * 7 / u128::from(highest)) as usize];
     joined.iter().map(bar).collect()
 }
 

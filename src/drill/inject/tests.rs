@@ -1,3 +1,5 @@
+//! Every answer key holds against the plain reference.
+
 use super::super::answer_key::Reason;
 use super::super::fault::FAULTS;
 use super::super::generate::generate;

@@ -1,3 +1,5 @@
+//! Synthetic files obey the page format.
+
 use super::super::junk;
 use super::super::layout::{Owner, iam_page};
 use super::super::units::SYSTEM_UNITS;
