@@ -17,8 +17,11 @@ use std::io;
 
 /// PFS pages kept in memory, 8 MiB; a sweep through a file of many TiB needs only the last one.
 const PFS_PAGES_KEPT_MAX: usize = 1024;
-/// Guesses per wanted page, before the file is swept from end to end.
+/// Guesses per wanted page and range.
 const GUESSES_PER_PAGE: u64 = 256;
+/// Each range is half as long as the one before, as sparse files have their pages at the start;
+/// none but the whole file is shorter than this.
+const GUESS_RANGE_PAGES_MIN: u32 = 4096;
 
 /// Which pages to damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +74,7 @@ impl DrillFile {
     }
 
     /// Different pages that `accept` takes, at most `wanted`; fewer if there are fewer. Guesses
-    /// first, then sweeps the whole file from a random page on.
+    /// first, in ever shorter beginnings of the file; then sweeps it all from a random page on.
     pub(super) fn choose(
         &mut self,
         wanted: usize,
@@ -82,7 +85,10 @@ impl DrillFile {
         let mut dice = dice(seed, Purpose::Target, pages.into());
         let start = below(&mut dice, pages.into()) as u32;
         let guesses = GUESSES_PER_PAGE.saturating_mul(wanted as u64).min(pages.into());
-        let guesses = (0..guesses).map(|_| below(&mut dice, pages.into()) as u32);
+        let ranges = std::iter::successors(Some(pages), |end| Some(end / 2))
+            .take_while(|&end| end == pages || end >= GUESS_RANGE_PAGES_MIN);
+        let ends = ranges.flat_map(|end| (0..guesses).map(move |_| u64::from(end)));
+        let guesses = ends.map(|end| below(&mut dice, end) as u32);
         let mut chosen = BTreeSet::new();
         for page in guesses.chain(start..pages).chain(0..start).map(PageId) {
             if chosen.len() == wanted {

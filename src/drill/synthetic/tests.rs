@@ -290,8 +290,7 @@ fn in_the_empty_part_of_a_sparse_file_only_control_extents_are_taken() {
 }
 
 #[test]
-fn free_pages_never_change_what_is_allocated_elsewhere() {
-    // A junk page must name a page other than its own.
+fn junk_claims_protection_and_names_another_page() {
     let mut dice = dice(3, Purpose::FreeContent, 0);
     for id in (0..2000).map(PageId) {
         let page = junk::page(id, &mut dice);
