@@ -1,5 +1,7 @@
 //! Every engine equals the plain reference, bit for bit.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
 use pagescrub::page::Page;
 use pagescrub::page::checksum::Checksum;
 use pagescrub::verify::engine::{Engine, supported};

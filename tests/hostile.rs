@@ -1,6 +1,8 @@
 //! Input that is not what it should be: a clear word about each path, the right exit code, never
 //! a panic, never "clean".
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
 mod harness;
 
 use harness::{Run, pagescrub, pagescrub_with_stdin};
@@ -40,7 +42,7 @@ fn what_is_no_data_file_is_declined_with_a_reason() {
     let folder = folder();
     assert_declined(&file(&folder, "empty.mdf", b""), "empty");
     assert_declined(&file(&folder, "byte.mdf", b"x"), "smaller than one page");
-    assert_declined(&file(&folder, "zeros.mdf", &[0; 1 << 20]), "not a database file");
+    assert_declined(&file(&folder, "zeros.mdf", &vec![0; 1 << 20]), "not a database file");
     assert_declined(&file(&folder, "noise.mdf", &noise(1 << 20)), "not a database file");
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
     assert_declined(&file(&folder, "pointer.mdf", pointer), "git lfs pull");
@@ -160,7 +162,7 @@ mod unix {
         let folder = folder();
         let secret = folder.path().join("secret");
         fs::create_dir(&secret).expect("writable");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("ours");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("ours");
         // Root may read everything; then there is just nothing inside.
         let run = scan(folder.path());
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o700)).expect("ours");

@@ -1,6 +1,8 @@
 //! Data files that are cut, doubled, sparse or headless: what is there is verified, what is not
 //! there is said.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
 mod harness;
 
 use harness::{pagescrub, scan_json, suspect_pages, timeless};

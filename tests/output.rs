@@ -1,5 +1,7 @@
 //! What is written where, and in which form.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
 mod harness;
 
 use harness::pagescrub;

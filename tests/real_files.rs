@@ -3,6 +3,8 @@
 //! They are read from the folder named by PAGESCRUB_REAL_DATA and are not part of this project;
 //! without it these tests show as ignored.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
 mod harness;
 
 use harness::{pagescrub, scan_json, suspect_pages, timeless};

@@ -179,12 +179,14 @@ pub struct Suspect {
     pub offset_bytes: u64,
     /// What is wrong.
     pub reason: Cow<'static, str>,
-    /// As in msdb.dbo.suspect_pages.
+    /// As in `msdb.dbo.suspect_pages`.
     pub event_type: u8,
     /// The checksum it carries, where that is the reason.
     pub stored: Option<Checksum>,
     /// The checksum it should carry, where that is the reason.
     pub computed: Option<Checksum>,
+    /// The address it carries, where that is the reason.
+    pub found: Option<String>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,
     /// `yes`, `no` or `unknown`.
@@ -288,6 +290,7 @@ fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
         event_type: finding.reason.event_type(),
         stored,
         computed,
+        found: found(&finding.reason),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
         allocated: allocated(finding.allocation).into(),
         object: finding.allocation_unit.map(|id| format!("allocation unit {id}")),
@@ -295,6 +298,13 @@ fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
         unsettled: finding.unsettled,
         message: super::message::of(finding, file),
         action: action(finding, file).into(),
+    }
+}
+
+fn found(reason: &SuspectReason) -> Option<String> {
+    match reason {
+        SuspectReason::WrongPageId { found, .. } => Some(found.to_string()),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Two significant digits: a percentile is right to 1 %.
 const SIGNIFICANT_DIGITS: u8 = 2;
 /// Longer latencies are recorded as this.
-const LATENCY_MAX: Duration = Duration::from_secs(3600);
+const LATENCY_MAX: Duration = Duration::from_hours(1);
 /// Points of the timeline at most; then neighbours are joined and the interval doubles.
 const TIMELINE_POINTS_MAX: usize = 512;
 const FIRST_INTERVAL: Duration = Duration::from_millis(100);

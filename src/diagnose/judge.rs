@@ -198,8 +198,8 @@ mod tests {
     fn nothing_on_a_free_page_is_a_finding() {
         let mut junk = sealed();
         junk.bytes_mut()[4000] ^= 0xff;
-        for page in [junk, Page::ZERO, sealed(), unsealed(FLAG_TORN)] {
-            assert!(matches!(look(&page, Allocation::Free), Verdict::Free(_)));
+        for page in [&junk, &Page::ZERO, &sealed(), &unsealed(FLAG_TORN)] {
+            assert!(matches!(look(page, Allocation::Free), Verdict::Free(_)));
         }
     }
 

@@ -79,7 +79,7 @@ impl SuspectReason {
         }
     }
 
-    /// `event_type` of msdb.dbo.suspect_pages (section 10.1).
+    /// `event_type` of `msdb.dbo.suspect_pages` (section 10.1).
     pub fn event_type(&self) -> u8 {
         match self {
             Self::BadChecksum { .. } => 2,

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn an_extent_cut_by_the_end_of_the_file_stays_inside() {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[1; 8192 * 3]).unwrap();
+        file.write_all(&vec![1; 8192 * 3]).unwrap();
         assert_eq!(stored_ranges(&file, 3), [PageRange::between(0, 3)]);
     }
 }

@@ -145,7 +145,7 @@ fn vote(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
             ids.push(header.file_id);
         }
     }
-    let first_page_speaks = ids.first().is_some() && first_page_is_header(file);
+    let first_page_speaks = !ids.is_empty() && first_page_is_header(file);
     if first_page_speaks && ids.len() < VOTES_MIN && is_log(file, pages) {
         return Some((FileKind::Log, FileId(ids[0])));
     }

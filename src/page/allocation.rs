@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn the_first_extents_of_a_primary_file_are_as_documented() {
-        let kinds: Vec<_> = (0..10).map(|n| fixed_page_type(FileId(1), PageId(n))).collect();
         use PageType::{Boot, DiffMap, FileHeader, Gam, MlMap, Pfs, Sgam};
+        let kinds: Vec<_> = (0..10).map(|n| fixed_page_type(FileId(1), PageId(n))).collect();
         assert_eq!(kinds[..4], [Some(FileHeader), Some(Pfs), Some(Gam), Some(Sgam)]);
         assert_eq!(kinds[4..], [None, None, Some(DiffMap), Some(MlMap), None, Some(Boot)]);
         assert_eq!(fixed_page_type(FileId(3), PageId(9)), None);

@@ -54,13 +54,10 @@ impl FileCursor {
         let start = self.next_page;
         let upcoming = file.stored.get(self.stored_index);
         let stored = upcoming.filter(|range| range.first.0 <= start);
-        let end = match stored {
-            Some(range) => range.end().min(start + batch_pages),
-            None => {
-                let hole_end = upcoming.map_or(file.pages, |range| range.first.0);
-                hole_end.min(next_pfs_interval(start))
-            }
-        };
+        let hole_end = upcoming.map_or(file.pages, |range| range.first.0);
+        let end = stored.map_or(hole_end.min(next_pfs_interval(start)), |range| {
+            range.end().min(start.saturating_add(batch_pages))
+        });
         if stored.is_some_and(|range| range.end() == end) {
             self.stored_index += 1;
         }

@@ -75,17 +75,14 @@ pub enum ReadError {
 
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Ended,
-            _ => {
-                let code = error.raw_os_error();
-                let text = error.to_string();
-                // The standard library repeats the number at the end of the words.
-                let suffix = code.map(|code| format!(" (os error {code})")).unwrap_or_default();
-                let text = text.strip_suffix(&suffix).unwrap_or(&text).to_owned();
-                Self::Os { code, text }
-            }
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return Self::Ended;
         }
+        let code = error.raw_os_error();
+        let text = error.to_string();
+        // The standard library repeats the number at the end of the words.
+        let suffix = code.map(|code| format!(" (os error {code})")).unwrap_or_default();
+        Self::Os { code, text: text.strip_suffix(&suffix).unwrap_or(&text).to_owned() }
     }
 }
 

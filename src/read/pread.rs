@@ -24,6 +24,7 @@ impl Pread {
     }
 
     /// The file itself.
+    #[cfg(target_os = "linux")]
     pub(super) fn file(&self) -> &File {
         &self.file
     }
@@ -95,7 +96,7 @@ fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
 #[cfg(target_os = "linux")]
 fn open_uncached(path: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    let direct = rustix::fs::OFlags::DIRECT.bits() as i32;
+    let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
     std::fs::OpenOptions::new().read(true).custom_flags(direct).open(path).ok()
 }
 
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn whole_pages_are_delivered_and_a_cut_one_is_the_end() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&[7; 3 * 8192 + 100]).unwrap();
+        file.write_all(&vec![7; 3 * 8192 + 100]).unwrap();
         let source = Pread::open(file.path()).unwrap();
         let mut pages = vec![Page::ZERO; 3];
         source.fill(PageId(0), &mut pages).unwrap();

@@ -135,7 +135,10 @@ fn what_is_wrong(suspect: &Suspect) -> String {
     let words = suspect.reason.replace('_', " ");
     let detail = match (suspect.stored, suspect.computed) {
         (Some(stored), Some(computed)) => format!("{words}: {stored}, is {computed}"),
-        _ => words,
+        _ => match &suspect.found {
+            Some(found) => format!("{words}: it says {found}"),
+            None => words,
+        },
     };
     if suspect.unsettled { format!("{detail} (changes)") } else { detail }
 }
@@ -384,7 +387,9 @@ fn short_names(report: &ScrubReport) -> BTreeMap<&str, String> {
     paths.sort_unstable();
     paths.dedup();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    paths.iter().for_each(|path| *uses.entry(base(path)).or_default() += 1);
+    for path in &paths {
+        *uses.entry(base(path)).or_default() += 1;
+    }
     let name = |path: &str| if uses[&base(path)] == 1 { base(path) } else { path.to_owned() };
     paths.into_iter().map(|path| (path, safe(&name(path)).into_owned())).collect()
 }

@@ -88,9 +88,9 @@ impl Worker {
     ) -> Vec<(PageId, ReadError)> {
         let pages = sized(&mut self.buffer, range);
         let lost = salvage(view.source, range, pages);
-        let mut lost_ids = lost.iter().map(|(page, _)| page.0).chain([range.end()]);
+        let lost_ids = lost.iter().map(|(page, _)| page.0);
         let mut start = range.first.0;
-        while let Some(end) = lost_ids.next() {
+        for end in lost_ids.chain([range.end()]) {
             let readable = &pages[(start - range.first.0) as usize..(end - range.first.0) as usize];
             view.look(PageId(start), readable, &mut self.sums, looked);
             start = end + 1;
@@ -175,7 +175,9 @@ impl View<'_> {
         if !findings.is_empty() {
             shared.progress.suspects(findings.len() as u64);
             let mut all = lock(&shared.findings);
-            findings.into_iter().for_each(|finding| all.add(finding));
+            for finding in findings {
+                all.add(finding);
+            }
         }
         lock(&self.file.tally).coverage += &coverage;
     }

@@ -27,7 +27,7 @@ impl Run {
     }
 
     /// No test should ever see a panic.
-    fn checked(output: Output) -> Self {
+    fn checked(output: &Output) -> Self {
         let run = Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -41,7 +41,7 @@ impl Run {
 
 /// Runs `pagescrub` with `args`.
 pub fn pagescrub<S: AsRef<OsStr>>(args: &[S]) -> Run {
-    Run::checked(command(args).output().expect("the program starts"))
+    Run::checked(&command(args).output().expect("the program starts"))
 }
 
 /// Runs `pagescrub` with `args` and `input` on its stdin.
@@ -54,7 +54,7 @@ pub fn pagescrub_with_stdin<S: AsRef<OsStr>>(args: &[S], input: &[u8]) -> Run {
         .spawn()
         .expect("the program starts");
     child.stdin.take().expect("piped").write_all(input).expect("the program reads its stdin");
-    Run::checked(child.wait_with_output().expect("the program ends"))
+    Run::checked(&child.wait_with_output().expect("the program ends"))
 }
 
 /// `pagescrub scan --format json` of `path` with further `args`.

@@ -87,7 +87,9 @@ fn install() {
 /// Uses atomics and system calls only, as a signal handler must.
 extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
     // SAFETY: the kernel hands a valid `siginfo_t` to an SA_SIGINFO handler.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let info = unsafe { &*info };
+    // SAFETY: for SIGBUS the kernel fills the address field.
+    let address = unsafe { info.si_addr() } as usize;
     let guarding = SLOTS.iter().find(|slot| {
         let start = slot.start.load(Ordering::Acquire);
         start != 0 && (start..start + slot.bytes.load(Ordering::Relaxed)).contains(&address)
