@@ -12,7 +12,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 fn random_pages(count: usize, seed: u64) -> Vec<Page> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut pages = vec![Page::ZERO; count];
-    pages.iter_mut().for_each(|page| rng.fill_bytes(page.bytes_mut()));
+    for page in &mut pages {
+        rng.fill_bytes(page.bytes_mut());
+    }
     pages
 }
 

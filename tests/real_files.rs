@@ -1,6 +1,6 @@
 //! Files made by SQL Server 2005 to 2019, counted by an independent checker.
 //!
-//! They are read from the folder named by PAGESCRUB_REAL_DATA and are not part of this project;
+//! They are read from the folder named by `PAGESCRUB_REAL_DATA` and are not part of this project;
 //! without it these tests show as ignored.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
