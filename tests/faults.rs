@@ -23,6 +23,8 @@ const FAULTS: [&str; 9] = [
     "junk-on-free-page",
 ];
 
+/// Header, PFS, GAM, SGAM, DIFF, ML, boot page, and the IAM page that is never protected.
+const FIXED_PAGES: [u32; 8] = [0, 1, 2, 3, 6, 7, 9, 12];
 /// The faults that show on pages without checksum or torn bits.
 const NEED_NO_PROTECTION: [&str; 5] =
     ["zero-page", "misdirected-write", "garbage-header", "ransomware-stripe", "junk-on-free-page"];
@@ -42,13 +44,13 @@ fn generated(folder: &TempDir, page_verify: &str, seed: u32) -> PathBuf {
 }
 
 /// Damages a copy of `path` and returns it with its answer key.
-fn injected(path: &Path, fault: &str, seed: u32, force: bool) -> (PathBuf, Value) {
+fn injected(path: &Path, fault: &str, target: &str, seed: u32, force: bool) -> (PathBuf, Value) {
     let damaged = path.with_extension(format!("{fault}-{seed}.mdf"));
     fs::copy(path, &damaged).expect("room");
     let fault = format!("--fault={fault}");
     let seed = format!("--seed={seed}");
     let mut args = vec!["inject".as_ref(), damaged.as_os_str(), fault.as_ref(), seed.as_ref()];
-    args.push("--random=4".as_ref());
+    args.push(target.as_ref());
     if force {
         args.push("--force".as_ref());
     }
@@ -61,7 +63,9 @@ fn injected(path: &Path, fault: &str, seed: u32, force: bool) -> (PathBuf, Value
 fn expected(key: &Value) -> BTreeMap<u64, String> {
     let faults = key["faults"].as_array().expect("a list");
     assert!(!faults.is_empty(), "nothing was injected: {key}");
-    faults.iter().filter(|fault| fault["expected"] == "suspect").map(page_and_reason).collect()
+    let side_effects = key["side_effects"].as_array().expect("a list");
+    let suspects = faults.iter().filter(|fault| fault["expected"] == "suspect");
+    suspects.chain(side_effects).map(page_and_reason).collect()
 }
 
 fn found(report: &Value) -> BTreeMap<u64, String> {
@@ -73,8 +77,8 @@ fn page_and_reason(entry: &Value) -> (u64, String) {
     (entry["page_id"].as_u64().expect("a page"), reason)
 }
 
-fn assert_finds_exactly_the_key(path: &Path, fault: &str, seed: u32, force: bool) {
-    let (damaged, key) = injected(path, fault, seed, force);
+fn assert_finds_exactly_the_key(path: &Path, fault: &str, target: &str, seed: u32, force: bool) {
+    let (damaged, key) = injected(path, fault, target, seed, force);
     let expected = expected(&key);
     for options in
         [&["--engine=cycle", "--reader=mmap", "--batch-size=64KiB"][..], &["--reader=pread"]]
@@ -96,7 +100,7 @@ fn every_fault_in_synthetic_files_is_found_exactly() {
             assert_eq!((code, found(&report).len()), (0, 0), "{page_verify} is healthy");
             let shows = |fault: &&str| page_verify != "none" || NEED_NO_PROTECTION.contains(fault);
             for fault in FAULTS.into_iter().filter(shows) {
-                assert_finds_exactly_the_key(&path, fault, seed + 40, false);
+                assert_finds_exactly_the_key(&path, fault, "--random=4", seed + 40, false);
             }
         }
     }
@@ -113,7 +117,24 @@ fn every_fault_in_copies_of_real_files_is_found_exactly() {
         fs::copy(data.join(name), &path).expect("room");
         for fault in FAULTS {
             for seed in 0..4 {
-                assert_finds_exactly_the_key(&path, fault, seed, true);
+                assert_finds_exactly_the_key(&path, fault, "--random=4", seed, true);
+            }
+            for page in FIXED_PAGES.into_iter().filter(|_| fault != "junk-on-free-page") {
+                assert_finds_exactly_the_key(&path, fault, &format!("--page={page}"), page, true);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fault_on_every_fixed_page_is_found_exactly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for page_verify in ["checksum", "torn"] {
+        let path = generated(&folder, page_verify, 21);
+        for page in FIXED_PAGES {
+            for fault in FAULTS.into_iter().filter(|fault| *fault != "junk-on-free-page") {
+                let target = format!("--page={page}");
+                assert_finds_exactly_the_key(&path, fault, &target, page, false);
             }
         }
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 /// Finds the damaged pages of SQL Server data files, offline and in bulk
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

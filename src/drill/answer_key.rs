@@ -19,6 +19,21 @@ pub struct AnswerKey {
     pub seed: u64,
     /// One entry per page, by page id.
     pub faults: Vec<InjectedFault>,
+    /// Free pages that a scan must report all the same, because the PFS page that told them apart
+    /// from damaged ones was damaged; by page id.
+    #[serde(default)]
+    pub side_effects: Vec<SideEffect>,
+}
+
+/// A free page whose old content now counts as possible damage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideEffect {
+    /// The page.
+    pub page_id: PageId,
+    /// The page as SQL Server writes it, `(1:17)`.
+    pub address: String,
+    /// The reason that a scan must give; it must also say that allocation is unknown.
+    pub reason: Reason,
 }
 
 /// One damaged page.
@@ -81,9 +96,21 @@ pub struct MixedKeys {
 
 impl AnswerKey {
     /// A key with these faults, brought into file order.
-    pub(super) fn new(file: String, seed: u64, mut faults: Vec<InjectedFault>) -> Self {
+    pub(super) fn new(
+        file: String,
+        seed: u64,
+        mut faults: Vec<InjectedFault>,
+        mut side_effects: Vec<SideEffect>,
+    ) -> Self {
         faults.sort_by_key(|fault| fault.page_id);
-        Self { schema: SCHEMA.to_owned(), file, seed, faults }
+        let is_listed = |effect: &SideEffect| {
+            let same = |fault: &&InjectedFault| fault.page_id == effect.page_id;
+            faults.iter().find(same).is_some_and(|fault| fault.expected == Expected::Suspect)
+        };
+        side_effects.retain(|effect| !is_listed(effect));
+        side_effects.sort_by_key(|effect| effect.page_id);
+        side_effects.dedup();
+        Self { schema: SCHEMA.to_owned(), file, seed, faults, side_effects }
     }
 
     /// This key and a newer one of the same file and seed as one. Where both name a page, the
@@ -99,7 +126,8 @@ impl AnswerKey {
             |fault: &InjectedFault| newer.faults.iter().all(|newer| newer.page_id != fault.page_id);
         let mut faults: Vec<_> = self.faults.into_iter().filter(is_older).collect();
         faults.extend(newer.faults);
-        Ok(Self::new(newer.file, newer.seed, faults))
+        let side_effects = [self.side_effects, newer.side_effects].concat();
+        Ok(Self::new(newer.file, newer.seed, faults, side_effects))
     }
 }
 
@@ -136,7 +164,7 @@ mod tests {
     fn key(seed: u64, pages: &[u32], detail: &str) -> AnswerKey {
         let place = |&page| PageAddress::new(FileId(1), PageId(page));
         let fault = |page| InjectedFault::new(Fault::BitFlip, place(page), detail.to_owned());
-        AnswerKey::new("a.mdf".to_owned(), seed, pages.iter().map(fault).collect())
+        AnswerKey::new("a.mdf".to_owned(), seed, pages.iter().map(fault).collect(), Vec::new())
     }
 
     #[test]

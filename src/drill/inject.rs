@@ -65,9 +65,13 @@ pub fn inject(path: &Path, injection: &Injection) -> Result<AnswerKey, InjectErr
     for (entry, page) in &strikes {
         write_pages(&file.file, entry.page_id, std::slice::from_ref(page)).map_err(failed)?;
     }
+    let mut side_effects = Vec::new();
+    for (entry, _) in &strikes {
+        side_effects.extend(file.lost_track_of(entry.page_id).map_err(failed)?);
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let faults = strikes.into_iter().map(|(entry, _)| entry).collect();
-    Ok(AnswerKey::new(name, injection.seed, faults))
+    Ok(AnswerKey::new(name, injection.seed, faults, side_effects))
 }
 
 /// One page to write, and what the key says about it.

@@ -25,7 +25,7 @@ mod target;
 mod units;
 mod witness;
 
-pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason};
+pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason, SideEffect};
 pub use fault::{FAULTS, Fault, UnknownFault};
 pub use generate::{GenerateError, Generated, generate, is_generated};
 pub use inject::{InjectError, Injection, inject};

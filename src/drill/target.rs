@@ -1,14 +1,14 @@
 //! The file under drill: its pages, what its own PFS pages say about them, and where damage may
 //! strike. The recipe is never asked, so copies of real files serve as well.
 
-use super::answer_key::Reason;
+use super::answer_key::{Reason, SideEffect};
 use super::chance::{Purpose, below, dice};
 use super::fault::Fault;
 use super::positioned::read_page;
 use super::witness::{Testimony, testify};
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
-use crate::page::allocation::{PFS_INTERVAL_PAGES, PfsByte, pfs_page_of};
+use crate::page::allocation::{PFS_INTERVAL_PAGES, PfsByte, extent_bit, gam_page_of, pfs_page_of};
 use crate::page::header::{PageHeader, Protection};
 use crate::page::{kind::PageType, torn};
 use std::collections::{BTreeSet, HashMap};
@@ -56,7 +56,7 @@ impl DrillFile {
     pub(super) fn allocation(&mut self, page: PageId) -> io::Result<Option<bool>> {
         let pfs_page = pfs_page_of(page);
         if !self.pfs.contains_key(&pfs_page) {
-            let checked = self.checked_pfs(pfs_page)?;
+            let checked = self.checked_map(pfs_page, PageType::Pfs)?;
             if self.pfs.len() == PFS_PAGES_KEPT_MAX {
                 self.pfs.clear();
             }
@@ -66,11 +66,12 @@ impl DrillFile {
         Ok(pfs.map(|pfs| PfsByte::of(pfs, page).is_allocated()))
     }
 
-    fn checked_pfs(&self, id: PageId) -> io::Result<Option<Box<Page>>> {
+    /// The page at `id` with its torn bits restored, if it is a healthy page of type `expected`.
+    fn checked_map(&self, id: PageId, expected: PageType) -> io::Result<Option<Box<Page>>> {
         let page = read_page(&self.file, id)?;
-        let is_pfs = PageType::of(PageHeader::of(&page).page_type) == PageType::Pfs;
+        let is_expected = PageType::of(PageHeader::of(&page).page_type) == expected;
         let is_healthy = testify(&page, self.place(id), true).is_healthy();
-        Ok((is_pfs && is_healthy).then(|| Box::new(torn::restored(&page))))
+        Ok((is_expected && is_healthy).then(|| Box::new(torn::restored(&page))))
     }
 
     /// Different pages that `accept` takes, at most `wanted`; fewer if there are fewer. Guesses
@@ -132,6 +133,43 @@ impl DrillFile {
         (pfs_page_of(page) == page || page == pfs_page_of(PageId(0))).then(|| {
             let start = page.0 - page.0 % PFS_INTERVAL_PAGES;
             (start, start.saturating_add(PFS_INTERVAL_PAGES - 1).min(self.pages - 1))
+        })
+    }
+
+    /// Free pages with old content that a scan cannot tell from damaged ones any more, now that
+    /// page `struck` has been written; none unless it is a PFS page and no longer sound. The GAM
+    /// still tells which extents are free.
+    pub(super) fn lost_track_of(&mut self, struck: PageId) -> io::Result<Vec<SideEffect>> {
+        let Some((first, last)) = self.described_by(struck) else { return Ok(Vec::new()) };
+        if self.checked_map(struck, PageType::Pfs)?.is_some() {
+            return Ok(Vec::new());
+        }
+        let mut lost = Vec::new();
+        for page in (first..=last).map(PageId) {
+            // The PFS as it was before the damage is still in memory.
+            let was_free = self.allocation(page)? == Some(false);
+            if was_free && !self.is_in_free_extent(page)? {
+                lost.extend(self.looks_damaged(page)?);
+            }
+        }
+        Ok(lost)
+    }
+
+    fn is_in_free_extent(&self, page: PageId) -> io::Result<bool> {
+        let gam = self.checked_map(gam_page_of(page), PageType::Gam)?;
+        Ok(gam.is_some_and(|gam| extent_bit(&gam, page)))
+    }
+
+    fn looks_damaged(&self, page: PageId) -> io::Result<Option<SideEffect>> {
+        let place = self.place(page);
+        let content = read_page(&self.file, page)?;
+        Ok(match testify(&content, place, true) {
+            // A free page of zeros is what free pages are.
+            Testimony::Suspect(Reason::Zeroed) => None,
+            Testimony::Suspect(reason) => {
+                Some(SideEffect { page_id: page, address: place.to_string(), reason })
+            }
+            _ => None,
         })
     }
 

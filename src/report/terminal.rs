@@ -1,30 +1,23 @@
 //! The report for people: what they must know first, first; one greppable line last.
 
+mod files;
+mod layout;
+mod suspects;
+
+pub use layout::Look;
+
 use super::escape::terminal as safe;
-use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
-use crate::discover::FileKind;
-use anstyle::{AnsiColor, Style};
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use std::collections::BTreeMap;
+use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use anstyle::{AnsiColor, Color, Style};
+use layout::{counted, number};
 use std::io::{self, Write};
 
-/// How to print.
-#[derive(Clone, Copy, Debug)]
-pub struct Look {
-    /// Columns of the terminal; `None` for no limit.
-    pub width: Option<u16>,
-    /// Suspects, incidents and files listed at most.
-    pub rows_max: usize,
-    /// Everything: also messages, skipped files and healthy files.
-    pub verbose: bool,
-}
-
 const BOLD: Style = Style::new().bold();
-const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
-const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
-const UNSURE: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow)));
-const LINE_UNDER_HEADER: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const GOOD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Green)));
+const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)));
+const UNSURE: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Yellow)));
+/// Blanks under a heading of the summary.
+const SUMMARY_INDENT: usize = 10;
 /// Rates over time, lowest to highest.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const BARS_MAX: usize = 48;
@@ -32,12 +25,11 @@ const BARS_MAX: usize = 48;
 /// Prints `report`. Colours are written as escapes; a stream that is no terminal must strip them.
 pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, out)?;
-    suspects(report, look, out)?;
-    incidents(report, look, out)?;
-    files(report, look, out)?;
-    not_scanned(report, look, out)?;
-    summary(report, out)?;
-    writeln!(out, "{}", result_line(report))
+    suspects::write(report, look, out)?;
+    files::write(report, look, out)?;
+    coverage(report, look, out)?;
+    speed(report, look, out)?;
+    writeln!(out, "\n{}", result_line(report))
 }
 
 /// The last line: stable words for scripts.
@@ -100,203 +92,11 @@ fn unverified(report: &ScrubReport) -> String {
     words
 }
 
-fn suspects(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    if report.suspects.is_empty() {
-        return Ok(());
-    }
-    let names = short_names(report);
-    let mut table = table(look, &["#", "", "Page", "Type", "What is wrong", "Allocated", "File"]);
-    let shown = &report.suspects[..report.suspects.len().min(look.rows_max)];
-    for suspect in shown {
-        table.add_row([
-            Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
-            Cell::new(&suspect.priority),
-            Cell::new(&suspect.address),
-            Cell::new(&suspect.page_type),
-            Cell::new(what_is_wrong(suspect)),
-            Cell::new(&suspect.allocated),
-            Cell::new(&names[&*suspect.path]),
-        ]);
-    }
-    writeln!(out, "\n{table}")?;
-    let hidden = report.coverage.suspect - shown.len() as u64;
-    if hidden > 0 {
-        writeln!(out, "... and {} more; all are in --format json", number(hidden))?;
-    }
-    if look.verbose {
-        for suspect in shown {
-            writeln!(out, "{:>5}  {}", suspect.rank, safe(&suspect.message))?;
-        }
-    }
-    actions(report, out)
-}
-
-fn what_is_wrong(suspect: &Suspect) -> String {
-    let words = suspect.reason.replace('_', " ");
-    let detail = match (suspect.stored, suspect.computed) {
-        (Some(stored), Some(computed)) => format!("{words}: {stored}, is {computed}"),
-        _ => match &suspect.found {
-            Some(found) => format!("{words}: it says {found}"),
-            None => words,
-        },
-    };
-    if suspect.unsettled { format!("{detail} (changes)") } else { detail }
-}
-
-/// Each action once, with the ranks it is for.
-fn actions(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n{BOLD}What to do{BOLD:#}  (freeze repairs and rebuilds on the array first)")?;
-    let mut shown: Vec<(&str, Vec<usize>)> = Vec::new();
-    for suspect in &report.suspects {
-        match shown.iter_mut().find(|(action, _)| *action == suspect.action) {
-            Some((_, ranks)) => ranks.push(suspect.rank),
-            None => shown.push((&suspect.action, vec![suspect.rank])),
-        }
-    }
-    for (action, ranks) in shown {
-        writeln!(out, "  #{}: {action}", ranges(&ranks))?;
-    }
-    Ok(())
-}
-
-/// `1-3, 7`, cut after a few.
-fn ranges(ranks: &[usize]) -> String {
-    const RANGES_MAX: usize = 6;
-    let runs: Vec<String> = ranks
-        .chunk_by(|a, b| a + 1 == *b)
-        .map(|run| match run {
-            [one] => one.to_string(),
-            [first, .., last] => format!("{first}-{last}"),
-            [] => String::new(),
-        })
-        .collect();
-    if runs.len() > RANGES_MAX {
-        return format!("{}, ...", runs[..RANGES_MAX].join(", "));
-    }
-    runs.join(", ")
-}
-
-fn incidents(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    if report.incidents.is_empty() {
-        return Ok(());
-    }
-    let names = short_names(report);
-    writeln!(out, "\n{BOLD}Incidents{BOLD:#}  (suspects at most 64 pages apart)")?;
-    for incident in report.incidents.iter().take(look.rows_max) {
-        let reasons: Vec<_> = incident
-            .reasons
-            .iter()
-            .map(|(reason, n)| format!("{n} {}", reason.replace('_', " ")))
-            .collect();
-        let place = if incident.first == incident.last {
-            incident.first.clone()
-        } else {
-            format!("{} to {}", incident.first, incident.last)
-        };
-        let (name, priority) = (&names[&*incident.path], &incident.priority);
-        writeln!(out, "  {:>3} {priority}  {name} {place}: {}", incident.rank, reasons.join(", "))?;
-    }
-    let hidden = report.incidents.len().saturating_sub(look.rows_max);
-    if hidden > 0 {
-        writeln!(out, "  ... and {} more", number(hidden as u64))?;
-    }
-    Ok(())
-}
-
-fn files(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let scanned: Vec<&FileReport> =
-        report.files.iter().filter(|file| file.kind == FileKind::Data && file.pages > 0).collect();
-    if scanned.is_empty() {
-        return Ok(());
-    }
-    let header = [
-        "File",
-        "Database",
-        "SQL Server",
-        "Verify",
-        "Pages",
-        "Intact",
-        "Unprotected",
-        "Free",
-        "Suspect",
-        "Not reached",
-    ];
-    let mut table = table(look, &header);
-    let rows_max = if look.verbose { usize::MAX } else { look.rows_max };
-    // Files with something to say come before healthy ones when not all fit.
-    let mut shown = scanned.clone();
-    shown.sort_by_key(|file| file.coverage.suspect + file.coverage.not_reached == 0);
-    shown.truncate(rows_max);
-    shown.sort_by(|a, b| a.path.cmp(&b.path));
-    for file in &shown {
-        table.add_row(file_row(file));
-    }
-    writeln!(out, "\n{table}")?;
-    if scanned.len() > shown.len() {
-        let hidden = number((scanned.len() - shown.len()) as u64);
-        writeln!(out, "... and {hidden} more files (-v lists all)")?;
-    }
-    for file in scanned {
-        let remarks = file.why.iter().chain(&file.notes);
-        for remark in remarks {
-            writeln!(out, "  {}: {}", safe(&file.path), safe(remark))?;
-        }
-    }
-    Ok(())
-}
-
-fn file_row(file: &FileReport) -> Vec<Cell> {
-    let coverage = &file.coverage;
-    let text = |value: Option<&str>| Cell::new(safe(value.unwrap_or("-")));
-    let count = |n: u64| Cell::new(number(n)).set_alignment(CellAlignment::Right);
-    let verify = file.page_verify.map(|verify| format!("{verify:?}").to_uppercase());
-    vec![
-        Cell::new(safe(&file.path)),
-        text(file.database.as_deref()),
-        text(file.sql_server.as_deref()),
-        text(verify.as_deref()),
-        count(file.pages),
-        count(coverage.intact),
-        count(coverage.unprotected),
-        count(coverage.free),
-        count(coverage.suspect),
-        count(coverage.not_reached),
-    ]
-}
-
-fn not_scanned(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let mut others = report
-        .files
-        .iter()
-        .filter(|file| file.kind != FileKind::Data || file.pages == 0)
-        .peekable();
-    if others.peek().is_some() {
-        writeln!(out, "\n{BOLD}Not scanned{BOLD:#}")?;
-    }
-    for file in others {
-        let why = file.why.as_deref().unwrap_or_default();
-        let mark = if file.outcome == Outcome::Failed { "failed: " } else { "" };
-        writeln!(out, "  {}: {mark}{}", safe(&file.path), safe(why))?;
-    }
-    if report.skipped.count > 0 {
-        let skipped = counted(report.skipped.count, "file");
-        let hint = if look.verbose { "" } else { " (-v lists them)" };
-        writeln!(out, "\n{skipped} skipped in directories: no database files{hint}")?;
-    }
-    if look.verbose {
-        for path in &report.skipped.paths {
-            writeln!(out, "  {}", safe(path))?;
-        }
-    }
-    Ok(())
-}
-
-fn summary(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
+fn coverage(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let coverage = &report.coverage;
-    writeln!(
-        out,
-        "\n{BOLD}Coverage{BOLD:#}  {} planned: {} intact ({} by checksum, {} by torn bits), \
-         {} unprotected, {} free, {} transient, {} suspect, {} not reached",
+    let text = format!(
+        "{} planned: {} intact ({} by checksum, {} by torn bits), {} unprotected, {} free, \
+         {} transient, {} suspect, {} not reached",
         counted(coverage.pages_planned, "page"),
         number(coverage.intact),
         number(coverage.intact_checksum),
@@ -306,47 +106,51 @@ fn summary(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         number(coverage.transient),
         number(coverage.suspect),
         number(coverage.not_reached),
-    )?;
+    );
+    headed("\nCoverage", &text, look, out)?;
     if coverage.intact_torn > 0 {
-        writeln!(
-            out,
-            "          torn bits are weak protection: they see a write that stopped half-way, \
-             and hardly anything else"
-        )?;
+        let weak = "torn bits are weak protection: they see a write that stopped half-way, and \
+                    hardly anything else";
+        headed("", weak, look, out)?;
     }
-    speed(report, out)
+    Ok(())
 }
 
-fn speed(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
+fn speed(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let run = &report.run;
-    writeln!(
-        out,
-        "{BOLD}Speed{BOLD:#}     {} in {:.2} s, {}/s with {} ({} reader, {})",
+    let text = format!(
+        "{} in {:.2} s, {}/s with {} ({} reader, {})",
         bytesize::ByteSize(report.coverage.bytes_read).display().iec(),
         run.elapsed_seconds,
         bytesize::ByteSize(report.throughput.bytes_per_second as u64).display().si(),
         run.devices.join("+"),
         run.readers.join("+"),
         counted(run.threads as u64, "thread"),
-    )?;
-    let stage = |name: &str| {
-        report.throughput.stages.get(name).map(|stage| {
-            format!(
-                "{name} p50 {}, p99 {}, max {}",
-                micros(stage.p50_us),
-                micros(stage.p99_us),
-                micros(stage.max_us)
-            )
-        })
-    };
-    let stages: Vec<_> = ["read", "verify"].into_iter().filter_map(stage).collect();
-    writeln!(out, "          per batch: {}", stages.join("; "))?;
+    );
+    headed("Speed", &text, look, out)?;
+    let stages = ["read", "verify"].into_iter().filter_map(|name| stage(report, name));
+    headed("", &format!("per batch: {}", stages.collect::<Vec<_>>().join("; ")), look, out)?;
     let timeline = &report.throughput.timeline;
     if timeline.bytes.len() > 2 {
         let per = timeline.interval_seconds * timeline.bytes.len().div_ceil(BARS_MAX) as f64;
-        writeln!(out, "          {} {per:.1} s each", sparkline(&timeline.bytes))?;
+        headed("", &format!("{} {per:.1} s each", sparkline(&timeline.bytes)), look, out)?;
     }
-    writeln!(out)
+    Ok(())
+}
+
+/// `text` under `heading`, which may be empty or begin with a newline.
+fn headed(heading: &str, text: &str, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let blanks = SUMMARY_INDENT - heading.trim_start().len();
+    let mut wrapped = Vec::new();
+    look.paragraph(&format!("{:SUMMARY_INDENT$}{text}", ""), SUMMARY_INDENT, &mut wrapped)?;
+    write!(out, "{BOLD}{heading}{BOLD:#}{:blanks$}", "")?;
+    out.write_all(&wrapped[SUMMARY_INDENT..])
+}
+
+fn stage(report: &ScrubReport, name: &str) -> Option<String> {
+    let stage = report.throughput.stages.get(name)?;
+    let [p50, p99, max] = [stage.p50_us, stage.p99_us, stage.max_us].map(micros);
+    Some(format!("{name} p50 {p50}, p99 {p99}, max {max}"))
 }
 
 fn sparkline(bytes: &[u64]) -> String {
@@ -366,61 +170,9 @@ fn micros(us: u64) -> String {
     }
 }
 
-fn table(look: Look, header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(LINE_UNDER_HEADER).set_header(header.to_vec());
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    match look.width {
-        Some(width) => table.set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
-    };
-    table
-}
-
-/// The file name where it is unique among the files with suspects, else the whole path.
-fn short_names(report: &ScrubReport) -> BTreeMap<&str, String> {
-    let base = |path: &str| {
-        let name = std::path::Path::new(path).file_name();
-        name.map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
-    };
-    let mut paths: Vec<&str> = report.suspects.iter().map(|suspect| &*suspect.path).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for path in &paths {
-        *uses.entry(base(path)).or_default() += 1;
-    }
-    let name = |path: &str| if uses[&base(path)] == 1 { base(path) } else { path.to_owned() };
-    paths.into_iter().map(|path| (path, safe(&name(path)).into_owned())).collect()
-}
-
-fn counted(n: u64, what: &str) -> String {
-    format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
-}
-
-/// With a comma every three digits.
-fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .filter_map(|group| std::str::from_utf8(group).ok())
-        .collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_ranks_are_joined() {
-        assert_eq!(number(1_234_567), "1,234,567");
-        assert_eq!(number(12), "12");
-        assert_eq!(ranges(&[1, 2, 3, 7]), "1-3, 7");
-        assert_eq!(ranges(&[1, 3, 5, 7, 9, 11, 13]), "1, 3, 5, 7, 9, 11, ...");
-    }
 
     #[test]
     fn a_sparkline_is_short_and_reaches_its_top() {

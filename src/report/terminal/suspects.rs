@@ -1,0 +1,151 @@
+//! Suspects, what to do about them, and where they cluster.
+
+use super::super::escape::terminal as safe;
+use super::BOLD;
+use super::layout::{Look, counted, file_name, number, table};
+use crate::consolidate::report::{ScrubReport, Suspect};
+use comfy_table::{Cell, CellAlignment};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// Runs of ranks printed for one action at most.
+const RANK_RUNS_MAX: usize = 6;
+
+/// Prints the table of suspects and everything that belongs to it.
+pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if report.suspects.is_empty() {
+        return Ok(());
+    }
+    let names = short_names(report);
+    let shown = &report.suspects[..report.suspects.len().min(look.rows_max)];
+    list(shown, &names, look, out)?;
+    let hidden = report.coverage.suspect - shown.len() as u64;
+    if hidden > 0 {
+        writeln!(out, "... and {} more (--top N shows more, --format json all)", number(hidden))?;
+    }
+    if look.verbose {
+        for suspect in shown {
+            look.paragraph(&format!("{:>5}  {}", suspect.rank, safe(&suspect.message)), 7, out)?;
+        }
+    }
+    actions(report, look, out)?;
+    incidents(report, &names, look, out)
+}
+
+fn list(
+    shown: &[Suspect],
+    names: &BTreeMap<&str, String>,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table = table(look, &["#", "", "Page", "Type", "What is wrong", "File"]);
+    for suspect in shown {
+        table.add_row([
+            Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
+            Cell::new(&suspect.priority),
+            Cell::new(&suspect.address),
+            Cell::new(&suspect.page_type),
+            Cell::new(what_is_wrong(suspect)),
+            Cell::new(&names[&*suspect.path]),
+        ]);
+    }
+    writeln!(out, "\n{table}")
+}
+
+fn what_is_wrong(suspect: &Suspect) -> String {
+    let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
+        ("bad_checksum", Some(stored), Some(computed), _) => {
+            format!("checksum {stored}, is {computed}")
+        }
+        (_, _, _, Some(found)) => format!("wrong page id: it says {found}"),
+        (reason, ..) => reason.replace('_', " "),
+    };
+    if suspect.unsettled {
+        words += ", changing";
+    }
+    match &*suspect.allocated {
+        "yes" => words,
+        "no" => words + ", not in use",
+        _ => words + ", maybe free",
+    }
+}
+
+/// Each action once, with the ranks it is for.
+fn actions(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}What to do{BOLD:#}  (freeze repairs and rebuilds on the array first)")?;
+    let mut shown: Vec<(&str, Vec<usize>)> = Vec::new();
+    for suspect in &report.suspects {
+        match shown.iter_mut().find(|(action, _)| *action == suspect.action) {
+            Some((_, ranks)) => ranks.push(suspect.rank),
+            None => shown.push((&suspect.action, vec![suspect.rank])),
+        }
+    }
+    shown.iter().try_for_each(|(action, ranks)| {
+        look.paragraph(&format!("  #{}: {action}", runs(ranks)), 4, out)
+    })
+}
+
+/// `1-3, 7`, cut after a few.
+fn runs(ranks: &[usize]) -> String {
+    let mut runs = ranks.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    });
+    let mut text = runs.by_ref().take(RANK_RUNS_MAX).collect::<Vec<_>>().join(", ");
+    if runs.next().is_some() {
+        text += ", ...";
+    }
+    text
+}
+
+fn incidents(
+    report: &ScrubReport,
+    names: &BTreeMap<&str, String>,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}Incidents{BOLD:#}  (suspects at most 64 pages apart)")?;
+    for incident in report.incidents.iter().take(look.rows_max) {
+        let reason = |(reason, n): (&String, &usize)| format!("{n} {}", reason.replace('_', " "));
+        let reasons: Vec<_> = incident.reasons.iter().map(reason).collect();
+        let place = match incident.first == incident.last {
+            true => incident.first.clone(),
+            false => format!("{} to {}", incident.first, incident.last),
+        };
+        let (rank, priority) = (incident.rank, &incident.priority);
+        let (name, reasons) = (&names[&*incident.path], reasons.join(", "));
+        look.paragraph(&format!("  {rank:>3} {priority}  {name} {place}: {reasons}"), 10, out)?;
+    }
+    match report.incidents.len().saturating_sub(look.rows_max) {
+        0 => Ok(()),
+        hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more incident")),
+    }
+}
+
+/// The file name where it is unique among the files with suspects, else the whole path.
+fn short_names(report: &ScrubReport) -> BTreeMap<&str, String> {
+    let mut paths: Vec<&str> = report.suspects.iter().map(|suspect| &*suspect.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for path in &paths {
+        *uses.entry(file_name(path)).or_default() += 1;
+    }
+    let name = |path: &str| match uses[&file_name(path)] {
+        1 => file_name(path),
+        _ => path.to_owned(),
+    };
+    paths.into_iter().map(|path| (path, safe(&name(path)).into_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_joined_to_runs() {
+        assert_eq!(runs(&[1, 2, 3, 7]), "1-3, 7");
+        assert_eq!(runs(&[1, 3, 5, 7, 9, 11, 13]), "1, 3, 5, 7, 9, 11, ...");
+    }
+}
