@@ -137,6 +137,32 @@ fn a_hole_in_allocated_pages_is_damage() {
     assert!(report["suspects"].as_array().expect("a list").iter().all(|s| s["reason"] == "zeroed"));
 }
 
+/// A device is larger than what was put on it, and has no holes.
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(not(root_tests), ignore = "PAGESCRUB_ROOT_TESTS is not 1")]
+fn a_block_device_is_scanned_as_far_as_a_database_goes() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=100MiB", "--seed=1"]);
+    let (_, of_file) = scan_json(&path, &[]);
+    resize(&path, 300 << 20);
+    let losetup = |args: &[&OsStr]| {
+        let output = std::process::Command::new("losetup").args(args).output().expect("installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let device = losetup(&["--find".as_ref(), "--show".as_ref(), path.as_os_str()]);
+    let reports =
+        ["auto", "mmap", "pread"].map(|reader| scan_json(device.as_ref(), &["--reader", reader]));
+    losetup(&["--detach".as_ref(), device.as_ref()]);
+    for (code, report) in reports {
+        assert_eq!(code, 0, "{report}");
+        for key in ["intact", "unprotected", "transient", "suspect", "not_reached"] {
+            assert_eq!(report["coverage"][key], of_file["coverage"][key], "{key}");
+        }
+    }
+}
+
 /// Threads, engines, readers, batch sizes and the order of paths leave no trace in the report.
 #[test]
 fn the_same_bytes_give_the_same_report() {

@@ -104,12 +104,12 @@ fn loads(plan: &Plan) -> BTreeMap<u64, DeviceLoad> {
 }
 
 /// `major:minor`, as the kernel and `lsblk` write it.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn device_name(device: u64) -> String {
     format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
 }
 
-#[cfg(not(unix))]
+#[cfg(not(target_os = "linux"))]
 fn device_name(device: u64) -> String {
     device.to_string()
 }

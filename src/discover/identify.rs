@@ -97,10 +97,12 @@ fn identity(
 ) -> Identity {
     let bytes = if candidate.is_block_device { database_bytes(&mut file, bytes) } else { bytes };
     let pages = (bytes / PAGE_BYTES as u64) as u32;
-    let mut stored = holes::stored_ranges(&file, pages);
-    if kind == FileKind::Log {
-        stored = vec![PageRange::between(0, 1)];
-    }
+    let stored = match kind {
+        FileKind::Log => vec![PageRange::between(0, 1)],
+        // A block device has no holes, and answers the question for them wrongly.
+        _ if candidate.is_block_device => vec![PageRange::between(0, pages)],
+        _ => holes::stored_ranges(&file, pages),
+    };
     Identity {
         kind,
         bytes,

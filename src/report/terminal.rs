@@ -85,6 +85,10 @@ fn unverified(report: &ScrubReport) -> String {
         let pages = counted(report.coverage.unprotected, "page");
         words += &format!("; {pages} in use without protection, so not verified");
     }
+    if report.coverage.transient > 0 {
+        let pages = counted(report.coverage.transient, "page");
+        words += &format!("; {pages} read wrongly at first and rightly again: see to the path");
+    }
     let others = report.files.iter().filter(|file| file.outcome != Outcome::Scanned).count();
     if others > 0 {
         words += &format!("; {} not scanned", counted(others as u64, "file"));
