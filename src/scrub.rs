@@ -96,7 +96,7 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let plan = Plan::new(&discovery.files, settings.batch_pages);
     let shared = Shared {
         settings,
-        files: plan.files.iter().enumerate().map(|(i, file)| FileScan::new(i, file)).collect(),
+        files: file_scans(discovery, &plan),
         findings: Mutex::default(),
         latencies: Mutex::default(),
         timeline: Mutex::default(),
@@ -108,6 +108,11 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     run(&plan, &shared);
     progress.end();
     finish::finish(discovery, &plan, shared, started_at)
+}
+
+fn file_scans<'a>(discovery: &'a Discovery, plan: &'a Plan) -> Vec<FileScan<'a>> {
+    let files = plan.files.iter().zip(&discovery.files).enumerate();
+    files.map(|(i, (planned, file))| FileScan::new(i, planned, file)).collect()
 }
 
 /// Work is handed out one batch at a time, so a slow device or a damaged stretch delays only the

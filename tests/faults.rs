@@ -85,7 +85,9 @@ fn assert_finds_exactly_the_key(path: &Path, fault: &str, target: &str, seed: u3
     {
         let (code, report) = scan_json(&damaged, options);
         assert_eq!(found(&report), expected, "{fault} seed {seed} in {}: {key}", path.display());
-        assert_eq!(code, i32::from(!expected.is_empty()), "{fault}");
+        // Damage that no checksum sees may still show as a map that names pages past the end.
+        let is_right = if expected.is_empty() { code == 0 || code == 3 } else { code == 1 };
+        assert!(is_right, "{fault}: exit code {code}");
     }
     fs::remove_file(damaged).expect("ours");
 }

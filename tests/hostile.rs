@@ -148,11 +148,14 @@ mod unix {
     }
 
     #[test]
-    fn a_dangling_link_hides_nothing_in_a_directory_and_is_missing_when_named() {
+    fn a_dangling_link_counts_if_it_promises_a_data_file() {
         let folder = folder();
         let link = folder.path().join("gone.mdf");
         symlink("/nowhere/at/all", &link).expect("a link");
         assert!(scan(&link).stdout.contains("no such file"));
+        let run = scan(folder.path());
+        assert!(run.code == 3 && run.stdout.contains("gone.mdf: failed"), "{}", run.stdout);
+        fs::rename(&link, folder.path().join("gone.txt")).expect("ours");
         assert!(scan(folder.path()).stdout.contains("no data files in this directory"));
     }
 

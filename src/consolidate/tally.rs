@@ -30,6 +30,8 @@ pub struct Coverage {
     pub not_reached: u64,
     /// Pages among the above whose PFS page is bad.
     pub allocation_unknown: u64,
+    /// Those of them that are all zeros: free, or lost.
+    pub zero_allocation_unknown: u64,
     /// What the free pages hold; informational.
     pub free_detail: BTreeMap<String, u64>,
     /// Bytes promised.
@@ -124,6 +126,7 @@ impl AddAssign<&Self> for Coverage {
         self.suspect += other.suspect;
         self.not_reached += other.not_reached;
         self.allocation_unknown += other.allocation_unknown;
+        self.zero_allocation_unknown += other.zero_allocation_unknown;
         self.bytes_planned += other.bytes_planned;
         self.bytes_read += other.bytes_read;
         for (name, count) in &other.free_detail {

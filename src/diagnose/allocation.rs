@@ -9,7 +9,8 @@ use super::verdict::{Allocation, Verdict};
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::{
-    PFS_INTERVAL_PAGES, PfsByte, extent_bit, fixed_page_type, gam_page_of, pfs_page_of,
+    PFS_INTERVAL_PAGES, PfsByte, extent_bit, fixed_page_type, gam_page_of, is_plausible_pfs,
+    pfs_page_of,
 };
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
@@ -105,7 +106,11 @@ impl AllocationMap {
                 verdict,
                 Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Unprotected
             );
-            passes && PageHeader::of(page).page_type == expected.m_type()
+            let is_expected = PageHeader::of(page).page_type == expected.m_type();
+            let is_pfs = expected == PageType::Pfs;
+            let restored = torn::restored(page);
+            let tells = !is_pfs || is_plausible_pfs(&restored, self.file_id, at);
+            passes && is_expected && tells
         };
         if source.fill(at, &mut first_look).is_ok() && is_sound(&first_look[0]) {
             return Some(Box::new(torn::restored(&first_look[0])));
@@ -126,11 +131,9 @@ impl Interval {
         match &self.told_by {
             Teller::Log => Allocation::Allocated,
             Teller::Pfs(pfs) if PfsByte::of(pfs, page).is_allocated() => Allocation::Allocated,
-            Teller::Pfs(_) => Allocation::Free,
             // Pages with a fixed place are in use wherever that place is.
-            Teller::Gam(_) if fixed_page_type(self.file_id, page).is_some() => {
-                Allocation::Allocated
-            }
+            _ if fixed_page_type(self.file_id, page).is_some() => Allocation::Allocated,
+            Teller::Pfs(_) => Allocation::Free,
             Teller::Gam(gams) => {
                 let gam = gams.iter().find(|(at, _)| *at == gam_page_of(page));
                 match gam {

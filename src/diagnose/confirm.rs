@@ -44,8 +44,11 @@ pub fn confirm(
         let again = match source.fill_uncached(place.page) {
             Ok(again) => again,
             Err(ReadError::Ended) => return Confirmed::Gone,
-            // The medium fails now; what was seen before is still the better description.
-            Err(_) => break,
+            // Bad bytes first and none now: the medium is failing, and that is what to act on.
+            Err(error) => {
+                let verdict = unreadable(error);
+                return Confirmed::Judged { verdict, page: seen, unsettled: false };
+            }
         };
         let verdict = judge_by_reference(&again, place, allocation);
         if !matches!(verdict, Verdict::Suspect(_)) {
@@ -149,9 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_fails_to_read_again_keeps_its_first_reason() {
+    fn a_page_that_cannot_be_read_again_is_unreadable() {
         let failed = ReadError::Os { code: Some(5), text: "EIO".to_owned() };
-        assert!(is_suspect(&outcome(vec![Err(failed)]), true));
+        let confirmed = outcome(vec![Err(failed.clone())]);
+        let is_unreadable = matches!(&confirmed, Confirmed::Judged {
+            verdict: Verdict::Suspect(SuspectReason::Unreadable(error)), unsettled: false, ..
+        } if *error == failed);
+        assert!(is_unreadable, "{confirmed:?}");
         assert!(matches!(outcome(vec![Err(ReadError::Ended)]), Confirmed::Gone));
     }
 }

@@ -50,7 +50,9 @@ fn judge_in_detail(
     }
     let header = PageHeader::of(page);
     let reason = broken_protection(page, computed).or_else(|| {
-        if !header.is_sane() {
+        // A page without protection has nothing but its header to be known by.
+        let is_unprotected = header.protection() == Protection::None;
+        if !header.is_sane() || (is_unprotected && !header.is_plausible()) {
             Some(SuspectReason::BadHeader)
         } else if header.address() != place {
             Some(SuspectReason::WrongPageId { expected: place, found: header.address() })
@@ -182,9 +184,13 @@ mod tests {
         checksum::seal(&mut other_file);
         assert_eq!(reason(&other_file), "wrong_page_id");
 
-        let mut headless = unsealed(0);
-        PageHeader::of_mut(&mut headless).header_version = 9;
-        assert_eq!(reason(&headless), "bad_header");
+        let spoilt: [fn(&mut PageHeader); 3] =
+            [|h| h.header_version = 9, |h| h.page_type = 0, |h| h.reserved[20] = 1];
+        for spoil in spoilt {
+            let mut headless = unsealed(0);
+            spoil(PageHeader::of_mut(&mut headless));
+            assert_eq!(reason(&headless), "bad_header");
+        }
 
         let mut torn = unsealed(FLAG_TORN);
         torn::seal(&mut torn, 2);

@@ -21,7 +21,7 @@ pub(super) fn stored_ranges(file: &File, pages: u32) -> Vec<PageRange> {
             return ranges;
         }
         let first = page_at(start / EXTENT_BYTES * EXTENT_BYTES, pages);
-        let end_page = page_at(end.div_ceil(EXTENT_BYTES) * EXTENT_BYTES, pages);
+        let end_page = page_at(end.checked_next_multiple_of(EXTENT_BYTES).unwrap_or(end), pages);
         match ranges.last_mut() {
             Some(last) if first <= last.end() => {
                 *last = PageRange::between(last.first.0, end_page.max(last.end()));
@@ -76,6 +76,14 @@ mod tests {
         assert!(holds(0) && holds(7) && holds(4096), "{ranges:?}");
         // A file system may not know holes; then all is stored.
         assert!(covered == 8192 || !holds(2000), "{ranges:?}");
+    }
+
+    /// What systems answer that do not know holes.
+    #[test]
+    fn a_file_stored_without_end_is_stored_as_a_whole() {
+        assert_eq!(page_at(u64::MAX, 100), 100);
+        let end = u64::MAX.checked_next_multiple_of(EXTENT_BYTES).unwrap_or(u64::MAX);
+        assert_eq!(page_at(end, 100), 100);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! needs to be scanned: the fixed pages vote, then pages sampled through the file.
 
 use super::paths::{Candidate, explain};
-use super::{FileKind, holes, sample};
+use super::{FileKind, holes, promised, sample};
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::allocation::{BOOT_PAGE, PFS_INTERVAL_PAGES, fixed_page_type};
 use crate::page::boot::BootPage;
@@ -56,6 +56,8 @@ pub struct Identity {
     pub header: Option<FileHeader>,
     /// If this is a primary file with a recognisable boot page.
     pub boot: Option<BootPage>,
+    /// Pages that the file header, PFS or GAM say there are; 0 if none of them can be believed.
+    pub promised_pages: u32,
     /// Stored parts.
     pub stored: Vec<PageRange>,
 }
@@ -71,14 +73,19 @@ pub fn look(candidate: &Candidate) -> Look {
 fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
     let bytes = file.seek(SeekFrom::End(0))?;
     let beginning = sample::beginning(&mut file);
-    if let Some((kind, why)) = beginning.as_ref().ok().and_then(|b| foreign(b, bytes)) {
+    let pages = u32::try_from(bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+    // First bytes may be damage; a data file under them must not be taken for something else.
+    let foreign = beginning.as_ref().ok().and_then(|b| foreign(b, bytes));
+    if let Some((kind, why)) = foreign
+        && fixed_page_votes(&mut file, pages).len() < VOTES_MIN
+        && sampled_file_id(&mut file, pages).is_none()
+    {
         return Ok(Look::Declined { kind, why });
     }
     if bytes / PAGE_BYTES as u64 > u64::from(u32::MAX) {
         let why = "larger than 2^32 pages, more than a data file can have".to_owned();
         return Ok(Look::Declined { kind: FileKind::Unknown, why });
     }
-    let pages = (bytes / PAGE_BYTES as u64) as u32;
     let Some((kind, file_id)) = vote(&mut file, pages) else {
         // A medium that cannot even be read is not "something else".
         beginning?;
@@ -103,14 +110,10 @@ fn identity(
         _ if candidate.is_block_device => vec![PageRange::between(0, pages)],
         _ => holes::stored_ranges(&file, pages),
     };
-    Identity {
-        kind,
-        bytes,
-        file_id,
-        header: file_header(&mut file),
-        boot: boot(&mut file, file_id),
-        stored,
-    }
+    let header = file_header(&mut file);
+    let promised_pages = promised::pages(&mut file, file_id, pages, header.as_ref());
+    let boot = boot(&mut file, file_id);
+    Identity { kind, bytes, file_id, header, boot, promised_pages, stored }
 }
 
 /// Files that say at their first bytes what else they are.
@@ -137,43 +140,61 @@ fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
 
 /// Kind and file id by the fixed pages, else by samples.
 fn vote(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
-    let mut ids = Vec::new();
-    for page in (0..pages.min(EXTENT_PAGES)).map(PageId) {
-        let Ok(content) = sample::page(file, page) else { continue };
-        let header = PageHeader::of(&content);
-        let expected = fixed_page_type(FileId(header.file_id), page);
-        let is_typed = expected == Some(PageType::of(header.page_type));
-        if header.header_version == 1 && header.page_id == page.0 && is_typed {
-            ids.push(header.file_id);
-        }
-    }
-    let first_page_speaks = !ids.is_empty() && first_page_is_header(file);
-    if first_page_speaks && ids.len() < VOTES_MIN && is_log(file, pages) {
-        return Some((FileKind::Log, FileId(ids[0])));
-    }
-    if first_page_speaks || ids.len() >= VOTES_MIN {
+    let ids = fixed_page_votes(file, pages);
+    if ids.len() >= VOTES_MIN {
         return Some((FileKind::Data, FileId(majority(&ids)?)));
     }
-    sampled_file_id(file, pages).map(|id| (FileKind::Data, id))
+    if let Some(id) = sampled_file_id(file, pages) {
+        return Some((FileKind::Data, id));
+    }
+    let first = sample::page(file, PageId(0)).ok()?;
+    let header = PageHeader::of(&first);
+    if header.page_type != PageType::FileHeader.m_type() || header.page_id != 0 {
+        return None;
+    }
+    let kind = if is_log(file, pages) { FileKind::Log } else { FileKind::Data };
+    Some((kind, FileId(header.file_id)))
 }
 
-fn first_page_is_header(file: &mut File) -> bool {
-    let is_header = |page: &Page| PageHeader::of(page).page_type == PageType::FileHeader.m_type();
-    sample::page(file, PageId(0)).is_ok_and(|page| is_header(&page))
+/// The file ids on the pages of the first extent that are what stands in their place.
+fn fixed_page_votes(file: &mut File, pages: u32) -> Vec<u16> {
+    let vote = |page| typed_file_id(file, page);
+    (0..pages.min(EXTENT_PAGES)).map(PageId).filter_map(vote).collect()
 }
 
+/// The file id on `page`, if it carries its own id and the type that its place asks for.
+fn typed_file_id(file: &mut File, page: PageId) -> Option<u16> {
+    let content = sample::page(file, page).ok()?;
+    let header = PageHeader::of(&content);
+    let expected = fixed_page_type(FileId(header.file_id), page)?;
+    let is_expected = PageType::of(header.page_type) == expected;
+    (header.header_version == 1 && header.page_id == page.0 && is_expected)
+        .then_some(header.file_id)
+}
+
+/// By an intact header; without one, by the mark that a log's first block begins with.
 fn is_log(file: &mut File, pages: u32) -> bool {
-    let by_header = file_header(file).is_some_and(|header| header.is_log());
     let starts_a_block = |page: Page| page.bytes()[0] == LOG_BLOCK_MARK;
-    by_header || (pages > 1 && sample::page(file, PageId(1)).is_ok_and(starts_a_block))
+    match file_header(file) {
+        Some(header) => header.is_log(),
+        None => pages > 1 && sample::page(file, PageId(1)).is_ok_and(starts_a_block),
+    }
 }
 
-/// The file id on which most of the pages that carry their own id agree.
+/// The file id on which pages beyond the first extent agree: PFS pages at their places, else most
+/// of the pages sampled through the file that hold anything.
 fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
+    let intervals = (1..=pages / PFS_INTERVAL_PAGES).take(SAMPLES as usize);
+    let is_there = |page: &PageId| page.0 < pages;
+    let pfs_pages = intervals.map(|k| PageId(k * PFS_INTERVAL_PAGES)).filter(is_there);
+    let typed: Vec<u16> = pfs_pages.filter_map(|page| typed_file_id(file, page)).collect();
+    if typed.len() >= VOTES_MIN {
+        return majority(&typed).map(FileId);
+    }
     let step = (pages / SAMPLES).max(1);
     let mut ids = Vec::new();
     let mut written = 0;
-    for page in (0..pages).step_by(step as usize).map(PageId) {
+    for page in (EXTENT_PAGES..pages).step_by(step as usize).map(PageId) {
         let Ok(content) = sample::page(file, page) else { continue };
         let header = PageHeader::of(&content);
         written += usize::from(!content.is_zero());
@@ -205,7 +226,7 @@ fn boot(file: &mut File, file_id: FileId) -> Option<BootPage> {
     is_boot.then(|| BootPage::of(&page))
 }
 
-fn passes_its_check(page: &Page) -> bool {
+pub(super) fn passes_its_check(page: &Page) -> bool {
     match PageHeader::of(page).protection() {
         Protection::Checksum => Checksum::of(page) == Checksum::stored_in(page),
         Protection::Torn => TornCheck::of(page).is_intact(),
@@ -213,15 +234,16 @@ fn passes_its_check(page: &Page) -> bool {
     }
 }
 
-/// How much of a block device a database covers: up to the last PFS interval that has its PFS
-/// page, since a device is usually larger than what was put on it.
+/// How much of a block device a database covers, since a device is usually larger than what was
+/// put on it: up to its last PFS page's interval, or the size in its file header if that is more.
+/// Gaps between are damage and are scanned.
 fn database_bytes(file: &mut File, device_bytes: u64) -> u64 {
     let device_pages = device_bytes / PAGE_BYTES as u64;
-    let mut covered = u64::from(PFS_INTERVAL_PAGES);
-    while covered < device_pages && is_pfs(file, PageId(covered as u32)) {
-        covered += u64::from(PFS_INTERVAL_PAGES);
-    }
-    covered.min(device_pages) * PAGE_BYTES as u64
+    let promised = file_header(file).map_or(0, |header| u64::from(header.size_pages));
+    let intervals = (device_pages / u64::from(PFS_INTERVAL_PAGES)) as u32;
+    let last = (1..=intervals).rev().find(|k| is_pfs(file, PageId(k * PFS_INTERVAL_PAGES)));
+    let covered = (u64::from(last.unwrap_or(0)) + 1) * u64::from(PFS_INTERVAL_PAGES);
+    covered.max(promised).min(device_pages) * PAGE_BYTES as u64
 }
 
 fn is_pfs(file: &mut File, page: PageId) -> bool {

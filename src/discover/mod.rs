@@ -7,16 +7,17 @@
 mod holes;
 pub mod identify;
 pub mod paths;
+mod promised;
 mod sample;
 
 use crate::page::address::{FileId, PageRange};
 use crate::page::boot::BootPage;
 use crate::page::file_header::{BindingId, FileHeader};
 use identify::{Identity, Look};
-use paths::{Candidate, WalkOutcome};
+use paths::{Candidate, FileIdentity, WalkOutcome, promises_pages};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What a file is, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,6 +54,10 @@ pub struct DataFile {
     pub header: Option<FileHeader>,
     /// The boot page of its database, from this file or from the primary file in the same scan.
     pub boot: Option<BootPage>,
+    /// Pages that the file should have by its own word; 0 if nothing in it can be believed.
+    pub promised_pages: u32,
+    /// Tells the file from another one that takes its place during the scan.
+    pub identity: FileIdentity,
     /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
     pub stored: Vec<PageRange>,
 }
@@ -86,6 +91,7 @@ pub struct Discovery {
 /// Finds the data files behind `inputs` (files, directories, block devices).
 pub fn discover(inputs: &[PathBuf]) -> Discovery {
     let WalkOutcome { candidates, mut refusals, directories } = paths::walk(inputs);
+    let reached: Vec<PathBuf> = candidates.iter().map(|c| c.path.clone()).collect();
     let mut discovery = Discovery::default();
     let mut seen = HashSet::new();
     for candidate in candidates {
@@ -94,7 +100,7 @@ pub fn discover(inputs: &[PathBuf]) -> Discovery {
         }
     }
     discovery.refusals.append(&mut refusals);
-    refuse_barren_directories(&mut discovery, &directories);
+    refuse_barren_directories(&mut discovery, &directories, &reached);
     discovery.files.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.skipped.sort();
@@ -105,11 +111,13 @@ pub fn discover(inputs: &[PathBuf]) -> Discovery {
 fn sort_in(discovery: &mut Discovery, candidate: Candidate) {
     match identify::look(&candidate) {
         Look::Scannable(identity) => discovery.files.push(data_file(candidate, *identity)),
-        Look::Declined { kind: FileKind::Unknown, .. } if is_foreign(&candidate) => {
+        Look::Declined { kind: FileKind::Unknown, .. }
+            if !candidate.named && !promises_pages(&candidate.path) =>
+        {
             discovery.skipped.push(candidate.path);
         }
         Look::Declined { kind, why } => {
-            let counts = candidate.named || kind == FileKind::Unknown;
+            let counts = candidate.named || promises_pages(&candidate.path);
             let path = candidate.path;
             discovery.refusals.push(Refusal { path, kind, failed: false, counts, why });
         }
@@ -119,16 +127,6 @@ fn sort_in(discovery: &mut Discovery, candidate: Candidate) {
             discovery.refusals.push(Refusal { path, kind, failed: true, counts: true, why });
         }
     }
-}
-
-/// True for a file found in a directory whose name does not promise a data file. One that is
-/// called .mdf and holds something else is what a scan must not pass over in silence.
-fn is_foreign(candidate: &Candidate) -> bool {
-    let promises_pages = candidate
-        .path
-        .extension()
-        .is_some_and(|e| ["mdf", "ndf"].iter().any(|known| e.eq_ignore_ascii_case(known)));
-    !candidate.named && !promises_pages
 }
 
 fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
@@ -141,25 +139,32 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         file_id: identity.file_id,
         header: identity.header,
         boot: identity.boot,
+        promised_pages: identity.promised_pages,
+        identity: candidate.identity,
         stored: identity.stored,
     }
 }
 
-fn refuse_barren_directories(discovery: &mut Discovery, directories: &[PathBuf]) {
-    for directory in directories {
-        let inside = |path: &Path| path.starts_with(directory);
-        let found = discovery.files.iter().any(|file| inside(&file.path))
-            || discovery.refusals.iter().any(|refusal| inside(&refusal.path));
-        if !found {
-            discovery.refusals.push(Refusal {
-                path: directory.clone(),
-                kind: FileKind::Unknown,
-                failed: false,
-                counts: true,
-                why: "no data files in this directory; -v lists what was skipped".to_owned(),
-            });
-        }
-    }
+/// A directory is barren if nothing that was `reached` in it is more than skipped.
+fn refuse_barren_directories(
+    discovery: &mut Discovery,
+    directories: &[PathBuf],
+    reached: &[PathBuf],
+) {
+    let skipped: HashSet<&PathBuf> = discovery.skipped.iter().collect();
+    let is_barren = |directory: &&PathBuf| {
+        let inside = |path: &&PathBuf| path.starts_with(directory);
+        let refused = discovery.refusals.iter().any(|refusal| inside(&&refusal.path));
+        !refused && reached.iter().filter(inside).all(|path| skipped.contains(path))
+    };
+    let barren: Vec<PathBuf> = directories.iter().filter(is_barren).cloned().collect();
+    discovery.refusals.extend(barren.into_iter().map(|path| Refusal {
+        path,
+        kind: FileKind::Unknown,
+        failed: false,
+        counts: true,
+        why: "no data files in this directory; -v lists what was skipped".to_owned(),
+    }));
 }
 
 /// Only the primary file has a boot page; its secondary files share its binding id.

@@ -31,7 +31,7 @@ pub struct Candidate {
 /// What a walk found.
 #[derive(Debug, Default)]
 pub struct WalkOutcome {
-    /// Files to look into, by path.
+    /// Files to look into, named ones first.
     pub candidates: Vec<Candidate>,
     /// Paths that lead to no file.
     pub refusals: Vec<Refusal>,
@@ -83,7 +83,7 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// Walks `inputs`. The outcome is sorted by path, a named path before the same one found.
+/// Walks `inputs`. The outcome is sorted: named paths first, each part by path.
 pub fn walk(inputs: &[PathBuf]) -> WalkOutcome {
     let mut outcome = WalkOutcome::default();
     for input in inputs {
@@ -93,9 +93,8 @@ pub fn walk(inputs: &[PathBuf]) -> WalkOutcome {
             Err(error) => outcome.refusals.push(failed(input, explain(&error))),
         }
     }
-    outcome.candidates.sort_by(|a, b| (&a.path, !a.named).cmp(&(&b.path, !b.named)));
     // A named path and a found one may be the same file under two names: named must win.
-    outcome.candidates.sort_by_key(|candidate| !candidate.named);
+    outcome.candidates.sort_by(|a, b| (!a.named, &a.path).cmp(&(!b.named, &b.path)));
     outcome.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     outcome.refusals.dedup_by(|a, b| a.path == b.path);
     outcome.directories.sort();
@@ -119,12 +118,13 @@ fn walk_directory(directory: &Path, outcome: &mut WalkOutcome) {
     }
 }
 
-/// A link that leads nowhere hides no data; a directory that may not be read might.
+/// A link that leads nowhere hides no data, unless it is named like a data file: then its volume
+/// may be offline. A directory that may not be read might hide anything.
 fn add_walk_error(error: &walkdir::Error, directory: &Path, outcome: &mut WalkOutcome) {
     let path = error.path().unwrap_or(directory);
     let kind = error.io_error().map(io::Error::kind);
     let is_dangling_link = path.is_symlink() && kind == Some(io::ErrorKind::NotFound);
-    if !is_dangling_link {
+    if !is_dangling_link || promises_pages(path) {
         let why = error.io_error().map_or_else(|| error.to_string(), explain);
         outcome.refusals.push(failed(path, why));
     }
@@ -140,7 +140,7 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
             device: device(metadata, is_block_device),
             is_block_device,
         });
-    } else if named {
+    } else if named || promises_pages(path) {
         let why = "is neither a file, a directory nor a block device (a pipe or socket?)";
         outcome.refusals.push(Refusal { failed: false, ..failed(path, why.to_owned()) });
     }
@@ -148,6 +148,19 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
 
 fn failed(path: &Path, why: String) -> Refusal {
     Refusal { path: path.to_owned(), kind: FileKind::Unknown, failed: true, counts: true, why }
+}
+
+/// True if the name of `path` says data file. One that is called .mdf and holds something else is
+/// what a scan must not pass over in silence.
+pub fn promises_pages(path: &Path) -> bool {
+    let names = ["mdf", "ndf"];
+    path.extension().is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
+}
+
+/// The identity of what `path` leads to now.
+pub fn identity_of(path: &Path) -> io::Result<FileIdentity> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(identity(path, &metadata, is_block_device(&metadata)))
 }
 
 /// An OS error in words that say what to do next.

@@ -8,7 +8,9 @@ use super::positioned::read_page;
 use super::witness::{Testimony, testify};
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
-use crate::page::allocation::{PFS_INTERVAL_PAGES, PfsByte, extent_bit, gam_page_of, pfs_page_of};
+use crate::page::allocation::{
+    PFS_INTERVAL_PAGES, PfsByte, extent_bit, gam_page_of, is_plausible_pfs, pfs_page_of,
+};
 use crate::page::header::{PageHeader, Protection};
 use crate::page::{kind::PageType, torn};
 use std::collections::{BTreeSet, HashMap};
@@ -71,7 +73,10 @@ impl DrillFile {
         let page = read_page(&self.file, id)?;
         let is_expected = PageType::of(PageHeader::of(&page).page_type) == expected;
         let is_healthy = testify(&page, self.place(id), true).is_healthy();
-        Ok((is_expected && is_healthy).then(|| Box::new(torn::restored(&page))))
+        let restored = Box::new(torn::restored(&page));
+        let is_pfs = expected == PageType::Pfs;
+        let tells = !is_pfs || is_plausible_pfs(&restored, self.file_id, id);
+        Ok((is_expected && is_healthy && tells).then_some(restored))
     }
 
     /// Different pages that `accept` takes, at most `wanted`; fewer if there are fewer. Guesses
@@ -144,15 +149,15 @@ impl DrillFile {
         if self.checked_map(struck, PageType::Pfs)?.is_some() {
             return Ok(Vec::new());
         }
-        let mut lost = Vec::new();
+        let mut undecidable = Vec::new();
         for page in (first..=last).map(PageId) {
             // The PFS as it was before the damage is still in memory.
             let was_free = self.allocation(page)? == Some(false);
             if was_free && !self.is_in_free_extent(page)? {
-                lost.extend(self.looks_damaged(page)?);
+                undecidable.extend(self.looks_damaged(page)?);
             }
         }
-        Ok(lost)
+        Ok(undecidable)
     }
 
     fn is_in_free_extent(&self, page: PageId) -> io::Result<bool> {

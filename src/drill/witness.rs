@@ -44,7 +44,7 @@ pub(super) fn testify(page: &Page, place: PageAddress, allocated: bool) -> Testi
         Testimony::Suspect(Reason::Zeroed)
     } else if let Some(reason) = broken_protection(page) {
         Testimony::Suspect(reason)
-    } else if !header.is_sane() {
+    } else if !header.is_sane() || (is_unprotected(page) && !header.is_plausible()) {
         Testimony::Suspect(Reason::BadHeader)
     } else if header.address() != place {
         Testimony::Suspect(Reason::WrongPageId)
@@ -53,6 +53,10 @@ pub(super) fn testify(page: &Page, place: PageAddress, allocated: bool) -> Testi
     } else {
         Testimony::Intact
     }
+}
+
+fn is_unprotected(page: &Page) -> bool {
+    PageHeader::of(page).protection() == Protection::None
 }
 
 fn broken_protection(page: &Page) -> Option<Reason> {

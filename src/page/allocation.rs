@@ -53,6 +53,21 @@ impl PfsByte {
     }
 }
 
+/// The first bytes of the one record on a PFS page.
+const PFS_RECORD: [u8; 4] = [0x00, 0x00, 0x9c, 0x1f];
+/// Byte offset of that record.
+const PFS_RECORD_OFFSET: usize = 96;
+
+/// True if `pfs`, the PFS page at `at` of file `file` (torn bits already restored), has its record
+/// and calls the pages allocated that always are: itself, and the fixed pages of the first extents.
+pub fn is_plausible_pfs(pfs: &Page, file: FileId, at: PageId) -> bool {
+    let has_record = pfs.bytes()[PFS_RECORD_OFFSET..PFS_BYTES_OFFSET] == PFS_RECORD;
+    let fixed = |page: &PageId| *page == at || fixed_page_type(file, *page).is_some();
+    let interval = at.0 - at.0 % PFS_INTERVAL_PAGES;
+    let first_pages = (interval..=interval + BOOT_PAGE.0).map(PageId);
+    has_record && first_pages.filter(fixed).all(|page| PfsByte::of(pfs, page).is_allocated())
+}
+
 /// The bit that the map page `map` (torn bits already restored) holds for `page`'s extent. In a
 /// GAM, true means that the extent is free.
 pub fn extent_bit(map: &Page, page: PageId) -> bool {

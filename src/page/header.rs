@@ -1,6 +1,7 @@
 //! The 96-byte page header, read in place (docs/page-format.md, section 1).
 
 use super::address::{FileId, PageAddress, PageId};
+use super::kind::PageType;
 use super::{PAGE_BYTES, Page};
 use bytemuck::{Pod, Zeroable};
 use std::fmt;
@@ -146,6 +147,14 @@ impl PageHeader {
             && free_data >= HEADER_BYTES
             && free_data + slot_array_bytes <= PAGE_BYTES
             && self.free_count <= FREE_COUNT_MAX
+    }
+
+    /// True if the header also has what every healthy allocated page has, of whatever protection: a
+    /// type that pages in use have, and zeros in the reserved bytes. For pages that carry nothing
+    /// better to be checked by.
+    pub fn is_plausible(&self) -> bool {
+        let is_in_use = PageType::of(self.page_type).is_of_pages_in_use();
+        self.is_sane() && is_in_use && self.reserved == [0; 32]
     }
 
     /// The allocation unit id that the header implies: `m_indexId << 48 | m_objId << 16`.

@@ -88,6 +88,26 @@ impl PageType {
         }
     }
 
+    /// True for the types that occur on allocated pages (section 1.1).
+    pub fn is_of_pages_in_use(self) -> bool {
+        match self {
+            Self::Data
+            | Self::Index
+            | Self::TextMix
+            | Self::TextTree
+            | Self::Sort
+            | Self::Gam
+            | Self::Sgam
+            | Self::Iam
+            | Self::Pfs
+            | Self::Boot
+            | Self::FileHeader
+            | Self::DiffMap
+            | Self::MlMap => true,
+            Self::Deallocated | Self::Reorganize | Self::BulkLoad | Self::Unknown(_) => false,
+        }
+    }
+
     /// A short name for reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -111,8 +111,7 @@ fn planned_file(file: &DataFile) -> PlannedFile {
     }
 }
 
-/// The header's size is a lower bound (section 5.1): fewer pages than that means truncation.
+/// Fewer pages than the file itself promises means truncation.
 fn missing_pages(file: &DataFile, whole_pages: u32, tail_bytes: u32) -> u32 {
-    let promised = file.header.as_ref().map_or(0, |header| header.size_pages);
-    promised.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
+    file.promised_pages.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
 }

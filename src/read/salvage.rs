@@ -4,40 +4,43 @@ use super::{PageSource, ReadError};
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 
-/// Reads `range` into `pages` (same length) by halving what fails, down to single pages. Returns
-/// the pages that cannot be read, ascending; all others are filled.
-///
-/// A range of n pages costs at most 2n reads. A single page is tried once more past the cache.
-pub fn salvage(
-    source: &dyn PageSource,
-    range: PageRange,
-    pages: &mut [Page],
-) -> Vec<(PageId, ReadError)> {
-    assert_eq!(range.pages as usize, pages.len(), "one buffer per page");
-    let mut lost = Vec::new();
-    bisect(source, range, pages, &mut lost);
-    lost
+/// What became of the pages that failed.
+#[derive(Debug, Default)]
+pub struct Salvaged {
+    /// Cannot be read, ascending.
+    pub lost: Vec<(PageId, ReadError)>,
+    /// Failed once and were read at the second try, ascending: the medium is failing.
+    pub healed: Vec<PageId>,
 }
 
-fn bisect(
-    source: &dyn PageSource,
-    range: PageRange,
-    pages: &mut [Page],
-    lost: &mut Vec<(PageId, ReadError)>,
-) {
+/// Reads `range` into `pages` (same length) by halving what fails, down to single pages. All pages
+/// but the lost ones are filled.
+///
+/// A range of n pages costs at most 2n reads. A single page is tried once more past the cache.
+pub fn salvage(source: &dyn PageSource, range: PageRange, pages: &mut [Page]) -> Salvaged {
+    assert_eq!(range.pages as usize, pages.len(), "one buffer per page");
+    let mut salvaged = Salvaged::default();
+    bisect(source, range, pages, &mut salvaged);
+    salvaged
+}
+
+fn bisect(source: &dyn PageSource, range: PageRange, pages: &mut [Page], salvaged: &mut Salvaged) {
     let Err(error) = source.fill(range.first, pages) else { return };
     if let [page] = pages {
         match source.fill_uncached(range.first) {
-            Ok(again) => *page = again,
-            Err(_) => lost.push((range.first, error)),
+            Ok(again) => {
+                *page = again;
+                salvaged.healed.push(range.first);
+            }
+            Err(_) => salvaged.lost.push((range.first, error)),
         }
         return;
     }
     let half = range.pages / 2;
     let (left, right) = pages.split_at_mut(half as usize);
     let middle = range.first.0 + half;
-    bisect(source, PageRange::between(range.first.0, middle), left, lost);
-    bisect(source, PageRange::between(middle, range.end()), right, lost);
+    bisect(source, PageRange::between(range.first.0, middle), left, salvaged);
+    bisect(source, PageRange::between(middle, range.end()), right, salvaged);
 }
 
 #[cfg(test)]
@@ -73,7 +76,9 @@ mod tests {
             let bad: BTreeSet<u32> = bad.into_iter().map(|n: u32| n + 1000).collect();
             let mut pages = vec![Page::ZERO; 64];
             let range = PageRange::between(1000, 1064);
-            let lost = salvage(&Broken { bad: bad.clone() }, range, &mut pages);
+            let Salvaged { lost, healed } =
+                salvage(&Broken { bad: bad.clone() }, range, &mut pages);
+            assert!(healed.is_empty());
             assert_eq!(lost.iter().map(|(page, _)| page.0).collect::<BTreeSet<_>>(), bad);
             for (page, id) in pages.iter().zip(1000..) {
                 assert!(bad.contains(&id) || page.u32_at(0) == id);

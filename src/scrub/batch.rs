@@ -7,12 +7,12 @@ use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
 use crate::diagnose::confirm::{Confirmed, confirm, unreadable};
 use crate::diagnose::judge::judge;
-use crate::diagnose::verdict::{Allocation, FreeContent, Verdict};
+use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::checksum::Checksum;
 use crate::page::{PAGE_BYTES, Page};
 use crate::plan::ExtentBatch;
-use crate::read::salvage::salvage;
+use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, sized};
 use crate::verify::engine::Engine;
 use std::sync::Arc;
@@ -29,8 +29,10 @@ pub(super) struct Worker {
 #[derive(Default)]
 struct Looked {
     coverage: Coverage,
-    /// Pages that looked bad, with the bytes that were seen.
-    doubtful: Vec<(PageId, Box<Page>)>,
+    /// Pages that looked bad, with the bytes that were seen; `None` for zeros.
+    doubtful: Vec<(PageId, Option<Box<Page>>)>,
+    /// Pages in use that carry what looks like a checksum and no flag.
+    flagless: Vec<Finding>,
     verify: Duration,
 }
 
@@ -87,14 +89,20 @@ impl Worker {
         looked: &mut Looked,
     ) -> Vec<(PageId, ReadError)> {
         let pages = sized(&mut self.buffer, range);
-        let lost = salvage(view.source, range, pages);
-        let lost_ids = lost.iter().map(|(page, _)| page.0);
+        let Salvaged { lost, healed } = salvage(view.source, range, pages);
+        let index = |page: u32| (page - range.first.0) as usize;
+        let mut apart: Vec<u32> = lost.iter().map(|(page, _)| page.0).collect();
+        apart.extend(healed.iter().map(|page| page.0));
+        apart.sort_unstable();
         let mut start = range.first.0;
-        for end in lost_ids.chain([range.end()]) {
-            let readable = &pages[(start - range.first.0) as usize..(end - range.first.0) as usize];
+        for end in apart.into_iter().chain([range.end()]) {
+            let readable = &pages[index(start)..index(end)];
             view.look(PageId(start), readable, &mut self.sums, looked);
             start = end + 1;
         }
+        // A page that was only had at the second try is looked at like one that looked bad.
+        let second_try = |page: PageId| (page, Some(Box::new(pages[index(page.0)])));
+        looked.doubtful.extend(healed.into_iter().map(second_try));
         lost
     }
 }
@@ -127,11 +135,32 @@ impl View<'_> {
             let allocation = self.allocation_of(place.page);
             to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
             match judge(page, sum, place, allocation) {
-                Verdict::Suspect(_) => to.doubtful.push((place.page, Box::new(*page))),
+                Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
+                Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
                 verdict => to.coverage.count(&verdict),
             }
         }
         to.verify += started.elapsed();
+    }
+
+    /// Counts a page in use without protection, and remembers it if it should have some.
+    fn look_at_unprotected(
+        &self,
+        page: &Page,
+        computed: Checksum,
+        place: PageAddress,
+        allocation: Allocation,
+        to: &mut Looked,
+    ) {
+        to.coverage.count(&Verdict::Unprotected);
+        let stored = Checksum::stored_in(page);
+        if allocation == Allocation::Unknown && page.is_zero() {
+            to.coverage.zero_allocation_unknown += 1;
+        } else if self.file.is_protected && stored != Checksum(0) {
+            let reason = SuspectReason::BadChecksum { stored, computed };
+            let finding = Finding::new(self.file.index, place, reason, allocation, Some(page));
+            to.flagless.push(finding);
+        }
     }
 
     /// A hole reads as zeros: free pages are right to be zero, others are looked at.
@@ -141,9 +170,10 @@ impl View<'_> {
         for page in range.ids() {
             match self.allocation_of(page) {
                 Allocation::Free => free_pages += 1,
-                Allocation::Allocated => looked.doubtful.push((page, Box::new(Page::ZERO))),
+                Allocation::Allocated => looked.doubtful.push((page, None)),
                 Allocation::Unknown => {
                     looked.coverage.allocation_unknown += 1;
+                    looked.coverage.zero_allocation_unknown += 1;
                     looked.coverage.count(&Verdict::Unprotected);
                 }
             }
@@ -163,11 +193,12 @@ impl View<'_> {
 
     /// Gives every doubtful and every lost page its verdict and adds the batch to the file.
     fn settle(&mut self, looked: Looked, lost: Vec<(PageId, ReadError)>, shared: &Shared<'_>) {
-        let Looked { mut coverage, doubtful, .. } = looked;
+        let Looked { mut coverage, doubtful, flagless, .. } = looked;
         let mut findings = Vec::new();
         for (page, first_look) in doubtful {
-            self.cross_check(&first_look, page, shared);
-            findings.extend(self.second_look(page, &first_look, &mut coverage));
+            let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
+            self.cross_check(first_look, page, shared);
+            findings.extend(self.second_look(page, first_look, &mut coverage));
         }
         for (page, error) in lost {
             findings.extend(self.lost_page(page, error, &mut coverage));
@@ -179,7 +210,9 @@ impl View<'_> {
                 all.add(finding);
             }
         }
-        lock(&self.file.tally).coverage += &coverage;
+        let mut tally = lock(&self.file.tally);
+        tally.coverage += &coverage;
+        tally.add_flagless(flagless);
     }
 
     fn second_look(

@@ -1,24 +1,39 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
 use super::{Open, lock};
+use crate::consolidate::rank::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;
-use crate::discover::FileKind;
-use crate::discover::paths::explain;
+use crate::discover::paths::{FileIdentity, explain, identity_of};
+use crate::discover::{DataFile, FileKind};
 use crate::page::PAGE_BYTES;
+use crate::page::boot::PageVerify;
 use crate::plan::PlannedFile;
 use crate::read::PageSource;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 /// Files with latencies of their own; those of further files are only in the total.
 const FILE_LATENCIES_MAX: usize = 4096;
+
+/// Flagless pages kept at most; so many are no suspects anyway.
+const FLAGLESS_KEPT_MAX: usize = 1024;
+/// Flagless pages of a file that are suspects: no more than so many, ...
+const FLAGLESS_SUSPECTS_MAX: u64 = 3;
+/// ... or, in large files, one for so many intact pages; ...
+const INTACT_PER_FLAGLESS: u64 = 10_000;
+/// ... and only among at least so many intact pages each.
+const INTACT_PER_FLAGLESS_MIN: u64 = 16;
 
 /// What is known of a file so far.
 pub(super) struct FileScan<'a> {
     pub(super) planned: &'a PlannedFile,
     pub(super) index: usize,
     pub(super) allocation: AllocationMap,
+    /// PAGE_VERIFY is on: pages in use carry a flag, with few exceptions.
+    pub(super) is_protected: bool,
+    identity: &'a FileIdentity,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
 }
@@ -36,22 +51,31 @@ pub(super) struct FileTally {
     pub(super) latencies: Option<StageLatencies>,
     /// Why pages were not reached.
     pub(super) failure: Option<String>,
+    /// Pages in use without a flag that carry what looks like a checksum, the first of them.
+    pub(super) flagless: Vec<Finding>,
+    /// How many of them there are and are not suspects.
+    pub(super) flagless_pages: u64,
     /// Pages not yet handed back by a worker.
     pages_left: u32,
 }
 
 impl<'a> FileScan<'a> {
-    pub(super) fn new(index: usize, planned: &'a PlannedFile) -> Self {
+    pub(super) fn new(index: usize, planned: &'a PlannedFile, file: &'a DataFile) -> Self {
         let is_log = planned.kind == FileKind::Log;
+        let page_verify = file.boot.as_ref().map(|boot| boot.page_verify);
         Self {
             planned,
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
+            is_protected: page_verify.is_some_and(|verify| verify != PageVerify::None),
+            identity: &file.identity,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(FileTally {
                 coverage: Coverage::planned(planned.promised_pages()),
                 latencies: (index < FILE_LATENCIES_MAX).then(StageLatencies::default),
                 failure: None,
+                flagless: Vec::new(),
+                flagless_pages: 0,
                 pages_left: planned.pages,
             }),
         }
@@ -61,7 +85,7 @@ impl<'a> FileScan<'a> {
     pub(super) fn source(&self, open: Open<'_>) -> Option<Arc<dyn PageSource>> {
         let mut source = lock(&self.source);
         if matches!(*source, Source::Unopened) {
-            *source = match open(&self.planned.path) {
+            *source = match self.open(open) {
                 Ok(opened) => Source::Open(opened.into()),
                 Err(error) => {
                     self.fail(format!("could not be opened: {}", explain(&error)));
@@ -73,6 +97,13 @@ impl<'a> FileScan<'a> {
             Source::Open(open) => Some(Arc::clone(open)),
             Source::Unopened | Source::Closed => None,
         }
+    }
+
+    fn open(&self, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
+        if identity_of(&self.planned.path)? != *self.identity {
+            return Err(io::Error::other("another file was put in its place; scan again"));
+        }
+        open(&self.planned.path)
     }
 
     /// Remembers why pages were not reached; the first reason is kept.
@@ -98,5 +129,29 @@ impl<'a> FileScan<'a> {
             drop(tally);
             *lock(&self.source) = Source::Closed;
         }
+    }
+}
+
+impl FileTally {
+    /// Adds flagless pages of one batch.
+    pub(super) fn add_flagless(&mut self, found: Vec<Finding>) {
+        self.flagless_pages += found.len() as u64;
+        self.flagless.extend(found);
+        self.flagless.truncate(FLAGLESS_KEPT_MAX);
+    }
+
+    /// Decides on the flagless pages now that all are known. A few in a file that is protected
+    /// otherwise have lost their flag and are suspects; many were written while PAGE_VERIFY was
+    /// NONE and are no finding.
+    pub(super) fn judge_flagless(mut self, findings: &mut Findings) -> Self {
+        let few = FLAGLESS_SUSPECTS_MAX.max(self.coverage.intact / INTACT_PER_FLAGLESS);
+        let among_enough = self.flagless_pages * INTACT_PER_FLAGLESS_MIN <= self.coverage.intact;
+        if self.flagless_pages <= few && among_enough {
+            self.coverage.unprotected -= self.flagless_pages;
+            self.coverage.suspect += self.flagless_pages;
+            self.flagless_pages = 0;
+            self.flagless.drain(..).for_each(|finding| findings.add(finding));
+        }
+        self
     }
 }

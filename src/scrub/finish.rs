@@ -8,6 +8,7 @@ use crate::consolidate::report::{
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
+use crate::discover::paths::{identity_of, promises_pages};
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::boot::sql_server_release;
 use crate::plan::{Plan, PlannedFile};
@@ -30,7 +31,10 @@ pub(super) fn finish(
     let tallies: Vec<FileTally> =
         shared.files.into_iter().map(|file| into_inner(file.tally)).collect();
     let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
-    let findings = into_inner(shared.findings).ranked();
+    let mut findings = into_inner(shared.findings);
+    let tallies: Vec<FileTally> =
+        tallies.into_iter().map(|t| t.judge_flagless(&mut findings)).collect();
+    let findings = findings.ranked();
     let (suspects, incidents) = rank_and_group(&findings, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
@@ -140,7 +144,7 @@ fn scanned_file(
         kind: file.kind,
         outcome,
         why,
-        notes: notes(file, &coverage),
+        notes: notes(file, &coverage, tally),
         file_id: Some(file.file_id.0),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
@@ -161,12 +165,13 @@ fn incomplete(planned: &PlannedFile) -> Option<String> {
         (0, 0) => None,
         (0 | 1, 1..) => Some(format!("ends with {tail_bytes} bytes that are not a whole page")),
         _ => Some(format!(
-            "truncated: holds {pages} whole pages, {missing_pages} fewer than its file header says"
+            "holds {pages} whole pages, {missing_pages} fewer than its own file header, PFS or GAM \
+             page says: it is truncated, or that page is damaged"
         )),
     }
 }
 
-fn notes(file: &DataFile, coverage: &Coverage) -> Vec<String> {
+fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String> {
     let mut notes = Vec::new();
     if file.header.is_none() {
         notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
@@ -174,10 +179,18 @@ fn notes(file: &DataFile, coverage: &Coverage) -> Vec<String> {
     if coverage.allocation_unknown > 0 {
         notes.push(format!(
             "allocation of {} pages is unknown because their PFS page is bad: some of their \
-             suspects may be free pages",
-            coverage.allocation_unknown
+             suspects may be free pages, and {} pages of zeros among them may be free or lost",
+            coverage.allocation_unknown, coverage.zero_allocation_unknown
         ));
     }
+    if tally.flagless_pages > 0 {
+        notes.push(format!(
+            "{} pages in use carry a checksum or torn bits without the flag that says so: written \
+             while PAGE_VERIFY was NONE, or damaged; DBCC CHECKDB can tell",
+            tally.flagless_pages
+        ));
+    }
+    notes.extend(changed_since(file));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
     if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
         notes.push(
@@ -192,6 +205,22 @@ fn notes(file: &DataFile, coverage: &Coverage) -> Vec<String> {
         );
     }
     notes
+}
+
+/// The file at the end of the scan is not what it was at the beginning.
+fn changed_since(file: &DataFile) -> Option<String> {
+    match identity_of(&file.path) {
+        Ok(identity) if identity != file.identity => {
+            Some("another file was put in its place during the scan".to_owned())
+        }
+        Err(_) => Some("was removed or renamed during the scan".to_owned()),
+        Ok(_) => {
+            let now = std::fs::metadata(&file.path).ok()?;
+            (now.is_file() && now.len() > file.bytes).then(|| {
+                format!("grew by {} bytes during the scan, not scanned", now.len() - file.bytes)
+            })
+        }
+    }
 }
 
 fn refused_file(refusal: &Refusal) -> FileReport {
@@ -214,8 +243,10 @@ fn refused_file(refusal: &Refusal) -> FileReport {
 
 fn verdict(coverage: &Coverage, files: &[FileReport], discovery: &Discovery) -> RunVerdict {
     let nothing_scanned = !files.iter().any(|file| file.outcome == Outcome::Scanned);
-    let asked_for_a_log =
-        discovery.files.iter().any(|file| file.named && file.kind == FileKind::Log);
+    let asked_for_a_log = discovery
+        .files
+        .iter()
+        .any(|file| file.kind == FileKind::Log && (file.named || promises_pages(&file.path)));
     if coverage.suspect > 0 {
         RunVerdict::Damaged
     } else if coverage.not_reached > 0

@@ -21,7 +21,16 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     list(shown, &names, look, out)?;
     let hidden = report.coverage.suspect - shown.len() as u64;
     if hidden > 0 {
-        writeln!(out, "... and {} more (--top N shows more, --format json all)", number(hidden))?;
+        writeln!(out, "... and {} more (--top N shows more)", number(hidden))?;
+    }
+    if report.suspects_not_listed > 0 {
+        let text = format!(
+            "The list ends after the {} most urgent; {} more are counted and not listed, and \
+             incidents are those of the listed ones",
+            number(report.suspects.len() as u64),
+            number(report.suspects_not_listed),
+        );
+        look.paragraph(&text, 0, out)?;
     }
     if look.verbose {
         for suspect in shown {
@@ -109,9 +118,10 @@ fn incidents(
     for incident in report.incidents.iter().take(look.rows_max) {
         let reason = |(reason, n): (&String, &usize)| format!("{n} {}", reason.replace('_', " "));
         let reasons: Vec<_> = incident.reasons.iter().map(reason).collect();
-        let place = match incident.first == incident.last {
-            true => incident.first.clone(),
-            false => format!("{} to {}", incident.first, incident.last),
+        let place = if incident.first == incident.last {
+            incident.first.clone()
+        } else {
+            format!("{} to {}", incident.first, incident.last)
         };
         let (rank, priority) = (incident.rank, &incident.priority);
         let (name, reasons) = (&names[&*incident.path], reasons.join(", "));
