@@ -124,14 +124,22 @@ fn run(plan: &Plan, shared: &Shared<'_>) {
             worker.scrub(&batch, &shared.files[batch.file], shared);
         });
     };
-    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
-        Ok(pool) => pool.install(work),
-        // No more threads to be had: the caller's own still does the work.
-        Err(_) => work(),
+    let pool = (0..=threads.ilog2()).find_map(|halvings| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads >> halvings).build().ok()
+    });
+    match pool {
+        Some(pool) => pool.install(work),
+        // Not a single thread to be had: the caller's own does the work.
+        None => one_by_one(plan, shared),
     }
 }
 
-/// A panic in another thread is reported by that thread; the counts themselves stay whole.
+fn one_by_one(plan: &Plan, shared: &Shared<'_>) {
+    let mut worker = Worker::default();
+    plan.batches().for_each(|batch| worker.scrub(&batch, &shared.files[batch.file], shared));
+}
+
+/// A panic in another thread ends the run by itself; until then its counts are as good as before.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,11 +6,11 @@ mod harness;
 
 use harness::pagescrub;
 use pagescrub::consolidate::report::{Outcome, RunVerdict, ScrubReport};
-use pagescrub::discover::discover;
+use pagescrub::discover::{Discovery, discover};
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::address::PageId;
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Open, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -24,19 +24,23 @@ fn generated(folder: &TempDir) -> PathBuf {
 }
 
 fn scan_with(path: &Path, faults: &[(u32, ReadFault)]) -> ScrubReport {
+    scan_of(&discover(&[path.to_owned()]), &|path| {
+        let faults = faults.iter().map(|&(page, fault)| (PageId(page), fault));
+        Ok(Box::new(FaultySource::new(Reader::Pread.open(path)?, faults)))
+    })
+}
+
+fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
     let engine = Engine::named("auto").expect("there is always one");
     let settings = Settings {
         engine: &engine,
         engine_name: "auto".to_owned(),
-        open: &|path| {
-            let faults = faults.iter().map(|&(page, fault)| (PageId(page), fault));
-            Ok(Box::new(FaultySource::new(Reader::Pread.open(path)?, faults)))
-        },
+        open,
         reader_name: "faulty".to_owned(),
         threads: 2,
         batch_pages: 64,
     };
-    scrub(&discover(&[path.to_owned()]), &settings, &Silent).report
+    scrub(discovery, &settings, &Silent).report
 }
 
 fn suspects(report: &ScrubReport) -> Vec<(u32, &str)> {
@@ -86,6 +90,28 @@ fn a_page_that_heals_when_read_again_is_transient_and_not_a_suspect() {
     }
 }
 
+/// Msg 825, the first sign of a failing disk, must leave a trace.
+#[test]
+fn a_page_that_was_only_had_at_the_second_try_is_transient() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let page = allocated_page(&path);
+    let report = scan_with(&path, &[(page, ReadFault::UnreadableOnce)]);
+    assert_eq!((report.coverage.transient, report.coverage.suspect), (1, 0));
+}
+
+#[test]
+fn a_file_that_another_takes_the_place_of_is_not_scanned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let discovery = discover(&[path.clone()]);
+    let copy = folder.path().join("copy.mdf");
+    std::fs::copy(&path, &copy).and_then(|_| std::fs::rename(&copy, &path)).expect("ours");
+    let report = scan_of(&discovery, &|path| Reader::Pread.open(path));
+    assert_eq!(report.exit_code, 3);
+    assert!(report.files[0].why.as_ref().expect("a reason").contains("put in its place"));
+}
+
 #[test]
 fn a_page_that_never_settles_is_a_suspect_that_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -115,16 +141,7 @@ fn a_file_that_is_gone_when_its_turn_comes_is_incomplete() {
     let path = generated(&folder);
     let discovery = discover(&[path.clone()]);
     std::fs::remove_file(&path).expect("ours");
-    let engine = Engine::named("auto").expect("there is always one");
-    let settings = Settings {
-        engine: &engine,
-        engine_name: "auto".to_owned(),
-        open: &|path| Reader::Auto.open(path),
-        reader_name: "auto".to_owned(),
-        threads: 1,
-        batch_pages: 64,
-    };
-    let report = scrub(&discovery, &settings, &Silent).report;
+    let report = scan_of(&discovery, &|path| Reader::Auto.open(path));
     assert_eq!(report.exit_code, 3);
     assert_eq!(report.coverage.not_reached, report.coverage.pages_planned);
     assert!(report.files[0].why.as_ref().expect("a reason").contains("could not be opened"));

@@ -77,6 +77,16 @@ fn a_data_file_by_name_only_is_not_passed_over_in_a_directory() {
 }
 
 #[test]
+fn a_backup_that_is_called_mdf_is_not_passed_over_in_a_directory() {
+    let folder = folder();
+    file(&folder, "sales.mdf", &[b"TAPE", &noise(1 << 20)[..]].concat());
+    file(&folder, "sales.bak", &[b"TAPE", &noise(1 << 20)[..]].concat());
+    let run = scan(folder.path());
+    assert_eq!(run.code, 3);
+    assert!(run.stdout.contains("sales.mdf: a backup"), "{}", run.stdout);
+}
+
+#[test]
 fn names_with_newlines_and_escapes_are_shown_and_not_obeyed() {
     let folder = folder();
     let path = file(&folder, "a\u{1b}[2Jb\nRESULT verdict=clean.mdf", b"x");

@@ -87,6 +87,32 @@ fn what_cannot_be_written_is_said_and_is_not_success() {
     assert!(run.stderr.contains("/no/such/folder/r.json"), "{}", run.stderr);
 }
 
+/// A disk that fills up while the report is written must not cost the answer.
+#[cfg(target_os = "linux")]
+#[test]
+fn damage_is_told_even_if_the_report_cannot_be_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = damaged(&folder);
+    let args = ["scan".as_ref(), path.as_os_str(), "--format=json".as_ref()];
+    let run = pagescrub(&[&args[..], &["--output=/dev/full".as_ref()]].concat());
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("/dev/full"), "{}", run.stderr);
+    assert!(run.result_line().starts_with("RESULT verdict=damaged"), "{}", run.stdout);
+}
+
+#[test]
+fn a_database_is_never_overwritten_by_its_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = damaged(&folder);
+    let before = fs::read(&path).expect("readable");
+    let output = ["--output".as_ref(), path.as_os_str()];
+    let args = ["scan".as_ref(), path.as_os_str(), "--format=json".as_ref()];
+    let run = pagescrub(&[&args[..], &output[..]].concat());
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("one of the files to scan"), "{}", run.stderr);
+    assert!(fs::read(&path).expect("readable") == before);
+}
+
 #[test]
 fn every_key_of_the_contract_is_in_the_json_report() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -9,7 +9,7 @@ mod plan;
 mod scan;
 
 use clap::{Parser, Subcommand};
-use exit::Exit;
+use exit::{Exit, Failure};
 use std::process::ExitCode;
 
 /// Finds the damaged pages of SQL Server data files, offline and in bulk
@@ -42,11 +42,17 @@ pub(crate) fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Clean.into() };
         }
     };
-    let outcome = match cli.command {
-        Command::Scan(args) => scan::run(&args),
-        Command::Plan(args) => plan::run(&args),
-        Command::Generate(args) => generate::run(&args),
-        Command::Inject(args) => inject::run(&args),
-    };
-    outcome.unwrap_or_else(|failure| failure.tell()).into()
+    // A panic is a bug of ours; it has said so on stderr, and the exit code must say so too.
+    let outcome = std::panic::catch_unwind(|| run(&cli.command));
+    let exit = outcome.map_or(Exit::Internal, |o| o.unwrap_or_else(|failure| failure.tell()));
+    exit.into()
+}
+
+fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Scan(args) => scan::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Generate(args) => generate::run(args),
+        Command::Inject(args) => inject::run(args),
+    }
 }

@@ -4,6 +4,8 @@ use super::exit::{Exit, Failure};
 use super::options::{Paths, ReaderName, When, batch_pages};
 use super::progress::Bar;
 use clap::ValueEnum;
+use pagescrub::discover::Discovery;
+use pagescrub::discover::paths::identity_of;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::report::{hgrm, json, terminal};
@@ -39,7 +41,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Vec<Format>,
 
-    /// Where to write the format given before it; without it, stdout
+    /// Where to write: the first goes with the first --format, and so on; formats beyond go to
+    /// stdout
     #[arg(long, value_name = "FILE")]
     output: Vec<PathBuf>,
 
@@ -79,7 +82,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(directory) = &args.report_dir {
         fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))?;
     }
+    for path in outputs.iter().filter_map(|(_, path)| *path) {
+        check_output(path)?;
+    }
     let discovery = args.paths.discover()?;
+    refuse_to_overwrite(&outputs, &discovery)?;
     let settings = Settings {
         engine: &engine,
         engine_name: args.engine.clone(),
@@ -89,13 +96,52 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
     };
     let mut scrubbed = scrub(&discovery, &settings, &Bar::new(args.progress == When::Auto));
-    if let Some(directory) = &args.report_dir {
-        write_directory(&mut scrubbed, directory)?;
+    let written = write_everything(&mut scrubbed, &outputs, args);
+    let exit = Exit::of_report(scrubbed.report.exit_code);
+    match written {
+        // That there is damage, or a fault of this machine, matters more than a lost file.
+        Err(failure) if matches!(exit, Exit::Damaged | Exit::Internal) => {
+            failure.tell();
+            Ok(exit)
+        }
+        Err(failure) => Err(failure),
+        Ok(()) => Ok(exit),
     }
-    for (format, output) in outputs {
-        write_format(&scrubbed, format, output, args)?;
+}
+
+/// Stdout first: what cannot be written elsewhere must not cost the answer.
+fn write_everything(
+    scrubbed: &mut Scrub,
+    outputs: &[(Format, Option<&Path>)],
+    args: &Args,
+) -> Result<(), Failure> {
+    let directory = args.report_dir.as_ref().map(|directory| write_directory(scrubbed, directory));
+    let (files, stdout): (Vec<_>, Vec<_>) = outputs.iter().partition(|(_, path)| path.is_some());
+    let formats = stdout.into_iter().chain(files);
+    let written: Vec<_> =
+        formats.map(|&(format, path)| write_format(scrubbed, format, path, args)).collect();
+    directory.into_iter().chain(written).collect()
+}
+
+/// An output that cannot be written is better known before hours of scanning.
+fn check_output(path: &Path) -> Result<(), Failure> {
+    let opened = File::options().append(true).create(true).open(path);
+    opened.map(drop).map_err(|e| cannot_write(path, &e))
+}
+
+/// A slip of the fingers must not replace a database by its report.
+fn refuse_to_overwrite(
+    outputs: &[(Format, Option<&Path>)],
+    discovery: &Discovery,
+) -> Result<(), Failure> {
+    for path in outputs.iter().filter_map(|(_, path)| *path) {
+        let identity = identity_of(path).map_err(|e| cannot_write(path, &e))?;
+        if discovery.files.iter().any(|file| file.identity == identity) {
+            let path = path.display();
+            return Err(Failure::usage(format!("--output {path} is one of the files to scan")));
+        }
     }
-    Ok(Exit::of_report(scrubbed.report.exit_code))
+    Ok(())
 }
 
 fn engine(name: &str) -> Result<Engine, Failure> {

@@ -89,7 +89,13 @@ mod tests {
         let place = PageAddress::new(FileId(1), PageId(page));
         let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
         let path = "H:\\DATA\\my_db.mdf".into();
-        let file = FileFacts { path, database: None, database_id: 23, simple_recovery: false };
+        let file = FileFacts {
+            path,
+            database: None,
+            database_id: 23,
+            simple_recovery: None,
+            is_log: false,
+        };
         of(&finding, &file)
     }
 

@@ -6,6 +6,7 @@ use crate::page::address::PageAddress;
 use crate::page::allocation::fixed_page_type;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
+use std::cmp::Reverse;
 
 /// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
 pub const SUSPECTS_MAX: usize = 100_000;
@@ -30,16 +31,44 @@ pub enum Consequence {
 }
 
 impl Consequence {
-    /// From 0 (note) to 1000 (now); halved where allocation is unknown.
-    pub fn score(self, allocation: Allocation) -> u32 {
-        let full = match self {
+    /// From 0 (note) to 1000 (now).
+    fn score(self) -> u32 {
+        match self {
             Self::StopsDatabase => 1000,
             Self::SystemOrMap => 800,
             Self::Rows => 600,
             Self::Index => 300,
             Self::NotInUse => 50,
-        };
-        if allocation == Allocation::Unknown { full / 2 } else { full }
+        }
+    }
+}
+
+/// How sure it is that a suspect page is in use; in order of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Usage {
+    /// Its PFS byte says so, or its place.
+    Certain,
+    /// Its PFS page is bad, but it carries a whole header with its own id.
+    Likely,
+    /// Its PFS page is bad and its header is no help: as likely old content of a free page.
+    Doubtful,
+}
+
+impl Usage {
+    fn of(allocation: Allocation, header: Option<&PageHeader>) -> Self {
+        match (allocation, header) {
+            (Allocation::Allocated | Allocation::Free, _) => Self::Certain,
+            (Allocation::Unknown, Some(header)) if header.is_plausible() => Self::Likely,
+            (Allocation::Unknown, _) => Self::Doubtful,
+        }
+    }
+
+    fn divisor(self) -> u32 {
+        match self {
+            Self::Certain => 1,
+            Self::Likely => 2,
+            Self::Doubtful => 8,
+        }
     }
 }
 
@@ -70,6 +99,8 @@ pub struct Finding {
     pub allocation_unit: Option<u64>,
     /// What is lost.
     pub consequence: Consequence,
+    /// How sure it is that it is lost.
+    pub usage: Usage,
     /// No two looks saw the same bytes.
     pub unsettled: bool,
 }
@@ -95,14 +126,19 @@ impl Finding {
             page_type,
             allocation_unit: header.filter(|_| fixed.is_none()).map(PageHeader::allocation_unit_id),
             consequence: consequence(page_type, is_system, allocation),
+            usage: Usage::of(allocation, header),
             unsettled: false,
         }
     }
 
+    /// From 0 (note) to 1000 (now): what is lost, by how sure that is.
+    pub fn score(&self) -> u32 {
+        self.consequence.score() / self.usage.divisor()
+    }
+
     /// Urgency; equal only for the same page.
-    fn rank(&self) -> (Consequence, bool, usize, PageAddress) {
-        let unsure = self.allocation == Allocation::Unknown;
-        (self.consequence, unsure, self.file, self.place)
+    fn rank(&self) -> (Reverse<u32>, Consequence, usize, PageAddress) {
+        (Reverse(self.score()), self.consequence, self.file, self.place)
     }
 }
 
@@ -190,6 +226,16 @@ mod tests {
         let order: Vec<_> = findings.ranked().iter().map(|f| (f.file, f.place.page.0)).collect();
         let expected = [(0, 9), (1, 1), (1, 40), (0, 201), (0, 204), (1, 205), (0, 200), (0, 300)];
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn what_may_be_free_ranks_below_what_is_in_use() {
+        let (likely, certain) = (finding(0, 200, 1, true), finding(0, 300, 1, false));
+        let place = PageAddress::new(FileId(1), PageId(100));
+        let (reason, page) = (SuspectReason::BadHeader, Some(&Page::ZERO));
+        let doubtful = Finding::new(0, place, reason, Allocation::Unknown, page);
+        assert_eq!([&certain, &likely, &doubtful].map(Finding::score), [600, 300, 75]);
+        assert_eq!(priority(doubtful.score()), "P4");
     }
 
     #[test]

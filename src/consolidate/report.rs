@@ -2,13 +2,14 @@
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
 use super::incident;
-use super::rank::{Consequence, Finding, priority};
+use super::rank::{Consequence, Finding, Usage, priority};
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::FileKind;
 use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
+use crate::page::kind::PageType;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ pub struct Run {
     pub engine: String,
     /// The kernels that ran.
     pub devices: Vec<String>,
-    /// The readers that ran.
+    /// The reader as asked for.
     pub readers: Vec<String>,
     /// Worker threads.
     pub threads: usize,
@@ -248,8 +249,10 @@ pub struct FileFacts {
     pub database: Option<Arc<str>>,
     /// 0 if not known.
     pub database_id: u16,
-    /// No page restore.
-    pub simple_recovery: bool,
+    /// SIMPLE recovery model: no page restore. `None` where the boot page does not tell.
+    pub simple_recovery: Option<bool>,
+    /// A transaction log.
+    pub is_log: bool,
 }
 
 /// Ranks `findings` (most urgent first) into suspects and incidents.
@@ -271,7 +274,7 @@ pub fn rank_and_group(
 }
 
 fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
-    let score = finding.consequence.score(finding.allocation);
+    let score = finding.score();
     let (stored, computed) = match finding.reason {
         SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
         _ => (None, None),
@@ -317,22 +320,41 @@ fn allocated(allocation: Allocation) -> &'static str {
 }
 
 fn action(finding: &Finding, file: &FileFacts) -> &'static str {
+    let is_extent_map = matches!(finding.page_type, Some(PageType::DiffMap | PageType::MlMap));
     match finding.consequence {
         _ if finding.unsettled => {
             "changed between looks: scan an offline copy or a storage snapshot before acting"
+        }
+        _ if finding.usage == Usage::Doubtful => {
+            "perhaps only old content of a free page: scan again once its PFS page is restored"
+        }
+        Consequence::NotInUse => {
+            "not in use: no data is lost, but a backup may read it; see to the storage"
+        }
+        _ if file.is_log => {
+            "a log file's header: do not detach or restart; restore the database, with its log \
+             tail if that can still be backed up"
+        }
+        Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
+            "cannot be restored alone: do not detach or restart; restore the database from its \
+             last backup (SIMPLE recovery model)"
         }
         Consequence::StopsDatabase => {
             "cannot be restored alone: do not detach or restart; back up the log tail, \
              then restore the file or the database"
         }
-        Consequence::NotInUse => {
-            "not in use: no data is lost, but a backup may read it; see to the storage"
-        }
-        _ if file.simple_recovery => {
+        _ if file.simple_recovery == Some(true) => {
             "SIMPLE recovery model, no page restore: restore the database from its last backup"
+        }
+        Consequence::SystemOrMap if is_extent_map => {
+            "a DIFF or ML map, not restored alone: back up the log tail, then restore the file"
         }
         Consequence::SystemOrMap => {
             "back up the log tail, then RESTORE DATABASE ... PAGE; if refused, restore the file"
+        }
+        Consequence::Rows if file.simple_recovery.is_none() => {
+            "recovery model not known: under FULL, RESTORE DATABASE ... PAGE from the last full \
+             backup, then its differentials and logs; under SIMPLE, restore the database"
         }
         Consequence::Rows => {
             "RESTORE DATABASE ... PAGE from the last full backup, then its differentials and logs"

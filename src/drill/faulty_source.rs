@@ -20,6 +20,8 @@ pub enum ReadFault {
     HealsAfter(u32),
     /// Every read of it delivers another wrong byte.
     NeverSettles,
+    /// Ordinary reads of it fail, reads past the cache do not.
+    UnreadableOnce,
     /// The file ends before it.
     Ends,
 }
@@ -41,13 +43,17 @@ impl FaultySource {
         Self { inner, faults: faults.into_iter().collect(), reads: Mutex::default() }
     }
 
-    fn misbehave(&self, id: PageId, page: &mut Page) -> Result<(), ReadError> {
+    fn misbehave(&self, id: PageId, page: &mut Page, cached: bool) -> Result<(), ReadError> {
         let Some(fault) = self.faults.get(&id) else { return Ok(()) };
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         let read = reads.entry(id).or_default();
         *read += 1;
         match *fault {
             ReadFault::Unreadable => return Err(std::io::Error::from_raw_os_error(EIO).into()),
+            ReadFault::UnreadableOnce if cached => {
+                return Err(std::io::Error::from_raw_os_error(EIO).into());
+            }
+            ReadFault::UnreadableOnce => {}
             ReadFault::Ends => return Err(ReadError::Ended),
             ReadFault::HealsAfter(bad_reads) if *read > bad_reads => {}
             ReadFault::HealsAfter(_) => page.bytes_mut()[WRONG_BYTE] ^= 1,
@@ -61,12 +67,15 @@ impl FaultySource {
 impl PageSource for FaultySource {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
         self.inner.fill(first, pages)?;
-        pages.iter_mut().zip(first.0..).try_for_each(|(page, id)| self.misbehave(PageId(id), page))
+        pages
+            .iter_mut()
+            .zip(first.0..)
+            .try_for_each(|(page, id)| self.misbehave(PageId(id), page, true))
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         let mut whole = self.inner.fill_uncached(page)?;
-        self.misbehave(page, &mut whole)?;
+        self.misbehave(page, &mut whole, false)?;
         Ok(whole)
     }
 }

@@ -4,7 +4,7 @@
 //! A PFS page holds one byte for each of 8,088 pages; a GAM, SGAM, DIFF or ML page holds one bit
 //! for each of 63,904 extents. All of them recur through the whole file.
 
-use super::address::{FileId, PageId};
+use super::address::{FileId, PageAddress, PageId};
 use super::kind::PageType;
 use super::{EXTENT_PAGES, Page};
 
@@ -23,6 +23,8 @@ pub const BITMAP_BYTES: usize = GAM_INTERVAL_EXTENTS as usize / 8;
 /// Page id of the boot page, in the primary file only.
 pub const BOOT_PAGE: PageId = PageId(9);
 
+/// Page 12, an IAM page whose bitmap covers extents it does not own.
+const SPECIAL_IAM: PageId = PageId(12);
 const FIRST_PFS: u32 = 1;
 const FIRST_GAM: u32 = 2;
 const FIRST_SGAM: u32 = 3;
@@ -111,6 +113,12 @@ pub fn fixed_page_type(file: FileId, page: PageId) -> Option<PageType> {
         _ if in_gam_interval == 1 && !first_interval => Some(PageType::Sgam),
         _ => None,
     }
+}
+
+/// True for the pages that healthy protected files leave without checksum and torn bits: ML maps,
+/// and the special IAM page (section 2.1).
+pub fn is_never_protected(place: PageAddress) -> bool {
+    place.page == SPECIAL_IAM || fixed_page_type(place.file, place.page) == Some(PageType::MlMap)
 }
 
 #[cfg(test)]

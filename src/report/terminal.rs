@@ -36,13 +36,17 @@ pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Resul
 pub fn result_line(report: &ScrubReport) -> String {
     let coverage = &report.coverage;
     format!(
-        "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={}",
+        "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
+         transient={} refused={} skipped={}",
         report.verdict.name(),
         coverage.suspect,
         report.incidents.len(),
         coverage.percent(),
         coverage.unprotected,
         coverage.not_reached,
+        coverage.transient,
+        report.files.iter().filter(|file| file.outcome != Outcome::Scanned).count(),
+        report.skipped.count,
     )
 }
 
@@ -54,8 +58,8 @@ fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     match report.verdict {
         RunVerdict::Clean => writeln!(
             out,
-            "{GOOD}CLEAN{GOOD:#}  {} verified, none suspect{}",
-            counted(coverage.intact, "page"),
+            "{GOOD}CLEAN{GOOD:#}  {}{}",
+            verified(coverage.intact),
             unverified(report),
         ),
         RunVerdict::Damaged => writeln!(
@@ -78,6 +82,13 @@ fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+fn verified(intact: u64) -> String {
+    match intact {
+        0 => "but nothing could be verified: no page in use carries a checksum or torn bits".into(),
+        _ => format!("{} verified, none suspect", counted(intact, "page")),
+    }
+}
+
 /// What "clean" does not speak of.
 fn unverified(report: &ScrubReport) -> String {
     let mut words = String::new();
@@ -92,6 +103,9 @@ fn unverified(report: &ScrubReport) -> String {
     let others = report.files.iter().filter(|file| file.outcome != Outcome::Scanned).count();
     if others > 0 {
         words += &format!("; {} not scanned", counted(others as u64, "file"));
+    }
+    if report.skipped.count > 0 {
+        words += &format!("; {} skipped", counted(report.skipped.count, "other file"));
     }
     words
 }

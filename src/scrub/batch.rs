@@ -9,6 +9,7 @@ use crate::diagnose::confirm::{Confirmed, confirm, unreadable};
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
+use crate::page::allocation::is_never_protected;
 use crate::page::checksum::Checksum;
 use crate::page::{PAGE_BYTES, Page};
 use crate::plan::ExtentBatch;
@@ -156,7 +157,7 @@ impl View<'_> {
         let stored = Checksum::stored_in(page);
         if allocation == Allocation::Unknown && page.is_zero() {
             to.coverage.zero_allocation_unknown += 1;
-        } else if self.file.is_protected && stored != Checksum(0) {
+        } else if self.file.is_protected && stored != Checksum(0) && !is_never_protected(place) {
             let reason = SuspectReason::BadChecksum { stored, computed };
             let finding = Finding::new(self.file.index, place, reason, allocation, Some(page));
             to.flagless.push(finding);

@@ -21,6 +21,9 @@ const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
 /// ... and for each intact page at least so many.
 const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
+/// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
+const PAGE_RESTORE_MAX: u64 = 1000;
+
 pub(super) fn finish(
     discovery: &Discovery,
     plan: &Plan,
@@ -97,7 +100,8 @@ fn file_facts(file: &DataFile) -> FileFacts {
         path: text(&file.path),
         database: boot.map(|boot| boot.database.as_str().into()),
         database_id: boot.map_or(0, |boot| boot.database_id),
-        simple_recovery: boot.is_some_and(|boot| boot.simple_recovery),
+        simple_recovery: boot.map(|boot| boot.simple_recovery),
+        is_log: file.kind == FileKind::Log,
     }
 }
 
@@ -188,6 +192,13 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             "{} pages in use carry a checksum or torn bits without the flag that says so: written \
              while PAGE_VERIFY was NONE, or damaged; DBCC CHECKDB can tell",
             tally.flagless_pages
+        ));
+    }
+    if coverage.suspect > PAGE_RESTORE_MAX {
+        notes.push(format!(
+            "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
+             for a file: restore the file instead",
+            coverage.suspect
         ));
     }
     notes.extend(changed_since(file));
