@@ -163,7 +163,7 @@ fn a_data_file_under_foreign_first_bytes_is_still_scanned() {
     let folder = folder();
     let healthy = fs::read(generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]));
     let healthy = healthy.expect("readable");
-    let log_start = [&[1, 15][..], &[0; 8190], &[0xab; 57_344]].concat();
+    let log_start = [&[1, 15][..], &[0; 8190], &vec![0xab; 57_344]].concat();
     for foreign in [&b"TAPE"[..], b"MSSQLBAK", b"version https://git-lfs", &log_start] {
         let path = folder.path().join("struck.mdf");
         fs::write(&path, [foreign, &healthy[foreign.len()..]].concat()).expect("room");

@@ -110,7 +110,8 @@ fn a_database_is_never_overwritten_by_its_report() {
     let run = pagescrub(&[&args[..], &output[..]].concat());
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert!(run.stderr.contains("one of the files to scan"), "{}", run.stderr);
-    assert!(fs::read(&path).expect("readable") == before);
+    let is_unchanged = fs::read(&path).expect("readable") == before;
+    assert!(is_unchanged, "the database was overwritten");
 }
 
 #[test]

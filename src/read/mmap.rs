@@ -132,9 +132,10 @@ mod linux {
 
     #[allow(unsafe_code)]
     fn map(pread: &Pread) -> Option<Mmap> {
-        // SAFETY: the mapping is read-only, and what others may do to the file meanwhile is met
-        // above: a shrinking file by `Guard` in `over`, changing bytes by judging no page by two
-        // looks (a suspect is judged on a private copy, read anew).
+        // SAFETY: the mapping is read-only. A shrinking file is met by the `Guard` that `over` sets
+        // before anything is lent. Bytes that another process changes meanwhile are plain integers
+        // without invalid values, and a page that looked bad for that reason is judged again on a
+        // private copy, read anew (`diagnose::confirm`).
         unsafe { Mmap::map(pread.file()) }.ok().filter(|map| !map.is_empty())
     }
 

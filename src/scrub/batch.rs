@@ -11,7 +11,7 @@ use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
 use crate::page::checksum::Checksum;
-use crate::page::{PAGE_BYTES, Page};
+use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::plan::ExtentBatch;
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, sized};
@@ -265,17 +265,19 @@ impl View<'_> {
     /// The same private bytes through the engine and through the reference: if they differ, it is
     /// this machine that is damaged.
     fn cross_check(&self, bytes: &Page, page: PageId, shared: &Shared<'_>) {
-        let mut sum = [Checksum(0)];
-        self.engine.checksums(std::slice::from_ref(bytes), &mut sum);
+        // A whole extent of copies, so that a kernel takes the way it takes in a scan.
+        let copies = vec![*bytes; EXTENT_PAGES as usize];
+        let mut sums = [Checksum(0); EXTENT_PAGES as usize];
+        self.engine.checksums(&copies, &mut sums);
         let reference = Checksum::of(bytes);
-        if sum[0] != reference {
+        if let Some(wrong) = sums.iter().find(|sum| **sum != reference) {
             let mut findings = lock(&shared.host_findings);
             if findings.len() < HOST_FINDINGS_MAX {
                 findings.push(format!(
                     "engine {} gave {} where the reference gives {reference} for the same bytes \
                      of page {page} of {}: do not trust this machine",
                     shared.settings.engine_name,
-                    sum[0],
+                    wrong,
                     self.file.planned.path.display(),
                 ));
             }

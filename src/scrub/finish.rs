@@ -300,3 +300,19 @@ fn skipped(discovery: &Discovery) -> Skipped {
         paths: paths.map(|path| path.to_string_lossy().into_owned()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_computes_wrongly_outranks_every_verdict() {
+        let fault = vec!["engine and reference disagree".to_owned()];
+        for verdict in [RunVerdict::Clean, RunVerdict::Damaged, RunVerdict::Incomplete] {
+            assert_eq!(exit_code(verdict, &fault), 4);
+        }
+        assert_eq!(exit_code(RunVerdict::Clean, &[]), 0);
+        assert_eq!(exit_code(RunVerdict::Damaged, &[]), 1);
+        assert_eq!(exit_code(RunVerdict::Incomplete, &[]), 3);
+    }
+}

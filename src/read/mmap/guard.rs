@@ -33,6 +33,23 @@ static SLOTS: [Slot; GUARDS_MAX] = [const {
     }
 }; GUARDS_MAX];
 
+impl Slot {
+    /// True if `address` is guarded by this slot. The slot may be given to another mapping between
+    /// the two loads; then its start has changed.
+    fn holds(&self, address: usize) -> bool {
+        let start = self.start.load(Ordering::Acquire);
+        let bytes = self.bytes.load(Ordering::Acquire);
+        start != 0
+            && (start..start + bytes).contains(&address)
+            && self.start.load(Ordering::Acquire) == start
+    }
+}
+
+/// `si_code`: the address does not exist (the file has become shorter, or the medium failed).
+const BUS_ADRERR: c_int = 2;
+/// `si_code`: the memory behind the address is broken.
+const BUS_MCEERR_AR: c_int = 4;
+
 static MEMORY_PAGE_BYTES: AtomicUsize = AtomicUsize::new(4096);
 static INSTALL: Once = Once::new();
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -78,9 +95,14 @@ fn install() {
     action.sa_sigaction = on_sigbus as *const () as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
     let previous = ptr::addr_of_mut!(PREVIOUS).cast::<sigaction>();
-    // SAFETY: `action` is initialised above; `previous` points to a static that nothing reads
-    // before INSTALLED or the handler, both of which come after this call.
-    let outcome = unsafe { libc::sigaction(libc::SIGBUS, &raw const action, previous) };
+    // SAFETY: only asks; `previous` points to a static that nothing reads before the handler is
+    // installed by the next call.
+    let asked = unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), previous) };
+    if asked != 0 {
+        return;
+    }
+    // SAFETY: `action` is initialised above, and so is PREVIOUS, which its handler reads.
+    let outcome = unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) };
     INSTALLED.store(outcome == 0, Ordering::Release);
 }
 
@@ -90,12 +112,18 @@ extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
     let info = unsafe { &*info };
     // SAFETY: for SIGBUS the kernel fills the address field.
     let address = unsafe { info.si_addr() } as usize;
-    let guarding = SLOTS.iter().find(|slot| {
-        let start = slot.start.load(Ordering::Acquire);
-        start != 0 && (start..start + slot.bytes.load(Ordering::Relaxed)).contains(&address)
-    });
+    // Only these codes mean that an access has failed and will be tried again.
+    let is_access = matches!(info.si_code, BUS_ADRERR | BUS_MCEERR_AR);
+    let guarding = SLOTS.iter().find(|slot| is_access && slot.holds(address));
     match guarding {
         Some(slot) if put_zeros_at(address) => slot.hit.store(true, Ordering::Release),
+        // Sent by someone, or reported without an access: it has to come again by itself.
+        _ if !is_access => {
+            hand_back();
+            // SAFETY: raise may be called in a signal handler; the signal is blocked until this
+            // handler returns and then meets the previous one.
+            unsafe { libc::raise(libc::SIGBUS) };
+        }
         // Not ours: hand the signal back. The faulting instruction runs again and meets the
         // previous handler.
         _ => hand_back(),
