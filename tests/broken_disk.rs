@@ -104,7 +104,7 @@ fn a_page_that_was_only_had_at_the_second_try_is_transient() {
 fn a_file_that_another_takes_the_place_of_is_not_scanned() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = generated(&folder);
-    let discovery = discover(&[path.clone()]);
+    let discovery = discover(std::slice::from_ref(&path));
     let copy = folder.path().join("copy.mdf");
     std::fs::copy(&path, &copy).and_then(|_| std::fs::rename(&copy, &path)).expect("ours");
     let report = scan_of(&discovery, &|path| Reader::Pread.open(path));
@@ -139,7 +139,7 @@ fn a_file_that_shrinks_during_the_scan_is_incomplete_and_says_so() {
 fn a_file_that_is_gone_when_its_turn_comes_is_incomplete() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = generated(&folder);
-    let discovery = discover(&[path.clone()]);
+    let discovery = discover(std::slice::from_ref(&path));
     std::fs::remove_file(&path).expect("ours");
     let report = scan_of(&discovery, &|path| Reader::Auto.open(path));
     assert_eq!(report.exit_code, 3);
