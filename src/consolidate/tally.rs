@@ -33,7 +33,7 @@ pub struct Coverage {
     /// Those of them that are all zeros: free, or lost.
     pub zero_allocation_unknown: u64,
     /// What the free pages hold; informational.
-    pub free_detail: BTreeMap<String, u64>,
+    pub free_detail: FreeDetail,
     /// Bytes promised.
     pub bytes_planned: u64,
     /// Bytes read from storage or cache; holes are not read.
@@ -72,11 +72,7 @@ impl Coverage {
             return;
         }
         self.free += pages;
-        let name = free_content_name(content);
-        match self.free_detail.get_mut(name) {
-            Some(count) => *count += pages,
-            None => drop(self.free_detail.insert(name.to_owned(), pages)),
-        }
+        self.free_detail.add(content, pages);
     }
 
     /// Pages with a verdict, and pages that got none.
@@ -100,7 +96,7 @@ impl Coverage {
     pub fn assert_adds_up(&self) {
         assert_eq!(self.accounted(), self.pages_planned, "the tally does not add up: {self:?}");
         assert_eq!(self.intact_checksum + self.intact_torn, self.intact, "{self:?}");
-        assert_eq!(self.free_detail.values().sum::<u64>(), self.free, "{self:?}");
+        assert_eq!(self.free_detail.0.iter().sum::<u64>(), self.free, "{self:?}");
     }
 
     /// Share of the planned pages that was reached, in percent, never rounded up to 100.
@@ -129,25 +125,59 @@ impl AddAssign<&Self> for Coverage {
         self.zero_allocation_unknown += other.zero_allocation_unknown;
         self.bytes_planned += other.bytes_planned;
         self.bytes_read += other.bytes_read;
-        for (name, count) in &other.free_detail {
-            *self.free_detail.entry(name.clone()).or_default() += count;
+        for (count, more) in self.free_detail.0.iter_mut().zip(other.free_detail.0) {
+            *count += more;
         }
     }
 }
 
-fn free_content_name(content: FreeContent) -> &'static str {
-    let FreeContent::Stale { protection, holds, right_id } = content else { return "zero" };
-    match (protection, holds, right_id) {
-        (Protection::Checksum, true, true) => "checksum_ok",
-        (Protection::Checksum, true, false) => "checksum_ok_wrong_id",
-        (Protection::Checksum, false, true) => "checksum_bad",
-        (Protection::Checksum, false, false) => "checksum_bad_wrong_id",
-        (Protection::Torn, true, true) => "torn_ok",
-        (Protection::Torn, true, false) => "torn_ok_wrong_id",
-        (Protection::Torn, false, true) => "torn_bad",
-        (Protection::Torn, false, false) => "torn_bad_wrong_id",
-        (Protection::None, _, true) => "unprotected",
-        (Protection::None, _, false) => "unprotected_wrong_id",
+/// Names of what free pages hold, as in the report.
+const FREE_CONTENTS: [&str; 11] = [
+    "zero",
+    "checksum_ok",
+    "checksum_ok_wrong_id",
+    "checksum_bad",
+    "checksum_bad_wrong_id",
+    "torn_ok",
+    "torn_ok_wrong_id",
+    "torn_bad",
+    "torn_bad_wrong_id",
+    "unprotected",
+    "unprotected_wrong_id",
+];
+
+/// How many free pages hold what; counted by position, written by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "BTreeMap<String, u64>", from = "BTreeMap<String, u64>")]
+pub struct FreeDetail([u64; FREE_CONTENTS.len()]);
+
+impl FreeDetail {
+    fn add(&mut self, content: FreeContent, pages: u64) {
+        let index = match content {
+            FreeContent::Zero => 0,
+            FreeContent::Stale { protection, holds, right_id } => {
+                let (first, may_fail) = match protection {
+                    Protection::Checksum => (1, true),
+                    Protection::Torn => (5, true),
+                    Protection::None => (9, false),
+                };
+                first + 2 * usize::from(may_fail && !holds) + usize::from(!right_id)
+            }
+        };
+        self.0[index] += pages;
+    }
+}
+
+impl From<FreeDetail> for BTreeMap<String, u64> {
+    fn from(detail: FreeDetail) -> Self {
+        let named = FREE_CONTENTS.iter().zip(detail.0);
+        named.filter(|(_, n)| *n > 0).map(|(name, n)| ((*name).to_owned(), n)).collect()
+    }
+}
+
+impl From<BTreeMap<String, u64>> for FreeDetail {
+    fn from(named: BTreeMap<String, u64>) -> Self {
+        Self(FREE_CONTENTS.map(|name| named.get(name).copied().unwrap_or_default()))
     }
 }
 

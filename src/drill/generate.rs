@@ -15,8 +15,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-/// Pages that a thread makes before it writes them: 1 MiB, so that they are still in its cache.
-const BATCH_PAGES_MAX: u32 = 128;
+/// Pages that a thread makes before it writes them: 4 MiB, so that the page cache can hold them in
+/// huge pages.
+const BATCH_PAGES_MAX: u32 = 512;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
