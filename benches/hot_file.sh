@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 folder=${1:-/tmp}
 file=$folder/pagescrub-hot.mdf
 rounds=7
-trap 'rm -f "$file"' EXIT
+trap 'rm -f "$file" "$folder/pagescrub-hot.txt"' EXIT
 
 cargo build --release --quiet
 target/release/pagescrub generate "$file" --size 4GiB --seed 7 --force >&2
@@ -41,5 +41,6 @@ for round in $(seq "$rounds"); do
     scan_seconds=$(seconds scan)
     awk -v n="$round" -v d="$dd_seconds" -v s="$scan_seconds" \
         'BEGIN { gb = 4.294967296; printf "%8d %12.1f %12.1f %8.2f\n", n, gb / d, gb / s, d / s }'
-done | tee /dev/stderr | awk '{ print $4 }' | sort -n |
+done | tee "$folder/pagescrub-hot.txt" | awk '{ print $4 }' | sort -n |
     awk '{ r[NR] = $1 } END { printf "median ratio %.2f (goal: at least 1.5)\n", r[int((NR + 1) / 2)] }'
+cat "$folder/pagescrub-hot.txt"

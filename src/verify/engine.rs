@@ -20,7 +20,7 @@ pub struct Kernel {
     extent_abreast: Checksums,
 }
 
-/// Slowest first, so that the last supported one is the default.
+/// Narrow registers first; the last supported one is the default unless `best` knows better.
 static KERNELS: &[Kernel] = &[
     Kernel {
         name: "scalar",
@@ -58,9 +58,16 @@ static KERNELS: &[Kernel] = &[
     },
 ];
 
-/// The kernels this machine can run, slowest first.
+/// The kernels this machine can run, narrow registers first.
 pub fn supported() -> impl Iterator<Item = &'static Kernel> {
     KERNELS.iter().filter(|kernel| (kernel.is_supported)())
+}
+
+/// The kernel to use unless another is asked for. Where pages are read one after another, memory
+/// is the limit and 512-bit registers only cost: AVX2 is 4 to 7 % faster there.
+fn best(order: PageOrder) -> Option<&'static Kernel> {
+    let avx2 = supported().find(|kernel| kernel.name == "avx2");
+    avx2.filter(|_| order == PageOrder::Linear).or_else(|| supported().last())
 }
 
 /// What computes the checksums of a scan.
@@ -82,7 +89,7 @@ impl Engine {
         let best_order = PageOrder::of_this_cpu();
         let kernels: Vec<_> = match name {
             "auto" | "cpu" => {
-                supported().last().map(|kernel| (kernel, best_order)).into_iter().collect()
+                best(best_order).map(|kernel| (kernel, best_order)).into_iter().collect()
             }
             "cycle" => {
                 supported().flat_map(|kernel| PageOrder::ALL.map(|order| (kernel, order))).collect()
