@@ -12,7 +12,7 @@ use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::Discovery;
-use crate::plan::Plan;
+use crate::plan::{ExtentBatch, Plan};
 use crate::read::PageSource;
 use crate::verify::engine::Engine;
 use batch::Worker;
@@ -20,6 +20,7 @@ use file::FileScan;
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -44,6 +45,8 @@ pub struct Settings<'a> {
     pub threads: usize,
     /// Pages per batch.
     pub batch_pages: u32,
+    /// Once true, no further batch is begun; what was not reached is reported as such.
+    pub stop: &'a AtomicBool,
 }
 
 /// Told how far a scan has come, from several threads.
@@ -119,8 +122,10 @@ fn file_scans<'a>(discovery: &'a Discovery, plan: &'a Plan) -> Vec<FileScan<'a>>
 /// thread that met it.
 fn run(plan: &Plan, shared: &Shared<'_>) {
     let threads = shared.settings.threads.max(1);
+    let goes_on = |_: &ExtentBatch| !shared.settings.stop.load(Ordering::Relaxed);
     let work = || {
-        plan.batches().par_bridge().for_each_init(Worker::default, |worker, batch| {
+        let batches = plan.batches().take_while(goes_on);
+        batches.par_bridge().for_each_init(Worker::default, |worker, batch| {
             worker.scrub(&batch, &shared.files[batch.file], shared);
         });
     };
@@ -130,13 +135,13 @@ fn run(plan: &Plan, shared: &Shared<'_>) {
     match pool {
         Some(pool) => pool.install(work),
         // Not a single thread to be had: the caller's own does the work.
-        None => one_by_one(plan, shared),
+        None => one_by_one(plan.batches().take_while(goes_on), shared),
     }
 }
 
-fn one_by_one(plan: &Plan, shared: &Shared<'_>) {
+fn one_by_one(batches: impl Iterator<Item = ExtentBatch>, shared: &Shared<'_>) {
     let mut worker = Worker::default();
-    plan.batches().for_each(|batch| worker.scrub(&batch, &shared.files[batch.file], shared));
+    batches.for_each(|batch| worker.scrub(&batch, &shared.files[batch.file], shared));
 }
 
 /// A panic in another thread ends the run by itself; until then its counts are as good as before.

@@ -10,9 +10,10 @@ use pagescrub::discover::{Discovery, discover};
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::address::PageId;
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Open, Settings, Silent, scrub};
+use pagescrub::scrub::{Open, Progress, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 fn generated(folder: &TempDir) -> PathBuf {
@@ -39,8 +40,43 @@ fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
         reader_name: "faulty".to_owned(),
         threads: 2,
         batch_pages: 64,
+        stop: &AtomicBool::new(false),
     };
     scrub(discovery, &settings, &Silent).report
+}
+
+/// Stops the scan once it has read something.
+struct StopAfterFirst<'a>(&'a AtomicBool);
+
+impl Progress for StopAfterFirst<'_> {
+    fn begin(&self, _: u64) {}
+    fn advance(&self, _: u64) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+    fn suspects(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+#[test]
+fn a_scan_that_is_stopped_reports_what_it_has_and_what_it_has_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let engine = Engine::named("auto").expect("there is always one");
+    let stop = AtomicBool::new(false);
+    let settings = Settings {
+        engine: &engine,
+        engine_name: "auto".to_owned(),
+        open: &|path| Reader::Pread.open(path),
+        reader_name: "pread".to_owned(),
+        threads: 1,
+        batch_pages: 64,
+        stop: &stop,
+    };
+    let report = scrub(&discover(&[path]), &settings, &StopAfterFirst(&stop)).report;
+    assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));
+    assert!(report.coverage.intact > 0 && report.coverage.not_reached > 0);
+    assert_eq!(report.files[0].outcome, Outcome::Failed);
+    assert!(report.files[0].why.as_ref().expect("a reason").contains("stopped"));
 }
 
 fn suspects(report: &ScrubReport) -> Vec<(u32, &str)> {

@@ -14,6 +14,7 @@ use pagescrub::verify::engine::Engine;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Verify every page and report the suspect ones, most urgent first
 #[derive(clap::Args)]
@@ -94,7 +95,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         reader_name: reader.name().to_owned(),
         threads: args.threads.map_or_else(cores, usize::from),
         batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
+        stop: &STOP,
     };
+    stop_at_a_signal()?;
     let mut scrubbed = scrub(&discovery, &settings, &Bar::new(args.progress == When::Auto));
     let written = write_everything(&mut scrubbed, &outputs, args);
     let exit = Exit::of_report(scrubbed.report.exit_code);
@@ -107,6 +110,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Err(failure) => Err(failure),
         Ok(()) => Ok(exit),
     }
+}
+
+/// Set by the first signal.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The first SIGINT or SIGTERM ends the scan after the batches in work, and the report tells what
+/// was not reached. The second ends the program.
+fn stop_at_a_signal() -> Result<(), Failure> {
+    let on_signal = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Incomplete as i32);
+        }
+    };
+    ctrlc::set_handler(on_signal).map_err(Failure::work)
 }
 
 /// Stdout first: what cannot be written elsewhere must not cost the answer.

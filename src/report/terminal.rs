@@ -7,7 +7,7 @@ mod suspects;
 pub use layout::Look;
 
 use super::escape::terminal as safe;
-use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport};
 use anstyle::{AnsiColor, Color, Style};
 use layout::{counted, number};
 use std::io::{self, Write};
@@ -45,9 +45,14 @@ pub fn result_line(report: &ScrubReport) -> String {
         coverage.unprotected,
         coverage.not_reached,
         coverage.transient,
-        report.files.iter().filter(|file| file.outcome != Outcome::Scanned).count(),
+        report.files.iter().filter(|file| is_refused(file)).count(),
         report.skipped.count,
     )
+}
+
+/// Nothing of it was verified, or nothing but its header page.
+fn is_refused(file: &FileReport) -> bool {
+    file.outcome == Outcome::Refused || file.pages == 0
 }
 
 fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {

@@ -138,8 +138,10 @@ fn scanned_file(
     facts: &FileFacts,
 ) -> FileReport {
     let boot = file.boot.as_ref();
+    let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
     let (outcome, why) = match (&tally.failure, file.kind) {
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
+        (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
         (None, _) => (Outcome::Scanned, incomplete(planned)),
     };
@@ -160,6 +162,7 @@ fn scanned_file(
     }
 }
 
+const CUT_SHORT: &str = "the scan was stopped before its end";
 const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
     blocks, which carry no page checksums";
 

@@ -2,7 +2,7 @@
 //!
 //! Intel's L2 prefetcher follows one stream per 4 KiB and restarts at each; eight pages open side
 //! by side hide the restarts and read memory about 1.5 times as fast as one page after another.
-//! AMD's Zen cores prefetch across 4 KiB; there one page after another is about 1.4 times as fast
+//! AMD's Zen cores prefetch across 4 KiB; there one page after another is 1.2 to 1.4 times as fast
 //! as eight abreast. The order matters more than the instruction set (`cargo bench --bench
 //! kernel` shows both).
 
