@@ -99,24 +99,22 @@ impl AllocationMap {
         source: &dyn PageSource,
     ) -> Option<Box<Page>> {
         let mut first_look = vec![Page::ZERO];
-        let is_sound = |page: &Page| {
-            let place = PageAddress::new(self.file_id, at);
-            let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
-            let passes = matches!(
-                verdict,
-                Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Unprotected
-            );
-            let is_expected = PageHeader::of(page).page_type == expected.m_type();
-            let is_pfs = expected == PageType::Pfs;
-            let restored = torn::restored(page);
-            let tells = !is_pfs || is_plausible_pfs(&restored, self.file_id, at);
-            passes && is_expected && tells
-        };
-        if source.fill(at, &mut first_look).is_ok() && is_sound(&first_look[0]) {
-            return Some(Box::new(torn::restored(&first_look[0])));
-        }
-        let second_look = source.fill_uncached(at).ok()?;
-        is_sound(&second_look).then(|| Box::new(torn::restored(&second_look)))
+        let filled = source.fill(at, &mut first_look).ok();
+        filled.and_then(|()| self.restored_if_sound(&first_look[0], at, expected)).or_else(|| {
+            let second_look = source.fill_uncached(at).ok()?;
+            self.restored_if_sound(&second_look, at, expected)
+        })
+    }
+
+    fn restored_if_sound(&self, page: &Page, at: PageId, expected: PageType) -> Option<Box<Page>> {
+        let place = PageAddress::new(self.file_id, at);
+        let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
+        let passes =
+            matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Unprotected);
+        let is_expected = PageHeader::of(page).page_type == expected.m_type();
+        let restored = Box::new(torn::restored(page));
+        let tells = expected != PageType::Pfs || is_plausible_pfs(&restored, self.file_id, at);
+        (passes && is_expected && tells).then_some(restored)
     }
 }
 

@@ -46,7 +46,7 @@ pub fn confirm(
             Err(ReadError::Ended) => return Confirmed::Gone,
             // Bad bytes first and none now: the medium is failing, and that is what to act on.
             Err(error) => {
-                let verdict = unreadable(error);
+                let verdict = Verdict::Suspect(SuspectReason::Unreadable(error));
                 return Confirmed::Judged { verdict, page: seen, unsettled: false };
             }
         };
@@ -65,11 +65,6 @@ pub fn confirm(
     }
     let verdict = judge_by_reference(&seen, place, allocation);
     Confirmed::Judged { verdict, page: seen, unsettled: true }
-}
-
-/// The second opinion on a page that could not be read at all.
-pub fn unreadable(error: ReadError) -> Verdict {
-    Verdict::Suspect(SuspectReason::Unreadable(error))
 }
 
 /// Judges by the plain reference, not by the engine that raised the suspicion.

@@ -75,18 +75,17 @@ fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
     let beginning = sample::beginning(&mut file);
     let pages = u32::try_from(bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX);
     // First bytes may be damage; a data file under them must not be taken for something else.
-    let foreign = beginning.as_ref().ok().and_then(|b| foreign(b, bytes));
-    if let Some((kind, why)) = foreign
-        && fixed_page_votes(&mut file, pages).len() < VOTES_MIN
-        && sampled_file_id(&mut file, pages).is_none()
-    {
+    let voted = voted_file_id(&mut file, pages);
+    let foreign = || beginning.as_ref().ok().and_then(|b| foreign(b, bytes));
+    if let (None, Some((kind, why))) = (voted, foreign()) {
         return Ok(Look::Declined { kind, why });
     }
     if bytes / PAGE_BYTES as u64 > u64::from(u32::MAX) {
         let why = "larger than 2^32 pages, more than a data file can have".to_owned();
         return Ok(Look::Declined { kind: FileKind::Unknown, why });
     }
-    let Some((kind, file_id)) = vote(&mut file, pages) else {
+    let voted = voted.map(|file_id| (FileKind::Data, file_id));
+    let Some((kind, file_id)) = voted.or_else(|| by_first_page(&mut file, pages)) else {
         // A medium that cannot even be read is not "something else".
         beginning?;
         let why = "not a database file: neither its start nor samples of it are pages";
@@ -138,15 +137,17 @@ fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
     Some((kind, why.to_owned()))
 }
 
-/// Kind and file id by the fixed pages, else by samples.
-fn vote(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
+/// A data file's id by the fixed pages, else by samples.
+fn voted_file_id(file: &mut File, pages: u32) -> Option<FileId> {
     let ids = fixed_page_votes(file, pages);
     if ids.len() >= VOTES_MIN {
-        return Some((FileKind::Data, FileId(majority(&ids)?)));
+        return majority(&ids).map(FileId);
     }
-    if let Some(id) = sampled_file_id(file, pages) {
-        return Some((FileKind::Data, id));
-    }
+    sampled_file_id(file, pages)
+}
+
+/// Kind and file id by page 0 alone, as in a log or a file of one page.
+fn by_first_page(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
     let first = sample::page(file, PageId(0)).ok()?;
     let header = PageHeader::of(&first);
     if header.page_type != PageType::FileHeader.m_type() || header.page_id != 0 {
@@ -217,8 +218,8 @@ fn file_header(file: &mut File) -> Option<FileHeader> {
     passes_its_check(&page).then(|| FileHeader::of(&page)).flatten()
 }
 
-/// The boot page is used for words on the report only, so a damaged one may still speak if it is
-/// recognisable.
+/// A damaged boot page may still speak if it is recognisable: it gives the report its words, and
+/// whether PAGE_VERIFY is on, which no verdict rests on alone.
 fn boot(file: &mut File, file_id: FileId) -> Option<BootPage> {
     let page = (file_id == FileId(1)).then(|| sample::page(file, BOOT_PAGE).ok()).flatten()?;
     let header = PageHeader::of(&page);

@@ -5,7 +5,7 @@ use super::{HOST_FINDINGS_MAX, Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
-use crate::diagnose::confirm::{Confirmed, confirm, unreadable};
+use crate::diagnose::confirm::{Confirmed, confirm};
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
@@ -256,9 +256,8 @@ impl View<'_> {
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
         coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
-        let verdict = unreadable(error);
-        coverage.count(&verdict);
-        let Verdict::Suspect(reason) = verdict else { return None };
+        coverage.suspect += 1;
+        let reason = SuspectReason::Unreadable(error);
         Some(Finding::new(self.file.index, place, reason, allocation, None))
     }
 

@@ -1,6 +1,6 @@
 //! After the last batch: counts become a report.
 
-use super::file::FileTally;
+use super::file::{FileScan, FileTally};
 use super::{Scrub, Shared};
 use crate::consolidate::report::{
     FileFacts, FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport,
@@ -31,12 +31,10 @@ pub(super) fn finish(
     started_at: jiff::Timestamp,
 ) -> Scrub {
     let elapsed_seconds = shared.started.elapsed().as_secs_f64();
-    let tallies: Vec<FileTally> =
-        shared.files.into_iter().map(|file| into_inner(file.tally)).collect();
     let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let mut findings = into_inner(shared.findings);
-    let tallies: Vec<FileTally> =
-        tallies.into_iter().map(|t| t.judge_flagless(&mut findings)).collect();
+    let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
+    let tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
     let findings = findings.ranked();
     let (suspects, incidents) = rank_and_group(&findings, &facts);
     let latencies = into_inner(shared.latencies);
