@@ -1,28 +1,33 @@
 //! THE CONDUCTOR: joins the stages. All control flow of a scan is here; the stages only compute.
 //!
-//! Batches are counted out device by device; each is read, verified and judged by one thread
-//! while its bytes are still in that core's cache. What looks bad is looked at again. Nothing is
+//! Each thread takes batches from the devices' queues; what it reads it verifies and judges itself
+//! while the bytes are still in that core's cache. What looks bad is looked at again. Nothing is
 //! kept of a batch but counts, latencies and findings, so memory does not grow with the files.
 
-mod batch;
 mod file;
+mod batch;
+mod dispatch;
+mod worker;
 mod finish;
 
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::Discovery;
-use crate::plan::{ExtentBatch, Plan};
-use crate::read::PageSource;
+use crate::discover::device::numa_nodes;
+use crate::plan::Plan;
+use crate::plan::pace::{Pace, PaceSummary};
+use crate::read::{PageSource, Way};
 use crate::verify::engine::Engine;
-use batch::Worker;
+use dispatch::Dispatch;
 use file::FileScan;
-use rayon::iter::{ParallelBridge, ParallelIterator};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use worker::Worker;
 
 /// Host findings kept at most; one is enough to distrust the machine.
 const HOST_FINDINGS_MAX: usize = 100;
@@ -45,6 +50,8 @@ pub struct Settings<'a> {
     pub threads: usize,
     /// Pages per batch.
     pub batch_pages: u32,
+    /// How fast devices may be read.
+    pub pace: Pace,
     /// Once true, no further batch is begun; what was not reached is reported as such.
     pub stop: &'a AtomicBool,
 }
@@ -89,6 +96,10 @@ struct Shared<'a> {
     latencies: Mutex<StageLatencies>,
     timeline: Mutex<Timeline>,
     host_findings: Mutex<Vec<String>>,
+    /// What the user should know about how files were read.
+    notes: Mutex<BTreeSet<String>>,
+    /// By [`Way`].
+    bytes_by_way: [AtomicU64; Way::ALL.len()],
     progress: &'a dyn Progress,
     started: Instant,
 }
@@ -104,13 +115,21 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
         latencies: Mutex::default(),
         timeline: Mutex::default(),
         host_findings: Mutex::default(),
+        notes: Mutex::default(),
+        bytes_by_way: Default::default(),
         progress,
         started: Instant::now(),
     };
     progress.begin(plan.stored_bytes());
-    run(&plan, &shared);
+    let paces = run(&plan, &shared);
     progress.end();
-    finish::finish(discovery, &plan, shared, started_at)
+    finish::finish(discovery, &plan, shared, paces, started_at)
+}
+
+impl Shared<'_> {
+    fn note(&self, text: String) {
+        lock(&self.notes).insert(text);
+    }
 }
 
 fn file_scans<'a>(discovery: &'a Discovery, plan: &'a Plan) -> Vec<FileScan<'a>> {
@@ -118,31 +137,42 @@ fn file_scans<'a>(discovery: &'a Discovery, plan: &'a Plan) -> Vec<FileScan<'a>>
     files.map(|(i, (planned, file))| FileScan::new(i, planned, file)).collect()
 }
 
-/// Work is handed out one batch at a time, so a slow device or a damaged stretch delays only the
+/// All threads take from the same queues, so a slow device or a damaged stretch delays only the
 /// thread that met it.
-fn run(plan: &Plan, shared: &Shared<'_>) {
-    let threads = shared.settings.threads.max(1);
-    let goes_on = |_: &ExtentBatch| !shared.settings.stop.load(Ordering::Relaxed);
-    let work = || {
-        let batches = plan.batches().take_while(goes_on);
-        batches.par_bridge().for_each_init(Worker::default, |worker, batch| {
-            worker.scrub(&batch, &shared.files[batch.file], shared);
+fn run(plan: &Plan, shared: &Shared<'_>) -> Vec<PaceSummary> {
+    let dispatch = Dispatch::new(plan, &shared.settings.pace);
+    let nodes: Vec<_> = numa_nodes().into_iter().collect();
+    let work = |thread: usize| {
+        let node = nodes.get(thread % nodes.len().max(1)).filter(|_| nodes.len() > 1);
+        let node = node.map(|(node, cpus)| {
+            stay_on(cpus);
+            *node
         });
+        Worker::new(shared, &dispatch, node).run();
     };
+    let threads = shared.settings.threads.max(1);
     let pool = (0..=threads.ilog2()).find_map(|halvings| {
         rayon::ThreadPoolBuilder::new().num_threads(threads >> halvings).build().ok()
     });
     match pool {
-        Some(pool) => pool.install(work),
+        Some(pool) => drop(pool.broadcast(|thread| work(thread.index()))),
         // Not a single thread to be had: the caller's own does the work.
-        None => one_by_one(plan.batches().take_while(goes_on), shared),
+        None => work(0),
     }
+    dispatch.summaries()
 }
 
-fn one_by_one(batches: impl Iterator<Item = ExtentBatch>, shared: &Shared<'_>) {
-    let mut worker = Worker::default();
-    batches.for_each(|batch| worker.scrub(&batch, &shared.files[batch.file], shared));
+/// Keeps this thread on `cpus`, so that its buffers are in the memory next to them. Where that is
+/// not allowed, it only reads more slowly.
+#[cfg(target_os = "linux")]
+fn stay_on(cpus: &[usize]) {
+    let mut set = rustix::thread::CpuSet::new();
+    cpus.iter().for_each(|&cpu| set.set(cpu));
+    let _ = rustix::thread::sched_setaffinity(None, &set);
 }
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on(_: &[usize]) {}
 
 /// A panic in another thread ends the run by itself; until then its counts are as good as before.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -30,12 +30,14 @@ impl Paths {
 /// The readers by name.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ReaderName {
-    /// Mapped memory for what is in the page cache, positioned reads for the rest
+    /// Mapped memory for what is in the page cache, past the cache for the rest
     Auto,
     /// Mapped memory
     Mmap,
     /// Positioned reads
     Pread,
+    /// Past the page cache, many reads at a time (io_uring, O_DIRECT)
+    Direct,
 }
 
 impl From<ReaderName> for Reader {
@@ -44,6 +46,7 @@ impl From<ReaderName> for Reader {
             ReaderName::Auto => Self::Auto,
             ReaderName::Mmap => Self::Mmap,
             ReaderName::Pread => Self::Pread,
+            ReaderName::Direct => Self::Direct,
         }
     }
 }

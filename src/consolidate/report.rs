@@ -10,6 +10,7 @@ use crate::discover::FileKind;
 use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
 use crate::page::kind::PageType;
+use crate::plan::pace::PaceSummary;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -72,11 +73,20 @@ pub struct Run {
     /// The kernels that ran.
     pub devices: Vec<String>,
     /// The reader as asked for.
+    #[serde(default)]
+    pub reader: String,
+    /// The ways in which bytes were read: `mmap`, `io_uring`, `direct`, `pread`.
     pub readers: Vec<String>,
     /// Worker threads.
     pub threads: usize,
     /// Pages per batch.
     pub batch_pages: u32,
+    /// How each device was read.
+    #[serde(default)]
+    pub pace: Vec<PaceSummary>,
+    /// What the user should know about how files were read.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The answer of a scan.

@@ -5,11 +5,17 @@ use crate::page::address::PageRange;
 use crate::page::allocation::PFS_INTERVAL_PAGES;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The batches of a plan: one from each device in turn, each device's files one after another.
+/// The batches of a plan: one from each device in turn.
 pub struct Batches<'a> {
-    plan: &'a Plan,
     /// Devices with work left, the next one in front.
-    devices: VecDeque<VecDeque<FileCursor>>,
+    devices: VecDeque<DeviceBatches<'a>>,
+}
+
+/// The batches of one device: its files one after another.
+pub struct DeviceBatches<'a> {
+    plan: &'a Plan,
+    device: u64,
+    files: VecDeque<FileCursor>,
 }
 
 /// How far one file has been counted out.
@@ -20,14 +26,40 @@ struct FileCursor {
     stored_index: usize,
 }
 
-impl<'a> Batches<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
+impl<'a> DeviceBatches<'a> {
+    /// One for each device that holds pages.
+    pub(super) fn of(plan: &'a Plan) -> impl Iterator<Item = Self> {
         let mut by_device: BTreeMap<u64, VecDeque<FileCursor>> = BTreeMap::new();
         for (file, planned) in plan.files.iter().enumerate().filter(|(_, f)| f.pages > 0) {
             let cursor = FileCursor { file, next_page: 0, stored_index: 0 };
             by_device.entry(planned.device).or_default().push_back(cursor);
         }
-        Self { plan, devices: by_device.into_values().collect() }
+        by_device.into_iter().map(move |(device, files)| Self { plan, device, files })
+    }
+
+    /// Which device, as the operating system numbers it.
+    pub fn device(&self) -> u64 {
+        self.device
+    }
+}
+
+impl Iterator for DeviceBatches<'_> {
+    type Item = ExtentBatch;
+
+    fn next(&mut self) -> Option<ExtentBatch> {
+        let cursor = self.files.front_mut()?;
+        let file = &self.plan.files[cursor.file];
+        let batch = cursor.advance(file, self.plan.batch_pages);
+        if cursor.next_page == file.pages {
+            self.files.pop_front();
+        }
+        Some(batch)
+    }
+}
+
+impl<'a> Batches<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Self {
+        Self { devices: DeviceBatches::of(plan).collect() }
     }
 }
 
@@ -35,17 +67,13 @@ impl Iterator for Batches<'_> {
     type Item = ExtentBatch;
 
     fn next(&mut self) -> Option<ExtentBatch> {
-        let mut device = self.devices.pop_front()?;
-        let cursor = device.front_mut()?;
-        let file = &self.plan.files[cursor.file];
-        let batch = cursor.advance(file, self.plan.batch_pages);
-        if cursor.next_page == file.pages {
-            device.pop_front();
+        loop {
+            let mut device = self.devices.pop_front()?;
+            if let Some(batch) = device.next() {
+                self.devices.push_back(device);
+                return Some(batch);
+            }
         }
-        if !device.is_empty() {
-            self.devices.push_back(device);
-        }
-        Some(batch)
     }
 }
 

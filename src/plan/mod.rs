@@ -4,7 +4,7 @@
 
 mod batches;
 
-pub use batches::Batches;
+pub use batches::{Batches, DeviceBatches};
 
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageRange};
@@ -72,6 +72,11 @@ impl Plan {
     /// All batches, each page once, devices in turn.
     pub fn batches(&self) -> Batches<'_> {
         Batches::new(self)
+    }
+
+    /// The same batches, a queue for each device.
+    pub fn queues(&self) -> impl Iterator<Item = DeviceBatches<'_>> {
+        DeviceBatches::of(self)
     }
 
     /// Pages promised: those to verify and those that are missing.

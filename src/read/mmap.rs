@@ -4,26 +4,35 @@
 //! `MADV_POPULATE_READ` brings it in first and answers with an error, not a signal, if the medium
 //! fails. Whatever happens after that, or to a cached range (the file shrinks, a page is evicted
 //! and then fails), meets [`guard`]: it answers the signal with a page of zeros and remembers it,
-//! and the whole range is read again with positioned reads.
+//! and the whole range is read again in another way.
 //!
 //! Ranges that have been looked at are dropped from the process a few at a time, so that it stays
 //! small: dropping each at once would interrupt all other cores for every batch.
 
 #[cfg(target_os = "linux")]
+mod cached;
+#[cfg(target_os = "linux")]
 mod guard;
 #[cfg(target_os = "linux")]
-pub use linux::Mapped;
+pub use linux::Map;
 #[cfg(not(target_os = "linux"))]
-pub use other::Mapped;
+pub use other::Map;
 
-/// Which ranges are mapped; the others are read with positioned reads.
+use super::direct::{Direct, DirectFile};
+use super::pread::Pread;
+use super::{PageSource, ReadError, Way};
+use crate::page::Page;
+use crate::page::address::{PageId, PageRange};
+use std::sync::Arc;
+
+/// Which ranges are mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// All.
     Always,
-    /// Those whose first and last bytes are in the page cache. Mapping what is not would fault it
-    /// in slowly and leave it there. What is cached needs no populating, which costs a quarter of
-    /// the time where the cache holds small folios.
+    /// Those that the page cache holds. Mapping what it does not hold would fault it in slowly and
+    /// leave it there. What is cached needs no populating, which costs a quarter of the time where
+    /// the cache holds small folios.
     Cached,
 }
 
@@ -36,15 +45,95 @@ pub fn unavailable() -> Option<&'static str> {
     }
 }
 
+/// A mapped file; what cannot be mapped is read with positioned reads.
+pub struct Mapped {
+    // Before the file: fields drop in order.
+    map: Option<Map>,
+    pread: Pread,
+}
+
+impl Mapped {
+    /// Maps the file of `pread`.
+    pub fn over(pread: Pread) -> Self {
+        Self { map: Map::of(pread.file()), pread }
+    }
+}
+
+impl PageSource for Mapped {
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.pread.fill(first, pages)
+    }
+
+    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+        self.pread.fill_uncached(page)
+    }
+
+    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        self.map.as_ref().is_some_and(|map| map.lend(self.pread.file(), range, When::Always, visit))
+    }
+}
+
+/// A file of which the page cache may hold parts: those are mapped, all else is read past the
+/// cache and leaves nothing in it.
+pub struct Auto {
+    map: Option<Map>,
+    uncached: Direct,
+}
+
+impl Auto {
+    /// Reads the file of `pread` from where it is.
+    pub fn over(pread: Pread) -> Self {
+        Self { map: Map::of(pread.file()), uncached: Direct::over(pread) }
+    }
+}
+
+impl PageSource for Auto {
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
+        let mut copy = |at: PageId, piece: &[Page]| {
+            let start = (at.0 - first.0) as usize;
+            pages[start..start + piece.len()].copy_from_slice(piece);
+        };
+        if self.lend_mapped(range, &mut copy) { Ok(()) } else { self.uncached.fill(first, pages) }
+    }
+
+    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+        self.uncached.fill_uncached(page)
+    }
+
+    fn lend(
+        &self,
+        range: PageRange,
+        buffer: &mut Vec<Page>,
+        visit: &mut dyn FnMut(PageId, &[Page]),
+    ) -> Result<(), ReadError> {
+        self.uncached.lend(range, buffer, visit)
+    }
+
+    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        let file = self.uncached.file();
+        self.map.as_ref().is_some_and(|map| map.lend(file, range, When::Cached, visit))
+    }
+
+    fn direct(&self) -> Option<&Arc<DirectFile>> {
+        self.uncached.direct()
+    }
+
+    fn way(&self) -> Way {
+        self.uncached.way()
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::super::pread::Pread;
-    use super::super::{PageSource, ReadError, pieces};
+    use super::super::pieces;
     use super::When;
+    use super::cached::is_cached;
     use super::guard::Guard;
     use crate::page::Page;
     use crate::page::address::{PageId, PageRange};
     use memmap2::{Advice, Mmap, UncheckedAdvice};
+    use std::fs::File;
     use std::ops::Range;
     use std::sync::{Mutex, PoisonError};
 
@@ -53,51 +142,51 @@ mod linux {
     /// What the kernel may map at once, and then only lets go of as a whole.
     const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-    /// A mapped file, with positioned reads to fall back on.
-    pub struct Mapped {
+    /// A mapping of a whole file.
+    pub struct Map {
         // The guard must let go of the addresses before they are unmapped: fields drop in order.
         guard: Guard,
         map: Mmap,
-        pread: Pread,
-        when: When,
         /// Looked at and not yet dropped from the process.
         looked_at: Mutex<Vec<Range<usize>>>,
     }
 
-    impl Mapped {
-        /// Maps the file of `pread`; gives it back where it cannot be mapped.
-        pub fn over(pread: Pread, when: When) -> Result<Self, Pread> {
-            let Some(map) = map(&pread) else { return Err(pread) };
-            match Guard::over(&map) {
-                Some(guard) => Ok(Self { guard, map, pread, when, looked_at: Mutex::default() }),
-                None => Err(pread),
-            }
+    impl Map {
+        /// Maps `file`; `None` where it cannot be mapped.
+        pub(super) fn of(file: &File) -> Option<Self> {
+            let map = map(file)?;
+            Some(Self { guard: Guard::over(&map)?, map, looked_at: Mutex::default() })
         }
 
-        /// Lends `range` if it is to be mapped and could be looked at to its end.
-        fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        /// Lends `range` of the mapped `file` if it is to be mapped and could be looked at to its
+        /// end.
+        pub(super) fn lend(
+            &self,
+            file: &File,
+            range: PageRange,
+            when: When,
+            visit: &mut dyn FnMut(PageId, &[Page]),
+        ) -> bool {
             let start = range.offset_bytes() as usize;
             let bytes = start..start + range.bytes() as usize;
-            if self.guard.was_hit() || bytes.end > self.map.len() || !self.is_ready(range, &bytes) {
+            if self.guard.was_hit() || bytes.end > self.map.len() {
                 return false;
             }
-            let Some(pages) = Page::slice_of(&self.map[bytes.clone()]) else { return false };
+            let is_ready = match when {
+                When::Cached => is_cached(file, range),
+                When::Always => {
+                    self.map.advise_range(Advice::PopulateRead, bytes.start, bytes.len()).is_ok()
+                }
+            };
+            let Some(pages) = Page::slice_of(&self.map[bytes.clone()]).filter(|_| is_ready) else {
+                return false;
+            };
             for piece in pieces(range) {
                 let start = (piece.first.0 - range.first.0) as usize;
                 visit(piece.first, &pages[start..start + piece.pages as usize]);
             }
             self.drop_later(bytes);
             !self.guard.was_hit()
-        }
-
-        fn is_ready(&self, range: PageRange, bytes: &Range<usize>) -> bool {
-            match self.when {
-                When::Cached => is_cached(&self.pread, range),
-                When::Always => {
-                    let populate = Advice::PopulateRead;
-                    self.map.advise_range(populate, bytes.start, bytes.len()).is_ok()
-                }
-            }
         }
 
         fn drop_later(&self, bytes: Range<usize>) {
@@ -131,73 +220,37 @@ mod linux {
     }
 
     #[allow(unsafe_code)]
-    fn map(pread: &Pread) -> Option<Mmap> {
-        // SAFETY: the mapping is read-only. A shrinking file is met by the `Guard` that `over` sets
+    fn map(file: &File) -> Option<Mmap> {
+        // SAFETY: the mapping is read-only. A shrinking file is met by the `Guard` that `of` sets
         // before anything is lent. Bytes that another process changes meanwhile are plain integers
         // without invalid values, and a page that looked bad for that reason is judged again on a
         // private copy, read anew (`diagnose::confirm`).
-        unsafe { Mmap::map(pread.file()) }.ok().filter(|map| !map.is_empty())
-    }
-
-    /// Asks for the first and last byte of `range` without waiting for the device.
-    fn is_cached(pread: &Pread, range: PageRange) -> bool {
-        let in_cache = |offset: u64| {
-            let mut byte = [0];
-            let mut slices = [std::io::IoSliceMut::new(&mut byte)];
-            let flags = rustix::io::ReadWriteFlags::NOWAIT;
-            rustix::io::preadv2(pread.file(), &mut slices, offset, flags) == Ok(1)
-        };
-        let start = range.offset_bytes();
-        in_cache(start) && in_cache(start + range.bytes() - 1)
-    }
-
-    impl PageSource for Mapped {
-        fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-            self.pread.fill(first, pages)
-        }
-
-        fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
-            self.pread.fill_uncached(page)
-        }
-
-        fn lend(
-            &self,
-            range: PageRange,
-            buffer: &mut Vec<Page>,
-            visit: &mut dyn FnMut(PageId, &[Page]),
-        ) -> Result<(), ReadError> {
-            if self.lend_mapped(range, visit) {
-                return Ok(());
-            }
-            self.pread.lend(range, buffer, visit)
-        }
+        unsafe { Mmap::map(file) }.ok().filter(|map| !map.is_empty())
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod other {
-    use super::super::pread::Pread;
-    use super::super::{PageSource, ReadError};
     use super::When;
     use crate::page::Page;
-    use crate::page::address::PageId;
+    use crate::page::address::{PageId, PageRange};
+    use std::fs::File;
 
-    /// There is no mapped file on this system.
-    pub enum Mapped {}
+    /// There are no mapped files on this system.
+    pub enum Map {}
 
-    impl Mapped {
-        /// Gives `pread` back.
-        pub fn over(pread: Pread, _: When) -> Result<Self, Pread> {
-            Err(pread)
-        }
-    }
-
-    impl PageSource for Mapped {
-        fn fill(&self, _: PageId, _: &mut [Page]) -> Result<(), ReadError> {
-            match *self {}
+    impl Map {
+        pub(super) fn of(_: &File) -> Option<Self> {
+            None
         }
 
-        fn fill_uncached(&self, _: PageId) -> Result<Page, ReadError> {
+        pub(super) fn lend(
+            &self,
+            _: &File,
+            _: PageRange,
+            _: When,
+            _: &mut dyn FnMut(PageId, &[Page]),
+        ) -> bool {
             match *self {}
         }
     }

@@ -4,15 +4,18 @@
 //! another implementation. A source either delivers whole pages or says why not; bisecting a
 //! failed read down to single pages is [`salvage`]'s business.
 
+pub mod pread;
+pub mod direct;
 pub mod mmap;
 pub mod open;
-pub mod pread;
 pub mod salvage;
 
-use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::{PAGE_BYTES, Page};
+use direct::DirectFile;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// Pages of one file.
 pub trait PageSource: Send + Sync {
@@ -33,11 +36,55 @@ pub trait PageSource: Send + Sync {
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
         for piece in pieces(range) {
-            let pages = sized(buffer, piece);
+            let pages = aligned(buffer, piece.pages as usize);
             self.fill(piece.first, pages)?;
             visit(piece.first, pages);
         }
         Ok(())
+    }
+
+    /// Lends the pages of `range` like [`Self::lend`], but from memory that holds them already.
+    /// False if it does not; then what was seen must be forgotten.
+    fn lend_mapped(&self, _range: PageRange, _visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        false
+    }
+
+    /// The file to queue reads on, if what memory does not hold is best read past the cache.
+    fn direct(&self) -> Option<&Arc<DirectFile>> {
+        None
+    }
+
+    /// How [`Self::lend`] reads.
+    fn way(&self) -> Way {
+        Way::Pread
+    }
+}
+
+/// How bytes came from a file, in the words of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Mapped memory.
+    Mmap,
+    /// Queued past the page cache, many at a time.
+    Uring,
+    /// Past the page cache, one at a time.
+    Direct,
+    /// Through the page cache.
+    Pread,
+}
+
+impl Way {
+    /// All ways.
+    pub const ALL: [Self; 4] = [Self::Mmap, Self::Uring, Self::Direct, Self::Pread];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mmap => "mmap",
+            Self::Uring => "io_uring",
+            Self::Direct => "direct",
+            Self::Pread => "pread",
+        }
     }
 }
 
@@ -50,13 +97,15 @@ fn pieces(range: PageRange) -> impl Iterator<Item = PageRange> {
     })
 }
 
-/// `buffer` grown to hold the pages of `range`, and cut to them.
-pub(crate) fn sized(buffer: &mut Vec<Page>, range: PageRange) -> &mut [Page] {
-    let pages = range.pages as usize;
-    if buffer.len() < pages {
-        buffer.resize(pages, Page::ZERO);
+/// Room for `count` pages in `buffer`, which grows as needed, aligned as reads past the cache
+/// want it.
+pub(crate) fn aligned(buffer: &mut Vec<Page>, count: usize) -> &mut [Page] {
+    if buffer.len() <= count {
+        buffer.resize(count + 1, Page::ZERO);
     }
-    &mut buffer[..pages]
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(buffer);
+    let start = bytes.as_ptr().align_offset(direct::ALIGNMENT_BYTES);
+    bytemuck::cast_slice_mut(&mut bytes[start..start + count * PAGE_BYTES])
 }
 
 /// Why pages could not be delivered.
@@ -71,6 +120,14 @@ pub enum ReadError {
         /// Its words.
         text: String,
     },
+}
+
+impl ReadError {
+    /// True if the file system cannot serve such a read at all, as opposed to failing at it.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Os { code: Some(code), .. } if
+            io::Error::from_raw_os_error(*code).kind() == io::ErrorKind::InvalidInput)
+    }
 }
 
 impl From<io::Error> for ReadError {

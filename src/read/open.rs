@@ -1,7 +1,8 @@
 //! Choosing how a file is read.
 
 use super::PageSource;
-use super::mmap::{self, Mapped, When};
+use super::direct::Direct;
+use super::mmap::{self, Auto, Mapped};
 use super::pread::Pread;
 use std::io;
 use std::path::Path;
@@ -9,17 +10,19 @@ use std::path::Path;
 /// The reader, by its name on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// Mapped where the page cache holds the range already, positioned reads elsewhere.
+    /// Mapped where the page cache holds the range already, past the cache elsewhere.
     Auto,
     /// Mapped memory for everything.
     Mmap,
     /// Positioned reads for everything.
     Pread,
+    /// Past the page cache for everything, many reads at a time.
+    Direct,
 }
 
 impl Reader {
     /// All readers.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Mmap, Self::Pread];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Mmap, Self::Pread, Self::Direct];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Reader {
             Self::Auto => "auto",
             Self::Mmap => "mmap",
             Self::Pread => "pread",
+            Self::Direct => "direct",
         }
     }
 
@@ -34,21 +38,18 @@ impl Reader {
     pub fn unavailable(self) -> Option<&'static str> {
         match self {
             Self::Mmap => mmap::unavailable(),
-            Self::Auto | Self::Pread => None,
+            Self::Auto | Self::Pread | Self::Direct => None,
         }
     }
 
     /// Opens `path` for reading pages.
     pub fn open(self, path: &Path) -> io::Result<Box<dyn PageSource>> {
         let pread = Pread::open(path)?;
-        let when = match self {
-            Self::Pread => return Ok(Box::new(pread)),
-            Self::Mmap => When::Always,
-            Self::Auto => When::Cached,
-        };
-        Ok(match Mapped::over(pread, when) {
-            Ok(mapped) => Box::new(mapped),
-            Err(pread) => Box::new(pread),
+        Ok(match self {
+            Self::Auto => Box::new(Auto::over(pread)),
+            Self::Mmap => Box::new(Mapped::over(pread)),
+            Self::Pread => Box::new(pread),
+            Self::Direct => Box::new(Direct::over(pread)),
         })
     }
 }

@@ -1,32 +1,35 @@
 //! Positioned reads: works for every file on every system.
 
+use super::direct::DirectFile;
 use super::{PageSource, ReadError};
-use crate::page::address::PageId;
-use crate::page::{PAGE_BYTES, Page};
+use crate::page::Page;
+use crate::page::address::{PageId, PageRange};
 use std::fs::File;
 use std::io;
 use std::path::Path;
-
-/// What every block device is content with, in memory; less than a page.
-const UNBUFFERED_ALIGNMENT: usize = 4096;
+use std::sync::Arc;
 
 /// A file read at offsets, without moving a cursor, so that threads can share it.
 pub struct Pread {
     file: File,
     /// The same file opened past the page cache, where the file system allows it.
-    uncached: Option<File>,
+    direct: Option<Arc<DirectFile>>,
 }
 
 impl Pread {
     /// Opens `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, uncached: open_uncached(path) })
+        Ok(Self { file: File::open(path)?, direct: DirectFile::open(path).map(Arc::new) })
     }
 
     /// The file itself.
-    #[cfg(target_os = "linux")]
     pub(super) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The same file past the page cache.
+    pub(super) fn direct(&self) -> Option<&Arc<DirectFile>> {
+        self.direct.as_ref()
     }
 }
 
@@ -37,32 +40,25 @@ impl PageSource for Pread {
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
-        let file = self.uncached.as_ref().unwrap_or(&self.file);
-        drop_from_cache(&self.file, page);
-        match read_aligned(file, page) {
-            // A file system may accept the flag and refuse the read.
-            Err(e) if e.kind() == io::ErrorKind::InvalidInput && self.uncached.is_some() => {
-                Ok(read_aligned(&self.file, page)?)
+        let mut room = vec![Page::ZERO];
+        // Some file systems answer from the cache all the same.
+        forget_cached(&self.file, PageRange::between(page.0, page.0 + 1));
+        if let Some(direct) = self.direct.as_ref().filter(|direct| !direct.is_refused()) {
+            match direct.fill(page, &mut room) {
+                Err(_) if direct.is_refused() => {}
+                outcome => {
+                    outcome?;
+                    return Ok(room[0]);
+                }
             }
-            outcome => Ok(outcome?),
         }
+        self.fill(page, &mut room)?;
+        Ok(room[0])
     }
 }
 
-/// Reads one page into memory aligned as unbuffered reads want it.
-fn read_aligned(file: &File, page: PageId) -> io::Result<Page> {
-    let mut room = vec![Page::ZERO; 2];
-    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut room);
-    let start = bytes.as_ptr().align_offset(UNBUFFERED_ALIGNMENT);
-    let aligned = &mut bytes[start..start + PAGE_BYTES];
-    read_exact_at(file, page.offset_bytes(), aligned)?;
-    let mut whole = Page::ZERO;
-    whole.bytes_mut().copy_from_slice(aligned);
-    Ok(whole)
-}
-
 /// Fills `bytes` from `offset` of `file`, or fails with `UnexpectedEof` where the file ends.
-fn read_exact_at(file: &File, offset: u64, mut bytes: &mut [u8]) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, offset: u64, mut bytes: &mut [u8]) -> io::Result<()> {
     let mut at = offset;
     while !bytes.is_empty() {
         match read_at(file, at, bytes) {
@@ -93,28 +89,17 @@ fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// Asks the system to forget what it caches of `pages`. A hint only, so its outcome does not
+/// matter.
 #[cfg(target_os = "linux")]
-fn open_uncached(path: &Path) -> Option<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-    std::fs::OpenOptions::new().read(true).custom_flags(direct).open(path).ok()
+pub(super) fn forget_cached(file: &File, pages: PageRange) {
+    let length = std::num::NonZeroU64::new(pages.bytes());
+    let advice = rustix::fs::Advice::DontNeed;
+    let _ = rustix::fs::fadvise(file, pages.offset_bytes(), length, advice);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_uncached(_: &Path) -> Option<File> {
-    None
-}
-
-/// For file systems without unbuffered reads: asks the system to forget the cached page. A hint
-/// only, so its outcome does not matter.
-#[cfg(target_os = "linux")]
-fn drop_from_cache(file: &File, page: PageId) {
-    let length = std::num::NonZeroU64::new(crate::page::PAGE_BYTES as u64);
-    let _ = rustix::fs::fadvise(file, page.offset_bytes(), length, rustix::fs::Advice::DontNeed);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn drop_from_cache(_: &File, _: PageId) {}
+pub(super) fn forget_cached(_: &File, _: PageRange) {}
 
 #[cfg(test)]
 mod tests {

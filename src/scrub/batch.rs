@@ -14,19 +14,23 @@ use crate::page::checksum::Checksum;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::plan::ExtentBatch;
 use crate::read::salvage::{Salvaged, salvage};
-use crate::read::{PageSource, ReadError, sized};
+use crate::read::{PageSource, ReadError, Way, aligned};
 use crate::verify::engine::Engine;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+/// Pages looked at in one go: 256 KiB, a part of the L2 cache of every current core.
+const LOOK_PAGES: usize = 32;
 
 /// The memory of one thread.
 #[derive(Default)]
-pub(super) struct Worker {
+pub(super) struct Memory {
     buffer: Vec<Page>,
     sums: Vec<Checksum>,
 }
 
-/// What one look at a batch found.
+/// What one look at a range found.
 #[derive(Default)]
 struct Looked {
     coverage: Coverage,
@@ -38,59 +42,123 @@ struct Looked {
 }
 
 /// A file while one worker looks at its pages.
-struct View<'a> {
+pub(super) struct View<'a> {
     file: &'a FileScan<'a>,
     source: &'a dyn PageSource,
     engine: &'a Engine,
+    shared: &'a Shared<'a>,
     /// The allocation of the pages last looked at.
     interval: Option<Arc<Interval>>,
 }
 
-impl Worker {
-    pub(super) fn scrub(&mut self, batch: &ExtentBatch, file: &FileScan<'_>, shared: &Shared<'_>) {
-        if let Some(source) = file.source(shared.settings.open) {
-            let engine = shared.settings.engine;
-            let mut view = View { file, source: &*source, engine, interval: None };
-            if batch.stored {
-                self.scrub_stored(batch.range, &mut view, shared);
-            } else {
-                let looked = view.look_at_hole(batch.range);
-                view.settle(looked, Vec::new(), shared);
-            }
-        }
-        file.done_with(batch.range.pages);
+impl<'a> View<'a> {
+    pub(super) fn new(
+        file: &'a FileScan<'a>,
+        source: &'a dyn PageSource,
+        shared: &'a Shared<'a>,
+    ) -> Self {
+        Self { file, source, engine: shared.settings.engine, shared, interval: None }
     }
 
-    fn scrub_stored(&mut self, range: PageRange, view: &mut View<'_>, shared: &Shared<'_>) {
+    /// Scrubs pages that are not stored and read as zeros.
+    pub(super) fn scrub_hole(&mut self, range: PageRange) {
+        let looked = self.look_at_hole(range);
+        self.settle(range, looked, Vec::new());
+    }
+
+    /// Scrubs a range that memory holds; false if it does not.
+    pub(super) fn scrub_mapped(&mut self, range: PageRange, memory: &mut Memory) -> bool {
         let started = Instant::now();
-        let Self { buffer, sums } = self;
         let mut looked = Looked::default();
-        let source = view.source;
+        let source = self.source;
+        let lent = source.lend_mapped(range, &mut |first, pages| {
+            self.look(first, pages, &mut memory.sums, &mut looked);
+        });
+        if lent {
+            let read = started.elapsed().saturating_sub(looked.verify);
+            self.record(range, &mut looked, read, Way::Mmap);
+            self.settle(range, looked, Vec::new());
+        }
+        lent
+    }
+
+    /// Reads a range, waiting for it, and scrubs it. Says how long the reading took.
+    pub(super) fn scrub_lent(&mut self, range: PageRange, memory: &mut Memory) -> Duration {
+        let started = Instant::now();
+        let Memory { buffer, sums } = memory;
+        let mut looked = Looked::default();
+        let source = self.source;
         let lent = source.lend(range, buffer, &mut |first, pages| {
             if first == range.first {
                 looked = Looked::default();
             }
-            view.look(first, pages, sums, &mut looked);
+            self.look(first, pages, sums, &mut looked);
         });
         let mut lost = Vec::new();
-        if lent.is_err() {
+        if let Err(error) = lent {
             looked = Looked::default();
-            lost = self.salvage(range, view, &mut looked);
+            lost = self.salvage(range, &error, memory, &mut looked);
         }
         let read = started.elapsed().saturating_sub(looked.verify);
-        record(view.file, &mut looked, read, range.bytes(), shared);
-        view.settle(looked, lost, shared);
+        self.record(range, &mut looked, read, source.way());
+        self.settle(range, looked, lost);
+        read
+    }
+
+    /// Scrubs the pages of a queued read that took `latency`.
+    pub(super) fn scrub_read(
+        &mut self,
+        range: PageRange,
+        pages: &[Page],
+        latency: Duration,
+        memory: &mut Memory,
+    ) {
+        let mut looked = Looked::default();
+        for (piece, at) in pages.chunks(LOOK_PAGES).zip((range.first.0..).step_by(LOOK_PAGES)) {
+            self.look(PageId(at), piece, &mut memory.sums, &mut looked);
+        }
+        self.record(range, &mut looked, latency, Way::Uring);
+        self.settle(range, looked, Vec::new());
+    }
+
+    /// Reads through the cache from now on what is refused past it.
+    pub(super) fn refuse_direct(&mut self) {
+        if let Some(direct) = self.source.direct() {
+            direct.refuse();
+        }
+    }
+
+    /// Scrubs a page whose read failed with `error`: it gets a second try.
+    pub(super) fn scrub_failed_page(&mut self, page: PageId, error: ReadError) {
+        let mut looked = Looked::default();
+        let mut lost = Vec::new();
+        let started = Instant::now();
+        match self.source.fill_uncached(page) {
+            Ok(again) => looked.doubtful.push((page, Some(Box::new(again)))),
+            Err(_) => lost.push((page, error)),
+        }
+        self.file.page_failed();
+        let range = PageRange::between(page.0, page.0 + 1);
+        self.record(range, &mut looked, started.elapsed(), self.source.way());
+        self.settle(range, looked, lost);
     }
 
     /// Reads page by page what could not be read in one go.
     fn salvage(
         &mut self,
         range: PageRange,
-        view: &mut View<'_>,
+        error: &ReadError,
+        memory: &mut Memory,
         looked: &mut Looked,
     ) -> Vec<(PageId, ReadError)> {
-        let pages = sized(&mut self.buffer, range);
-        let Salvaged { lost, healed } = salvage(view.source, range, pages);
+        let Memory { buffer, sums } = memory;
+        let pages = aligned(buffer, range.pages as usize);
+        let Salvaged { lost, healed } = salvage(self.source, range, pages);
+        if !lost.is_empty() || !healed.is_empty() {
+            self.file.page_failed();
+        } else if *error != ReadError::Ended {
+            self.file.read_failed();
+        }
         let index = |page: u32| (page - range.first.0) as usize;
         let mut apart: Vec<u32> = lost.iter().map(|(page, _)| page.0).collect();
         apart.extend(healed.iter().map(|page| page.0));
@@ -98,7 +166,7 @@ impl Worker {
         let mut start = range.first.0;
         for end in apart.into_iter().chain([range.end()]) {
             let readable = &pages[index(start)..index(end)];
-            view.look(PageId(start), readable, &mut self.sums, looked);
+            self.look(PageId(start), readable, sums, looked);
             start = end + 1;
         }
         // A page that was only had at the second try is looked at like one that looked bad.
@@ -106,26 +174,20 @@ impl Worker {
         looked.doubtful.extend(healed.into_iter().map(second_try));
         lost
     }
-}
 
-fn record(
-    file: &FileScan<'_>,
-    looked: &mut Looked,
-    read: Duration,
-    bytes: u64,
-    shared: &Shared<'_>,
-) {
-    looked.coverage.bytes_read = looked.coverage.accounted() * PAGE_BYTES as u64
-        + looked.doubtful.len() as u64 * PAGE_BYTES as u64;
-    lock(&shared.latencies).record(read, looked.verify);
-    lock(&shared.timeline).add(shared.started.elapsed(), looked.coverage.bytes_read);
-    shared.progress.advance(bytes);
-    if let Some(latencies) = &mut lock(&file.tally).latencies {
-        latencies.record(read, looked.verify);
+    fn record(&self, range: PageRange, looked: &mut Looked, read: Duration, way: Way) {
+        let shared = self.shared;
+        looked.coverage.bytes_read = looked.coverage.accounted() * PAGE_BYTES as u64
+            + looked.doubtful.len() as u64 * PAGE_BYTES as u64;
+        shared.bytes_by_way[way as usize].fetch_add(range.bytes(), Ordering::Relaxed);
+        lock(&shared.latencies).record(read, looked.verify);
+        lock(&shared.timeline).add(shared.started.elapsed(), looked.coverage.bytes_read);
+        shared.progress.advance(range.bytes());
+        if let Some(latencies) = &mut lock(&self.file.tally).latencies {
+            latencies.record(read, looked.verify);
+        }
     }
-}
 
-impl View<'_> {
     /// Judges `pages`, the first of which is page `first`.
     fn look(&mut self, first: PageId, pages: &[Page], sums: &mut Vec<Checksum>, to: &mut Looked) {
         let started = Instant::now();
@@ -193,12 +255,13 @@ impl View<'_> {
     }
 
     /// Gives every doubtful and every lost page its verdict and adds the batch to the file.
-    fn settle(&mut self, looked: Looked, lost: Vec<(PageId, ReadError)>, shared: &Shared<'_>) {
+    fn settle(&mut self, range: PageRange, looked: Looked, lost: Vec<(PageId, ReadError)>) {
+        let shared = self.shared;
         let Looked { mut coverage, doubtful, flagless, .. } = looked;
         let mut findings = Vec::new();
         for (page, first_look) in doubtful {
             let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
-            self.cross_check(first_look, page, shared);
+            self.cross_check(first_look, page);
             findings.extend(self.second_look(page, first_look, &mut coverage));
         }
         for (page, error) in lost {
@@ -214,6 +277,8 @@ impl View<'_> {
         let mut tally = lock(&self.file.tally);
         tally.coverage += &coverage;
         tally.add_flagless(flagless);
+        drop(tally);
+        self.file.done_with(range.pages);
     }
 
     fn second_look(
@@ -263,7 +328,8 @@ impl View<'_> {
 
     /// The same private bytes through the engine and through the reference: if they differ, it is
     /// this machine that is damaged.
-    fn cross_check(&self, bytes: &Page, page: PageId, shared: &Shared<'_>) {
+    fn cross_check(&self, bytes: &Page, page: PageId) {
+        let shared = self.shared;
         // A whole extent of copies, so that a kernel takes the way it takes in a scan.
         let copies = vec![*bytes; EXTENT_PAGES as usize];
         let mut sums = [Checksum(0); EXTENT_PAGES as usize];

@@ -51,6 +51,10 @@ pub(super) struct FileTally {
     pub(super) latencies: Option<StageLatencies>,
     /// Why pages were not reached.
     pub(super) failure: Option<String>,
+    /// Reads of several pages that failed.
+    pub(super) failed_reads: u64,
+    /// A single page failed as well.
+    pub(super) has_failed_pages: bool,
     /// Pages in use without a flag that carry what looks like a checksum, the first of them.
     pub(super) flagless: Vec<Finding>,
     /// How many of them there are and are not suspects.
@@ -74,6 +78,8 @@ impl<'a> FileScan<'a> {
                 coverage: Coverage::planned(planned.promised_pages()),
                 latencies: (index < FILE_LATENCIES_MAX).then(StageLatencies::default),
                 failure: None,
+                failed_reads: 0,
+                has_failed_pages: false,
                 flagless: Vec::new(),
                 flagless_pages: 0,
                 pages_left: planned.pages,
@@ -109,6 +115,16 @@ impl<'a> FileScan<'a> {
     /// Remembers why pages were not reached; the first reason is kept.
     pub(super) fn fail(&self, why: String) {
         lock(&self.tally).failure.get_or_insert(why);
+    }
+
+    /// A read of several pages failed.
+    pub(super) fn read_failed(&self) {
+        lock(&self.tally).failed_reads += 1;
+    }
+
+    /// A single page could not be read, at least not at the first try.
+    pub(super) fn page_failed(&self) {
+        lock(&self.tally).has_failed_pages = true;
     }
 
     /// The file ends before what was planned.

@@ -11,9 +11,12 @@ use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::discover::paths::{identity_of, promises_pages};
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::boot::sql_server_release;
+use crate::plan::pace::PaceSummary;
 use crate::plan::{Plan, PlannedFile};
+use crate::read::Way;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
@@ -28,6 +31,7 @@ pub(super) fn finish(
     discovery: &Discovery,
     plan: &Plan,
     shared: Shared<'_>,
+    paces: Vec<PaceSummary>,
     started_at: jiff::Timestamp,
 ) -> Scrub {
     let elapsed_seconds = shared.started.elapsed().as_secs_f64();
@@ -42,6 +46,7 @@ pub(super) fn finish(
     let host_findings = into_inner(shared.host_findings);
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
+    let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -57,15 +62,19 @@ pub(super) fn finish(
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            readers: vec![shared.settings.reader_name.clone()],
+            reader: shared.settings.reader_name.clone(),
+            readers: bytes_by_reader.keys().cloned().collect(),
             threads: shared.settings.threads,
             batch_pages: plan.batch_pages,
+            pace: paces,
+            notes: into_inner(shared.notes).into_iter().collect(),
         },
         verdict,
         exit_code: exit_code(verdict, &host_findings),
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
         throughput: Throughput {
             bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
+            bytes_by_reader,
             stages: stage_summaries(&latencies),
             timeline: into_inner(shared.timeline),
             files: file_latencies
@@ -188,6 +197,13 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             coverage.allocation_unknown, coverage.zero_allocation_unknown
         ));
     }
+    if tally.failed_reads > 0 && !tally.has_failed_pages {
+        notes.push(format!(
+            "{} reads failed, and then each of their pages could be read: the medium may be \
+             failing, see the system's log",
+            tally.failed_reads
+        ));
+    }
     if tally.flagless_pages > 0 {
         notes.push(format!(
             "{} pages in use carry a checksum or torn bits without the flag that says so: written \
@@ -280,6 +296,11 @@ fn exit_code(verdict: RunVerdict, host_findings: &[String]) -> u8 {
         RunVerdict::Damaged => 1,
         RunVerdict::Incomplete => 3,
     }
+}
+
+fn bytes_by_reader(bytes_by_way: [AtomicU64; Way::ALL.len()]) -> BTreeMap<String, u64> {
+    let named = Way::ALL.map(Way::name).into_iter().zip(bytes_by_way.map(AtomicU64::into_inner));
+    named.filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 fn stage_summaries(latencies: &StageLatencies) -> BTreeMap<String, StageSummary> {
