@@ -1,0 +1,188 @@
+//! Reads past the page cache (O_DIRECT): what is read once must not push out of memory what a
+//! production server needs, and huge buffers filled by the device itself cost a fifth of the CPU
+//! time that a copy out of the cache costs.
+//!
+//! A [`DirectFile`] can be read in two ways: many reads at a time on a [`queue::ReadQueue`], or one
+//! at a time, which is what is left where io_uring is forbidden. Where a file system refuses
+//! O_DIRECT, positioned reads through the cache remain, and what they brought into the cache is
+//! dropped from it again.
+
+pub mod queue;
+
+use super::pread::{Pread, forget_cached, read_exact_at};
+use super::{PageSource, ReadError, Way, aligned};
+use crate::page::address::{PageId, PageRange};
+use crate::page::{PAGE_BYTES, Page};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What every block device is content with, in memory and in the file.
+pub const ALIGNMENT_BYTES: usize = 4096;
+
+/// A file opened past the page cache.
+pub struct DirectFile {
+    file: File,
+    /// The file system took the flag and then refused a read for it.
+    is_refused: AtomicBool,
+}
+
+impl DirectFile {
+    /// Opens `path`; `None` where the system or the file system has no such thing.
+    pub fn open(path: &Path) -> Option<Self> {
+        let file = open_direct(path)?;
+        Some(Self { file, is_refused: AtomicBool::new(false) })
+    }
+
+    /// The file itself.
+    #[cfg(all(target_os = "linux", feature = "uring"))]
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// True once a read has been refused because it went past the cache.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that reads past the cache are refused: they are read through the cache from now.
+    pub fn refuse(&self) {
+        self.is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Fills `pages` from `first` on, past the cache.
+    pub fn fill(&self, first: PageId, pages: &mut [Page]) -> io::Result<()> {
+        let read = |bytes: &mut [u8]| {
+            let outcome = read_exact_at(&self.file, first.offset_bytes(), bytes);
+            outcome.inspect_err(|error| self.note(error))
+        };
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(pages);
+        if bytes.as_ptr().align_offset(ALIGNMENT_BYTES) == 0 {
+            return read(bytes);
+        }
+        let mut room = Vec::new();
+        let room = aligned(&mut room, bytes.len() / PAGE_BYTES);
+        read(bytemuck::cast_slice_mut(room))?;
+        bytes.copy_from_slice(bytemuck::cast_slice(room));
+        Ok(())
+    }
+
+    fn note(&self, error: &io::Error) {
+        // What file systems answer that took the flag and cannot serve the read.
+        if error.kind() == io::ErrorKind::InvalidInput {
+            self.refuse();
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_direct(path: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    std::fs::OpenOptions::new().read(true).custom_flags(direct).open(path).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_direct(_: &Path) -> Option<File> {
+    None
+}
+
+/// A file read past the page cache as far as its file system allows.
+pub struct Direct {
+    pread: Pread,
+}
+
+impl Direct {
+    /// Reads `pread` past the cache.
+    pub fn over(pread: Pread) -> Self {
+        Self { pread }
+    }
+
+    /// The file, opened in the ordinary way.
+    #[cfg(target_os = "linux")]
+    pub(super) fn file(&self) -> &File {
+        self.pread.file()
+    }
+}
+
+impl PageSource for Direct {
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        if let Some(direct) = self.direct() {
+            match direct.fill(first, pages) {
+                Err(_) if direct.is_refused() => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+        let filled = self.pread.fill(first, pages);
+        let pages = PageRange::between(first.0, first.0 + pages.len() as u32);
+        forget_cached(self.pread.file(), pages);
+        filled
+    }
+
+    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+        self.pread.fill_uncached(page)
+    }
+
+    fn direct(&self) -> Option<&Arc<DirectFile>> {
+        self.pread.direct().filter(|direct| !direct.is_refused())
+    }
+
+    fn way(&self) -> Way {
+        if self.direct().is_some() { Way::Direct } else { Way::Pread }
+    }
+
+    /// In one read, not in pieces: without the cache there is no reading ahead, so each read waits
+    /// for the device.
+    fn lend(
+        &self,
+        range: PageRange,
+        buffer: &mut Vec<Page>,
+        visit: &mut dyn FnMut(PageId, &[Page]),
+    ) -> Result<(), ReadError> {
+        let pages = aligned(buffer, range.pages as usize);
+        self.fill(range.first, pages)?;
+        visit(range.first, pages);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn pages_come_past_the_cache_into_any_memory_and_a_ragged_end_is_the_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![7; 5 * 8192 + 100]).unwrap();
+        let source = Direct::over(Pread::open(file.path()).unwrap());
+        let mut room = vec![Page::ZERO; 8];
+        for start in 0..3 {
+            room.fill(Page::ZERO);
+            source.fill(PageId(start), &mut room[start as usize..][..5 - start as usize]).unwrap();
+            assert_eq!(room.iter().filter(|page| !page.is_zero()).count(), 5 - start as usize);
+        }
+        assert_eq!(source.fill(PageId(3), &mut room[..3]), Err(ReadError::Ended));
+        let mut seen = Vec::new();
+        let mut visit = |first: PageId, pages: &[Page]| seen.push((first.0, pages.len()));
+        source.lend(PageRange::between(1, 5), &mut Vec::new(), &mut visit).unwrap();
+        assert_eq!(seen, [(1, 4)]);
+    }
+
+    #[test]
+    fn a_file_system_that_refuses_is_read_through_the_cache() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![7; 2 * 8192]).unwrap();
+        let source = Direct::over(Pread::open(file.path()).unwrap());
+        if let Some(direct) = source.direct() {
+            direct.refuse();
+        }
+        assert!(source.direct().is_none());
+        assert_eq!(source.way(), Way::Pread);
+        let mut pages = [Page::ZERO; 2];
+        source.fill(PageId(0), &mut pages).unwrap();
+        assert_eq!(pages[1].bytes(), &[7; 8192]);
+    }
+}

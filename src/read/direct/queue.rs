@@ -1,0 +1,414 @@
+//! Many reads at a time: an io_uring with buffers of its own.
+//!
+//! Each thread has a queue of its own and looks at what it asked for itself, as soon as it is
+//! there. Buffers are huge pages where the system has them, and known to the kernel in advance,
+//! so that a read costs no walk through page tables; so are files.
+
+#[cfg(all(target_os = "linux", feature = "uring"))]
+pub use ring::ReadQueue;
+#[cfg(not(all(target_os = "linux", feature = "uring")))]
+pub use none::ReadQueue;
+
+use super::super::ReadError;
+use crate::page::address::PageRange;
+use std::time::Duration;
+
+/// Pages of one read: 512 KiB, beyond which devices get no faster.
+pub const READ_PAGES_MAX: u32 = 64;
+
+/// A read that has come back. Its buffer is taken until it is given back to the queue.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was asked for.
+    pub range: PageRange,
+    /// Whose it is, as said when it was begun.
+    pub token: usize,
+    /// Whether its pages are there.
+    pub outcome: Result<(), ReadError>,
+    /// From begin to end.
+    pub latency: Duration,
+    #[cfg_attr(not(all(target_os = "linux", feature = "uring")), allow(dead_code))]
+    slot: usize,
+}
+
+/// How the memory of a queue's buffers was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BufferMemory {
+    /// Ordinary pages of 4 KiB.
+    Ordinary,
+    /// Transparent huge pages were asked for.
+    TransparentHuge,
+    /// Reserved huge pages.
+    Huge,
+}
+
+#[cfg(not(all(target_os = "linux", feature = "uring")))]
+mod none {
+    use super::super::DirectFile;
+    use super::{BufferMemory, Finished};
+    use crate::page::Page;
+    use crate::page::address::PageRange;
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// There are no queued reads on this system, or they were left out of this build.
+    pub enum ReadQueue {}
+
+    #[allow(missing_docs, reason = "documented where it exists")]
+    impl ReadQueue {
+        pub fn new(_: usize) -> io::Result<Self> {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "not in this build"))
+        }
+
+        pub fn memory(&self) -> BufferMemory {
+            match *self {}
+        }
+
+        pub fn has_room(&self) -> bool {
+            match *self {}
+        }
+
+        pub fn in_flight(&self) -> usize {
+            match *self {}
+        }
+
+        pub fn begin(&mut self, _: &Arc<DirectFile>, _: PageRange, _: usize) {
+            match *self {}
+        }
+
+        pub fn next(&mut self, _: Duration) -> io::Result<Option<Finished>> {
+            match *self {}
+        }
+
+        pub fn pages(&self, _: &Finished) -> &[Page] {
+            match *self {}
+        }
+
+        pub fn give_back(&mut self, _: Finished) {
+            match *self {}
+        }
+
+        pub fn send(&mut self) {
+            match *self {}
+        }
+
+        pub fn unfinished(&self) -> Vec<(PageRange, usize)> {
+            match *self {}
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", feature = "uring"))]
+mod ring {
+    use super::super::DirectFile;
+    use super::{BufferMemory, Finished, READ_PAGES_MAX, ReadError};
+    use crate::page::address::PageRange;
+    use crate::page::{PAGE_BYTES, Page};
+    use io_uring::types::{Fd, Fixed, SubmitArgs, Timespec};
+    use io_uring::{IoUring, opcode, squeue};
+    use memmap2::{Advice, MmapMut, MmapOptions};
+    use rustix::io::Errno;
+    use std::collections::VecDeque;
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::ptr::NonNull;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    const BUFFER_BYTES: usize = READ_PAGES_MAX as usize * PAGE_BYTES;
+    const HUGE_PAGE_BYTES: usize = 2 << 20;
+    const HUGE_PAGE_BITS: u8 = 21;
+    /// Files that a ring knows in advance; the one unused for longest makes room for the next.
+    const FIXED_FILES: usize = 16;
+    /// Where in the ring's table the buffers are: they are one piece.
+    const BUFFERS: u16 = 0;
+    /// How long the end of a queue waits for reads that nobody wants any more.
+    const FAREWELL: Duration = Duration::from_millis(500);
+
+    /// Reads in flight and the buffers they fill.
+    pub struct ReadQueue {
+        // The ring must be closed before its buffers may go: fields drop in order.
+        ring: IoUring,
+        arena: Option<MmapMut>,
+        /// The first buffer; the others follow.
+        buffers: NonNull<u8>,
+        memory: BufferMemory,
+        buffers_are_fixed: bool,
+        files: FixedFiles,
+        /// By buffer: the read that is filling it.
+        slots: Vec<Option<Begun>>,
+        free: Vec<usize>,
+        in_flight: usize,
+        /// Come back and not yet handed out.
+        finished: VecDeque<Finished>,
+    }
+
+    struct Begun {
+        range: PageRange,
+        token: usize,
+        at: Instant,
+        /// Keeps the file open, so that its number means the same file until the read is over.
+        _file: Arc<DirectFile>,
+    }
+
+    impl ReadQueue {
+        /// A queue of `buffers` buffers of [`READ_PAGES_MAX`] pages: so many reads may be in flight
+        /// or being looked at. Fails where io_uring is forbidden, too old or out of memory.
+        pub fn new(buffers: usize) -> io::Result<Self> {
+            let ring = ring(buffers as u32)?;
+            if !ring.params().is_feature_ext_arg() {
+                // Before Linux 5.11 a wait cannot be given a limit.
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            let (mut arena, memory) = arena(buffers * BUFFER_BYTES)?;
+            let start = arena.as_ptr().align_offset(HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+            let buffers_at = &mut arena[start..start + buffers * BUFFER_BYTES];
+            buffers_at.fill(0);
+            let buffers_are_fixed = fix_buffers(&ring, buffers_at);
+            let first = NonNull::from(&mut buffers_at[0]);
+            Ok(Self {
+                files: FixedFiles::of(&ring),
+                ring,
+                arena: Some(arena),
+                buffers: first,
+                memory,
+                buffers_are_fixed,
+                slots: (0..buffers).map(|_| None).collect(),
+                free: (0..buffers).rev().collect(),
+                in_flight: 0,
+                finished: VecDeque::new(),
+            })
+        }
+
+        /// How the memory of the buffers was had.
+        pub fn memory(&self) -> BufferMemory {
+            self.memory
+        }
+
+        /// True if there is a buffer for another read.
+        pub fn has_room(&self) -> bool {
+            !self.free.is_empty()
+        }
+
+        /// Reads begun and not handed out yet.
+        pub fn in_flight(&self) -> usize {
+            self.in_flight + self.finished.len()
+        }
+
+        /// Queues a read of `range` of `file`; the next call of [`Self::next`] sends it off.
+        /// There must be room, and `range` have at most [`READ_PAGES_MAX`] pages.
+        #[allow(unsafe_code)]
+        pub fn begin(&mut self, file: &Arc<DirectFile>, range: PageRange, token: usize) {
+            assert!(range.pages <= READ_PAGES_MAX, "a read fits its buffer");
+            let slot = self.free.pop();
+            assert!(slot.is_some(), "asked for room first");
+            let Some(slot) = slot else { return };
+            let entry = self.entry(file, range, slot);
+            // SAFETY: the buffer of `slot` lives as long as the ring: `drop` below leaks it if reads
+            // are still in flight. It is not touched until its completion arrives, since only `next`
+            // frees it, and the file stays open as long as `Begun` holds it.
+            let pushed = unsafe { self.ring.submission().push(&entry) };
+            assert!(pushed.is_ok(), "the ring has an entry for each buffer");
+            let begun = Begun { range, token, at: Instant::now(), _file: Arc::clone(file) };
+            self.slots[slot] = Some(begun);
+            self.in_flight += 1;
+        }
+
+        fn entry(&mut self, file: &Arc<DirectFile>, range: PageRange, slot: usize) -> squeue::Entry {
+            let to = self.buffer(slot).as_ptr();
+            let (bytes, offset) = (range.bytes() as u32, range.offset_bytes());
+            let fixed = self.files.index_of(&mut self.ring, file).map(Fixed);
+            let fd = Fd(file.file().as_raw_fd());
+            let entry = match (self.buffers_are_fixed, fixed) {
+                (true, Some(file)) => {
+                    opcode::ReadFixed::new(file, to, bytes, BUFFERS).offset(offset).build()
+                }
+                (true, None) => {
+                    opcode::ReadFixed::new(fd, to, bytes, BUFFERS).offset(offset).build()
+                }
+                (false, Some(file)) => opcode::Read::new(file, to, bytes).offset(offset).build(),
+                (false, None) => opcode::Read::new(fd, to, bytes).offset(offset).build(),
+            };
+            entry.user_data(slot as u64)
+        }
+
+        #[allow(unsafe_code)]
+        fn buffer(&self, slot: usize) -> NonNull<u8> {
+            assert!(slot < self.slots.len(), "a buffer of this queue");
+            // SAFETY: `new` made the arena large enough for as many buffers as there are slots.
+            unsafe { self.buffers.add(slot * BUFFER_BYTES) }
+        }
+
+        /// Sends off what was begun. What the kernel does not take now goes with the next call.
+        pub fn send(&mut self) {
+            if !self.ring.submission().is_empty() {
+                let _ = self.ring.submit();
+            }
+        }
+
+        /// Range and token of every read that was begun and has not been handed out.
+        pub fn unfinished(&self) -> Vec<(PageRange, usize)> {
+            let begun = self.slots.iter().flatten().map(|read| (read.range, read.token));
+            begun.chain(self.finished.iter().map(|read| (read.range, read.token))).collect()
+        }
+
+        /// The next read that has come back, in whatever order; `None` if none did for as long as
+        /// `patience`. An error means that the queue cannot be used any more.
+        pub fn next(&mut self, patience: Duration) -> io::Result<Option<Finished>> {
+            self.collect();
+            if self.finished.is_empty() {
+                self.enter(patience)?;
+                self.collect();
+            } else if !self.ring.submission().is_empty() {
+                self.enter(Duration::ZERO)?;
+            }
+            Ok(self.finished.pop_front())
+        }
+
+        /// Sends off what was begun and waits until something is there.
+        fn enter(&self, patience: Duration) -> io::Result<()> {
+            let limit = Timespec::from(patience);
+            let args = SubmitArgs::new().timespec(&limit);
+            match self.ring.submitter().submit_with_args(1, &args) {
+                Ok(_) => Ok(()),
+                Err(error) => match Errno::from_io_error(&error) {
+                    // The limit, a signal, or a kernel short of something: come back later.
+                    Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN) => Ok(()),
+                    _ => Err(error),
+                },
+            }
+        }
+
+        fn collect(&mut self) {
+            let now = Instant::now();
+            for completion in self.ring.completion() {
+                let slot = completion.user_data() as usize;
+                let Some(begun) = self.slots[slot].take() else { continue };
+                self.in_flight -= 1;
+                self.finished.push_back(Finished {
+                    range: begun.range,
+                    token: begun.token,
+                    outcome: outcome(completion.result(), begun.range),
+                    latency: now.saturating_duration_since(begun.at),
+                    slot,
+                });
+            }
+        }
+
+        /// The pages of a read that succeeded.
+        #[allow(unsafe_code)]
+        pub fn pages(&self, read: &Finished) -> &[Page] {
+            assert!(self.slots[read.slot].is_none(), "its buffer is not being filled");
+            let (start, bytes) = (self.buffer(read.slot), read.range.bytes() as usize);
+            // SAFETY: `begin` asserted that the range fits its buffer; the kernel is done with it
+            // (`collect` took the slot), and `begin` cannot use it before `give_back`. `new` has
+            // initialised all of it.
+            let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), bytes) };
+            bytemuck::cast_slice(bytes)
+        }
+
+        /// Frees the buffer of a read that has been looked at.
+        pub fn give_back(&mut self, read: Finished) {
+            debug_assert!(!self.free.contains(&read.slot), "given back once");
+            self.free.push(read.slot);
+        }
+    }
+
+    impl Drop for ReadQueue {
+        /// The kernel must not be left writing into memory that is used for something else.
+        fn drop(&mut self) {
+            let deadline = Instant::now() + FAREWELL;
+            while self.in_flight > 0 && Instant::now() < deadline {
+                if self.enter(deadline - Instant::now()).is_err() {
+                    break;
+                }
+                self.collect();
+            }
+            if self.in_flight > 0 {
+                std::mem::forget(self.arena.take());
+            }
+        }
+    }
+
+    fn outcome(result: i32, range: PageRange) -> Result<(), ReadError> {
+        match u64::try_from(result) {
+            Ok(bytes) if bytes == range.bytes() => Ok(()),
+            // The end of the file, or a short read: reading the rest will tell.
+            Ok(_) => Err(ReadError::Ended),
+            Err(_) => Err(io::Error::from_raw_os_error(-result).into()),
+        }
+    }
+
+    /// With completions handled where they are waited for, if the kernel (6.1) knows how.
+    fn ring(entries: u32) -> io::Result<IoUring> {
+        let modern = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(entries);
+        modern.or_else(|_| IoUring::new(entries))
+    }
+
+    /// Memory for `bytes` of buffers that start on a huge page.
+    fn arena(bytes: usize) -> io::Result<(MmapMut, BufferMemory)> {
+        let whole = bytes.next_multiple_of(HUGE_PAGE_BYTES);
+        if let Ok(arena) = MmapOptions::new().len(whole).huge(Some(HUGE_PAGE_BITS)).map_anon() {
+            return Ok((arena, BufferMemory::Huge));
+        }
+        let arena = MmapMut::map_anon(whole + HUGE_PAGE_BYTES)?;
+        let memory = match arena.advise(Advice::HugePage) {
+            Ok(()) => BufferMemory::TransparentHuge,
+            Err(_) => BufferMemory::Ordinary,
+        };
+        Ok((arena, memory))
+    }
+
+    /// Makes the buffers known to the ring; it works without, only slower (the memory that may be
+    /// locked is limited on old kernels).
+    #[allow(unsafe_code)]
+    fn fix_buffers(ring: &IoUring, buffers: &mut [u8]) -> bool {
+        let all = libc::iovec { iov_base: buffers.as_mut_ptr().cast(), iov_len: buffers.len() };
+        // SAFETY: the memory stays mapped as long as the ring is open: `ReadQueue` drops the ring
+        // first, and leaks the memory if reads are still in flight.
+        unsafe { ring.submitter().register_buffers(&[all]) }.is_ok()
+    }
+
+    /// The files that the ring knows by index.
+    struct FixedFiles {
+        /// By index, with the number of its last use.
+        known: Vec<Option<(u64, Arc<DirectFile>)>>,
+        uses: u64,
+    }
+
+    impl FixedFiles {
+        fn of(ring: &IoUring) -> Self {
+            let fixed = ring.submitter().register_files_sparse(FIXED_FILES as u32).is_ok();
+            let count = if fixed { FIXED_FILES } else { 0 };
+            Self { known: (0..count).map(|_| None).collect(), uses: 0 }
+        }
+
+        /// The index of `file` in the ring's table; `None` if it is not there.
+        fn index_of(&mut self, ring: &mut IoUring, file: &Arc<DirectFile>) -> Option<u32> {
+            self.uses += 1;
+            let is_it =
+                |known: &Option<(u64, _)>| matches!(known, Some((_, it)) if Arc::ptr_eq(it, file));
+            let index = match self.known.iter().position(is_it) {
+                Some(index) => index,
+                None => self.replace_oldest(ring, file)?,
+            };
+            self.known[index] = Some((self.uses, Arc::clone(file)));
+            Some(index as u32)
+        }
+
+        fn replace_oldest(&mut self, ring: &mut IoUring, file: &Arc<DirectFile>) -> Option<usize> {
+            // A read that waits to be sent off would be sent to the file that takes the place.
+            let all_sent = ring.submit().is_ok() && ring.submission().is_empty();
+            if !all_sent {
+                return None;
+            }
+            let last_use = |index: &usize| self.known[*index].as_ref().map_or(0, |(last, _)| *last);
+            let index = (0..self.known.len()).min_by_key(last_use)?;
+            let fds = [file.file().as_raw_fd()];
+            let updated = ring.submitter().register_files_update(index as u32, &fds);
+            self.known[index] = None;
+            (updated.ok()? == 1).then_some(index)
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One thread of a scan: takes batches, reads them in the best way, and looks at what it has read.
+//!
+//! What memory holds is looked at at once. Everything else is split into reads that are queued
+//! past the page cache, as many as the device takes, and looked at in the order in which they come
+//! back. Where nothing can be queued, the thread reads and waits. A device that is stuck holds its
+//! own reads only: the thread goes on with what the others deliver.
+
+use super::Shared;
+use super::batch::{Memory, View};
+use super::dispatch::Dispatch;
+use crate::page::address::PageRange;
+use crate::plan::ExtentBatch;
+use crate::plan::pace::Turn;
+use crate::read::direct::queue::{Finished, READ_PAGES_MAX, ReadQueue};
+use crate::read::ReadError;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Buffers of a thread beyond its share of the reads in flight: one is being looked at, one is
+/// ready for the next read, so that the device is never left without one.
+const SPARE_BUFFERS: usize = 2;
+/// Buffers of all threads together, as far as each can have its spare ones: 128 MiB.
+const BUFFERS_MAX: usize = 256;
+/// How long a thread sleeps or waits at most before it looks around for other work.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How long reads in flight are waited for once the scan is to stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+pub(super) struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    dispatch: &'a Dispatch<'a>,
+    node: Option<u32>,
+    memory: Memory,
+    queue: Queue,
+    /// By device: what has been taken and not begun.
+    waiting: Vec<VecDeque<Task>>,
+    /// How long until the next of them may begin.
+    pause: Duration,
+}
+
+/// Queued reads, as far as they can be had.
+enum Queue {
+    Untried,
+    Open(ReadQueue),
+    Unavailable,
+}
+
+#[derive(Clone, Copy)]
+enum Task {
+    /// A stored batch that is not yet admitted at its device's rate.
+    Batch(ExtentBatch),
+    /// A range of a file to read.
+    Read(usize, PageRange),
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, dispatch: &'a Dispatch<'a>, node: Option<u32>) -> Self {
+        let waiting = (0..dispatch.devices()).map(|_| VecDeque::new()).collect();
+        let (memory, queue) = (Memory::default(), Queue::Untried);
+        Self { shared, dispatch, node, memory, queue, waiting, pause: PATIENCE }
+    }
+
+    /// Works until nothing is left, or until the scan is to stop.
+    pub(super) fn run(&mut self) {
+        while !self.must_stop() {
+            let has_begun = self.begin_waiting() | self.take_batch();
+            let patience = if has_begun { Duration::ZERO } else { self.pause };
+            let has_looked = self.look_at_next(patience);
+            if has_begun || has_looked || self.in_flight() > 0 {
+                continue;
+            }
+            if self.waiting.iter().all(VecDeque::is_empty) {
+                return;
+            }
+            std::thread::sleep(self.pause);
+        }
+        let deadline = Instant::now() + FAREWELL;
+        while self.in_flight() > 0 && Instant::now() < deadline {
+            self.look_at_next(PATIENCE);
+        }
+    }
+
+    fn must_stop(&self) -> bool {
+        self.shared.settings.stop.load(Ordering::Relaxed)
+    }
+
+    fn in_flight(&self) -> usize {
+        match &self.queue {
+            Queue::Open(queue) => queue.in_flight(),
+            Queue::Untried | Queue::Unavailable => 0,
+        }
+    }
+
+    /// Takes the next batch of a device of which this thread has nothing waiting.
+    fn take_batch(&mut self) -> bool {
+        let may_serve = |device: usize| self.waiting[device].is_empty();
+        let Some(batch) = self.dispatch.take(self.node, may_serve) else { return false };
+        if batch.stored {
+            let device = self.dispatch.device_of(batch.file);
+            self.waiting[device].push_back(Task::Batch(batch));
+            self.begin_waiting_of(device);
+        } else {
+            self.with_source(batch.file, batch.range, |view, _| view.scrub_hole(batch.range));
+        }
+        true
+    }
+
+    /// Begins what waits, as far as it may begin.
+    fn begin_waiting(&mut self) -> bool {
+        self.pause = PATIENCE;
+        (0..self.waiting.len()).fold(false, |any, device| self.begin_waiting_of(device) | any)
+    }
+
+    fn begin_waiting_of(&mut self, device: usize) -> bool {
+        let mut any = false;
+        while let Some(task) = self.waiting[device].pop_front() {
+            let has_begun = match task {
+                Task::Batch(batch) => self.begin_batch(device, &batch),
+                Task::Read(file, range) => self.begin_read(device, file, range),
+            };
+            if !has_begun {
+                self.waiting[device].push_front(task);
+                break;
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// Looks at a batch that memory holds, and makes reads of any other.
+    fn begin_batch(&mut self, device: usize, batch: &ExtentBatch) -> bool {
+        if let Some(wait) = self.dispatch.admit(device, batch.range.bytes()) {
+            self.pause = self.pause.min(wait);
+            return false;
+        }
+        let (file, range) = (batch.file, batch.range);
+        let mapped =
+            self.with_source(file, range, |view, memory| view.scrub_mapped(range, memory));
+        if mapped == Some(false) {
+            let whole = range.pages;
+            let pages_max = if self.may_queue(file) { READ_PAGES_MAX } else { whole };
+            let starts = (range.first.0..range.end()).step_by(pages_max as usize);
+            let piece = |first: u32| PageRange::between(first, range.end().min(first + pages_max));
+            self.waiting[device].extend(starts.map(|first| Task::Read(file, piece(first))));
+        }
+        true
+    }
+
+    fn may_queue(&mut self, file: usize) -> bool {
+        let source = self.shared.files[file].source(self.shared.settings.open);
+        source.is_some_and(|source| source.direct().is_some()) && self.open_queue().is_some()
+    }
+
+    /// The queue, opened at its first use.
+    fn open_queue(&mut self) -> Option<&mut ReadQueue> {
+        if matches!(self.queue, Queue::Untried) {
+            let settings = self.shared.settings;
+            let share = (self.dispatch.depth() as usize).div_ceil(settings.threads);
+            let most = (BUFFERS_MAX / settings.threads).max(SPARE_BUFFERS + 1);
+            self.queue = match ReadQueue::new((share + SPARE_BUFFERS).min(most)) {
+                Ok(queue) => Queue::Open(queue),
+                Err(error) => self.give_up_queue(&error),
+            };
+        }
+        match &mut self.queue {
+            Queue::Open(queue) => Some(queue),
+            Queue::Untried | Queue::Unavailable => None,
+        }
+    }
+
+    fn give_up_queue(&self, error: &io::Error) -> Queue {
+        self.shared.note(format!(
+            "io_uring cannot be used here ({error}): what memory did not hold was read with \
+             positioned reads, which is slower"
+        ));
+        Queue::Unavailable
+    }
+
+    /// Queues a read, or reads and waits where nothing can be queued.
+    fn begin_read(&mut self, device: usize, file: usize, range: PageRange) -> bool {
+        let Some(source) = self.shared.files[file].source(self.shared.settings.open) else {
+            self.shared.files[file].done_with(range.pages);
+            return true;
+        };
+        let direct = source.direct().filter(|_| range.pages <= READ_PAGES_MAX).cloned();
+        let queues = direct.is_some() && self.open_queue().is_some();
+        if queues && self.open_queue().is_some_and(|queue| !queue.has_room()) {
+            return false;
+        }
+        match self.dispatch.begin(device) {
+            Turn::Now => {}
+            Turn::WhenOneReturns => return false,
+            Turn::After(wait) => {
+                self.pause = self.pause.min(wait);
+                return false;
+            }
+        }
+        if let (Some(direct), Some(queue)) = (direct, self.open_queue()) {
+            queue.begin(&direct, range, file);
+        } else {
+            let mut view = View::new(&self.shared.files[file], &*source, self.shared);
+            let took = view.scrub_lent(range, &mut self.memory);
+            self.dispatch.returned(device, took);
+        }
+        true
+    }
+
+    /// Does `work` on an open file. Where it cannot be opened, its pages are not reached.
+    fn with_source<T>(
+        &mut self,
+        file: usize,
+        range: PageRange,
+        work: impl FnOnce(&mut View<'_>, &mut Memory) -> T,
+    ) -> Option<T> {
+        let scanned = &self.shared.files[file];
+        let Some(source) = scanned.source(self.shared.settings.open) else {
+            scanned.done_with(range.pages);
+            return None;
+        };
+        Some(work(&mut View::new(scanned, &*source, self.shared), &mut self.memory))
+    }
+
+    /// Looks at the next read that comes back within `patience`.
+    fn look_at_next(&mut self, patience: Duration) -> bool {
+        let Queue::Open(queue) = &mut self.queue else { return false };
+        if queue.in_flight() == 0 {
+            return false;
+        }
+        match queue.next(patience) {
+            Ok(Some(read)) => {
+                self.look_at(read);
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                self.abandon_queue(&error);
+                true
+            }
+        }
+    }
+
+    fn look_at(&mut self, read: Finished) {
+        let (file, range) = (read.token, read.range);
+        self.dispatch.returned(self.dispatch.device_of(file), read.latency);
+        if !self.must_stop() {
+            // The device first: it must not wait while this thread computes.
+            self.begin_waiting();
+        }
+        let Queue::Open(queue) = &mut self.queue else { return };
+        match &read.outcome {
+            Ok(()) => {
+                queue.send();
+                let scanned = &self.shared.files[file];
+                if let Some(source) = scanned.source(self.shared.settings.open) {
+                    let mut view = View::new(scanned, &*source, self.shared);
+                    view.scrub_read(range, queue.pages(&read), read.latency, &mut self.memory);
+                }
+            }
+            Err(error) => self.look_at_failed(file, range, error.clone()),
+        }
+        if let Queue::Open(queue) = &mut self.queue {
+            queue.give_back(read);
+        }
+    }
+
+    /// A failed read is halved, down to single pages; the halves take their turn like other reads.
+    fn look_at_failed(&mut self, file: usize, range: PageRange, error: ReadError) {
+        let device = self.dispatch.device_of(file);
+        match error {
+            // The end of the file or of the device's patience: reading on from there will tell.
+            ReadError::Ended => {
+                self.with_source(file, range, |view, memory| view.scrub_lent(range, memory));
+            }
+            ReadError::Os { .. } if error.is_refusal() => {
+                self.with_source(file, range, |view, _| view.refuse_direct());
+                self.waiting[device].push_front(Task::Read(file, range));
+            }
+            ReadError::Os { .. } if range.pages > 1 => {
+                self.shared.files[file].read_failed();
+                let middle = range.first.0 + range.pages / 2;
+                let halves = [(middle, range.end()), (range.first.0, middle)];
+                for (first, end) in halves {
+                    self.waiting[device].push_front(Task::Read(file, PageRange::between(first, end)));
+                }
+            }
+            ReadError::Os { .. } => {
+                let page = range.first;
+                self.with_source(file, range, |view, _| view.scrub_failed_page(page, error));
+            }
+        }
+    }
+
+    /// What was in flight is read again in another way.
+    fn abandon_queue(&mut self, error: &io::Error) {
+        let given_up = self.give_up_queue(error);
+        let Queue::Open(queue) = std::mem::replace(&mut self.queue, given_up) else { return };
+        for (range, file) in queue.unfinished() {
+            let device = self.dispatch.device_of(file);
+            self.dispatch.returned(device, Duration::ZERO);
+            self.waiting[device].push_back(Task::Read(file, range));
+        }
+    }
+}
