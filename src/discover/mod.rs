@@ -4,6 +4,7 @@
 //! their names. Whatever is not scanned is kept as a [`Refusal`] with its reason. The outcome does
 //! not depend on the order of the paths, and a file that is reached twice is scanned once.
 
+pub mod device;
 mod holes;
 pub mod identify;
 pub mod paths;
