@@ -9,6 +9,7 @@ use pagescrub::consolidate::report::{Outcome, RunVerdict, ScrubReport};
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::address::PageId;
+use pagescrub::plan::pace::Pace;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Open, Progress, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
@@ -40,6 +41,7 @@ fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
         reader_name: "faulty".to_owned(),
         threads: 2,
         batch_pages: 64,
+        pace: Pace::default(),
         stop: &AtomicBool::new(false),
     };
     scrub(discovery, &settings, &Silent).report
@@ -70,6 +72,7 @@ fn a_scan_that_is_stopped_reports_what_it_has_and_what_it_has_not() {
         reader_name: "pread".to_owned(),
         threads: 1,
         batch_pages: 64,
+        pace: Pace::default(),
         stop: &stop,
     };
     let report = scrub(&discover(&[path]), &settings, &StopAfterFirst(&stop)).report;

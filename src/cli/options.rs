@@ -6,8 +6,10 @@ use pagescrub::discover::paths::expand_lists;
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::page::PAGE_BYTES;
 use pagescrub::plan::BATCH_PAGES_MAX;
+use pagescrub::plan::pace::{Pace, QUEUE_DEPTH_DEFAULT};
 use pagescrub::read::open::Reader;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What to scan.
 #[derive(clap::Args)]
@@ -51,6 +53,33 @@ impl From<ReaderName> for Reader {
     }
 }
 
+/// How fast devices may be read.
+#[derive(clap::Args)]
+pub(crate) struct PaceArgs {
+    /// Read no more than this from any device, such as 500MiB/s
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<u64>,
+
+    /// Read less from a device while its reads take longer than this, such as 20ms
+    #[arg(long, value_name = "TIME", value_parser = latency)]
+    max_latency: Option<Duration>,
+
+    /// Reads of 512 KiB in flight for each disk
+    #[arg(long, value_name = "N", default_value_t = QUEUE_DEPTH_DEFAULT,
+        value_parser = clap::value_parser!(u32).range(1..=256))]
+    queue_depth: u32,
+}
+
+impl From<&PaceArgs> for Pace {
+    fn from(args: &PaceArgs) -> Self {
+        Self {
+            rate_bytes_per_second: args.rate,
+            latency_max: args.max_latency,
+            queue_depth: args.queue_depth,
+        }
+    }
+}
+
 /// When to draw progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
@@ -74,4 +103,12 @@ pub(crate) fn batch_pages(text: &str) -> Result<u32, String> {
 /// A size such as `4GiB` in bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>().map(|size| size.as_u64())
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    bytes(text.trim_end_matches("/s"))
+}
+
+fn latency(text: &str) -> Result<Duration, String> {
+    text.trim_end_matches("ms").parse().map(Duration::from_millis).map_err(|e| format!("{e}"))
 }

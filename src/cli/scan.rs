@@ -1,7 +1,7 @@
 //! `pagescrub scan`
 
 use super::exit::{Exit, Failure};
-use super::options::{Paths, ReaderName, When, batch_pages};
+use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
 use super::progress::Bar;
 use clap::ValueEnum;
 use pagescrub::discover::Discovery;
@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
     batch_size: Option<u32>,
+
+    #[command(flatten)]
+    pace: PaceArgs,
 
     /// What to write; may be given several times, each with its own --output
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -95,6 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         reader_name: reader.name().to_owned(),
         threads: args.threads.map_or_else(cores, usize::from),
         batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
+        pace: (&args.pace).into(),
         stop: &STOP,
     };
     stop_at_a_signal()?;

@@ -240,6 +240,9 @@ pub struct IncidentReport {
 pub struct Throughput {
     /// Mean rate over the run.
     pub bytes_per_second: f64,
+    /// Bytes by the way in which they were read: the names in [`Run::readers`].
+    #[serde(default)]
+    pub bytes_by_reader: BTreeMap<String, u64>,
     /// By stage: `read`, `verify`.
     pub stages: BTreeMap<String, StageSummary>,
     /// The rate over time.

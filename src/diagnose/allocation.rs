@@ -56,29 +56,53 @@ impl AllocationMap {
     /// The interval that holds `page`, read from `source` unless it was used recently.
     pub fn interval_of(&self, page: PageId, source: &dyn PageSource) -> Arc<Interval> {
         let number = page.0 / PFS_INTERVAL_PAGES;
-        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = recent().iter().find(|interval| interval.number == number) {
-            return Arc::clone(known);
-        }
         // Read without the lock: two threads may read the same interval, which is harmless.
-        let interval = Arc::new(self.read_interval(number, source));
-        let mut recent = recent();
+        self.known(number).unwrap_or_else(|| {
+            let told_by = self.read_interval(number, source);
+            self.remember(number, told_by)
+        })
+    }
+
+    /// Takes a PFS page that was read in passing: one of `pages`, the first of which is `first`.
+    /// One that does not pass its check is not taken; the interval is then read on demand, with a
+    /// second look.
+    pub fn learn_from(&self, first: PageId, pages: &[Page]) {
+        let Some(last) = (pages.len() as u32).checked_sub(1) else { return };
+        let pfs = pfs_page_of(PageId(first.0 + last));
+        let Some(page) = pfs.0.checked_sub(first.0).and_then(|i| pages.get(i as usize)) else {
+            return;
+        };
+        let number = pfs.0 / PFS_INTERVAL_PAGES;
+        if self.is_log || self.known(number).is_some() {
+            return;
+        }
+        if let Some(pfs) = self.restored_if_sound(page, pfs, PageType::Pfs) {
+            self.remember(number, Teller::Pfs(pfs));
+        }
+    }
+
+    fn known(&self, number: u32) -> Option<Arc<Interval>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().find(|interval| interval.number == number).map(Arc::clone)
+    }
+
+    fn remember(&self, number: u32, told_by: Teller) -> Arc<Interval> {
+        let interval = Arc::new(Interval { number, file_id: self.file_id, told_by });
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.truncate(INTERVALS_KEPT - 1);
         recent.push_front(Arc::clone(&interval));
         interval
     }
 
-    fn read_interval(&self, number: u32, source: &dyn PageSource) -> Interval {
-        let told_by = if self.is_log {
-            Teller::Log
-        } else {
-            let first = PageId(number * PFS_INTERVAL_PAGES);
-            match self.sound_page(pfs_page_of(first), PageType::Pfs, source) {
-                Some(pfs) => Teller::Pfs(pfs),
-                None => Teller::Gam(self.gams_over(first, source)),
-            }
-        };
-        Interval { number, file_id: self.file_id, told_by }
+    fn read_interval(&self, number: u32, source: &dyn PageSource) -> Teller {
+        if self.is_log {
+            return Teller::Log;
+        }
+        let first = PageId(number * PFS_INTERVAL_PAGES);
+        match self.sound_page(pfs_page_of(first), PageType::Pfs, source) {
+            Some(pfs) => Teller::Pfs(pfs),
+            None => Teller::Gam(self.gams_over(first, source)),
+        }
     }
 
     fn gams_over(&self, first: PageId, source: &dyn PageSource) -> Vec<(PageId, Page)> {

@@ -12,7 +12,6 @@ use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
 use crate::page::checksum::Checksum;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
-use crate::plan::ExtentBatch;
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned};
 use crate::verify::engine::Engine;
@@ -193,6 +192,7 @@ impl<'a> View<'a> {
         let started = Instant::now();
         sums.resize(pages.len(), Checksum(0));
         self.engine.checksums(pages, sums);
+        self.file.allocation.learn_from(first, pages);
         for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
             let place = PageAddress::new(self.file.planned.file_id, PageId(id));
             let allocation = self.allocation_of(place.page);

@@ -64,14 +64,14 @@ impl<'a> Dispatch<'a> {
     /// How long `bytes` of `device` have to wait for the rate that was asked for; nothing means
     /// that they are taken from it.
     pub(super) fn admit(&self, device: usize, bytes: u64) -> Option<Duration> {
-        self.queues[device].throttle.admit(bytes)
+        self.queues[device].throttle.admit(bytes).err()
     }
 
     /// Whether a read of `device` may begin now; if so it counts as begun.
     pub(super) fn begin(&self, device: usize) -> Turn {
         let queue = &self.queues[device];
         let mut in_flight = lock(&queue.in_flight);
-        let turn = queue.throttle.may_begin(*in_flight);
+        let turn = queue.throttle.may_begin(0, *in_flight);
         *in_flight += u32::from(turn == Turn::Now);
         turn
     }
@@ -90,14 +90,14 @@ impl<'a> Dispatch<'a> {
 
     /// How each device was paced, for the report.
     pub(super) fn summaries(&self) -> Vec<PaceSummary> {
-        self.queues.iter().map(|queue| queue.throttle.summary(&queue.device)).collect()
+        self.queues.iter().map(|queue| queue.throttle.summary()).collect()
     }
 }
 
 impl<'a> DeviceQueue<'a> {
     fn new(batches: DeviceBatches<'a>, pace: &Pace) -> Self {
         let device = Device::of(batches.device());
-        let throttle = Throttle::new(pace, device.queues());
+        let throttle = Throttle::new(pace, &device);
         Self { device, batches: Mutex::new(batches), throttle, in_flight: Mutex::new(0) }
     }
 }
