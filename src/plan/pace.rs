@@ -34,11 +34,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            rate_bytes_per_second: None,
-            latency_max: None,
-            queue_depth: QUEUE_DEPTH_DEFAULT,
-        }
+        Self { rate_bytes_per_second: None, latency_max: None, queue_depth: QUEUE_DEPTH_DEFAULT }
     }
 }
 

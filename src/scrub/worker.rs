@@ -11,8 +11,8 @@ use super::dispatch::Dispatch;
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
 use crate::plan::pace::Turn;
-use crate::read::direct::queue::{Finished, READ_PAGES_MAX, ReadQueue};
 use crate::read::ReadError;
+use crate::read::direct::queue::{Finished, READ_PAGES_MAX, ReadQueue};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -56,7 +56,11 @@ enum Task {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(shared: &'a Shared<'a>, dispatch: &'a Dispatch<'a>, node: Option<u32>) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        dispatch: &'a Dispatch<'a>,
+        node: Option<u32>,
+    ) -> Self {
         let waiting = (0..dispatch.devices()).map(|_| VecDeque::new()).collect();
         let (memory, queue) = (Memory::default(), Queue::Untried);
         Self { shared, dispatch, node, memory, queue, waiting, pause: PATIENCE }
@@ -136,8 +140,7 @@ impl<'a> Worker<'a> {
             return false;
         }
         let (file, range) = (batch.file, batch.range);
-        let mapped =
-            self.with_source(file, range, |view, memory| view.scrub_mapped(range, memory));
+        let mapped = self.with_source(file, range, |view, memory| view.scrub_mapped(range, memory));
         if mapped == Some(false) {
             let whole = range.pages;
             let pages_max = if self.may_queue(file) { READ_PAGES_MAX } else { whole };
@@ -282,7 +285,8 @@ impl<'a> Worker<'a> {
                 let middle = range.first.0 + range.pages / 2;
                 let halves = [(middle, range.end()), (range.first.0, middle)];
                 for (first, end) in halves {
-                    self.waiting[device].push_front(Task::Read(file, PageRange::between(first, end)));
+                    self.waiting[device]
+                        .push_front(Task::Read(file, PageRange::between(first, end)));
                 }
             }
             ReadError::Os { .. } => {

@@ -4,10 +4,10 @@
 //! there. Buffers are huge pages where the system has them, and known to the kernel in advance,
 //! so that a read costs no walk through page tables; so are files.
 
-#[cfg(all(target_os = "linux", feature = "uring"))]
-pub use ring::ReadQueue;
 #[cfg(not(all(target_os = "linux", feature = "uring")))]
 pub use none::ReadQueue;
+#[cfg(all(target_os = "linux", feature = "uring"))]
+pub use ring::ReadQueue;
 
 use super::super::ReadError;
 use crate::page::address::PageRange;
@@ -215,7 +215,12 @@ mod ring {
             self.in_flight += 1;
         }
 
-        fn entry(&mut self, file: &Arc<DirectFile>, range: PageRange, slot: usize) -> squeue::Entry {
+        fn entry(
+            &mut self,
+            file: &Arc<DirectFile>,
+            range: PageRange,
+            slot: usize,
+        ) -> squeue::Entry {
             let to = self.buffer(slot).as_ptr();
             let (bytes, offset) = (range.bytes() as u32, range.offset_bytes());
             let fixed = self.files.index_of(&mut self.ring, file).map(Fixed);

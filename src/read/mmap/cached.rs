@@ -58,13 +58,7 @@ fn cached_bytes(file: &File, range: PageRange) -> Option<u64> {
     // SAFETY: both pointers lead to live structures, laid out as the kernel wants them (`repr(C)`
     // above), of which it reads the first and writes the second before the call returns.
     let status = unsafe {
-        libc::syscall(
-            SYS_CACHESTAT,
-            file.as_raw_fd(),
-            &raw const wanted,
-            &raw mut answer,
-            0,
-        )
+        libc::syscall(SYS_CACHESTAT, file.as_raw_fd(), &raw const wanted, &raw mut answer, 0)
     };
     (status == 0).then(|| answer.cached * rustix::param::page_size() as u64)
 }

@@ -150,23 +150,35 @@ fn hand_back() {
 mod tests {
     use crate::page::Page;
     use crate::page::address::{PageId, PageRange};
-    use crate::read::PageSource;
-    use crate::read::mmap::{Mapped, When};
+    use crate::read::mmap::Mapped;
     use crate::read::pread::Pread;
+    use crate::read::{PageSource, ReadError};
     use std::io::Write;
 
     fn mapped(pages: usize) -> (tempfile::NamedTempFile, Mapped) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&vec![7; pages * 8192]).unwrap();
-        let source = Mapped::over(Pread::open(file.path()).unwrap(), When::Always).ok().unwrap();
+        let source = Mapped::over(Pread::open(file.path()).unwrap());
         (file, source)
+    }
+
+    /// Mapped if that can be, read if not, as a scan does.
+    fn lend(
+        source: &Mapped,
+        range: PageRange,
+        visit: &mut dyn FnMut(PageId, &[Page]),
+    ) -> Result<(), ReadError> {
+        if source.lend_mapped(range, visit) {
+            return Ok(());
+        }
+        source.lend(range, &mut Vec::new(), visit)
     }
 
     #[test]
     fn a_file_cut_while_its_pages_are_looked_at_is_an_error_and_not_a_crash() {
         let (file, source) = mapped(64);
         let mut seen = 0;
-        let outcome = source.lend(PageRange::between(0, 64), &mut Vec::new(), &mut |_, pages| {
+        let outcome = lend(&source, PageRange::between(0, 64), &mut |_, pages| {
             file.as_file().set_len(8192).unwrap();
             seen += pages.iter().filter(|page| page.bytes()[4096] == 7).count();
         });
@@ -182,26 +194,25 @@ mod tests {
             let sum: u32 = pages.iter().map(|page| u32::from(page.bytes()[0])).sum();
             assert!(sum <= 32 * 7);
         };
-        assert!(source.lend(PageRange::between(0, 64), &mut Vec::new(), cut).is_err());
+        assert!(lend(&source, PageRange::between(0, 64), cut).is_err());
         let mut pages = vec![Page::ZERO; 32];
         source.fill(PageId(0), &mut pages).unwrap();
         let whole = |pages: &[Page]| pages.iter().all(|page| page.bytes() == &[7; 8192]);
         assert!(whole(&pages));
         let mut again = 0;
         let range = PageRange::between(0, 32);
-        source
-            .lend(range, &mut Vec::new(), &mut |_, pages| {
-                assert!(whole(pages));
-                again += pages.len();
-            })
-            .unwrap();
+        lend(&source, range, &mut |_, pages| {
+            assert!(whole(pages));
+            again += pages.len();
+        })
+        .unwrap();
         assert_eq!(again, 32);
     }
 
     #[test]
     fn a_range_past_the_end_is_the_end() {
         let (_file, source) = mapped(8);
-        let outcome = source.lend(PageRange::between(0, 9), &mut Vec::new(), &mut |_, _| ());
-        assert_eq!(outcome, Err(crate::read::ReadError::Ended));
+        let outcome = lend(&source, PageRange::between(0, 9), &mut |_, _| ());
+        assert_eq!(outcome, Err(ReadError::Ended));
     }
 }
