@@ -3,6 +3,7 @@
 //! small as its list of stored ranges, because batches are counted out, not kept.
 
 mod batches;
+pub mod pace;
 
 pub use batches::Batches;
 
