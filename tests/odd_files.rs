@@ -249,8 +249,8 @@ fn a_block_device_is_scanned_as_far_as_a_database_goes() {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let device = losetup(&["--find".as_ref(), "--show".as_ref(), path.as_os_str()]);
-    let reports =
-        ["auto", "mmap", "pread"].map(|reader| scan_json(device.as_ref(), &["--reader", reader]));
+    let reports = ["auto", "mmap", "pread", "direct"]
+        .map(|reader| scan_json(device.as_ref(), &["--reader", reader]));
     losetup(&["--detach".as_ref(), device.as_ref()]);
     for (code, report) in reports {
         assert_eq!(code, 0, "{report}");

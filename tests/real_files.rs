@@ -41,7 +41,7 @@ fn every_count_of_every_data_file_is_reproduced_by_every_engine_and_reader() {
     for (path, counts) in data_files() {
         let mut first: Option<Value> = None;
         for engine in engine_names() {
-            for reader in ["auto", "mmap", "pread"] {
+            for reader in ["auto", "mmap", "pread", "direct"] {
                 let (code, report) = scan_json(&path, &["--engine", engine, "--reader", reader]);
                 assert_eq!(code, 0, "{} {engine} {reader}", path.display());
                 assert_matches_expected(&report, &counts);

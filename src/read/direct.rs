@@ -9,7 +9,7 @@
 
 pub mod queue;
 
-use super::pread::{Pread, forget_cached, read_exact_at};
+use super::pread::{Pread, read_exact_at};
 use super::{PageSource, ReadError, Way, aligned};
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
@@ -115,10 +115,7 @@ impl PageSource for Direct {
                 outcome => return Ok(outcome?),
             }
         }
-        let filled = self.pread.fill(first, pages);
-        let pages = PageRange::between(first.0, first.0 + pages.len() as u32);
-        forget_cached(self.pread.file(), pages);
-        filled
+        self.pread.fill_and_forget(first, pages)
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {

@@ -173,7 +173,7 @@ mod linux {
                 return false;
             }
             let is_ready = match when {
-                When::Cached => is_cached(file, range),
+                When::Cached => is_cached(file, range, &self.map[bytes.clone()]),
                 When::Always => {
                     self.map.advise_range(Advice::PopulateRead, bytes.start, bytes.len()).is_ok()
                 }
@@ -187,6 +187,11 @@ mod linux {
             }
             self.drop_later(bytes);
             !self.guard.was_hit()
+        }
+
+        #[cfg(test)]
+        pub(super) fn bytes(&self) -> &[u8] {
+            &self.map
         }
 
         fn drop_later(&self, bytes: Range<usize>) {

@@ -27,6 +27,18 @@ impl Pread {
         &self.file
     }
 
+    /// Fills `pages` through the cache and leaves nothing in it.
+    pub(super) fn fill_and_forget(
+        &self,
+        first: PageId,
+        pages: &mut [Page],
+    ) -> Result<(), ReadError> {
+        read_nothing_ahead(&self.file);
+        let filled = self.fill(first, pages);
+        forget_cached(&self.file, PageRange::between(first.0, first.0 + pages.len() as u32));
+        filled
+    }
+
     /// The same file past the page cache.
     pub(super) fn direct(&self) -> Option<&Arc<DirectFile>> {
         self.direct.as_ref()
@@ -92,14 +104,23 @@ fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
 /// Asks the system to forget what it caches of `pages`. A hint only, so its outcome does not
 /// matter.
 #[cfg(target_os = "linux")]
-pub(super) fn forget_cached(file: &File, pages: PageRange) {
+fn forget_cached(file: &File, pages: PageRange) {
     let length = std::num::NonZeroU64::new(pages.bytes());
     let advice = rustix::fs::Advice::DontNeed;
     let _ = rustix::fs::fadvise(file, pages.offset_bytes(), length, advice);
 }
 
+/// What is read ahead into the cache looks like something that was there before.
+#[cfg(target_os = "linux")]
+fn read_nothing_ahead(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+}
+
 #[cfg(not(target_os = "linux"))]
-pub(super) fn forget_cached(_: &File, _: PageRange) {}
+fn forget_cached(_: &File, _: PageRange) {}
+
+#[cfg(not(target_os = "linux"))]
+fn read_nothing_ahead(_: &File) {}
 
 #[cfg(test)]
 mod tests {

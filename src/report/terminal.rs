@@ -8,6 +8,7 @@ pub use layout::Look;
 
 use super::escape::terminal as safe;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport};
+use crate::plan::pace::PaceSummary;
 use anstyle::{AnsiColor, Color, Style};
 use layout::{counted, number};
 use std::io::{self, Write};
@@ -158,7 +159,37 @@ fn speed(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()
         let per = timeline.interval_seconds * timeline.bytes.len().div_ceil(BARS_MAX) as f64;
         headed("", &format!("{} {per:.1} s each", sparkline(&timeline.bytes)), look, out)?;
     }
+    for pace in &run.pace {
+        if let Some(text) = paced(pace) {
+            headed("Pace", &safe(&text), look, out)?;
+        }
+    }
+    for note in &run.notes {
+        headed("Note", &safe(note), look, out)?;
+    }
     Ok(())
+}
+
+/// How a device was held back, if it was to be.
+fn paced(pace: &PaceSummary) -> Option<String> {
+    let rate = pace
+        .rate_bytes_per_second
+        .map(|rate| format!("at most {}/s", bytesize::ByteSize(rate).display().iec()));
+    let latency = pace.latency_max_ms.map(|limit| {
+        if pace.backed_off == 0 {
+            return format!("never slowed down for reads over {limit} ms");
+        }
+        format!(
+            "slowed down {} for reads over {limit} ms, from {} in flight to {}, and paused {:.1} s",
+            counted(pace.backed_off, "time"),
+            pace.queue_depth,
+            pace.lowest_queue_depth,
+            pace.paused_seconds,
+        )
+    });
+    let limits: Vec<_> = rate.into_iter().chain(latency).collect();
+    let device = pace.device.as_deref().unwrap_or("device");
+    (!limits.is_empty()).then(|| format!("{device}: {}", limits.join("; ")))
 }
 
 /// `text` under `heading`, which may be empty or begin with a newline.

@@ -14,6 +14,8 @@ use crate::page::boot::sql_server_release;
 use crate::plan::pace::PaceSummary;
 use crate::plan::{Plan, PlannedFile};
 use crate::read::Way;
+use crate::read::open::Reader;
+use bytesize::ByteSize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -47,6 +49,8 @@ pub(super) fn finish(
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
+    let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
+    notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
     let report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -67,7 +71,7 @@ pub(super) fn finish(
             threads: shared.settings.threads,
             batch_pages: plan.batch_pages,
             pace: paces,
-            notes: into_inner(shared.notes).into_iter().collect(),
+            notes,
         },
         verdict,
         exit_code: exit_code(verdict, &host_findings),
@@ -296,6 +300,19 @@ fn exit_code(verdict: RunVerdict, host_findings: &[String]) -> u8 {
         RunVerdict::Damaged => 1,
         RunVerdict::Incomplete => 3,
     }
+}
+
+/// Said where reads past the cache were wanted and could not be had.
+fn cached_note(reader: &str, bytes_by_reader: &BTreeMap<String, u64>) -> Option<String> {
+    let is_wanted = [Reader::Auto, Reader::Direct].map(Reader::name).contains(&reader);
+    let bytes = bytes_by_reader.get(Way::Pread.name())?;
+    (is_wanted && cfg!(target_os = "linux")).then(|| {
+        format!(
+            "{} were read through the page cache and then dropped from it, because their file \
+             system refuses reads past it (O_DIRECT)",
+            ByteSize(*bytes).display().iec()
+        )
+    })
 }
 
 fn bytes_by_reader(bytes_by_way: [AtomicU64; Way::ALL.len()]) -> BTreeMap<String, u64> {

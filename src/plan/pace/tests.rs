@@ -178,7 +178,7 @@ fn without_limits_the_depth_is_always_full() {
 
 #[test]
 fn a_depth_of_nothing_is_one_read_at_a_time() {
-    let simulation = Simulation::new(&Pace::default(), 0);
+    let simulation = Simulation::new(&Pace { queue_depth: 0, ..Pace::default() }, 0);
     assert_eq!(simulation.throttle.may_begin(READ_BYTES, 0), Turn::Now);
     assert_eq!(simulation.throttle.may_begin(READ_BYTES, 1), Turn::WhenOneReturns);
 }

@@ -205,9 +205,9 @@ mod ring {
             assert!(slot.is_some(), "asked for room first");
             let Some(slot) = slot else { return };
             let entry = self.entry(file, range, slot);
-            // SAFETY: the buffer of `slot` lives as long as the ring: `drop` below leaks it if reads
-            // are still in flight. It is not touched until its completion arrives, since only `next`
-            // frees it, and the file stays open as long as `Begun` holds it.
+            // SAFETY: the buffer of `slot` lives as long as the ring: `drop` below leaks it if
+            // reads are still in flight. It is not touched until its completion arrives, since
+            // only `give_back` frees it, and the file stays open as long as `Begun` holds it.
             let pushed = unsafe { self.ring.submission().push(&entry) };
             assert!(pushed.is_ok(), "the ring has an entry for each buffer");
             let begun = Begun { range, token, at: Instant::now(), _file: Arc::clone(file) };
@@ -417,3 +417,6 @@ mod ring {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux", feature = "uring"))]
+mod tests;
