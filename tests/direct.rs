@@ -129,7 +129,13 @@ fn a_cached_file_is_mapped_and_a_half_cached_one_is_read_both_ways() {
     let (_, cold) = scan_json(&path, &[]);
     fs::read(&path).expect("readable");
     let (_, hot) = scan_json(&path, &[]);
-    assert_eq!(readers(&hot), ["mmap"]);
+    assert_eq!(
+        readers(&hot),
+        ["mmap"],
+        "{} {}",
+        hot["throughput"]["bytes_by_reader"],
+        cached_bytes(&path)
+    );
     let file = File::open(&path).expect("readable");
     let half = std::num::NonZeroU64::new(32 << 20);
     rustix::fs::fadvise(&file, 16 << 20, half, Advice::DontNeed).expect("a hint");
@@ -182,7 +188,12 @@ fn where_the_file_system_refuses_the_cache_is_used_and_emptied_again() {
         evict(&path);
         let (code, report) = without_o_direct(|| scan_json(&path, &["--reader", reader]));
         assert_eq!(code, 0);
-        assert_eq!(readers(&report), ["pread"], "{reader}");
+        assert_eq!(
+            readers(&report),
+            ["pread"],
+            "{reader} {}",
+            report["throughput"]["bytes_by_reader"]
+        );
         assert!(notes(&report).contains("refuses reads past it"), "{}", notes(&report));
         assert_eq!(timeless(report), timeless(usual.clone()));
         let left = cached_bytes(&path);

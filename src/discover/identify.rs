@@ -71,6 +71,7 @@ pub fn look(candidate: &Candidate) -> Look {
 }
 
 fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
+    sample::read_nothing_ahead(&file);
     let bytes = file.seek(SeekFrom::End(0))?;
     let beginning = sample::beginning(&mut file);
     let pages = u32::try_from(bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX);

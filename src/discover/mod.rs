@@ -9,7 +9,7 @@ mod holes;
 pub mod identify;
 pub mod paths;
 mod promised;
-mod sample;
+pub(crate) mod sample;
 
 use crate::page::address::{FileId, PageRange};
 use crate::page::boot::BootPage;

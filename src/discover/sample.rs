@@ -21,3 +21,13 @@ pub(super) fn beginning(file: &mut File) -> io::Result<Vec<u8>> {
     file.take(crate::page::PAGE_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+/// Asks the system to read nothing ahead. What it would read ahead into its cache nobody asked for,
+/// and to the scan it would look like something that was there before.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_nothing_ahead(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_nothing_ahead(_: &File) {}

@@ -2,6 +2,7 @@
 
 use super::direct::DirectFile;
 use super::{PageSource, ReadError};
+use crate::discover::sample::read_nothing_ahead;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 use std::fs::File;
@@ -110,17 +111,8 @@ fn forget_cached(file: &File, pages: PageRange) {
     let _ = rustix::fs::fadvise(file, pages.offset_bytes(), length, advice);
 }
 
-/// What is read ahead into the cache looks like something that was there before.
-#[cfg(target_os = "linux")]
-fn read_nothing_ahead(file: &File) {
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
-}
-
 #[cfg(not(target_os = "linux"))]
 fn forget_cached(_: &File, _: PageRange) {}
-
-#[cfg(not(target_os = "linux"))]
-fn read_nothing_ahead(_: &File) {}
 
 #[cfg(test)]
 mod tests {

@@ -188,8 +188,8 @@ impl<'a> Worker<'a> {
             return true;
         };
         let direct = source.direct().filter(|_| range.pages <= READ_PAGES_MAX).cloned();
-        let queues = direct.is_some() && self.open_queue().is_some();
-        if queues && self.open_queue().is_some_and(|queue| !queue.has_room()) {
+        let queue = direct.as_ref().and_then(|_| self.open_queue());
+        if queue.is_some_and(|queue| !queue.has_room()) {
             return false;
         }
         match self.dispatch.begin(device) {
@@ -200,7 +200,7 @@ impl<'a> Worker<'a> {
                 return false;
             }
         }
-        if let (Some(direct), Some(queue)) = (direct, self.open_queue()) {
+        if let (Some(direct), Queue::Open(queue)) = (direct, &mut self.queue) {
             queue.begin(&direct, range, file);
         } else {
             let mut view = View::new(&self.shared.files[file], &*source, self.shared);
