@@ -2,6 +2,7 @@
 
 use super::exit::Failure;
 use clap::ValueEnum;
+use jiff::SignedDuration;
 use pagescrub::discover::paths::expand_lists;
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::page::PAGE_BYTES;
@@ -105,10 +106,56 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>().map(|size| size.as_u64())
 }
 
+/// A rate such as `500MiB/s` in bytes per second, at least one page.
 fn rate(text: &str) -> Result<u64, String> {
-    bytes(text.trim_end_matches("/s"))
+    let accepted = "must be bytes per second, from 8KiB/s, as in 500MiB/s, 500MiB or 1.5GB/s";
+    bytes(text.strip_suffix("/s").unwrap_or(text))
+        .ok()
+        .filter(|&rate| rate >= PAGE_BYTES as u64)
+        .ok_or_else(|| accepted.to_owned())
 }
 
+/// A time such as `20ms`, longer than nothing.
 fn latency(text: &str) -> Result<Duration, String> {
-    text.trim_end_matches("ms").parse().map(Duration::from_millis).map_err(|e| format!("{e}"))
+    let accepted = "must be a time with its unit, more than 0, as in 20ms, 500us or 1.5s";
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|latency| !latency.is_zero())
+        .ok_or_else(|| accepted.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_bytes_per_second_from_one_page_on() {
+        let accepted = [
+            ("500MiB/s", 500 << 20),
+            ("500MiB", 500 << 20),
+            ("1.5GB/s", 1_500_000_000),
+            ("2 GiB/s", 2 << 30),
+            ("8KiB/s", 8192),
+            ("8192", 8192),
+        ];
+        for (text, expected) in accepted {
+            assert_eq!(rate(text), Ok(expected), "{text}");
+        }
+        let refused = ["0", "0GiB/s", "8191", "7KiB/s", "-1GiB/s", "fast", "", "/s", "5MiB/h"];
+        for text in refused {
+            assert!(rate(text).unwrap_err().contains("500MiB/s"), "{text}");
+        }
+    }
+
+    #[test]
+    fn latencies_are_times_with_a_unit() {
+        let accepted = [("20ms", 20_000), ("1.5s", 1_500_000), ("500us", 500), ("20 ms", 20_000)];
+        for (text, microseconds) in accepted {
+            assert_eq!(latency(text), Ok(Duration::from_micros(microseconds)), "{text}");
+        }
+        for text in ["0", "0ms", "20", "-20ms", "20ms ago", "soon", "", "1.5", "1mo"] {
+            assert!(latency(text).unwrap_err().contains("20ms"), "{text}");
+        }
+    }
 }

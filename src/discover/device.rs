@@ -2,7 +2,8 @@
 
 #[cfg(target_os = "linux")]
 mod sysfs;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::collections::BTreeMap;
