@@ -202,7 +202,8 @@ struct Served(Arc<Disk>);
 
 impl Filesystem for Served {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        // Old kernels may lack the first; all take a number above zero.
+        // Without the first, the kernel lets a queued read wait where it is submitted, and all
+        // reads behind it. Where a kernel lacks it, the tests say so.
         let _ = config.add_capabilities(InitFlags::FUSE_ASYNC_DIO);
         let _ = config.set_max_background(UNANSWERED_MAX);
         Ok(())
