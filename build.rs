@@ -11,18 +11,22 @@ use std::path::Path;
 const REAL_DATA: &str = "PAGESCRUB_REAL_DATA";
 /// Set to 1 where tests may make loop devices and mount file systems (as root).
 const ROOT_TESTS: &str = "PAGESCRUB_ROOT_TESTS";
+/// Set to 1 where tests may mount file systems of their own through /dev/fuse (as root).
+const FUSE_TESTS: &str = "PAGESCRUB_FUSE_TESTS";
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests)");
+    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests, fuse_tests)");
     println!("cargo:rerun-if-changed=build.rs");
-    for variable in [REAL_DATA, ROOT_TESTS] {
+    for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
         println!("cargo:rustc-cfg=real_data");
     }
-    if env::var_os(ROOT_TESTS).is_some_and(|set| set == "1") {
-        println!("cargo:rustc-cfg=root_tests");
+    for (variable, cfg) in [(ROOT_TESTS, "root_tests"), (FUSE_TESTS, "fuse_tests")] {
+        if env::var_os(variable).is_some_and(|set| set == "1") {
+            println!("cargo:rustc-cfg={cfg}");
+        }
     }
     probe_portable_simd();
 }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+#[cfg(target_os = "linux")]
+pub mod fuse;
+
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::Path;
