@@ -3,8 +3,10 @@
 //! small as its list of stored ranges, because batches are counted out, not kept.
 
 mod batches;
+mod done;
 
 pub use batches::Batches;
+pub use done::DoneRanges;
 
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageRange};
@@ -71,7 +73,12 @@ impl Plan {
 
     /// All batches, each page once, devices in turn.
     pub fn batches(&self) -> Batches<'_> {
-        Batches::new(self)
+        self.batches_left(&[])
+    }
+
+    /// The batches of what is not done; files beyond `done` are not begun.
+    pub fn batches_left(&self, done: &[DoneRanges]) -> Batches<'_> {
+        Batches::new(self, done)
     }
 
     /// Pages promised: those to verify and those that are missing.
@@ -81,7 +88,14 @@ impl Plan {
 
     /// Bytes that will be read.
     pub fn stored_bytes(&self) -> u64 {
-        self.files.iter().flat_map(|file| &file.stored).map(|range| range.bytes()).sum()
+        self.stored_bytes_left(&[])
+    }
+
+    /// Bytes that will be read if `done` is not; files beyond it are not begun.
+    pub fn stored_bytes_left(&self, done: &[DoneRanges]) -> u64 {
+        let nothing = DoneRanges::default();
+        let done = done.iter().chain(std::iter::repeat(&nothing));
+        self.files.iter().zip(done).map(|(file, done)| file.stored_bytes_left(done)).sum()
     }
 }
 
@@ -89,6 +103,11 @@ impl PlannedFile {
     /// Pages to verify and pages that are missing.
     pub fn promised_pages(&self) -> u64 {
         u64::from(self.pages) + u64::from(self.missing_pages)
+    }
+
+    fn stored_bytes_left(&self, done: &DoneRanges) -> u64 {
+        let pages: u64 = self.stored.iter().map(|&range| u64::from(done.left_in(range))).sum();
+        pages * PAGE_BYTES as u64
     }
 }
 
