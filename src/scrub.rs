@@ -5,6 +5,8 @@
 //! kept of a batch but counts, latencies and findings, so memory does not grow with the files.
 
 mod batch;
+pub mod checkpoint;
+mod commit;
 mod file;
 mod finish;
 
@@ -12,17 +14,19 @@ use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::Discovery;
-use crate::plan::{ExtentBatch, Plan};
+use crate::plan::{DoneRanges, ExtentBatch, Plan};
 use crate::read::PageSource;
 use crate::verify::engine::Engine;
 use batch::Worker;
-use file::FileScan;
+use checkpoint::{Checkpointing, History, while_checkpointing};
+use commit::CommitLock;
+use file::{FileScan, FileTally};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Host findings kept at most; one is enough to distrust the machine.
 const HOST_FINDINGS_MAX: usize = 100;
@@ -47,11 +51,13 @@ pub struct Settings<'a> {
     pub batch_pages: u32,
     /// Once true, no further batch is begun; what was not reached is reported as such.
     pub stop: &'a AtomicBool,
+    /// Whether and how to write checkpoints, and the one to go on from.
+    pub checkpoint: Option<Checkpointing<'a>>,
 }
 
 /// Told how far a scan has come, from several threads.
 pub trait Progress: Sync {
-    /// The scan begins and will read `bytes`.
+    /// The scan begins, or goes on, and will read `bytes`.
     fn begin(&self, bytes: u64);
     /// `bytes` more have been read.
     fn advance(&self, bytes: u64);
@@ -90,41 +96,84 @@ struct Shared<'a> {
     timeline: Mutex<Timeline>,
     host_findings: Mutex<Vec<String>>,
     progress: &'a dyn Progress,
+    commit: CommitLock,
+    history: History,
     started: Instant,
 }
 
 /// Scans everything in `discovery` and reports.
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
-    let started_at = jiff::Timestamp::now();
     let plan = Plan::new(&discovery.files, settings.batch_pages);
-    let shared = Shared {
-        settings,
-        files: file_scans(discovery, &plan),
-        findings: Mutex::default(),
-        latencies: Mutex::default(),
-        timeline: Mutex::default(),
-        host_findings: Mutex::default(),
-        progress,
-        started: Instant::now(),
-    };
-    progress.begin(plan.stored_bytes());
-    run(&plan, &shared);
+    let shared = Shared::new(discovery, &plan, settings, progress);
+    let done = shared.done();
+    progress.begin(plan.stored_bytes_left(&done));
+    shared.tell_suspects_before();
+    let checkpoint = while_checkpointing(&shared, discovery, || run(&plan, &done, &shared));
     progress.end();
-    finish::finish(discovery, &plan, shared, started_at)
+    finish::finish(discovery, &plan, shared, checkpoint)
 }
 
-fn file_scans<'a>(discovery: &'a Discovery, plan: &'a Plan) -> Vec<FileScan<'a>> {
-    let files = plan.files.iter().zip(&discovery.files).enumerate();
-    files.map(|(i, (planned, file))| FileScan::new(i, planned, file)).collect()
+impl<'a> Shared<'a> {
+    /// At the beginning of a scan, or where its checkpoint left off.
+    fn new(
+        discovery: &'a Discovery,
+        plan: &'a Plan,
+        settings: &'a Settings<'a>,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
+        let file_scan = |(index, (planned, file))| {
+            let begun = before.map(|checkpoint| checkpoint.tally(index));
+            let tally = begun.unwrap_or_else(|| FileTally::new(index, planned));
+            FileScan::new(index, planned, file, tally)
+        };
+        let files = plan.files.iter().zip(&discovery.files).enumerate().map(file_scan);
+        Self {
+            settings,
+            files: files.collect(),
+            findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
+            latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
+            timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
+            host_findings: Mutex::new(before.map(|b| b.host_findings.clone()).unwrap_or_default()),
+            progress,
+            commit: CommitLock::default(),
+            history: before.map_or_else(History::new, |before| before.history.resumed()),
+            started: Instant::now(),
+        }
+    }
+
+    /// Time spent on the scan, without interruptions.
+    fn elapsed(&self) -> Duration {
+        self.history.elapsed.saturating_add(self.started.elapsed())
+    }
+
+    /// What is done of each file.
+    fn done(&self) -> Vec<DoneRanges> {
+        self.files.iter().map(|file| lock(&file.tally).done.clone()).collect()
+    }
+
+    /// Suspects found before an interruption count in the progress shown after it.
+    fn tell_suspects_before(&self) {
+        let suspects = self.files.iter().map(|file| lock(&file.tally).coverage.suspect).sum();
+        if suspects > 0 {
+            self.progress.suspects(suspects);
+        }
+    }
+
+    /// The scan was stopped before its end.
+    fn is_cut_short(&self) -> bool {
+        let is_cut_short = |file: &FileScan<'_>| lock(&file.tally).is_cut_short(file.planned);
+        self.settings.stop.load(Ordering::Relaxed) && self.files.iter().any(is_cut_short)
+    }
 }
 
 /// Work is handed out one batch at a time, so a slow device or a damaged stretch delays only the
 /// thread that met it.
-fn run(plan: &Plan, shared: &Shared<'_>) {
+fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) {
     let threads = shared.settings.threads.max(1);
     let goes_on = |_: &ExtentBatch| !shared.settings.stop.load(Ordering::Relaxed);
     let work = || {
-        let batches = plan.batches().take_while(goes_on);
+        let batches = plan.batches_left(done).take_while(goes_on);
         batches.par_bridge().for_each_init(Worker::default, |worker, batch| {
             worker.scrub(&batch, &shared.files[batch.file], shared);
         });
@@ -135,7 +184,7 @@ fn run(plan: &Plan, shared: &Shared<'_>) {
     match pool {
         Some(pool) => pool.install(work),
         // Not a single thread to be had: the caller's own does the work.
-        None => one_by_one(plan.batches().take_while(goes_on), shared),
+        None => one_by_one(plan.batches_left(done).take_while(goes_on), shared),
     }
 }
 

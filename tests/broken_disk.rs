@@ -41,6 +41,7 @@ fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
         threads: 2,
         batch_pages: 64,
         stop: &AtomicBool::new(false),
+        checkpoint: None,
     };
     scrub(discovery, &settings, &Silent).report
 }
@@ -71,6 +72,7 @@ fn a_scan_that_is_stopped_reports_what_it_has_and_what_it_has_not() {
         threads: 1,
         batch_pages: 64,
         stop: &stop,
+        checkpoint: None,
     };
     let report = scrub(&discover(&[path]), &settings, &StopAfterFirst(&stop)).report;
     assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));

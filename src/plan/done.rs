@@ -117,7 +117,10 @@ mod tests {
     #[test]
     fn what_is_left_lies_between_what_is_done() {
         let done = done(&[(8, 16), (24, 32)]);
-        assert_eq!([0, 7, 8, 15, 16, 24, 40].map(|p| done.next_left(p)), [0, 7, 16, 16, 16, 32, 40]);
+        assert_eq!(
+            [0, 7, 8, 15, 16, 24, 40].map(|p| done.next_left(p)),
+            [0, 7, 16, 16, 16, 32, 40]
+        );
         let next_done = [0, 8, 15, 16, 31, 32].map(|page| done.next_done(page));
         assert_eq!(next_done, [Some(8), Some(8), Some(15), Some(24), Some(31), None]);
         assert_eq!((done.pages(), done.end()), (16, 32));

@@ -11,6 +11,7 @@ pub mod salvage;
 
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 
@@ -60,7 +61,7 @@ pub(crate) fn sized(buffer: &mut Vec<Page>, range: PageRange) -> &mut [Page] {
 }
 
 /// Why pages could not be delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadError {
     /// The file ends before the last byte asked for: it has shrunk since it was planned.
     Ended,

@@ -1,7 +1,8 @@
 //! One batch: read, verified, judged, and what looked bad looked at again.
 
+use super::Shared;
+use super::commit::{Settled, Took};
 use super::file::FileScan;
-use super::{HOST_FINDINGS_MAX, Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -35,6 +36,8 @@ struct Looked {
     /// Pages in use that carry what looks like a checksum and no flag.
     flagless: Vec<Finding>,
     verify: Duration,
+    /// How long reading took; `None` for a hole.
+    read: Option<Duration>,
 }
 
 /// A file while one worker looks at its pages.
@@ -55,10 +58,9 @@ impl Worker {
                 self.scrub_stored(batch.range, &mut view, shared);
             } else {
                 let looked = view.look_at_hole(batch.range);
-                view.settle(looked, Vec::new(), shared);
+                view.settle(batch.range, looked, Vec::new(), shared);
             }
         }
-        file.done_with(batch.range.pages);
     }
 
     fn scrub_stored(&mut self, range: PageRange, view: &mut View<'_>, shared: &Shared<'_>) {
@@ -77,9 +79,8 @@ impl Worker {
             looked = Looked::default();
             lost = self.salvage(range, view, &mut looked);
         }
-        let read = started.elapsed().saturating_sub(looked.verify);
-        record(view.file, &mut looked, read, range.bytes(), shared);
-        view.settle(looked, lost, shared);
+        looked.was_read(started.elapsed());
+        view.settle(range, looked, lost, shared);
     }
 
     /// Reads page by page what could not be read in one go.
@@ -108,20 +109,12 @@ impl Worker {
     }
 }
 
-fn record(
-    file: &FileScan<'_>,
-    looked: &mut Looked,
-    read: Duration,
-    bytes: u64,
-    shared: &Shared<'_>,
-) {
-    looked.coverage.bytes_read = looked.coverage.accounted() * PAGE_BYTES as u64
-        + looked.doubtful.len() as u64 * PAGE_BYTES as u64;
-    lock(&shared.latencies).record(read, looked.verify);
-    lock(&shared.timeline).add(shared.started.elapsed(), looked.coverage.bytes_read);
-    shared.progress.advance(bytes);
-    if let Some(latencies) = &mut lock(&file.tally).latencies {
-        latencies.record(read, looked.verify);
+impl Looked {
+    /// Reading and verifying together took `elapsed`.
+    fn was_read(&mut self, elapsed: Duration) {
+        self.read = Some(elapsed.saturating_sub(self.verify));
+        let pages = self.coverage.accounted() + self.doubtful.len() as u64;
+        self.coverage.bytes_read = pages * PAGE_BYTES as u64;
     }
 }
 
@@ -192,94 +185,71 @@ impl View<'_> {
         allocation
     }
 
-    /// Gives every doubtful and every lost page its verdict and adds the batch to the file.
-    fn settle(&mut self, looked: Looked, lost: Vec<(PageId, ReadError)>, shared: &Shared<'_>) {
-        let Looked { mut coverage, doubtful, flagless, .. } = looked;
-        let mut findings = Vec::new();
+    /// Gives every doubtful and every lost page its verdict and adds the batch to the counts.
+    fn settle(
+        &mut self,
+        range: PageRange,
+        looked: Looked,
+        lost: Vec<(PageId, ReadError)>,
+        shared: &Shared<'_>,
+    ) {
+        let Looked { coverage, doubtful, flagless, verify, read } = looked;
+        let took = read.map(|read| Took { read, verify });
+        let mut settled = Settled { coverage, flagless, took, ..Settled::default() };
         for (page, first_look) in doubtful {
             let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
-            self.cross_check(first_look, page, shared);
-            findings.extend(self.second_look(page, first_look, &mut coverage));
+            settled.host_findings.extend(self.cross_check(first_look, page, shared));
+            self.second_look(page, first_look, &mut settled);
         }
         for (page, error) in lost {
-            findings.extend(self.lost_page(page, error, &mut coverage));
+            self.lost_page(page, error, &mut settled);
         }
-        if !findings.is_empty() {
-            shared.progress.suspects(findings.len() as u64);
-            let mut all = lock(&shared.findings);
-            for finding in findings {
-                all.add(finding);
-            }
-        }
-        let mut tally = lock(&self.file.tally);
-        tally.coverage += &coverage;
-        tally.add_flagless(flagless);
+        shared.commit(self.file, range, settled);
     }
 
-    fn second_look(
-        &mut self,
-        page: PageId,
-        first_look: &Page,
-        coverage: &mut Coverage,
-    ) -> Option<Finding> {
+    fn second_look(&mut self, page: PageId, first_look: &Page, to: &mut Settled) {
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
         match confirm(self.source, place, allocation, first_look) {
             Confirmed::Judged { verdict: Verdict::Suspect(reason), page, unsettled } => {
-                coverage.suspect += 1;
+                to.coverage.suspect += 1;
                 let found = Finding::new(self.file.index, place, reason, allocation, Some(&page));
-                Some(Finding { unsettled, ..found })
+                to.findings.push(Finding { unsettled, ..found });
             }
-            Confirmed::Judged { verdict, .. } => {
-                coverage.count(&verdict);
-                None
-            }
-            Confirmed::Gone => {
-                self.file.has_shrunk();
-                None
-            }
+            Confirmed::Judged { verdict, .. } => to.coverage.count(&verdict),
+            Confirmed::Gone => to.has_shrunk = true,
         }
     }
 
     /// Even a free page that cannot be read is a finding: a backup reads whole extents, and the
     /// medium is failing.
-    fn lost_page(
-        &mut self,
-        page: PageId,
-        error: ReadError,
-        coverage: &mut Coverage,
-    ) -> Option<Finding> {
+    fn lost_page(&mut self, page: PageId, error: ReadError, to: &mut Settled) {
         if error == ReadError::Ended {
-            self.file.has_shrunk();
-            return None;
+            to.has_shrunk = true;
+            return;
         }
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
-        coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
-        coverage.suspect += 1;
+        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        to.coverage.suspect += 1;
         let reason = SuspectReason::Unreadable(error);
-        Some(Finding::new(self.file.index, place, reason, allocation, None))
+        to.findings.push(Finding::new(self.file.index, place, reason, allocation, None));
     }
 
     /// The same private bytes through the engine and through the reference: if they differ, it is
     /// this machine that is damaged.
-    fn cross_check(&self, bytes: &Page, page: PageId, shared: &Shared<'_>) {
+    fn cross_check(&self, bytes: &Page, page: PageId, shared: &Shared<'_>) -> Option<String> {
         // A whole extent of copies, so that a kernel takes the way it takes in a scan.
         let copies = vec![*bytes; EXTENT_PAGES as usize];
         let mut sums = [Checksum(0); EXTENT_PAGES as usize];
         self.engine.checksums(&copies, &mut sums);
         let reference = Checksum::of(bytes);
-        if let Some(wrong) = sums.iter().find(|sum| **sum != reference) {
-            let mut findings = lock(&shared.host_findings);
-            if findings.len() < HOST_FINDINGS_MAX {
-                findings.push(format!(
-                    "engine {} gave {} where the reference gives {reference} for the same bytes \
-                     of page {page} of {}: do not trust this machine",
-                    shared.settings.engine_name,
-                    wrong,
-                    self.file.planned.path.display(),
-                ));
-            }
-        }
+        let wrong = sums.iter().find(|sum| **sum != reference)?;
+        Some(format!(
+            "engine {} gave {wrong} where the reference gives {reference} for the same bytes of \
+             page {page} of {}: do not trust this machine",
+            shared.settings.engine_name,
+            self.file.planned.path.display(),
+        ))
     }
 }
