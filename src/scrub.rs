@@ -108,9 +108,13 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let done = shared.done();
     progress.begin(plan.stored_bytes_left(&done));
     shared.tell_suspects_before();
-    let checkpoint = while_checkpointing(&shared, discovery, || run(&plan, &done, &shared));
+    let mut elapsed = shared.elapsed();
+    let checkpoint = while_checkpointing(&shared, discovery, || {
+        run(&plan, &done, &shared);
+        elapsed = shared.elapsed();
+    });
     progress.end();
-    finish::finish(discovery, &plan, shared, checkpoint)
+    finish::finish(discovery, &plan, shared, elapsed, checkpoint)
 }
 
 impl<'a> Shared<'a> {

@@ -69,9 +69,11 @@ impl Shared<'_> {
 
     fn add_findings(&self, found: Vec<Finding>, about_host: Vec<String>) {
         if !found.is_empty() {
-            self.progress.suspects(found.len() as u64);
+            let count = found.len() as u64;
             let mut findings = lock(&self.findings);
             found.into_iter().for_each(|finding| findings.add(finding));
+            drop(findings);
+            self.progress.suspects(count);
         }
         if !about_host.is_empty() {
             let mut host_findings = lock(&self.host_findings);

@@ -15,6 +15,7 @@ use crate::plan::{Plan, PlannedFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
 const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
@@ -28,9 +29,10 @@ pub(super) fn finish(
     discovery: &Discovery,
     plan: &Plan,
     shared: Shared<'_>,
+    elapsed: Duration,
     checkpoint: Option<PathBuf>,
 ) -> Scrub {
-    let elapsed_seconds = shared.elapsed().as_secs_f64();
+    let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
     let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let mut findings = into_inner(shared.findings);

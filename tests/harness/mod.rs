@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub mod stopped;
+
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::Path;
