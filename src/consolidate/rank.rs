@@ -190,7 +190,9 @@ impl Findings {
 impl From<Vec<Finding>> for Findings {
     fn from(list: Vec<Finding>) -> Self {
         let mut findings = Self::default();
-        list.into_iter().for_each(|finding| findings.add(finding));
+        for finding in list {
+            findings.add(finding);
+        }
         findings
     }
 }

@@ -238,9 +238,9 @@ mod tests {
             |coverage| coverage.bytes_read = u64::MAX,
         ];
         for change in changes {
-            let mut changed = whole.clone();
-            change(&mut changed);
-            assert!(!changed.is_plausible(6), "{changed:?}");
+            let mut coverage = whole.clone();
+            change(&mut coverage);
+            assert!(!coverage.is_plausible(6), "{coverage:?}");
         }
     }
 

@@ -142,7 +142,9 @@ mod tests {
         let files = || vec![file(1, 40_003, &sparse), file(1, 9, &[(0, 9)]), file(2, 0, &[])];
         let done = |ranges: &[(u32, u32)]| {
             let mut done = DoneRanges::default();
-            ranges.iter().for_each(|&(first, end)| done.add(PageRange::between(first, end)));
+            for &(first, end) in ranges {
+                done.add(PageRange::between(first, end));
+            }
             done
         };
         for batch_pages in [8, 64, 2048] {

@@ -96,7 +96,9 @@ mod tests {
 
     fn done(ranges: &[(u32, u32)]) -> DoneRanges {
         let mut done = DoneRanges::default();
-        ranges.iter().for_each(|&(a, b)| done.add(PageRange::between(a, b)));
+        for &(first, end) in ranges {
+            done.add(PageRange::between(first, end));
+        }
         done
     }
 

@@ -126,10 +126,10 @@ impl Checkpoint {
             }
         }
         let (then, now) = (self.files.len(), now.len());
-        match now == then {
-            true => Ok(()),
-            false => Err(Why::OtherFiles(format!("there were {then} and are {now}"))),
+        if now != then {
+            return Err(Why::OtherFiles(format!("there were {then} and are {now}")));
         }
+        Ok(())
     }
 
     /// Counts that do not add up would be a panic later.

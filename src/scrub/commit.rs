@@ -71,7 +71,9 @@ impl Shared<'_> {
         if !found.is_empty() {
             let count = found.len() as u64;
             let mut findings = lock(&self.findings);
-            found.into_iter().for_each(|finding| findings.add(finding));
+            for finding in found {
+                findings.add(finding);
+            }
             drop(findings);
             self.progress.suspects(count);
         }
