@@ -4,6 +4,8 @@
 //! while the bytes are still in that core's cache. What looks bad is looked at again. Nothing is
 //! kept of a batch but counts, latencies and findings, so memory does not grow with the files.
 
+mod commit;
+pub mod checkpoint;
 mod file;
 mod batch;
 mod dispatch;
@@ -15,18 +17,20 @@ use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::Discovery;
 use crate::discover::device::numa_nodes;
-use crate::plan::Plan;
 use crate::plan::pace::{Pace, PaceSummary};
+use crate::plan::{DoneRanges, Plan};
 use crate::read::{PageSource, Way};
 use crate::verify::engine::Engine;
+use checkpoint::{Checkpointing, History, while_checkpointing};
+use commit::CommitLock;
 use dispatch::Dispatch;
-use file::FileScan;
+use file::{FileScan, FileTally};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use worker::Worker;
 
 /// Host findings kept at most; one is enough to distrust the machine.
@@ -54,11 +58,13 @@ pub struct Settings<'a> {
     pub pace: Pace,
     /// Once true, no further batch is begun; what was not reached is reported as such.
     pub stop: &'a AtomicBool,
+    /// Whether and how to write checkpoints, and the one to go on from.
+    pub checkpoint: Option<Checkpointing<'a>>,
 }
 
 /// Told how far a scan has come, from several threads.
 pub trait Progress: Sync {
-    /// The scan begins and will read `bytes`.
+    /// The scan begins, or goes on, and will read `bytes`.
     fn begin(&self, bytes: u64);
     /// `bytes` more have been read.
     fn advance(&self, bytes: u64);
@@ -101,46 +107,92 @@ struct Shared<'a> {
     /// By [`Way`].
     bytes_by_way: [AtomicU64; Way::ALL.len()],
     progress: &'a dyn Progress,
+    commit: CommitLock,
+    history: History,
     started: Instant,
 }
 
 /// Scans everything in `discovery` and reports.
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
-    let started_at = jiff::Timestamp::now();
     let plan = Plan::new(&discovery.files, settings.batch_pages);
-    let shared = Shared {
-        settings,
-        files: file_scans(discovery, &plan),
-        findings: Mutex::default(),
-        latencies: Mutex::default(),
-        timeline: Mutex::default(),
-        host_findings: Mutex::default(),
-        notes: Mutex::default(),
-        bytes_by_way: Default::default(),
-        progress,
-        started: Instant::now(),
-    };
-    progress.begin(plan.stored_bytes());
-    let paces = run(&plan, &shared);
+    let shared = Shared::new(discovery, &plan, settings, progress);
+    let done = shared.done();
+    progress.begin(plan.stored_bytes_left(&done));
+    shared.tell_suspects_before();
+    let mut elapsed = shared.elapsed();
+    let mut paces = Vec::new();
+    let checkpoint = while_checkpointing(&shared, discovery, || {
+        paces = run(&plan, &done, &shared);
+        elapsed = shared.elapsed();
+    });
     progress.end();
-    finish::finish(discovery, &plan, shared, paces, started_at)
+    finish::finish(discovery, &plan, shared, paces, elapsed, checkpoint)
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    /// At the beginning of a scan, or where its checkpoint left off.
+    fn new(
+        discovery: &'a Discovery,
+        plan: &'a Plan,
+        settings: &'a Settings<'a>,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
+        let file_scan = |(index, (planned, file))| {
+            let begun = before.map(|checkpoint| checkpoint.tally(index));
+            let tally = begun.unwrap_or_else(|| FileTally::new(index, planned));
+            FileScan::new(index, planned, file, tally)
+        };
+        let files = plan.files.iter().zip(&discovery.files).enumerate().map(file_scan);
+        Self {
+            settings,
+            files: files.collect(),
+            findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
+            latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
+            timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
+            host_findings: Mutex::new(before.map(|b| b.host_findings.clone()).unwrap_or_default()),
+            notes: Mutex::default(),
+            bytes_by_way: Default::default(),
+            progress,
+            commit: CommitLock::default(),
+            history: before.map_or_else(History::new, |before| before.history.resumed()),
+            started: Instant::now(),
+        }
+    }
+
     fn note(&self, text: String) {
         lock(&self.notes).insert(text);
     }
-}
 
-fn file_scans<'a>(discovery: &'a Discovery, plan: &'a Plan) -> Vec<FileScan<'a>> {
-    let files = plan.files.iter().zip(&discovery.files).enumerate();
-    files.map(|(i, (planned, file))| FileScan::new(i, planned, file)).collect()
+    /// Time spent on the scan, without interruptions.
+    fn elapsed(&self) -> Duration {
+        self.history.elapsed.saturating_add(self.started.elapsed())
+    }
+
+    /// What is done of each file.
+    fn done(&self) -> Vec<DoneRanges> {
+        self.files.iter().map(|file| lock(&file.tally).done.clone()).collect()
+    }
+
+    /// Suspects found before an interruption count in the progress shown after it.
+    fn tell_suspects_before(&self) {
+        let suspects = self.files.iter().map(|file| lock(&file.tally).coverage.suspect).sum();
+        if suspects > 0 {
+            self.progress.suspects(suspects);
+        }
+    }
+
+    /// The scan was stopped before its end.
+    fn is_cut_short(&self) -> bool {
+        let is_cut_short = |file: &FileScan<'_>| lock(&file.tally).is_cut_short(file.planned);
+        self.settings.stop.load(Ordering::Relaxed) && self.files.iter().any(is_cut_short)
+    }
 }
 
 /// All threads take from the same queues, so a slow device or a damaged stretch delays only the
 /// thread that met it.
-fn run(plan: &Plan, shared: &Shared<'_>) -> Vec<PaceSummary> {
-    let dispatch = Dispatch::new(plan, &shared.settings.pace);
+fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary> {
+    let dispatch = Dispatch::new(plan, done, &shared.settings.pace);
     let nodes: Vec<_> = numa_nodes().into_iter().collect();
     let work = |thread: usize| {
         let node = nodes.get(thread % nodes.len().max(1)).filter(|_| nodes.len() > 1);

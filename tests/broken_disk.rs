@@ -43,6 +43,7 @@ fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
         batch_pages: 64,
         pace: Pace::default(),
         stop: &AtomicBool::new(false),
+        checkpoint: None,
     };
     scrub(discovery, &settings, &Silent).report
 }
@@ -74,6 +75,7 @@ fn a_scan_that_is_stopped_reports_what_it_has_and_what_it_has_not() {
         batch_pages: 64,
         pace: Pace::default(),
         stop: &stop,
+        checkpoint: None,
     };
     let report = scrub(&discover(&[path]), &settings, &StopAfterFirst(&stop)).report;
     assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));

@@ -252,6 +252,7 @@ fn a_device_that_becomes_slow_is_given_fewer_reads_and_pauses() {
         threads: 2,
         batch_pages: 64,
         pace: Pace { latency_max, ..Pace::default() },
+        checkpoint: None,
         stop: &AtomicBool::new(false),
     };
     let report = scrub(&discover(&[path]), &settings, &Silent).report;

@@ -1,5 +1,6 @@
 //! The commands, one file each. What they share is the exit code and how errors are told.
 
+mod checkpoint;
 mod exit;
 mod options;
 mod progress;
@@ -22,7 +23,8 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 everything planned was verified and nothing is suspect; 1 suspect pages found; \
-2 wrong usage; 3 not everything could be verified; 4 this machine or program cannot be trusted.";
+2 wrong usage; 3 not everything could be verified, or stopped; \
+4 this machine or program cannot be trusted.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -1,5 +1,6 @@
 //! `pagescrub scan`
 
+use super::checkpoint;
 use super::exit::{Exit, Failure};
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
 use super::progress::Bar;
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
 
+    #[command(flatten)]
+    checkpoint: checkpoint::Options,
+
     /// Draw a progress bar on stderr
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
@@ -66,6 +70,9 @@ pub(crate) struct Args {
     #[arg(short, long)]
     verbose: bool,
 }
+
+/// The report's name in --report-dir.
+const REPORT_NAME: &str = "report.json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -86,11 +93,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(directory) = &args.report_dir {
         fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))?;
     }
+    args.checkpoint.check(&written_at_the_end(&outputs, args))?;
     for path in outputs.iter().filter_map(|(_, path)| *path) {
         check_output(path)?;
     }
-    let discovery = args.paths.discover()?;
+    let mut discovery = args.paths.discover()?;
+    args.checkpoint.forget_in(&mut discovery);
     refuse_to_overwrite(&outputs, &discovery)?;
+    let resume = args.checkpoint.resume(&discovery)?;
+    let failed = |error: &io::Error| args.checkpoint.tell_failed(error);
     let settings = Settings {
         engine: &engine,
         engine_name: args.engine.clone(),
@@ -100,10 +111,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
         pace: (&args.pace).into(),
         stop: &STOP,
+        checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
     stop_at_a_signal()?;
     let mut scrubbed = scrub(&discovery, &settings, &Bar::new(args.progress == When::Auto));
     let written = write_everything(&mut scrubbed, &outputs, args);
+    if written.is_ok() && !scrubbed.report.run.stopped {
+        args.checkpoint.remove();
+    }
     let exit = Exit::of_report(scrubbed.report.exit_code);
     match written {
         // That there is damage, or a fault of this machine, matters more than a lost file.
@@ -142,6 +157,12 @@ fn write_everything(
     let written: Vec<_> =
         formats.map(|&(format, path)| write_format(scrubbed, format, path, args)).collect();
     directory.into_iter().chain(written).collect()
+}
+
+/// What the report will be written to.
+fn written_at_the_end(outputs: &[(Format, Option<&Path>)], args: &Args) -> Vec<PathBuf> {
+    let in_directory = args.report_dir.iter().map(|directory| directory.join(REPORT_NAME));
+    outputs.iter().filter_map(|(_, path)| path.map(Path::to_owned)).chain(in_directory).collect()
 }
 
 /// An output that cannot be written is better known before hours of scanning.
@@ -251,7 +272,7 @@ fn write_directory(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure
         write_file(&directory.join(&name), |out| hgrm::write(&histogram, out))?;
         scrubbed.report.throughput.histogram_files.push(name);
     }
-    write_file(&directory.join("report.json"), |out| json::write(&scrubbed.report, out))
+    write_file(&directory.join(REPORT_NAME), |out| json::write(&scrubbed.report, out))
 }
 
 fn write_file(

@@ -6,6 +6,7 @@ use crate::page::address::PageAddress;
 use crate::page::allocation::fixed_page_type;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
 /// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
@@ -16,7 +17,7 @@ const SYSTEM_OBJECT_ID_END: u32 = 100;
 const USER_INDEX_ID_START: u16 = 256;
 
 /// What is lost with a page; in order of urgency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Consequence {
     /// The database may not start, and the page cannot be restored alone.
     StopsDatabase,
@@ -44,7 +45,7 @@ impl Consequence {
 }
 
 /// How sure it is that a suspect page is in use; in order of urgency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Usage {
     /// Its PFS byte says so, or its place.
     Certain,
@@ -83,7 +84,7 @@ pub fn priority(score: u32) -> &'static str {
 }
 
 /// A suspect page as the scan found it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Index of the file in the plan; files are in order of their paths.
     pub file: usize,
@@ -160,7 +161,7 @@ fn consequence(page_type: Option<PageType>, is_system: bool, in_use: Allocation)
 }
 
 /// The suspects of a scan, the most urgent [`SUSPECTS_MAX`] of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Findings {
     list: Vec<Finding>,
 }
@@ -183,6 +184,16 @@ impl Findings {
     fn cut(&mut self) {
         self.list.sort_by_key(Finding::rank);
         self.list.truncate(SUSPECTS_MAX);
+    }
+}
+
+impl From<Vec<Finding>> for Findings {
+    fn from(list: Vec<Finding>) -> Self {
+        let mut findings = Self::default();
+        for finding in list {
+            findings.add(finding);
+        }
+        findings
     }
 }
 

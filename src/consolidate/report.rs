@@ -66,7 +66,7 @@ pub struct Run {
     pub id: String,
     /// RFC 3339, UTC.
     pub started_at: String,
-    /// From the first to the last byte.
+    /// From the first to the last byte, without interruptions.
     pub elapsed_seconds: f64,
     /// As asked for.
     pub engine: String,
@@ -87,6 +87,15 @@ pub struct Run {
     /// What the user should know about how files were read.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Stopped by a signal before its end.
+    #[serde(default)]
+    pub stopped: bool,
+    /// How often it went on from a checkpoint.
+    #[serde(default)]
+    pub resumed: u64,
+    /// The checkpoint to go on from, if it was stopped.
+    #[serde(default)]
+    pub checkpoint: Option<String>,
 }
 
 /// The answer of a scan.

@@ -99,6 +99,23 @@ impl Coverage {
         assert_eq!(self.free_detail.0.iter().sum::<u64>(), self.free, "{self:?}");
     }
 
+    /// True if a scan can have come to these counts when it had looked at `pages`. For counts that
+    /// were written down: sums of them must not overflow.
+    pub fn is_plausible(&self, pages: u64) -> bool {
+        let counts = [self.intact_checksum, self.intact_torn, self.intact, self.unprotected];
+        let others = [self.free, self.transient, self.suspect, self.allocation_unknown];
+        let small = |count: &u64| *count <= pages;
+        let free = self.free_detail.0.iter();
+        counts.iter().chain(&others).chain(free.clone()).all(small)
+            && self.not_reached == 0
+            && self.accounted() <= pages
+            && self.intact_checksum + self.intact_torn == self.intact
+            && free.sum::<u64>() == self.free
+            && self.zero_allocation_unknown <= self.allocation_unknown
+            && self.bytes_read <= pages * PAGE_BYTES as u64
+            && self.bytes_planned == self.pages_planned * PAGE_BYTES as u64
+    }
+
     /// Share of the planned pages that was reached, in percent, never rounded up to 100.
     pub fn percent(&self) -> f64 {
         if self.not_reached == 0 {
@@ -205,6 +222,26 @@ mod tests {
         twice += &coverage;
         twice.assert_adds_up();
         assert_eq!(twice.pages_planned, 12);
+    }
+
+    #[test]
+    fn counts_that_no_scan_can_have_come_to_are_told_apart() {
+        let whole = some();
+        assert!(whole.is_plausible(5) && whole.is_plausible(6));
+        assert!(!whole.is_plausible(4), "more verdicts than pages");
+        let changes: [fn(&mut Coverage); 6] = [
+            |coverage| coverage.intact = u64::MAX,
+            |coverage| coverage.intact_torn += 1,
+            |coverage| coverage.free += 1,
+            |coverage| coverage.free_detail.0[3] = u64::MAX,
+            |coverage| coverage.not_reached = 1,
+            |coverage| coverage.bytes_read = u64::MAX,
+        ];
+        for change in changes {
+            let mut coverage = whole.clone();
+            change(&mut coverage);
+            assert!(!coverage.is_plausible(6), "{coverage:?}");
+        }
     }
 
     #[test]

@@ -10,10 +10,13 @@ const SIGNIFICANT_DIGITS: u8 = 2;
 const LATENCY_MAX: Duration = Duration::from_hours(1);
 /// Points of the timeline at most; then neighbours are joined and the interval doubles.
 const TIMELINE_POINTS_MAX: usize = 512;
+/// Bytes of a point at most: a pebibyte, so that their sum does not overflow.
+const TIMELINE_BYTES_MAX: u64 = 1 << 50;
 const FIRST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Latencies of the stages of one file or of all.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "Recorded", try_from = "Recorded")]
 pub struct StageLatencies {
     /// From asking for a batch to having its bytes, in microseconds.
     pub read: Histogram<u32>,
@@ -38,6 +41,41 @@ impl StageLatencies {
     pub fn stages(&self) -> [(&'static str, &Histogram<u32>); 2] {
         [("read", &self.read), ("verify", &self.verify)]
     }
+}
+
+/// Histograms as what was recorded: values in microseconds, and how often each was met.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    read: Vec<(u64, u32)>,
+    verify: Vec<(u64, u32)>,
+}
+
+impl From<StageLatencies> for Recorded {
+    fn from(latencies: StageLatencies) -> Self {
+        let recorded = |histogram: &Histogram<u32>| {
+            let values = histogram.iter_recorded();
+            values.map(|value| (value.value_iterated_to(), value.count_at_value())).collect()
+        };
+        Self { read: recorded(&latencies.read), verify: recorded(&latencies.verify) }
+    }
+}
+
+impl TryFrom<Recorded> for StageLatencies {
+    type Error = &'static str;
+
+    fn try_from(recorded: Recorded) -> Result<Self, Self::Error> {
+        Ok(Self { read: histogram(&recorded.read)?, verify: histogram(&recorded.verify)? })
+    }
+}
+
+fn histogram(recorded: &[(u64, u32)]) -> Result<Histogram<u32>, &'static str> {
+    let mut histogram = empty_histogram();
+    let longest = LATENCY_MAX.as_micros() as u64 * 2;
+    for &(value, count) in recorded {
+        let is_ours = value <= longest && histogram.record_n(value, count).is_ok();
+        is_ours.then_some(()).ok_or("a latency beyond what is recorded")?;
+    }
+    Ok(histogram)
 }
 
 #[allow(clippy::expect_used)]
@@ -101,6 +139,15 @@ impl Default for Timeline {
 }
 
 impl Timeline {
+    /// True if a scan can have come to this; for one that was written down.
+    pub fn is_plausible(&self) -> bool {
+        let is_interval =
+            |seconds: f64| seconds.is_finite() && seconds >= FIRST_INTERVAL.as_secs_f64();
+        is_interval(self.interval_seconds)
+            && self.bytes.len() <= TIMELINE_POINTS_MAX
+            && self.bytes.iter().all(|bytes| *bytes <= TIMELINE_BYTES_MAX)
+    }
+
     /// Adds `bytes` verified at `elapsed` after the start.
     pub fn add(&mut self, elapsed: Duration, bytes: u64) {
         while elapsed.as_secs_f64() >= self.interval_seconds * TIMELINE_POINTS_MAX as f64 {
@@ -127,6 +174,20 @@ mod tests {
         }
         assert!(timeline.bytes.len() <= TIMELINE_POINTS_MAX);
         assert_eq!(timeline.bytes.iter().sum::<u64>(), 300_000);
+    }
+
+    #[test]
+    fn latencies_written_down_and_read_back_are_the_same() {
+        let mut latencies = StageLatencies::default();
+        for us in [1, 2, 3, 77, 1000, 1001, 65_536, 7_000_000, u64::MAX] {
+            latencies.record(Duration::from_micros(us), Duration::from_micros(us / 7));
+        }
+        let text = serde_json::to_string(&latencies).unwrap();
+        let again: StageLatencies = serde_json::from_str(&text).unwrap();
+        for ((_, before), (_, after)) in latencies.stages().into_iter().zip(again.stages()) {
+            assert_eq!(StageSummary::from(before), StageSummary::from(after));
+        }
+        assert!(serde_json::from_str::<StageLatencies>(r#"{"read":[[1e18,1]]}"#).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::page::checksum::Checksum;
 use crate::page::header::Protection;
 use crate::page::torn::TornCheck;
 use crate::read::ReadError;
+use serde::{Deserialize, Serialize};
 
 /// The verdict on one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub enum FreeContent {
 }
 
 /// Why a page is bad.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SuspectReason {
     /// Msg 824, event type 2.
     BadChecksum {
@@ -90,7 +91,7 @@ impl SuspectReason {
 }
 
 /// Whether SQL Server uses a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Allocation {
     /// It does.
     Allocated,

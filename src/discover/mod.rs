@@ -19,6 +19,7 @@ use paths::{Candidate, FileIdentity, WalkOutcome, promises_pages};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// What a file is, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub struct DataFile {
     pub bytes: u64,
     /// The device that holds it, as the operating system numbers it.
     pub device: u64,
+    /// When it was last written to; `None` for a block device, which does not tell.
+    pub modified: Option<SystemTime>,
     /// The file's id inside its database.
     pub file_id: FileId,
     /// Page 0, if it passes its own check.
@@ -137,6 +140,7 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         kind: identity.kind,
         bytes: identity.bytes,
         device: candidate.device,
+        modified: candidate.modified,
         file_id: identity.file_id,
         header: identity.header,
         boot: identity.boot,

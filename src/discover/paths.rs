@@ -1,16 +1,18 @@
 //! What the user typed -> paths of files: directories are walked, list files read.
 
 use super::{FileKind, Refusal};
+use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use walkdir::WalkDir;
 
 /// Bytes of a list file read at most: far beyond any fleet, but a bound.
 const LIST_BYTES_MAX: u64 = 256 << 20;
 
 /// The same for two paths exactly if they lead to the same file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileIdentity(Vec<u8>);
 
 /// A regular file or block device that may be a data file.
@@ -24,6 +26,8 @@ pub struct Candidate {
     pub identity: FileIdentity,
     /// The device that holds it.
     pub device: u64,
+    /// When it was last written to; `None` for a block device, which does not tell.
+    pub modified: Option<SystemTime>,
     /// Not a regular file.
     pub is_block_device: bool,
 }
@@ -138,6 +142,7 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
             named,
             identity: identity(path, metadata, is_block_device),
             device: device(metadata, is_block_device),
+            modified: metadata.modified().ok().filter(|_| !is_block_device),
             is_block_device,
         });
     } else if named || promises_pages(path) {

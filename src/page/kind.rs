@@ -1,9 +1,11 @@
 //! Page types (docs/page-format.md, section 1.1).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// `m_type` of a page header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u8", from = "u8")]
 pub enum PageType {
     /// 1: rows of a heap or of a clustered index's leaf.
     Data,
@@ -129,6 +131,18 @@ impl PageType {
             Self::BulkLoad => "bulk_load",
             Self::Unknown(_) => "unknown",
         }
+    }
+}
+
+impl From<PageType> for u8 {
+    fn from(kind: PageType) -> Self {
+        kind.m_type()
+    }
+}
+
+impl From<u8> for PageType {
+    fn from(m_type: u8) -> Self {
+        Self::of(m_type)
     }
 }
 

@@ -7,13 +7,14 @@
 
 use super::header::{PageHeader, Protection};
 use super::{PAGE_SECTORS, Page, SECTOR_BYTES};
+use serde::{Deserialize, Serialize};
 
 const PAIR: u32 = 0b11;
 /// One signature in every sector: signature x this.
 const ALL_SECTORS: u32 = 0x5555_5555;
 
 /// The signatures of a torn-protected page, composed as Msg 824 prints them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TornCheck {
     /// The signature of sector 0, in all sixteen positions.
     pub expected: u32,

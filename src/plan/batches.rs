@@ -1,6 +1,6 @@
 //! Counting out the batches of a plan.
 
-use super::{ExtentBatch, Plan, PlannedFile};
+use super::{DoneRanges, ExtentBatch, Plan, PlannedFile};
 use crate::page::address::PageRange;
 use crate::page::allocation::PFS_INTERVAL_PAGES;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,18 +21,23 @@ pub struct DeviceBatches<'a> {
 /// How far one file has been counted out.
 struct FileCursor {
     file: usize,
+    /// Not done, or the end of the file.
     next_page: u32,
     /// The stored range at or after `next_page`.
     stored_index: usize,
+    /// What was done before.
+    done: DoneRanges,
 }
 
 impl<'a> DeviceBatches<'a> {
-    /// One for each device that holds pages.
-    pub(super) fn of(plan: &'a Plan) -> impl Iterator<Item = Self> {
+    /// One for each device that holds pages which are not `done`, given by file.
+    pub(super) fn of(plan: &'a Plan, done: &[DoneRanges]) -> impl Iterator<Item = Self> {
         let mut by_device: BTreeMap<u64, VecDeque<FileCursor>> = BTreeMap::new();
-        for (file, planned) in plan.files.iter().enumerate().filter(|(_, f)| f.pages > 0) {
-            let cursor = FileCursor { file, next_page: 0, stored_index: 0 };
-            by_device.entry(planned.device).or_default().push_back(cursor);
+        for (file, planned) in plan.files.iter().enumerate() {
+            let cursor = FileCursor::new(file, done.get(file).cloned().unwrap_or_default());
+            if cursor.next_page < planned.pages {
+                by_device.entry(planned.device).or_default().push_back(cursor);
+            }
         }
         by_device.into_iter().map(move |(device, files)| Self { plan, device, files })
     }
@@ -58,8 +63,8 @@ impl Iterator for DeviceBatches<'_> {
 }
 
 impl<'a> Batches<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
-        Self { devices: DeviceBatches::of(plan).collect() }
+    pub(super) fn new(plan: &'a Plan, done: &[DoneRanges]) -> Self {
+        Self { devices: DeviceBatches::of(plan, done).collect() }
     }
 }
 
@@ -78,18 +83,24 @@ impl Iterator for Batches<'_> {
 }
 
 impl FileCursor {
+    fn new(file: usize, done: DoneRanges) -> Self {
+        Self { file, next_page: done.next_left(0), stored_index: 0, done }
+    }
+
     fn advance(&mut self, file: &PlannedFile, batch_pages: u32) -> ExtentBatch {
         let start = self.next_page;
+        let is_behind = |range: &PageRange| range.end() <= start;
+        while file.stored.get(self.stored_index).is_some_and(is_behind) {
+            self.stored_index += 1;
+        }
         let upcoming = file.stored.get(self.stored_index);
         let stored = upcoming.filter(|range| range.first.0 <= start);
         let hole_end = upcoming.map_or(file.pages, |range| range.first.0);
         let end = stored.map_or(hole_end.min(next_pfs_interval(start)), |range| {
             range.end().min(start.saturating_add(batch_pages))
         });
-        if stored.is_some_and(|range| range.end() == end) {
-            self.stored_index += 1;
-        }
-        self.next_page = end;
+        let end = self.done.next_done(start).map_or(end, |done| done.min(end));
+        self.next_page = self.done.next_left(end);
         ExtentBatch {
             file: self.file,
             range: PageRange::between(start, end),
@@ -127,18 +138,60 @@ mod tests {
 
     /// Every page once, in order within its file; batches start on extents and keep to one kind.
     fn assert_covers(plan: &Plan) {
+        assert_covers_what_is_left(plan, &[]);
+    }
+
+    fn assert_covers_what_is_left(plan: &Plan, done: &[DoneRanges]) {
+        let mut reached = done.to_vec();
+        reached.resize(plan.files.len(), DoneRanges::default());
+        let mut bytes_left = plan.stored_bytes_left(done);
         let mut next = vec![0; plan.files.len()];
-        for batch in plan.batches() {
+        for batch in plan.batches_left(done) {
             let file = &plan.files[batch.file];
-            assert_eq!(batch.range.first, PageId(next[batch.file]));
+            assert!(batch.range.first >= PageId(next[batch.file]), "in order");
             assert!(batch.range.pages > 0 && batch.range.first.0.is_multiple_of(8));
             assert!(!batch.stored || batch.range.pages <= plan.batch_pages);
             let inside =
                 |page: PageId| file.stored.iter().any(|r| r.first <= page && page.0 < r.end());
             assert!(batch.range.ids().all(|page| inside(page) == batch.stored));
+            assert_eq!(reached[batch.file].left_in(batch.range), batch.range.pages, "only once");
+            reached[batch.file].add(batch.range);
+            bytes_left -= if batch.stored { batch.range.bytes() } else { 0 };
             next[batch.file] = batch.range.end();
         }
-        assert_eq!(next, plan.files.iter().map(|file| file.pages).collect::<Vec<_>>());
+        let pages: Vec<u32> = reached.iter().map(DoneRanges::pages).collect();
+        assert_eq!(pages, plan.files.iter().map(|file| file.pages).collect::<Vec<_>>());
+        assert_eq!(bytes_left, 0);
+    }
+
+    #[test]
+    fn what_is_done_is_not_counted_out_again_and_all_else_is() {
+        let sparse = [(0, 64), (8088, 8096), (16_000, 30_000)];
+        let files = || vec![file(1, 40_003, &sparse), file(1, 9, &[(0, 9)]), file(2, 0, &[])];
+        let done = |ranges: &[(u32, u32)]| {
+            let mut done = DoneRanges::default();
+            for &(first, end) in ranges {
+                done.add(PageRange::between(first, end));
+            }
+            done
+        };
+        for batch_pages in [8, 64, 2048] {
+            let plan = plan(files(), batch_pages);
+            for ranges in [
+                &[(0, 8)][..],
+                &[(8, 16), (24, 72), (8000, 8096)],
+                &[(64, 8088), (8096, 16_000), (20_000, 20_008), (29_992, 30_008)],
+                &[(0, 16_000), (30_000, 40_003)],
+                &[(40_000, 40_003)],
+                &[(0, 40_003)],
+            ] {
+                assert_covers_what_is_left(&plan, &[done(ranges)]);
+                assert_covers_what_is_left(&plan, &[done(ranges), done(&[(0, 8)])]);
+                assert_covers_what_is_left(&plan, &[done(ranges), done(&[(0, 9)]), done(&[])]);
+            }
+        }
+        let all = [done(&[(0, 40_003)]), done(&[(0, 9)])];
+        assert_eq!(plan(files(), 64).batches_left(&all).count(), 0);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! small as its list of stored ranges, because batches are counted out, not kept.
 
 mod batches;
+mod done;
 pub mod pace;
 
 pub use batches::{Batches, DeviceBatches};
+pub use done::DoneRanges;
 
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageRange};
@@ -72,12 +74,17 @@ impl Plan {
 
     /// All batches, each page once, devices in turn.
     pub fn batches(&self) -> Batches<'_> {
-        Batches::new(self)
+        self.batches_left(&[])
+    }
+
+    /// The batches of what is not done; files beyond `done` are not begun.
+    pub fn batches_left(&self, done: &[DoneRanges]) -> Batches<'_> {
+        Batches::new(self, done)
     }
 
     /// The same batches, a queue for each device.
-    pub fn queues(&self) -> impl Iterator<Item = DeviceBatches<'_>> {
-        DeviceBatches::of(self)
+    pub fn queues_left<'a>(&'a self, done: &[DoneRanges]) -> Vec<DeviceBatches<'a>> {
+        DeviceBatches::of(self, done).collect()
     }
 
     /// Pages promised: those to verify and those that are missing.
@@ -87,7 +94,14 @@ impl Plan {
 
     /// Bytes that will be read.
     pub fn stored_bytes(&self) -> u64 {
-        self.files.iter().flat_map(|file| &file.stored).map(|range| range.bytes()).sum()
+        self.stored_bytes_left(&[])
+    }
+
+    /// Bytes that will be read if `done` is not; files beyond it are not begun.
+    pub fn stored_bytes_left(&self, done: &[DoneRanges]) -> u64 {
+        let nothing = DoneRanges::default();
+        let done = done.iter().chain(std::iter::repeat(&nothing));
+        self.files.iter().zip(done).map(|(file, done)| file.stored_bytes_left(done)).sum()
     }
 }
 
@@ -95,6 +109,11 @@ impl PlannedFile {
     /// Pages to verify and pages that are missing.
     pub fn promised_pages(&self) -> u64 {
         u64::from(self.pages) + u64::from(self.missing_pages)
+    }
+
+    fn stored_bytes_left(&self, done: &DoneRanges) -> u64 {
+        let pages: u64 = self.stored.iter().map(|&range| u64::from(done.left_in(range))).sum();
+        pages * PAGE_BYTES as u64
     }
 }
 

@@ -13,6 +13,7 @@ pub mod salvage;
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
 use direct::DirectFile;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -109,7 +110,7 @@ pub(crate) fn aligned(buffer: &mut Vec<Page>, count: usize) -> &mut [Page] {
 }
 
 /// Why pages could not be delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadError {
     /// The file ends before the last byte asked for: it has shrunk since it was planned.
     Ended,

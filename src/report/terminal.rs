@@ -81,11 +81,27 @@ fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
             counted(coverage.intact, "page"),
         ),
     }?;
-    if report.verdict == RunVerdict::Damaged && coverage.not_reached > 0 {
-        let not_reached = counted(coverage.not_reached, "page");
+    let not_reached = counted(coverage.not_reached, "page");
+    if report.run.stopped {
+        let next = how_to_go_on(report);
+        writeln!(
+            out,
+            "{UNSURE}STOPPED{UNSURE:#}  before the end, {not_reached} not reached; {next}"
+        )?;
+    } else if report.verdict == RunVerdict::Damaged && coverage.not_reached > 0 {
         writeln!(out, "{UNSURE}INCOMPLETE{UNSURE:#}  {not_reached} not reached (see below)")?;
     }
     Ok(())
+}
+
+fn how_to_go_on(report: &ScrubReport) -> String {
+    match &report.run.checkpoint {
+        Some(path) => {
+            let path = safe(path);
+            format!("to go on, repeat the command with --checkpoint {path} --resume")
+        }
+        None => "scan again (with --checkpoint FILE, a scan that is stopped can go on)".to_owned(),
+    }
 }
 
 fn verified(intact: u64) -> String {

@@ -1,7 +1,8 @@
 //! One batch: read, verified, judged, and what looked bad looked at again.
 
+use super::Shared;
+use super::commit::{Settled, Took};
 use super::file::FileScan;
-use super::{HOST_FINDINGS_MAX, Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -16,7 +17,6 @@ use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned};
 use crate::verify::engine::Engine;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Pages looked at in one go: 256 KiB, a part of the L2 cache of every current core.
@@ -38,6 +38,19 @@ struct Looked {
     /// Pages in use that carry what looks like a checksum and no flag.
     flagless: Vec<Finding>,
     verify: Duration,
+    /// How long reading took, and in which way; `None` for a hole.
+    read: Option<(Duration, Way)>,
+    failed_reads: bool,
+    failed_pages: bool,
+}
+
+impl Looked {
+    /// Reading took `read`, on this `way`.
+    fn was_read(&mut self, read: Duration, way: Way) {
+        self.read = Some((read, way));
+        let pages = self.coverage.accounted() + self.doubtful.len() as u64;
+        self.coverage.bytes_read = pages * PAGE_BYTES as u64;
+    }
 }
 
 /// A file while one worker looks at its pages.
@@ -75,7 +88,7 @@ impl<'a> View<'a> {
         });
         if lent {
             let read = started.elapsed().saturating_sub(looked.verify);
-            self.record(range, &mut looked, read, Way::Mmap);
+            looked.was_read(read, Way::Mmap);
             self.settle(range, looked, Vec::new());
         }
         lent
@@ -99,7 +112,7 @@ impl<'a> View<'a> {
             lost = self.salvage(range, &error, memory, &mut looked);
         }
         let read = started.elapsed().saturating_sub(looked.verify);
-        self.record(range, &mut looked, read, source.way());
+        looked.was_read(read, source.way());
         self.settle(range, looked, lost);
         read
     }
@@ -116,7 +129,7 @@ impl<'a> View<'a> {
         for (piece, at) in pages.chunks(LOOK_PAGES).zip((range.first.0..).step_by(LOOK_PAGES)) {
             self.look(PageId(at), piece, &mut memory.sums, &mut looked);
         }
-        self.record(range, &mut looked, latency, Way::Uring);
+        looked.was_read(latency, Way::Uring);
         self.settle(range, looked, Vec::new());
     }
 
@@ -129,17 +142,15 @@ impl<'a> View<'a> {
 
     /// Scrubs a page whose read failed with `error`: it gets a second try.
     pub(super) fn scrub_failed_page(&mut self, page: PageId, error: ReadError) {
-        let mut looked = Looked::default();
+        let mut looked = Looked { failed_pages: true, ..Looked::default() };
         let mut lost = Vec::new();
         let started = Instant::now();
         match self.source.fill_uncached(page) {
             Ok(again) => looked.doubtful.push((page, Some(Box::new(again)))),
             Err(_) => lost.push((page, error)),
         }
-        self.file.page_failed();
-        let range = PageRange::between(page.0, page.0 + 1);
-        self.record(range, &mut looked, started.elapsed(), self.source.way());
-        self.settle(range, looked, lost);
+        looked.was_read(started.elapsed(), self.source.way());
+        self.settle(PageRange::between(page.0, page.0 + 1), looked, lost);
     }
 
     /// Reads page by page what could not be read in one go.
@@ -154,9 +165,9 @@ impl<'a> View<'a> {
         let pages = aligned(buffer, range.pages as usize);
         let Salvaged { lost, healed } = salvage(self.source, range, pages);
         if !lost.is_empty() || !healed.is_empty() {
-            self.file.page_failed();
+            looked.failed_pages = true;
         } else if *error != ReadError::Ended {
-            self.file.read_failed();
+            looked.failed_reads = true;
         }
         let index = |page: u32| (page - range.first.0) as usize;
         let mut apart: Vec<u32> = lost.iter().map(|(page, _)| page.0).collect();
@@ -172,19 +183,6 @@ impl<'a> View<'a> {
         let second_try = |page: PageId| (page, Some(Box::new(pages[index(page.0)])));
         looked.doubtful.extend(healed.into_iter().map(second_try));
         lost
-    }
-
-    fn record(&self, range: PageRange, looked: &mut Looked, read: Duration, way: Way) {
-        let shared = self.shared;
-        looked.coverage.bytes_read = looked.coverage.accounted() * PAGE_BYTES as u64
-            + looked.doubtful.len() as u64 * PAGE_BYTES as u64;
-        shared.bytes_by_way[way as usize].fetch_add(range.bytes(), Ordering::Relaxed);
-        lock(&shared.latencies).record(read, looked.verify);
-        lock(&shared.timeline).add(shared.started.elapsed(), looked.coverage.bytes_read);
-        shared.progress.advance(range.bytes());
-        if let Some(latencies) = &mut lock(&self.file.tally).latencies {
-            latencies.record(read, looked.verify);
-        }
     }
 
     /// Judges `pages`, the first of which is page `first`.
@@ -254,98 +252,67 @@ impl<'a> View<'a> {
         allocation
     }
 
-    /// Gives every doubtful and every lost page its verdict and adds the batch to the file.
+    /// Gives every doubtful and every lost page its verdict and adds the range to the counts.
     fn settle(&mut self, range: PageRange, looked: Looked, lost: Vec<(PageId, ReadError)>) {
-        let shared = self.shared;
-        let Looked { mut coverage, doubtful, flagless, .. } = looked;
-        let mut findings = Vec::new();
+        let Looked { coverage, doubtful, flagless, verify, read, failed_reads, failed_pages } =
+            looked;
+        let took = read.map(|(read, way)| Took { read, way, verify });
+        let trouble = Settled { failed_reads, failed_pages, ..Settled::default() };
+        let mut settled = Settled { coverage, flagless, took, ..trouble };
         for (page, first_look) in doubtful {
             let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
-            self.cross_check(first_look, page);
-            findings.extend(self.second_look(page, first_look, &mut coverage));
+            settled.host_findings.extend(self.cross_check(first_look, page));
+            self.second_look(page, first_look, &mut settled);
         }
         for (page, error) in lost {
-            findings.extend(self.lost_page(page, error, &mut coverage));
+            self.lost_page(page, error, &mut settled);
         }
-        if !findings.is_empty() {
-            shared.progress.suspects(findings.len() as u64);
-            let mut all = lock(&shared.findings);
-            for finding in findings {
-                all.add(finding);
-            }
-        }
-        let mut tally = lock(&self.file.tally);
-        tally.coverage += &coverage;
-        tally.add_flagless(flagless);
-        drop(tally);
-        self.file.done_with(range.pages);
+        self.shared.commit(self.file, range, settled);
     }
 
-    fn second_look(
-        &mut self,
-        page: PageId,
-        first_look: &Page,
-        coverage: &mut Coverage,
-    ) -> Option<Finding> {
+    fn second_look(&mut self, page: PageId, first_look: &Page, to: &mut Settled) {
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
         match confirm(self.source, place, allocation, first_look) {
             Confirmed::Judged { verdict: Verdict::Suspect(reason), page, unsettled } => {
-                coverage.suspect += 1;
+                to.coverage.suspect += 1;
                 let found = Finding::new(self.file.index, place, reason, allocation, Some(&page));
-                Some(Finding { unsettled, ..found })
+                to.findings.push(Finding { unsettled, ..found });
             }
-            Confirmed::Judged { verdict, .. } => {
-                coverage.count(&verdict);
-                None
-            }
-            Confirmed::Gone => {
-                self.file.has_shrunk();
-                None
-            }
+            Confirmed::Judged { verdict, .. } => to.coverage.count(&verdict),
+            Confirmed::Gone => to.has_shrunk = true,
         }
     }
 
     /// Even a free page that cannot be read is a finding: a backup reads whole extents, and the
     /// medium is failing.
-    fn lost_page(
-        &mut self,
-        page: PageId,
-        error: ReadError,
-        coverage: &mut Coverage,
-    ) -> Option<Finding> {
+    fn lost_page(&mut self, page: PageId, error: ReadError, to: &mut Settled) {
         if error == ReadError::Ended {
-            self.file.has_shrunk();
-            return None;
+            to.has_shrunk = true;
+            return;
         }
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
-        coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
-        coverage.suspect += 1;
+        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        to.coverage.suspect += 1;
         let reason = SuspectReason::Unreadable(error);
-        Some(Finding::new(self.file.index, place, reason, allocation, None))
+        to.findings.push(Finding::new(self.file.index, place, reason, allocation, None));
     }
 
     /// The same private bytes through the engine and through the reference: if they differ, it is
     /// this machine that is damaged.
-    fn cross_check(&self, bytes: &Page, page: PageId) {
-        let shared = self.shared;
+    fn cross_check(&self, bytes: &Page, page: PageId) -> Option<String> {
         // A whole extent of copies, so that a kernel takes the way it takes in a scan.
         let copies = vec![*bytes; EXTENT_PAGES as usize];
         let mut sums = [Checksum(0); EXTENT_PAGES as usize];
         self.engine.checksums(&copies, &mut sums);
         let reference = Checksum::of(bytes);
-        if let Some(wrong) = sums.iter().find(|sum| **sum != reference) {
-            let mut findings = lock(&shared.host_findings);
-            if findings.len() < HOST_FINDINGS_MAX {
-                findings.push(format!(
-                    "engine {} gave {} where the reference gives {reference} for the same bytes \
-                     of page {page} of {}: do not trust this machine",
-                    shared.settings.engine_name,
-                    wrong,
-                    self.file.planned.path.display(),
-                ));
-            }
-        }
+        let wrong = sums.iter().find(|sum| **sum != reference)?;
+        Some(format!(
+            "engine {} gave {wrong} where the reference gives {reference} for the same bytes of \
+             page {page} of {}: do not trust this machine",
+            self.shared.settings.engine_name,
+            self.file.planned.path.display(),
+        ))
     }
 }

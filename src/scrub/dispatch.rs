@@ -6,7 +6,7 @@
 use super::lock;
 use crate::discover::device::Device;
 use crate::plan::pace::{Pace, PaceSummary, Throttle, Turn};
-use crate::plan::{DeviceBatches, ExtentBatch, Plan};
+use crate::plan::{DeviceBatches, DoneRanges, ExtentBatch, Plan};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -28,10 +28,14 @@ struct DeviceQueue<'a> {
 }
 
 impl<'a> Dispatch<'a> {
-    pub(super) fn new(plan: &'a Plan, pace: &Pace) -> Self {
-        let queues: Vec<_> = plan.queues().map(|batches| DeviceQueue::new(batches, pace)).collect();
+    pub(super) fn new(plan: &'a Plan, done: &[DoneRanges], pace: &Pace) -> Self {
+        let queues: Vec<_> = plan
+            .queues_left(done)
+            .into_iter()
+            .map(|batches| DeviceQueue::new(batches, pace))
+            .collect();
         let queue_of = |device| queues.iter().position(|queue| queue.device.id == device);
-        // A file without pages is in no queue and is never asked about.
+        // A file without pages, or with none left, is in no queue and is never asked about.
         let of_files = plan.files.iter().map(|file| queue_of(file.device).unwrap_or_default());
         let queue_of_file = of_files.collect();
         Self { queues, queue_of_file, turns: AtomicUsize::new(0) }

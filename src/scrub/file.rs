@@ -8,9 +8,11 @@ use crate::diagnose::allocation::AllocationMap;
 use crate::discover::paths::{FileIdentity, explain, identity_of};
 use crate::discover::{DataFile, FileKind};
 use crate::page::PAGE_BYTES;
+use crate::page::address::PageRange;
 use crate::page::boot::PageVerify;
-use crate::plan::PlannedFile;
+use crate::plan::{DoneRanges, PlannedFile};
 use crate::read::PageSource;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -46,25 +48,36 @@ enum Source {
 }
 
 /// What has been counted.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct FileTally {
     pub(super) coverage: Coverage,
     pub(super) latencies: Option<StageLatencies>,
-    /// Why pages were not reached.
+    /// Why pages that are done have no verdict.
     pub(super) failure: Option<String>,
-    /// Reads of several pages that failed.
-    pub(super) failed_reads: u64,
-    /// A single page failed as well.
-    pub(super) has_failed_pages: bool,
+    /// Reads of several pages have failed.
+    #[serde(default)]
+    pub(super) failed_reads: bool,
+    /// So have reads of single pages, at least at the first try.
+    #[serde(default)]
+    pub(super) failed_pages: bool,
+    /// Why the file could not be opened. Its pages are not done: a resumed scan tries them again.
+    #[serde(skip)]
+    pub(super) unopened: Option<String>,
     /// Pages in use without a flag that carry what looks like a checksum, the first of them.
     pub(super) flagless: Vec<Finding>,
     /// How many of them there are and are not suspects.
     pub(super) flagless_pages: u64,
-    /// Pages not yet handed back by a worker.
-    pages_left: u32,
+    /// Pages that were looked at.
+    pub(super) done: DoneRanges,
 }
 
 impl<'a> FileScan<'a> {
-    pub(super) fn new(index: usize, planned: &'a PlannedFile, file: &'a DataFile) -> Self {
+    pub(super) fn new(
+        index: usize,
+        planned: &'a PlannedFile,
+        file: &'a DataFile,
+        tally: FileTally,
+    ) -> Self {
         let is_log = planned.kind == FileKind::Log;
         let page_verify = file.boot.as_ref().map(|boot| boot.page_verify);
         Self {
@@ -74,16 +87,7 @@ impl<'a> FileScan<'a> {
             is_protected: page_verify.is_some_and(|verify| verify != PageVerify::None),
             identity: &file.identity,
             source: Mutex::new(Source::Unopened),
-            tally: Mutex::new(FileTally {
-                coverage: Coverage::planned(planned.promised_pages()),
-                latencies: (index < FILE_LATENCIES_MAX).then(StageLatencies::default),
-                failure: None,
-                failed_reads: 0,
-                has_failed_pages: false,
-                flagless: Vec::new(),
-                flagless_pages: 0,
-                pages_left: planned.pages,
-            }),
+            tally: Mutex::new(tally),
         }
     }
 
@@ -94,7 +98,8 @@ impl<'a> FileScan<'a> {
             *source = match self.open(open) {
                 Ok(opened) => Source::Open(opened.into()),
                 Err(error) => {
-                    self.fail(format!("could not be opened: {}", explain(&error)));
+                    let why = format!("could not be opened: {}", explain(&error));
+                    lock(&self.tally).unopened = Some(why);
                     Source::Closed
                 }
             };
@@ -112,36 +117,26 @@ impl<'a> FileScan<'a> {
         open(&self.planned.path)
     }
 
-    /// Remembers why pages were not reached; the first reason is kept.
-    pub(super) fn fail(&self, why: String) {
-        lock(&self.tally).failure.get_or_insert(why);
-    }
-
-    /// A read of several pages failed.
+    /// A read of several pages failed; what becomes of them is not known yet.
     pub(super) fn read_failed(&self) {
-        lock(&self.tally).failed_reads += 1;
+        lock(&self.tally).failed_reads = true;
     }
 
-    /// A single page could not be read, at least not at the first try.
-    pub(super) fn page_failed(&self) {
-        lock(&self.tally).has_failed_pages = true;
-    }
-
-    /// The file ends before what was planned.
-    pub(super) fn has_shrunk(&self) {
+    /// That the file ends before what was planned.
+    pub(super) fn shrunk(&self) -> String {
         let planned_bytes = u64::from(self.planned.pages) * PAGE_BYTES as u64;
-        self.fail(format!(
+        format!(
             "became shorter than the {planned_bytes} bytes it had when the scan began; \
              scan a copy that nothing changes, or a storage snapshot"
-        ));
+        )
     }
 
-    /// A worker is done with `pages` pages. The file is closed after its last one, so that the
-    /// number of open files is that of files in work.
-    pub(super) fn done_with(&self, pages: u32) {
+    /// The pages of `range` are done. The file is closed after its last page, so that the number
+    /// of open files is that of files in work.
+    pub(super) fn done_with(&self, range: PageRange) {
         let mut tally = lock(&self.tally);
-        tally.pages_left -= pages;
-        if tally.pages_left == 0 {
+        tally.done.add(range);
+        if tally.done.pages() == self.planned.pages {
             drop(tally);
             *lock(&self.source) = Source::Closed;
         }
@@ -149,18 +144,45 @@ impl<'a> FileScan<'a> {
 }
 
 impl FileTally {
-    /// Adds flagless pages of one batch.
+    /// Of the file at `index` before anything was looked at.
+    pub(super) fn new(index: usize, planned: &PlannedFile) -> Self {
+        Self {
+            coverage: Coverage::planned(planned.promised_pages()),
+            latencies: (index < FILE_LATENCIES_MAX).then(StageLatencies::default),
+            failure: None,
+            failed_reads: false,
+            failed_pages: false,
+            unopened: None,
+            flagless: Vec::new(),
+            flagless_pages: 0,
+            done: DoneRanges::default(),
+        }
+    }
+
+    /// Why pages were not reached.
+    pub(super) fn why_failed(&self) -> Option<&String> {
+        self.unopened.as_ref().or(self.failure.as_ref())
+    }
+
+    /// Pages were left although the file could be read.
+    pub(super) fn is_cut_short(&self, planned: &PlannedFile) -> bool {
+        self.unopened.is_none() && self.done.pages() < planned.pages
+    }
+
+    /// Adds flagless pages of one batch. Kept are no more than could be suspects in the end, so
+    /// that a file without flags fills neither the memory nor a checkpoint.
     pub(super) fn add_flagless(&mut self, found: Vec<Finding>) {
         self.flagless_pages += found.len() as u64;
         self.flagless.extend(found);
-        self.flagless.truncate(FLAGLESS_KEPT_MAX);
+        let kept = FLAGLESS_KEPT_MAX.min(few_flagless(self.coverage.pages_planned) as usize);
+        self.flagless.truncate(kept);
     }
 
     /// Decides on the flagless pages now that all are known. A few in a file that is protected
     /// otherwise have lost their flag and are suspects; many were written while PAGE_VERIFY was
     /// NONE and are no finding.
     pub(super) fn judge_flagless(mut self, findings: &mut Findings) -> Self {
-        let few = FLAGLESS_SUSPECTS_MAX.max(self.coverage.intact / INTACT_PER_FLAGLESS);
+        let few = few_flagless(self.coverage.intact);
         let among_enough = self.flagless_pages * INTACT_PER_FLAGLESS_MIN <= self.coverage.intact;
         if self.flagless_pages <= few && among_enough {
             self.coverage.unprotected -= self.flagless_pages;
@@ -170,4 +192,9 @@ impl FileTally {
         }
         self
     }
+}
+
+/// Flagless pages among `intact` ones that are suspects at most.
+fn few_flagless(intact: u64) -> u64 {
+    FLAGLESS_SUSPECTS_MAX.max(intact / INTACT_PER_FLAGLESS)
 }

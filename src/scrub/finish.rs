@@ -17,9 +17,10 @@ use crate::read::Way;
 use crate::read::open::Reader;
 use bytesize::ByteSize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
 const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
@@ -34,9 +35,11 @@ pub(super) fn finish(
     plan: &Plan,
     shared: Shared<'_>,
     paces: Vec<PaceSummary>,
-    started_at: jiff::Timestamp,
+    elapsed: Duration,
+    checkpoint: Option<PathBuf>,
 ) -> Scrub {
-    let elapsed_seconds = shared.started.elapsed().as_secs_f64();
+    let elapsed_seconds = elapsed.as_secs_f64();
+    let stopped = shared.is_cut_short();
     let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
@@ -55,8 +58,8 @@ pub(super) fn finish(
         schema: SCHEMA.into(),
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
         run: Run {
-            id: format!("{}-{:x}", started_at.strftime("%Y%m%dT%H%M%SZ"), std::process::id()),
-            started_at: started_at.to_string(),
+            id: shared.history.id,
+            started_at: shared.history.started_at,
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
             devices: shared
@@ -72,9 +75,12 @@ pub(super) fn finish(
             batch_pages: plan.batch_pages,
             pace: paces,
             notes,
+            stopped,
+            resumed: shared.history.resumed,
+            checkpoint: checkpoint.map(|path| path.to_string_lossy().into_owned()),
         },
         verdict,
-        exit_code: exit_code(verdict, &host_findings),
+        exit_code: exit_code(verdict, stopped, &host_findings),
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
         throughput: Throughput {
             bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
@@ -150,7 +156,7 @@ fn scanned_file(
 ) -> FileReport {
     let boot = file.boot.as_ref();
     let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
-    let (outcome, why) = match (&tally.failure, file.kind) {
+    let (outcome, why) = match (tally.why_failed(), file.kind) {
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
         (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
@@ -201,12 +207,12 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             coverage.allocation_unknown, coverage.zero_allocation_unknown
         ));
     }
-    if tally.failed_reads > 0 && !tally.has_failed_pages {
-        notes.push(format!(
-            "{} reads failed, and then each of their pages could be read: the medium may be \
-             failing, see the system's log",
-            tally.failed_reads
-        ));
+    if tally.failed_reads && !tally.failed_pages {
+        notes.push(
+            "reads failed, and then each of their pages could be read alone: the medium may be \
+             failing, see the system's log"
+                .to_owned(),
+        );
     }
     if tally.flagless_pages > 0 {
         notes.push(format!(
@@ -293,9 +299,11 @@ fn verdict(coverage: &Coverage, files: &[FileReport], discovery: &Discovery) -> 
     }
 }
 
-fn exit_code(verdict: RunVerdict, host_findings: &[String]) -> u8 {
+/// A scan that was stopped has no answer yet, whatever it has found.
+fn exit_code(verdict: RunVerdict, stopped: bool, host_findings: &[String]) -> u8 {
     match verdict {
         _ if !host_findings.is_empty() => 4,
+        _ if stopped => 3,
         RunVerdict::Clean => 0,
         RunVerdict::Damaged => 1,
         RunVerdict::Incomplete => 3,
@@ -348,10 +356,18 @@ mod tests {
     fn a_machine_that_computes_wrongly_outranks_every_verdict() {
         let fault = vec!["engine and reference disagree".to_owned()];
         for verdict in [RunVerdict::Clean, RunVerdict::Damaged, RunVerdict::Incomplete] {
-            assert_eq!(exit_code(verdict, &fault), 4);
+            assert_eq!(exit_code(verdict, false, &fault), 4);
+            assert_eq!(exit_code(verdict, true, &fault), 4);
         }
-        assert_eq!(exit_code(RunVerdict::Clean, &[]), 0);
-        assert_eq!(exit_code(RunVerdict::Damaged, &[]), 1);
-        assert_eq!(exit_code(RunVerdict::Incomplete, &[]), 3);
+        assert_eq!(exit_code(RunVerdict::Clean, false, &[]), 0);
+        assert_eq!(exit_code(RunVerdict::Damaged, false, &[]), 1);
+        assert_eq!(exit_code(RunVerdict::Incomplete, false, &[]), 3);
+    }
+
+    #[test]
+    fn a_scan_that_was_stopped_is_incomplete_also_if_it_found_suspects() {
+        for verdict in [RunVerdict::Damaged, RunVerdict::Incomplete] {
+            assert_eq!(exit_code(verdict, true, &[]), 3);
+        }
     }
 }

@@ -106,7 +106,7 @@ impl<'a> Worker<'a> {
             self.waiting[device].push_back(Task::Batch(batch));
             self.begin_waiting_of(device);
         } else {
-            self.with_source(batch.file, batch.range, |view, _| view.scrub_hole(batch.range));
+            self.with_source(batch.file, |view, _| view.scrub_hole(batch.range));
         }
         true
     }
@@ -140,7 +140,7 @@ impl<'a> Worker<'a> {
             return false;
         }
         let (file, range) = (batch.file, batch.range);
-        let mapped = self.with_source(file, range, |view, memory| view.scrub_mapped(range, memory));
+        let mapped = self.with_source(file, |view, memory| view.scrub_mapped(range, memory));
         if mapped == Some(false) {
             let whole = range.pages;
             let pages_max = if self.may_queue(file) { READ_PAGES_MAX } else { whole };
@@ -184,7 +184,6 @@ impl<'a> Worker<'a> {
     /// Queues a read, or reads and waits where nothing can be queued.
     fn begin_read(&mut self, device: usize, file: usize, range: PageRange) -> bool {
         let Some(source) = self.shared.files[file].source(self.shared.settings.open) else {
-            self.shared.files[file].done_with(range.pages);
             return true;
         };
         let direct = source.direct().filter(|_| range.pages <= READ_PAGES_MAX).cloned();
@@ -214,14 +213,10 @@ impl<'a> Worker<'a> {
     fn with_source<T>(
         &mut self,
         file: usize,
-        range: PageRange,
         work: impl FnOnce(&mut View<'_>, &mut Memory) -> T,
     ) -> Option<T> {
         let scanned = &self.shared.files[file];
-        let Some(source) = scanned.source(self.shared.settings.open) else {
-            scanned.done_with(range.pages);
-            return None;
-        };
+        let source = scanned.source(self.shared.settings.open)?;
         Some(work(&mut View::new(scanned, &*source, self.shared), &mut self.memory))
     }
 
@@ -274,10 +269,10 @@ impl<'a> Worker<'a> {
         match error {
             // The end of the file or of the device's patience: reading on from there will tell.
             ReadError::Ended => {
-                self.with_source(file, range, |view, memory| view.scrub_lent(range, memory));
+                self.with_source(file, |view, memory| view.scrub_lent(range, memory));
             }
             ReadError::Os { .. } if error.is_refusal() => {
-                self.with_source(file, range, |view, _| view.refuse_direct());
+                self.with_source(file, |view, _| view.refuse_direct());
                 self.waiting[device].push_front(Task::Read(file, range));
             }
             ReadError::Os { .. } if range.pages > 1 => {
@@ -291,7 +286,7 @@ impl<'a> Worker<'a> {
             }
             ReadError::Os { .. } => {
                 let page = range.first;
-                self.with_source(file, range, |view, _| view.scrub_failed_page(page, error));
+                self.with_source(file, |view, _| view.scrub_failed_page(page, error));
             }
         }
     }

@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod fuse;
+pub mod stopped;
 
 use serde_json::Value;
 use std::ffi::OsStr;

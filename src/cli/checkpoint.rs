@@ -1,0 +1,152 @@
+//! `pagescrub scan --checkpoint FILE [--resume]`: when a checkpoint is refused, gone on from, and
+//! removed.
+
+use super::exit::Failure;
+use pagescrub::discover::Discovery;
+use pagescrub::discover::paths::promises_pages;
+use pagescrub::report::escape::terminal as safe;
+use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing, check_writable, is_checkpoint};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Interrupting a scan and going on.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Write the scan's progress into FILE every few seconds, so that it can go on after an
+    /// interruption; removed when the scan has ended by itself
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// Go on from the checkpoint; from the beginning, if there is none
+    #[arg(long, requires = "file")]
+    resume: bool,
+
+    /// Seconds from one checkpoint to the next, at least
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, hide = true)]
+    checkpoint_interval: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|s| !s.is_zero()).ok_or_else(|| "must be a number above 0".to_owned())
+}
+
+impl Options {
+    /// Refuses what would lose something, before anything is written or scanned.
+    pub(crate) fn check(&self, outputs: &[PathBuf]) -> Result<(), Failure> {
+        let Some(path) = &self.file else { return Ok(()) };
+        let shown = path.display();
+        if outputs.iter().any(|output| place(output) == place(path)) {
+            return Err(Failure::usage(format!("--checkpoint {shown} is one of the outputs")));
+        }
+        if promises_pages(path) {
+            let why = "is named like a data file: give another name";
+            return Err(Failure::usage(format!("--checkpoint {shown} {why}")));
+        }
+        match is_checkpoint(path) {
+            Ok(true) if self.resume => {}
+            Ok(true) => {
+                let next = "add --resume to go on from it, or delete it to start anew";
+                return Err(Failure::usage(format!("the checkpoint {shown} exists: {next}")));
+            }
+            Ok(false) => {
+                let why = "exists and is no checkpoint: give another name";
+                return Err(Failure::usage(format!("--checkpoint {shown} {why}")));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unusable(path, &error)),
+        }
+        check_writable(path).map_err(|error| unusable(path, &error))
+    }
+
+    /// The checkpoint to go on from, if one is asked for and exists.
+    pub(crate) fn resume(&self, discovery: &Discovery) -> Result<Option<Checkpoint>, Failure> {
+        let Some(path) = self.file.as_ref().filter(|_| self.resume) else { return Ok(None) };
+        if fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            let path = path.display().to_string();
+            anstream::eprintln!("pagescrub: no checkpoint {}: starting anew", safe(&path));
+            return Ok(None);
+        }
+        Checkpoint::read(path, discovery).map(Some).map_err(Failure::work)
+    }
+
+    /// How a scan writes checkpoints, if it does.
+    pub(crate) fn writing<'a>(
+        &'a self,
+        resume: Option<&'a Checkpoint>,
+        failed: &'a (dyn Fn(&io::Error) + Sync),
+    ) -> Option<Checkpointing<'a>> {
+        let path = self.file.as_deref()?;
+        Some(Checkpointing { path, interval: self.checkpoint_interval, resume, failed })
+    }
+
+    /// Says that no checkpoint can be written; the scan goes on.
+    pub(crate) fn tell_failed(&self, error: &io::Error) {
+        let path = self.file.as_deref().unwrap_or(Path::new("")).display().to_string();
+        let what = "the scan goes on, but what it does from here on may be lost if it is stopped";
+        anstream::eprintln!("pagescrub: cannot write checkpoint {}: {error}; {what}", safe(&path));
+    }
+
+    /// A checkpoint inside a directory that is scanned is no file that was skipped.
+    pub(crate) fn forget_in(&self, discovery: &mut Discovery) {
+        if let Some(path) = &self.file {
+            let checkpoint = place(path);
+            let is_other = |found: &PathBuf| {
+                found.file_name() != path.file_name() || place(found) != checkpoint
+            };
+            discovery.skipped.retain(is_other);
+        }
+    }
+
+    /// Removes the checkpoint of a scan that has ended and whose report is written.
+    pub(crate) fn remove(&self) {
+        let Some(path) = &self.file else { return };
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let path = path.display().to_string();
+                let next = "delete it, there is nothing to go on with";
+                let path = safe(&path);
+                anstream::eprintln!("pagescrub: cannot remove checkpoint {path}: {error}; {next}");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::work(format!("cannot write checkpoint {}: {error}", path.display()))
+}
+
+/// The same for two paths to one file, whether it exists or not.
+fn place(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).unwrap_or_default();
+    let unresolved = || path.file_name().map(|name| parent.join(name)).unwrap_or_default();
+    fs::canonicalize(path).unwrap_or_else(|_| unresolved())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_a_time_above_nothing() {
+        assert_eq!(seconds("0.05").unwrap(), Duration::from_millis(50));
+        for text in ["0", "-1", "", "x", "NaN", "inf", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_the_same_before_and_after_the_file_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let (straight, detour) = (folder.path().join("a"), folder.path().join("./b/../a"));
+        fs::create_dir(folder.path().join("b")).unwrap();
+        let before = place(&straight);
+        assert_eq!(before, place(&detour));
+        fs::write(&straight, "").unwrap();
+        assert_eq!([place(&straight), place(&detour)], [before.clone(), before]);
+    }
+}

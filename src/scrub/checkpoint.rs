@@ -1,0 +1,255 @@
+//! What a scan has found so far, so that it can be stopped and go on later: its counts <-> a file,
+//! and the reasons for which a scan does not go on from one.
+
+mod stored;
+mod writer;
+
+pub use stored::{check_writable, is_checkpoint};
+pub(super) use writer::while_checkpointing;
+
+use super::file::{FileScan, FileTally};
+use super::{Shared, lock};
+use crate::consolidate::rank::Finding;
+use crate::consolidate::throughput::{StageLatencies, Timeline};
+use crate::discover::paths::FileIdentity;
+use crate::discover::{DataFile, Discovery};
+use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// That and how a scan writes checkpoints.
+pub struct Checkpointing<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Time from one to the next, at least; longer where writing takes long.
+    pub interval: Duration,
+    /// What to go on from; read for the same files.
+    pub resume: Option<&'a Checkpoint>,
+    /// Told of the first one that could not be written. The scan goes on.
+    pub failed: &'a (dyn Fn(&io::Error) + Sync),
+}
+
+/// A scan so far.
+#[derive(Serialize, Deserialize)]
+pub struct Checkpoint {
+    pub(super) history: History,
+    files: Vec<FileState>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) latencies: StageLatencies,
+    pub(super) timeline: Timeline,
+    pub(super) host_findings: Vec<String>,
+}
+
+/// A scan's name, and its time over all interruptions.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct History {
+    pub(super) id: String,
+    pub(super) started_at: String,
+    /// Before this process took over.
+    pub(super) elapsed: Duration,
+    /// How often it was resumed.
+    pub(super) resumed: u64,
+}
+
+/// A file as it was, and what was counted of it.
+#[derive(Serialize, Deserialize)]
+struct FileState {
+    /// As reported; what is not UTF-8 is told apart by `identity`.
+    path: String,
+    identity: FileIdentity,
+    bytes: u64,
+    modified: Option<String>,
+    tally: FileTally,
+}
+
+/// Why a scan cannot go on from a checkpoint.
+#[derive(Debug)]
+pub struct Refused {
+    path: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Unreadable(io::Error),
+    Foreign,
+    OtherVersion(String),
+    Damaged(String),
+    OtherFiles(String),
+    Changed(String),
+}
+
+impl Checkpoint {
+    /// Reads the checkpoint at `path` for a scan of `discovery`. Refused if it is not whole, or
+    /// if a file is not what it was.
+    pub fn read(path: &Path, discovery: &Discovery) -> Result<Self, Refused> {
+        let read = stored::read(path).and_then(|checkpoint: Self| {
+            checkpoint.check_files(&discovery.files)?;
+            checkpoint.check_counts(&Plan::new(&discovery.files, BATCH_PAGES_DEFAULT))?;
+            Ok(checkpoint)
+        });
+        read.map_err(|why| Refused { path: path.to_owned(), why })
+    }
+
+    /// What `shared` has counted, between two batches.
+    fn of(shared: &Shared<'_>, discovery: &Discovery) -> Self {
+        let between_batches = shared.commit.between_batches();
+        let history = History { elapsed: shared.elapsed(), ..shared.history.clone() };
+        let files = shared.files.iter().zip(&discovery.files).map(FileState::of).collect();
+        let findings = lock(&shared.findings).clone();
+        let latencies = lock(&shared.latencies).clone();
+        let timeline = lock(&shared.timeline).clone();
+        let host_findings = lock(&shared.host_findings).clone();
+        drop(between_batches);
+        let findings = findings.ranked();
+        Self { history, files, findings, latencies, timeline, host_findings }
+    }
+
+    /// What was counted of the file at `index`.
+    pub(super) fn tally(&self, index: usize) -> FileTally {
+        self.files[index].tally.clone()
+    }
+
+    fn check_files(&self, now: &[DataFile]) -> Result<(), Why> {
+        for (then, now) in self.files.iter().zip(now) {
+            let path = now.path.to_string_lossy();
+            if then.path != path {
+                let first = path.as_ref().min(&then.path);
+                let word = if first == path { "was not" } else { "was" };
+                return Err(Why::OtherFiles(format!("{first} {word} among them")));
+            }
+            if let Some(what) = then.difference(now) {
+                return Err(Why::Changed(format!("{path} {what}")));
+            }
+        }
+        let (then, now) = (self.files.len(), now.len());
+        if now != then {
+            return Err(Why::OtherFiles(format!("there were {then} and are {now}")));
+        }
+        Ok(())
+    }
+
+    /// Counts that do not add up would be a panic later.
+    fn check_counts(&self, plan: &Plan) -> Result<(), Why> {
+        for (index, (file, planned)) in self.files.iter().zip(&plan.files).enumerate() {
+            if file.tally.coverage.pages_planned != planned.promised_pages() {
+                let what = "says that it has another number of pages than it said then";
+                return Err(Why::Changed(format!("{} {what}", file.path)));
+            }
+            if !file.tally.is_plausible(index, planned) {
+                return Err(damaged(format!("its counts of {} do not add up", file.path)));
+            }
+        }
+        let suspects: u64 = self.files.iter().map(|file| file.tally.coverage.suspect).sum();
+        let of_no_file = |finding: &Finding| finding.file >= self.files.len();
+        if self.findings.len() as u64 > suspects || self.findings.iter().any(of_no_file) {
+            return Err(damaged("its suspects do not add up"));
+        }
+        let is_plausible = self.timeline.is_plausible();
+        is_plausible.then_some(()).ok_or_else(|| damaged("its timeline is none"))
+    }
+}
+
+impl History {
+    /// Of a scan that begins now.
+    pub(super) fn new() -> Self {
+        let now = jiff::Timestamp::now();
+        Self {
+            id: format!("{}-{:x}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id()),
+            started_at: now.to_string(),
+            elapsed: Duration::ZERO,
+            resumed: 0,
+        }
+    }
+
+    /// Of a scan that is resumed now.
+    pub(super) fn resumed(&self) -> Self {
+        Self { resumed: self.resumed.saturating_add(1), ..self.clone() }
+    }
+}
+
+impl FileState {
+    fn of((scan, file): (&FileScan<'_>, &DataFile)) -> Self {
+        Self {
+            path: file.path.to_string_lossy().into_owned(),
+            identity: file.identity.clone(),
+            bytes: file.bytes,
+            modified: modified(file),
+            tally: lock(&scan.tally).clone(),
+        }
+    }
+
+    /// What makes the file another one than it was.
+    fn difference(&self, now: &DataFile) -> Option<String> {
+        let (then, modified) = (self.modified.as_deref(), modified(now));
+        if self.identity != now.identity {
+            Some("is another file now, or its volume was mounted anew".to_owned())
+        } else if self.bytes != now.bytes {
+            Some(format!("had {} bytes and has {} now", self.bytes, now.bytes))
+        } else if then != modified.as_deref() {
+            let [then, now] = [then, modified.as_deref()].map(|time| time.unwrap_or("no time"));
+            Some(format!("was last written to at {then} and is now at {now}"))
+        } else {
+            None
+        }
+    }
+}
+
+/// When `file` was last written to: UTC, to the nanosecond.
+fn modified(file: &DataFile) -> Option<String> {
+    jiff::Timestamp::try_from(file.modified?).ok().map(|time| time.to_string())
+}
+
+impl FileTally {
+    /// False for counts that no scan of `planned` can have come to.
+    fn is_plausible(&self, index: usize, planned: &PlannedFile) -> bool {
+        self.done.end() <= planned.pages
+            && self.coverage.is_plausible(u64::from(self.done.pages()))
+            && self.flagless_pages <= self.coverage.unprotected
+            && self.flagless.len() as u64 <= self.flagless_pages
+            && self.flagless.iter().all(|finding| finding.file == index)
+    }
+}
+
+fn damaged(what: impl Into<String>) -> Why {
+    Why::Damaged(what.into())
+}
+
+impl From<io::Error> for Why {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        write!(f, "cannot go on from {path}: ")?;
+        match &self.why {
+            Why::Unreadable(error) => return write!(f, "it cannot be read: {error}"),
+            Why::Foreign => return f.write_str("it is no checkpoint; give the file another name"),
+            Why::OtherVersion(by) => {
+                let this = env!("CARGO_PKG_VERSION");
+                write!(f, "{by} wrote it and this is {this}; go on with that version")
+            }
+            Why::Damaged(what) => write!(f, "it is damaged ({what})"),
+            Why::OtherFiles(what) => {
+                write!(f, "it belongs to a scan of other files: {what}; give the same paths")
+            }
+            Why::Changed(what) => {
+                write!(f, "{what}: what was verified of it may not be true any more")
+            }
+        }?;
+        let or = if matches!(self.why, Why::OtherVersion(_) | Why::OtherFiles(_)) {
+            ", or"
+        } else {
+            ";"
+        };
+        write!(f, "{or} delete {path} to start anew")
+    }
+}

@@ -1,0 +1,96 @@
+//! Adds a batch to the counts: wholly or not at all, as a checkpoint must see it.
+
+use super::file::FileScan;
+use super::{HOST_FINDINGS_MAX, Shared, lock};
+use crate::consolidate::rank::Finding;
+use crate::consolidate::tally::Coverage;
+use crate::page::address::PageRange;
+use crate::read::Way;
+use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
+
+/// What one batch adds to the counts.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) coverage: Coverage,
+    pub(super) findings: Vec<Finding>,
+    pub(super) flagless: Vec<Finding>,
+    pub(super) host_findings: Vec<String>,
+    /// The file ended before one of the pages.
+    pub(super) has_shrunk: bool,
+    /// A read of several pages failed.
+    pub(super) failed_reads: bool,
+    /// A page failed by itself, at least at the first try.
+    pub(super) failed_pages: bool,
+    /// `None` for a hole, which is not read.
+    pub(super) took: Option<Took>,
+}
+
+/// How long the stages of a batch took.
+#[derive(Clone, Copy)]
+pub(super) struct Took {
+    pub(super) read: Duration,
+    pub(super) way: Way,
+    pub(super) verify: Duration,
+}
+
+/// Held shared while a batch is added, and alone while everything is written down. Nothing slow
+/// is done under it.
+#[derive(Default)]
+pub(super) struct CommitLock(RwLock<()>);
+
+impl CommitLock {
+    /// Waits until no batch is half added, and keeps it so.
+    pub(super) fn between_batches(&self) -> RwLockWriteGuard<'_, ()> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared<'_> {
+    /// The pages of `range` are done and came out as `settled`.
+    pub(super) fn commit(&self, file: &FileScan<'_>, range: PageRange, settled: Settled) {
+        let _adding = self.commit.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(took) = settled.took {
+            self.record(file, took, settled.coverage.bytes_read);
+            self.bytes_by_way[took.way as usize].fetch_add(range.bytes(), Ordering::Relaxed);
+            self.progress.advance(range.bytes());
+        }
+        self.add_findings(settled.findings, settled.host_findings);
+        let mut tally = lock(&file.tally);
+        tally.coverage += &settled.coverage;
+        tally.add_flagless(settled.flagless);
+        tally.failed_reads |= settled.failed_reads;
+        tally.failed_pages |= settled.failed_pages;
+        if settled.has_shrunk {
+            tally.failure.get_or_insert_with(|| file.shrunk());
+        }
+        drop(tally);
+        file.done_with(range);
+    }
+
+    fn record(&self, file: &FileScan<'_>, took: Took, bytes_read: u64) {
+        lock(&self.latencies).record(took.read, took.verify);
+        lock(&self.timeline).add(self.elapsed(), bytes_read);
+        if let Some(latencies) = &mut lock(&file.tally).latencies {
+            latencies.record(took.read, took.verify);
+        }
+    }
+
+    fn add_findings(&self, found: Vec<Finding>, about_host: Vec<String>) {
+        if !found.is_empty() {
+            let count = found.len() as u64;
+            let mut findings = lock(&self.findings);
+            for finding in found {
+                findings.add(finding);
+            }
+            drop(findings);
+            self.progress.suspects(count);
+        }
+        if !about_host.is_empty() {
+            let mut host_findings = lock(&self.host_findings);
+            let room = HOST_FINDINGS_MAX.saturating_sub(host_findings.len());
+            host_findings.extend(about_host.into_iter().take(room));
+        }
+    }
+}
