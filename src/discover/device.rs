@@ -37,6 +37,11 @@ impl Device {
         return Self { id, ..Self::default() };
     }
 
+    /// True if both are parts of the same disks, or the same.
+    pub fn is_on_disks_of(&self, other: &Self) -> bool {
+        self.id == other.id || (!self.members.is_empty() && self.members == other.members)
+    }
+
     /// How many reads it can serve independently of each other: one per member, at least 1.
     pub fn queues(&self) -> u32 {
         u32::try_from(self.members.len()).unwrap_or(u32::MAX).max(1)

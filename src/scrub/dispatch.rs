@@ -1,4 +1,5 @@
-//! Who reads what next: a queue of batches for each device, shared by all threads.
+//! Who reads what next: a queue of batches for each device, shared by all threads. Partitions and
+//! volumes on the same disks are one device: they share its queue and its limits.
 //!
 //! A thread takes a batch from whichever device's turn it is and asks that device's throttle
 //! before each read. So a device that is slow, throttled or stuck holds up its own batches only.
@@ -7,6 +8,7 @@ use super::lock;
 use crate::discover::device::Device;
 use crate::plan::pace::{Pace, PaceSummary, Throttle, Turn};
 use crate::plan::{DeviceBatches, DoneRanges, ExtentBatch, Plan};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,22 +24,29 @@ pub(super) struct Dispatch<'a> {
 
 struct DeviceQueue<'a> {
     device: Device,
-    batches: Mutex<DeviceBatches<'a>>,
+    /// The batches of each volume on the device.
+    volumes: Mutex<VecDeque<DeviceBatches<'a>>>,
     throttle: Throttle,
     in_flight: Mutex<u32>,
 }
 
 impl<'a> Dispatch<'a> {
+    /// `done` is left out; it is given by file.
     pub(super) fn new(plan: &'a Plan, done: &[DoneRanges], pace: &Pace) -> Self {
-        let queues: Vec<_> = plan
-            .queues_left(done)
-            .into_iter()
-            .map(|batches| DeviceQueue::new(batches, pace))
-            .collect();
-        let queue_of = |device| queues.iter().position(|queue| queue.device.id == device);
+        let mut queues: Vec<DeviceQueue<'a>> = Vec::new();
+        let mut queue_of_device = BTreeMap::new();
+        for batches in plan.queues_left(done) {
+            let device = Device::of(batches.device());
+            let shared = queues.iter().position(|queue| queue.device.is_on_disks_of(&device));
+            queue_of_device.insert(batches.device(), shared.unwrap_or(queues.len()));
+            match shared {
+                Some(queue) => lock(&queues[queue].volumes).push_back(batches),
+                None => queues.push(DeviceQueue::new(device, batches, pace)),
+            }
+        }
         // A file without pages, or with none left, is in no queue and is never asked about.
-        let of_files = plan.files.iter().map(|file| queue_of(file.device).unwrap_or_default());
-        let queue_of_file = of_files.collect();
+        let queue_of = |device| queue_of_device.get(device).copied().unwrap_or_default();
+        let queue_of_file = plan.files.iter().map(|file| queue_of(&file.device)).collect();
         Self { queues, queue_of_file, turns: AtomicUsize::new(0) }
     }
 
@@ -62,7 +71,7 @@ impl<'a> Dispatch<'a> {
         let in_turn = || (0..count).map(|i| (turn + i) % count).filter(|&i| may_serve(i));
         let is_far = |i: &usize| node.is_some() && self.queues[*i].device.numa_node != node;
         let near = in_turn().filter(|i| !is_far(i));
-        near.chain(in_turn().filter(is_far)).find_map(|i| lock(&self.queues[i].batches).next())
+        near.chain(in_turn().filter(is_far)).find_map(|i| self.queues[i].next())
     }
 
     /// How long `bytes` of `device` have to wait for the rate that was asked for; nothing means
@@ -99,9 +108,75 @@ impl<'a> Dispatch<'a> {
 }
 
 impl<'a> DeviceQueue<'a> {
-    fn new(batches: DeviceBatches<'a>, pace: &Pace) -> Self {
-        let device = Device::of(batches.device());
+    fn new(device: Device, batches: DeviceBatches<'a>, pace: &Pace) -> Self {
         let throttle = Throttle::new(pace, &device);
-        Self { device, batches: Mutex::new(batches), throttle, in_flight: Mutex::new(0) }
+        let volumes = Mutex::new(VecDeque::from([batches]));
+        Self { device, volumes, throttle, in_flight: Mutex::new(0) }
+    }
+
+    /// One volume after another, so that heads do not travel between them.
+    fn next(&self) -> Option<ExtentBatch> {
+        let mut volumes = lock(&self.volumes);
+        loop {
+            if let Some(batch) = volumes.front_mut()?.next() {
+                return Some(batch);
+            }
+            volumes.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::FileKind;
+    use crate::page::address::{FileId, PageRange};
+    use crate::plan::PlannedFile;
+
+    fn file(device: u64) -> PlannedFile {
+        PlannedFile {
+            path: format!("/{device}").into(),
+            device,
+            file_id: FileId(1),
+            kind: FileKind::Data,
+            pages: 128,
+            missing_pages: 0,
+            tail_bytes: 0,
+            stored: vec![PageRange::between(0, 128)],
+        }
+    }
+
+    /// Devices that the kernel does not know, so that each is its own.
+    fn plan() -> Plan {
+        Plan { batch_pages: 64, files: vec![file(1), file(2)] }
+    }
+
+    #[test]
+    fn devices_take_turns_and_one_that_may_not_serve_is_passed_over() {
+        let plan = plan();
+        let dispatch = Dispatch::new(&plan, &[], &Pace::default());
+        assert_eq!(dispatch.devices(), 2);
+        let first = dispatch.take(None, |_| true).unwrap();
+        let second = dispatch.take(None, |_| true).unwrap();
+        assert_ne!(first.file, second.file);
+        let rest: Vec<_> =
+            std::iter::from_fn(|| dispatch.take(None, |device| device == 1)).collect();
+        assert_eq!(rest.len(), 1);
+        assert!(rest.iter().all(|batch| dispatch.device_of(batch.file) == 1));
+        assert!(dispatch.take(None, |_| true).is_some());
+        assert!(dispatch.take(None, |_| true).is_none());
+    }
+
+    #[test]
+    fn no_more_reads_begin_than_the_device_takes() {
+        let plan = plan();
+        let pace = Pace { queue_depth: 2, ..Pace::default() };
+        let dispatch = Dispatch::new(&plan, &[], &pace);
+        assert_eq!(dispatch.depth(), 4);
+        assert_eq!([dispatch.begin(0), dispatch.begin(0)], [Turn::Now; 2]);
+        assert_eq!(dispatch.begin(0), Turn::WhenOneReturns);
+        assert_eq!(dispatch.begin(1), Turn::Now);
+        dispatch.returned(0, Duration::from_millis(1));
+        assert_eq!(dispatch.begin(0), Turn::Now);
     }
 }

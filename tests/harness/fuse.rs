@@ -37,6 +37,9 @@ pub enum Caching {
     PageCache,
     /// Each goes to the disk as it is; the file cannot be mapped.
     Direct,
+    /// Reads go past the page cache, and the kernel is not told that several may wait at a time, as
+    /// by many file systems: it then waits where a queued read is submitted.
+    DirectInTurn,
 }
 
 /// What the disk does.
@@ -202,9 +205,9 @@ struct Served(Arc<Disk>);
 
 impl Filesystem for Served {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        // Without the first, the kernel lets a queued read wait where it is submitted, and all
-        // reads behind it. Where a kernel lacks it, the tests say so.
-        let _ = config.add_capabilities(InitFlags::FUSE_ASYNC_DIO);
+        if self.0.caching != Caching::DirectInTurn {
+            let _ = config.add_capabilities(InitFlags::FUSE_ASYNC_DIO);
+        }
         let _ = config.set_max_background(UNANSWERED_MAX);
         Ok(())
     }
@@ -224,7 +227,7 @@ impl Filesystem for Served {
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let flags = match self.0.caching {
             Caching::PageCache => FopenFlags::empty(),
-            Caching::Direct => FopenFlags::FOPEN_DIRECT_IO,
+            Caching::Direct | Caching::DirectInTurn => FopenFlags::FOPEN_DIRECT_IO,
         };
         reply.opened(FileHandle(0), flags);
     }

@@ -108,6 +108,9 @@ fn two_partitions_of_one_disk_are_one_member() {
     sysfs.write(second.join("partition"), "2\n");
     sysfs.array("md0", MD, 0, &[first, second]);
     assert_eq!(sysfs.device(MD, 0).members, ["nvme0n1"]);
+    let [first, second, array] = [(NVME, 1), (NVME, 100), (MD, 0)].map(|(a, b)| sysfs.device(a, b));
+    assert!(first.is_on_disks_of(&second) && array.is_on_disks_of(&first));
+    assert!(!Device::default().is_on_disks_of(&first));
 }
 
 #[test]

@@ -105,8 +105,9 @@ mod ring {
     use super::{BufferMemory, Finished, READ_PAGES_MAX, ReadError};
     use crate::page::address::PageRange;
     use crate::page::{PAGE_BYTES, Page};
+    use io_uring::squeue::{self, Flags};
     use io_uring::types::{Fd, Fixed, SubmitArgs, Timespec};
-    use io_uring::{IoUring, opcode, squeue};
+    use io_uring::{IoUring, opcode};
     use memmap2::{Advice, MmapMut, MmapOptions};
     use rustix::io::Errno;
     use std::collections::VecDeque;
@@ -235,7 +236,9 @@ mod ring {
                 (false, Some(file)) => opcode::Read::new(file, to, bytes).offset(offset).build(),
                 (false, None) => opcode::Read::new(fd, to, bytes).offset(offset).build(),
             };
-            entry.user_data(slot as u64)
+            // A thread of the kernel's own waits where this one would have to.
+            let flags = if file.may_block() { Flags::ASYNC } else { Flags::empty() };
+            entry.user_data(slot as u64).flags(flags)
         }
 
         #[allow(unsafe_code)]
