@@ -141,7 +141,9 @@ impl PageSource for Lender {
     ) -> Result<(), ReadError> {
         let pages = self.pages(range.first, range.pages as usize)?;
         let firsts = (range.first.0..).step_by(PIECE_PAGES);
-        firsts.zip(pages.chunks(PIECE_PAGES)).for_each(|(first, piece)| visit(PageId(first), piece));
+        firsts
+            .zip(pages.chunks(PIECE_PAGES))
+            .for_each(|(first, piece)| visit(PageId(first), piece));
         Ok(())
     }
 }

@@ -91,7 +91,8 @@ pub(super) fn threads(
         let mut reading = Variant::new(limit.clone(), Limit::Itself, measure);
         let engine = Engine::with_order(fastest.sum.0, fastest.sum.1);
         let name = with_threads(&sum_name, threads);
-        let measure = move || time_summing(image, &engine, threads, &engine.kernel_names().join(" "));
+        let measure =
+            move || time_summing(image, &engine, threads, &engine.kernel_names().join(" "));
         let mut summing = Variant::new(name, Limit::Row(limit), measure);
         if threads > 1 {
             reading.one_thread = Some(with_threads(&read_name, 1));

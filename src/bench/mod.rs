@@ -88,11 +88,7 @@ pub fn run(settings: &Settings<'_>) -> Result<BenchReport, BenchError> {
 }
 
 /// The image is given back before files are measured: the page cache needs the room.
-fn in_memory(
-    bytes: u64,
-    threads: usize,
-    rounds: &Rounds<'_>,
-) -> Result<Vec<Section>, BenchError> {
+fn in_memory(bytes: u64, threads: usize, rounds: &Rounds<'_>) -> Result<Vec<Section>, BenchError> {
     (rounds.progress)("memory: filling it with pages");
     let image = Image::new(bytes)?;
     let kernels = memory::kernels(&image, rounds)?;

@@ -1,8 +1,8 @@
 //! Measuring in turn: every row once per round, so that what drifts drifts for all.
 
+use super::BenchError;
 use super::machine::{cpu_seconds, page_cache_bytes};
 use super::report::{Comparison, Row, Section, Spread};
-use super::BenchError;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -44,7 +44,8 @@ pub(super) fn watching_the_cache(
     let before = page_cache_bytes();
     let sample = measure()?;
     let growth = page_cache_bytes().zip(before);
-    let page_cache_growth_bytes = growth.map(|(after, before)| after.cast_signed() - before.cast_signed());
+    let page_cache_growth_bytes =
+        growth.map(|(after, before)| after.cast_signed() - before.cast_signed());
     Ok(Sample { page_cache_growth_bytes, ..sample })
 }
 
@@ -89,7 +90,10 @@ impl Rounds<'_> {
         let mut samples = vec![Vec::new(); variants.len()];
         for round in 0..=self.count {
             for (variant, samples) in variants.iter_mut().zip(&mut samples) {
-                (self.progress)(&format!("{name}, round {round} of {}: {}", self.count, variant.name));
+                (self.progress)(&format!(
+                    "{name}, round {round} of {}: {}",
+                    self.count, variant.name
+                ));
                 let sample = (variant.measure)()?;
                 if round > 0 {
                     samples.push(sample);
@@ -147,7 +151,11 @@ mod tests {
             let mut speeds = [1.0].into_iter().chain(speeds);
             move || {
                 let gb_per_second = speeds.next().unwrap_or_default();
-                Ok(Sample { gb_per_second, cpu_seconds_per_gib: None, page_cache_growth_bytes: None })
+                Ok(Sample {
+                    gb_per_second,
+                    cpu_seconds_per_gib: None,
+                    page_cache_growth_bytes: None,
+                })
             }
         };
         let variants = vec![

@@ -36,9 +36,8 @@ pub fn write(report: &BenchReport, look: Look, out: &mut dyn Write) -> io::Resul
 
 /// The last line: stable words for scripts; the share of its limit that each section reached.
 pub fn result_line(report: &BenchReport) -> String {
-    let ratio = |verdict: &super::report::Verdict| {
-        format!(" {}={:.2}", verdict.section, verdict.ratio)
-    };
+    let ratio =
+        |verdict: &super::report::Verdict| format!(" {}={:.2}", verdict.section, verdict.ratio);
     let bound = report.verdicts.last().map_or("none", |verdict| verdict.bound.name());
     let ratios: String = report.verdicts.iter().map(ratio).collect();
     format!("RESULT verdict={bound}{ratios}")

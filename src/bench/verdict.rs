@@ -24,7 +24,9 @@ fn kernels(section: &Section) -> Option<Verdict> {
     let limit = best.of_limit.as_ref()?;
     let (name, ratio) = (&best.name, limit.ratio.median);
     let text = match bound_by(Bound::Memory, ratio) {
-        Bound::Compute => format!("one thread ({name}) reaches {ratio:.2} of merely reading memory"),
+        Bound::Compute => {
+            format!("one thread ({name}) reaches {ratio:.2} of merely reading memory")
+        }
         _ => format!("one thread ({name}) is as fast as merely reading memory ({ratio:.2})"),
     };
     Some(verdict(section, Bound::Memory, ratio, text))
@@ -44,7 +46,8 @@ fn threads(section: &Section) -> Option<Verdict> {
 fn diagnostics(section: &Section) -> Option<Verdict> {
     let scan = section.rows.iter().rfind(|row| !row.is_limit)?;
     let ratio = scan.of_limit.as_ref()?.ratio.median;
-    let text = format!("judging pages, counting and reporting keep {ratio:.2} of the checksum's speed");
+    let text =
+        format!("judging pages, counting and reporting keep {ratio:.2} of the checksum's speed");
     Some(verdict(section, Bound::Memory, ratio, text))
 }
 
@@ -56,7 +59,10 @@ fn storage(section: &Section) -> Option<Verdict> {
     let bound = if section.name == "hot" { Bound::Memory } else { Bound::Storage };
     let text = format!(
         "a scan reads at {:.2} GB/s, {:.2} of the fastest raw read ({}, {:.2} GB/s)",
-        scan.gb_per_second.median, ratio.median, without_read(limit), limit.gb_per_second.median
+        scan.gb_per_second.median,
+        ratio.median,
+        without_read(limit),
+        limit.gb_per_second.median
     );
     Some(verdict(section, bound, ratio.median, text))
 }

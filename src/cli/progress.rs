@@ -15,6 +15,12 @@ pub(crate) fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
+/// A line on stderr for work without a known end; hidden unless `visible` and stderr is a terminal.
+pub(crate) fn spinner(visible: bool) -> ProgressBar {
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    ProgressBar::with_draw_target(None, target)
+}
+
 /// A bar that moves with a scan.
 pub(crate) struct Bar {
     bar: ProgressBar,

@@ -1,9 +1,9 @@
 //! The engine table: every kernel with its name and whether this machine can run it. The best is
 //! chosen by default; each can be forced by name, and `cycle` rotates through all of them.
 
+use super::kernel;
 use super::order::PageOrder;
 use super::yardstick::{self, AccessOrder};
-use super::kernel;
 use crate::page::checksum::Checksum;
 use crate::page::{EXTENT_PAGES, Page};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -53,7 +53,7 @@ fn abreast<const N: usize, const PAGES: usize>(pages: &[Page; PAGES]) -> [Checks
     let mut sums = [zero::<N>(); PAGES];
     for sector in 0..PAGE_SECTORS {
         for (sum, page) in sums.iter_mut().zip(pages) {
-            *sum = xor(rotate_left_one(*sum), sector_xor::<N>(page, sector));
+            *sum = xor(rotate_left_one(*sum), sector_xor::<N>(sector_of(page, sector)));
         }
     }
     std::array::from_fn(|i| {
@@ -62,9 +62,13 @@ fn abreast<const N: usize, const PAGES: usize>(pages: &[Page; PAGES]) -> [Checks
 }
 
 #[inline(always)]
-fn sector_xor<const N: usize>(page: &Page, sector: usize) -> Lanes<N> {
-    let words = &page.words()[sector * SECTOR_WORDS..(sector + 1) * SECTOR_WORDS];
-    words.chunks_exact(N).fold(zero(), |sum, chunk| xor(sum, load(chunk)))
+fn sector_of(page: &Page, sector: usize) -> &[u32] {
+    &page.words()[sector * SECTOR_WORDS..(sector + 1) * SECTOR_WORDS]
+}
+
+#[inline(always)]
+pub(super) fn sector_xor<const N: usize>(sector: &[u32]) -> Lanes<N> {
+    sector.chunks_exact(N).fold(zero(), |sum, chunk| xor(sum, load(chunk)))
 }
 
 /// The plain reference, page by page; no order but its own.

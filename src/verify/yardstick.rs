@@ -1,13 +1,10 @@
 //! The yardstick of the kernels: memory that is read and not used, with the same instruction sets
 //! and in several orders. No kernel can be faster than the fastest of these, but for noise.
 
-use super::kernel::Lanewise;
-use super::lanes::{Lanes, fold, load, xor, zero};
+use super::kernel::{Lanewise, sector_xor};
+use super::lanes::{Lanes, fold, xor, zero};
 use crate::page::checksum::SECTOR_WORDS;
 use crate::page::{EXTENT_PAGES, PAGE_SECTORS, Page};
-
-/// Independent sums: two loads a cycle need two, out-of-order execution likes more.
-const SUMS: usize = 4;
 
 /// In which order a buffer is read, one sector of 512 bytes at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +21,7 @@ pub enum AccessOrder {
 
 impl AccessOrder {
     /// All orders.
-    pub const ALL: [Self; 4] =
-        [Self::Linear, Self::Streams8, Self::Streams16, Self::PagesAbreast];
+    pub const ALL: [Self; 4] = [Self::Linear, Self::Streams8, Self::Streams16, Self::PagesAbreast];
 
     /// Its name, for people.
     pub fn name(self) -> &'static str {
@@ -54,16 +50,13 @@ impl Sink for Plain {
     }
 }
 
-struct Sums<const N: usize>([Lanes<N>; SUMS]);
+struct Sums<const N: usize>(Lanes<N>);
 
 impl<const N: usize> Sink for Sums<N> {
     #[inline(always)]
     fn take(&mut self, sector: &Sector) {
-        for words in sector.chunks_exact(N * SUMS) {
-            for (i, sum) in self.0.iter_mut().enumerate() {
-                *sum = xor(*sum, load(&words[i * N..(i + 1) * N]));
-            }
-        }
+        // As the kernels do it: the compiler unrolls this, and an XOR a cycle outruns memory.
+        self.0 = xor(self.0, sector_xor(sector));
     }
 }
 
@@ -98,9 +91,9 @@ impl Lanewise for Read<'_> {
 
     #[inline(always)]
     fn run<const N: usize>(self) -> u32 {
-        let mut sums = Sums([zero::<N>(); SUMS]);
+        let mut sums = Sums(zero::<N>());
         in_order(self.pages, self.order, &mut sums);
-        sums.0.into_iter().fold(0, |all, sum| all ^ fold(sum))
+        fold(sums.0)
     }
 }
 
@@ -124,11 +117,7 @@ fn in_order(pages: &[Page], order: AccessOrder, sink: &mut impl Sink) {
 /// Shows `count` parts in turn and returns what is left over. A part has an odd number of sectors,
 /// so that the streams do not meet in the same sets of the cache.
 #[inline(always)]
-fn streams<'a>(
-    sectors: &'a [Sector],
-    count: usize,
-    sink: &mut impl Sink,
-) -> &'a [Sector] {
+fn streams<'a>(sectors: &'a [Sector], count: usize, sink: &mut impl Sink) -> &'a [Sector] {
     let Some(odd) = (sectors.len() / count).checked_sub(1).map(|n| n | 1) else { return sectors };
     let (parts, rest) = sectors.split_at(odd * count);
     for i in 0..odd {
@@ -162,7 +151,8 @@ mod tests {
     #[test]
     fn every_order_reads_every_word_once() {
         for count in [0, 1, 7, 8, 9, 16, 31, 64] {
-            let page = |i: usize| Page::new(&std::array::from_fn(|b| (b * b + 31 * i + b / 7) as u8));
+            let page =
+                |i: usize| Page::new(&std::array::from_fn(|b| (b * b + 31 * i + b / 7) as u8));
             let pages: Vec<Page> = (0..count).map(page).collect();
             let all = pages.iter().flat_map(|page| page.words()).fold(0, |sum, word| sum ^ word);
             for kernel in supported() {
