@@ -36,7 +36,7 @@ svg { background: #ffffff; font-family: system-ui, sans-serif }
   svg { background: #14171a }
   [fill='#1B1F24'] { fill: #e8eaed }
   [fill='#5F6B7A'] { fill: #9aa5b1 }
-  [stroke='#5F6B7A'] { stroke: #9aa5b1 }
+  [stroke='#1B1F24'] { stroke: #e8eaed }
   [fill='#B8C2CC'] { fill: #4a5460 }
   [fill='#2B6CB0'] { fill: #63a4e8 }
   [stroke='#C2410C'] { stroke: #ff9d5c }
@@ -117,14 +117,14 @@ fn draw(report: &BenchReport, canvas: &Canvas<'_>) -> Drawn {
 }
 
 fn legend(canvas: &Canvas<'_>, y: i32) -> Drawn {
-    let entries = [(OWN_BAR, "pagescrub"), (LIMIT_BAR, "bytes only read: a limit")];
+    let entries = [(OWN_BAR, "pagescrub"), (LIMIT_BAR, "a limit: less, or nothing, done")];
     let mut x = MARGIN;
     for (colour, words) in entries {
         bar(canvas, x, x + 18, y, colour)?;
         label(canvas, words, (x + 26, y), FONT_SIZE, INK)?;
         x += 126;
     }
-    x += 80;
+    x += 120;
     limit_line(canvas, x, y)?;
     label(canvas, "the limit of a bar, and the share of it", (x + 10, y), FONT_SIZE, INK)
 }
@@ -161,7 +161,7 @@ fn draw_row(
     let colour = if row.is_limit { LIMIT_BAR } else { OWN_BAR };
     bar(canvas, BARS_LEFT, x(speed.median), y, colour)?;
     let whisker = vec![(x(speed.min), y), (x(speed.max), y)];
-    canvas.draw(&PathElement::new(whisker, FAINT.stroke_width(1)))?;
+    canvas.draw(&PathElement::new(whisker, INK.stroke_width(1)))?;
     let mut value = format!("{:.2} GB/s", speed.median);
     if let Some(comparison) = &row.of_limit {
         value += &format!(", {:.2} of its limit", comparison.ratio.median);
