@@ -6,7 +6,9 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::discover::discover;
-use pagescrub::drill::{Fault, Injection, Recipe, Target, generate, inject};
+use pagescrub::drill::{
+    Expected, Fault, InjectedFault, Injection, Recipe, Target, generate, inject,
+};
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Settings, Silent, scrub};
@@ -22,8 +24,10 @@ fn pipeline(criterion: &mut Criterion) {
     generate(&path, Recipe::new(FILE_BYTES, 7), true, &|_| {}).expect("generated");
     let target = Target::Random(FAULTS);
     let injection = Injection { fault: Fault::BitFlip, target, seed: 7, force: false };
-    let key = inject(&path, injection).expect("damaged");
-    let expected = (key.faults.len() + key.side_effects.len()) as u64;
+    let key = inject(&path, &injection).expect("damaged");
+    let is_suspect = |fault: &&InjectedFault| fault.expected == Expected::Suspect;
+    let found = key.faults.iter().filter(is_suspect).count() + key.side_effects.len();
+    let expected = found as u64;
     let discovery = discover(&[path]);
     let engine = Engine::named("auto").expect("there is always an engine");
     let settings = Settings {

@@ -86,11 +86,11 @@ pub fn html(report: &BenchReport) -> Result<String, Box<dyn Error + Send + Sync>
 
 fn height(report: &BenchReport) -> i32 {
     let rows: usize = report.sections.iter().map(|section| section.rows.len()).sum();
-    let lines = report.verdicts.len() + report.notes.len();
-    TOP_HEIGHT
-        + HEADING_HEIGHT * (report.sections.len() as i32 + 1)
-        + ROW_HEIGHT * (rows + lines) as i32
-        + MARGIN
+    let lines = rows + report.verdicts.len() + report.notes.len();
+    let headings = report.sections.len() + 1;
+    let pixels =
+        |count: usize, each: i32| i32::try_from(count).unwrap_or(i32::from(i16::MAX)) * each;
+    TOP_HEIGHT + pixels(headings, HEADING_HEIGHT) + pixels(lines, ROW_HEIGHT) + MARGIN
 }
 
 fn draw(report: &BenchReport, canvas: &Canvas<'_>) -> Drawn {

@@ -40,7 +40,8 @@ fn meminfo(key: &str) -> Option<u64> {
 #[cfg(unix)]
 pub(super) fn cpu_seconds() -> Option<f64> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+    let seconds = u32::try_from(time.tv_sec).ok()?;
+    Some(f64::from(seconds) + time.tv_nsec as f64 / 1e9)
 }
 
 /// CPU time is only asked for where it can be had without `unsafe`.

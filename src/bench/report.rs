@@ -124,7 +124,7 @@ impl Spread {
             return Self::default();
         };
         let middle = values.len() / 2;
-        let median = (values[middle] + values[(values.len() - 1) / 2]) / 2.0;
+        let median = f64::midpoint(values[middle], values[(values.len() - 1) / 2]);
         Self { median, min, max }
     }
 }

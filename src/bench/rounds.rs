@@ -80,7 +80,7 @@ impl<'a> Variant<'a> {
 }
 
 impl Rounds<'_> {
-    /// Measures all `variants` in turn. A first round, not counted, warms caches and checks results.
+    /// Measures all `variants` in turn. A first round is not counted: it warms caches.
     pub(super) fn section(
         &self,
         name: &str,

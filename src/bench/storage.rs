@@ -66,14 +66,13 @@ pub(super) fn measure(
     let variants = readers().flat_map(|reader| job.pair(reader, || Ok(()))).collect();
     let title = format!("File in the page cache, {size}, {threads} threads");
     let mut sections = vec![rounds.section("hot", title, variants)?];
-    match why_never_cold(files) {
-        Some(why) => notes.push(format!("no cold reads: {why}")),
-        None => {
-            let drop_cache = || drop_from_cache(files);
-            let variants = readers().flat_map(|reader| job.pair(reader, drop_cache)).collect();
-            let title = format!("File from the device, {size}, {threads} threads");
-            sections.push(rounds.section("cold", title, variants)?);
-        }
+    if let Some(why) = why_never_cold(files) {
+        notes.push(format!("no cold reads: {why}"));
+    } else {
+        let drop_cache = || drop_from_cache(files);
+        let variants = readers().flat_map(|reader| job.pair(reader, drop_cache)).collect();
+        let title = format!("File from the device, {size}, {threads} threads");
+        sections.push(rounds.section("cold", title, variants)?);
     }
     notes.extend(job.found_damage());
     Ok(sections)
@@ -188,7 +187,8 @@ impl<'a> Job<'a> {
     }
 }
 
-/// How every word is read: with the registers and in the order of a scan. Found out once: to ask the CPU costs as much as to read many pages.
+/// How every word is read: with the registers and in the order of a scan. Found out once, because
+/// to ask the CPU what it is costs as much as to read many pages.
 #[derive(Clone, Copy)]
 struct Look {
     kernel: &'static Kernel,
@@ -246,11 +246,11 @@ fn verdicts_of(coverage: &Coverage) -> Verdicts {
 #[cfg(target_os = "linux")]
 fn why_never_cold(files: &Discovery) -> Option<&'static str> {
     const TMPFS: u64 = 0x0102_1994;
-    let is_memory = |path: &Path| {
+    let lies_in_memory = |path: &Path| {
         rustix::fs::statfs(path).is_ok_and(|system| system.f_type.cast_unsigned() == TMPFS)
     };
-    let in_memory = files.files.iter().any(|file| is_memory(&file.path));
-    in_memory.then_some("the file lies in memory (tmpfs)")
+    let any = files.files.iter().any(|file| lies_in_memory(&file.path));
+    any.then_some("the file lies in memory (tmpfs)")
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -154,7 +154,7 @@ mod tests {
             let page =
                 |i: usize| Page::new(&std::array::from_fn(|b| (b * b + 31 * i + b / 7) as u8));
             let pages: Vec<Page> = (0..count).map(page).collect();
-            let all = pages.iter().flat_map(|page| page.words()).fold(0, |sum, word| sum ^ word);
+            let all = pages.iter().flat_map(Page::words).fold(0, |sum, word| sum ^ word);
             for kernel in supported() {
                 for order in AccessOrder::ALL {
                     let read = kernel.read_only(&pages, order);
