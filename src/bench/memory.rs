@@ -133,7 +133,7 @@ fn size(image: &Image) -> String {
 }
 
 fn with_threads(name: &str, threads: usize) -> String {
-    format!("{name}, {threads} thread{}", if threads == 1 { "" } else { "s" })
+    format!("{name}, {threads} thr.")
 }
 
 fn counts(max: usize) -> Vec<usize> {

@@ -66,6 +66,7 @@ fn write_section(section: &Section, look: Look, out: &mut dyn Write) -> io::Resu
 
 /// Columns that have something to say, and room.
 struct Columns {
+    has_spread: bool,
     has_cpu: bool,
     has_threads: bool,
     has_cache: bool,
@@ -75,16 +76,19 @@ struct Columns {
 impl Columns {
     fn of(section: &Section, look: Look) -> Self {
         let any = |has: fn(&Row) -> bool| section.rows.iter().any(has);
+        let has_threads = any(|row| row.of_one_thread.is_some());
         Self {
+            has_spread: look.is_wide() || !has_threads,
             has_cpu: any(|row| row.cpu_seconds_per_gib.is_some()),
-            has_threads: any(|row| row.of_one_thread.is_some()),
+            has_threads,
             has_cache: section.name == "cold" && any(|row| row.page_cache_growth_bytes.is_some()),
             is_wide: look.is_wide(),
         }
     }
 
     fn header(&self) -> Vec<&'static str> {
-        let mut header = vec!["What", "GB/s", "least..most"];
+        let mut header = vec!["What", "GB/s"];
+        header.extend(self.has_spread.then_some("least..most"));
         header.extend(self.has_cpu.then_some("CPU s/GiB"));
         header.extend(self.has_threads.then_some("x 1 thr."));
         header.extend(self.has_cache.then_some("cache MiB"));
@@ -101,11 +105,11 @@ impl Columns {
         let median = |comparison: &Option<Comparison>| {
             comparison.as_ref().map(|comparison| format!("{:.2}", comparison.ratio.median))
         };
-        let mut cells = vec![
-            Cell::new(safe(&row.name)),
-            number(Some(format!("{:.2}", speed.median))),
-            number(Some(format!("{:.2}..{:.2}", speed.min, speed.max))),
-        ];
+        let mut cells =
+            vec![Cell::new(safe(&row.name)), number(Some(format!("{:.2}", speed.median)))];
+        if self.has_spread {
+            cells.push(number(Some(format!("{:.2}..{:.2}", speed.min, speed.max))));
+        }
         if self.has_cpu {
             cells.push(number(row.cpu_seconds_per_gib.map(|seconds| format!("{seconds:.3}"))));
         }
