@@ -10,12 +10,17 @@ use pagescrub::page::checksum::{Checksum, seal};
 use pagescrub::page::{PAGE_BYTES, Page};
 use pagescrub::verify::engine::{Engine, supported};
 use pagescrub::verify::order::PageOrder;
+use pagescrub::verify::yardstick::AccessOrder;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::hint::black_box;
+use std::time::Instant;
 
 /// 512 MiB, beyond any cache.
 const PAGES: usize = 65_536;
+/// 256 KiB, a part of any L2 cache.
+const CACHED_PAGES: usize = 32;
+const TRIES: usize = 2000;
 
 fn sealed_pages() -> Vec<Page> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
@@ -32,24 +37,53 @@ fn kernels(criterion: &mut Criterion) {
     let mut sums = vec![Checksum(0); PAGES];
     let mut group = criterion.benchmark_group("kernel");
     group.throughput(Throughput::Bytes((PAGES * PAGE_BYTES) as u64)).sample_size(10);
-    group.bench_function("read_linear", |b| b.iter(|| black_box(xor_of(&pages))));
+    for kernel in supported() {
+        for order in AccessOrder::ALL {
+            let name = format!("read_{}_{order:?}", kernel.name);
+            let read = || black_box(kernel.read_only(black_box(&pages), order));
+            group.bench_function(&name, |b| b.iter(read));
+        }
+    }
     for kernel in supported() {
         for order in PageOrder::ALL {
             let engine = Engine::with_order(kernel, order);
             let name = format!("{}_{order:?}", kernel.name);
             group.bench_function(&name, |b| b.iter(|| engine.checksums(&pages, &mut sums)));
+            engine.checksums(&pages, &mut sums);
             let right =
                 sums.iter().zip(&pages).all(|(sum, page)| *sum == Checksum::stored_in(page));
             assert!(right, "{name} computed a wrong checksum");
         }
     }
     group.finish();
+    no_kernel_is_a_trap(&pages[..CACHED_PAGES]);
 }
 
-/// The yardstick: touches every word in order and does nothing else with it.
-fn xor_of(pages: &[Page]) -> u64 {
-    let words: &[u64] = bytemuck::cast_slice(pages);
-    words.iter().fold(0, |sum, word| sum ^ word)
+/// Plain array lanes can be compiled into code many times slower than one word at a time. In the
+/// cache, where nothing hides that, no kernel may be slower than half of the scalar one.
+fn no_kernel_is_a_trap(pages: &[Page]) {
+    let mut scalar = None;
+    for kernel in supported() {
+        for order in PageOrder::ALL {
+            let engine = Engine::with_order(kernel, order);
+            let seconds = fastest_seconds(&engine, pages);
+            let ratio = *scalar.get_or_insert(seconds) / seconds;
+            println!("{} {order:?}: {ratio:.2} of the scalar speed in the cache", kernel.name);
+            assert!(ratio >= 0.5, "{} {order:?} is compiled badly", kernel.name);
+        }
+    }
+}
+
+/// The fastest of many tries: what others do on this machine only makes them slower.
+fn fastest_seconds(engine: &Engine, pages: &[Page]) -> f64 {
+    let mut sums = vec![Checksum(0); pages.len()];
+    let tries = (0..TRIES).map(|_| {
+        let started = Instant::now();
+        engine.checksums(black_box(pages), &mut sums);
+        black_box(&sums);
+        started.elapsed().as_secs_f64()
+    });
+    tries.fold(f64::INFINITY, f64::min)
 }
 
 criterion_group!(benches, kernels);

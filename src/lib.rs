@@ -15,3 +15,4 @@ pub mod consolidate;
 pub mod scrub;
 pub mod report;
 pub mod drill;
+pub mod bench;

@@ -18,7 +18,7 @@ use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::Discovery;
 use crate::discover::device::numa_nodes;
 use crate::plan::pace::{Pace, PaceSummary};
-use crate::plan::{DoneRanges, Plan};
+use crate::plan::{BATCH_PAGES_DEFAULT, DoneRanges, Plan};
 use crate::read::{PageSource, Way};
 use crate::verify::engine::Engine;
 use checkpoint::{Checkpointing, History, while_checkpointing};
@@ -60,6 +60,24 @@ pub struct Settings<'a> {
     pub stop: &'a AtomicBool,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
+}
+
+impl<'a> Settings<'a> {
+    /// One thread, no limits and no checkpoints, unless said otherwise. The names are those of
+    /// the default engine and reader.
+    pub fn new(engine: &'a Engine, open: Open<'a>, stop: &'a AtomicBool) -> Self {
+        Self {
+            engine,
+            engine_name: "auto".to_owned(),
+            open,
+            reader_name: "auto".to_owned(),
+            threads: 1,
+            batch_pages: BATCH_PAGES_DEFAULT,
+            pace: Pace::default(),
+            stop,
+            checkpoint: None,
+        }
+    }
 }
 
 /// Told how far a scan has come, from several threads.
@@ -219,7 +237,9 @@ fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary
 #[cfg(target_os = "linux")]
 fn stay_on(cpus: &[usize]) {
     let mut set = rustix::thread::CpuSet::new();
-    cpus.iter().for_each(|&cpu| set.set(cpu));
+    for &cpu in cpus {
+        set.set(cpu);
+    }
     let _ = rustix::thread::sched_setaffinity(None, &set);
 }
 

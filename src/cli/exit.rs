@@ -56,6 +56,11 @@ impl Failure {
         Self { exit: Exit::Incomplete, message: message.to_string() }
     }
 
+    /// This machine or this program computes wrongly.
+    pub(crate) fn internal(message: impl Display) -> Self {
+        Self { exit: Exit::Internal, message: message.to_string() }
+    }
+
     /// Says it on stderr.
     pub(crate) fn tell(&self) -> Exit {
         anstream::eprintln!("pagescrub: {}", escape::terminal(&self.message));

@@ -4,6 +4,7 @@ mod checkpoint;
 mod exit;
 mod options;
 mod progress;
+mod bench;
 mod generate;
 mod inject;
 mod plan;
@@ -32,6 +33,7 @@ enum Command {
     Plan(plan::Args),
     Generate(generate::Args),
     Inject(inject::Args),
+    Bench(bench::Args),
 }
 
 /// Parses the command line and runs the command.
@@ -56,5 +58,6 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -15,6 +15,16 @@ pub(crate) fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
+/// A line on stderr for work without a known end; hidden unless `visible` and stderr is a terminal.
+pub(crate) fn spinner(visible: bool) -> ProgressBar {
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let spinner = ProgressBar::with_draw_target(None, target);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        spinner.set_style(style);
+    }
+    spinner
+}
+
 /// A bar that moves with a scan.
 pub(crate) struct Bar {
     bar: ProgressBar,

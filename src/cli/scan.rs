@@ -193,7 +193,7 @@ fn engine(name: &str) -> Result<Engine, Failure> {
     Engine::named(name).map_err(Failure::usage)
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

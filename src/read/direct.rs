@@ -1,5 +1,5 @@
-//! Reads past the page cache (O_DIRECT): what is read once must not push out of memory what a
-//! production server needs, and huge buffers filled by the device itself cost a fifth of the CPU
+//! Reads past the page cache, with `O_DIRECT`: what is read once must not push out of memory what
+//! a production server needs, and huge buffers filled by the device itself cost a fifth of the CPU
 //! time that a copy out of the cache costs.
 //!
 //! A [`DirectFile`] can be read in two ways: many reads at a time on a [`queue::ReadQueue`], or one

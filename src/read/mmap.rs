@@ -146,7 +146,7 @@ mod linux {
     pub struct Map {
         // The guard must let go of the addresses before they are unmapped: fields drop in order.
         guard: Guard,
-        map: Mmap,
+        bytes: Mmap,
         /// Looked at and not yet dropped from the process.
         looked_at: Mutex<Vec<Range<usize>>>,
     }
@@ -154,8 +154,8 @@ mod linux {
     impl Map {
         /// Maps `file`; `None` where it cannot be mapped.
         pub(super) fn of(file: &File) -> Option<Self> {
-            let map = map(file)?;
-            Some(Self { guard: Guard::over(&map)?, map, looked_at: Mutex::default() })
+            let bytes = map(file)?;
+            Some(Self { guard: Guard::over(&bytes)?, bytes, looked_at: Mutex::default() })
         }
 
         /// Lends `range` of the mapped `file` if it is to be mapped and could be looked at to its
@@ -169,16 +169,17 @@ mod linux {
         ) -> bool {
             let start = range.offset_bytes() as usize;
             let bytes = start..start + range.bytes() as usize;
-            if self.guard.was_hit() || bytes.end > self.map.len() {
+            if self.guard.was_hit() || bytes.end > self.bytes.len() {
                 return false;
             }
             let is_ready = match when {
-                When::Cached => is_cached(file, range, &self.map[bytes.clone()]),
+                When::Cached => is_cached(file, range, &self.bytes[bytes.clone()]),
                 When::Always => {
-                    self.map.advise_range(Advice::PopulateRead, bytes.start, bytes.len()).is_ok()
+                    self.bytes.advise_range(Advice::PopulateRead, bytes.start, bytes.len()).is_ok()
                 }
             };
-            let Some(pages) = Page::slice_of(&self.map[bytes.clone()]).filter(|_| is_ready) else {
+            let Some(pages) = Page::slice_of(&self.bytes[bytes.clone()]).filter(|_| is_ready)
+            else {
                 return false;
             };
             for piece in pieces(range) {
@@ -191,7 +192,7 @@ mod linux {
 
         #[cfg(test)]
         pub(super) fn bytes(&self) -> &[u8] {
-            &self.map
+            &self.bytes
         }
 
         fn drop_later(&self, bytes: Range<usize>) {
@@ -209,17 +210,21 @@ mod linux {
 
         fn whole_huge_pages(&self, bytes: &Range<usize>) -> Range<usize> {
             let start = bytes.start / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-            start..bytes.end.next_multiple_of(HUGE_PAGE_BYTES).min(self.map.len())
+            start..bytes.end.next_multiple_of(HUGE_PAGE_BYTES).min(self.bytes.len())
         }
 
         #[allow(unsafe_code)]
         fn drop_now(&self, bytes: Range<usize>) {
-            // SAFETY: `map` is a shared, read-only file mapping (made in `map` below): a page
+            // SAFETY: `bytes` is a shared, read-only file mapping (made in `map` below): a page
             // dropped from it is fetched from the page cache when it is touched again, with the
             // same bytes, so even a slice that another thread is looking at stays what it is.
             // A failure only costs memory.
             let _ = unsafe {
-                self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len())
+                self.bytes.unchecked_advise_range(
+                    UncheckedAdvice::DontNeed,
+                    bytes.start,
+                    bytes.len(),
+                )
             };
         }
     }

@@ -1,7 +1,7 @@
 //! The report for people: what they must know first, first; one greppable line last.
 
 mod files;
-mod layout;
+pub(crate) mod layout;
 mod suspects;
 
 pub use layout::Look;

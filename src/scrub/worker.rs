@@ -43,7 +43,7 @@ pub(super) struct Worker<'a> {
 /// Queued reads, as far as they can be had.
 enum Queue {
     Untried,
-    Open(ReadQueue),
+    Open(Box<ReadQueue>),
     Unavailable,
 }
 
@@ -163,7 +163,7 @@ impl<'a> Worker<'a> {
             let share = (self.dispatch.depth() as usize).div_ceil(settings.threads);
             let most = (BUFFERS_MAX / settings.threads).max(SPARE_BUFFERS + 1);
             self.queue = match ReadQueue::new((share + SPARE_BUFFERS).min(most)) {
-                Ok(queue) => Queue::Open(queue),
+                Ok(queue) => Queue::Open(Box::new(queue)),
                 Err(error) => self.give_up_queue(&error),
             };
         }

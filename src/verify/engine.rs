@@ -3,6 +3,7 @@
 
 use super::kernel;
 use super::order::PageOrder;
+use super::yardstick::{self, AccessOrder};
 use crate::page::checksum::Checksum;
 use crate::page::{EXTENT_PAGES, Page};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,15 @@ pub struct Kernel {
     is_supported: fn() -> bool,
     linear: Checksums,
     extent_abreast: Checksums,
+    read_only: fn(&[Page], AccessOrder) -> u32,
+}
+
+impl Kernel {
+    /// The yardstick: reads `pages` in `order` with this kernel's instruction set and does nothing
+    /// with them. Returns the XOR of all words, so that no read can be left out.
+    pub fn read_only(&self, pages: &[Page], order: AccessOrder) -> u32 {
+        (self.read_only)(pages, order)
+    }
 }
 
 /// Narrow registers first; the last supported one is the default unless `best` knows better.
@@ -27,6 +37,7 @@ static KERNELS: &[Kernel] = &[
         is_supported: || true,
         linear: kernel::scalar::<1>,
         extent_abreast: kernel::scalar::<ABREAST>,
+        read_only: yardstick::plain,
     },
     #[cfg(target_arch = "aarch64")]
     Kernel {
@@ -34,6 +45,7 @@ static KERNELS: &[Kernel] = &[
         is_supported: || true,
         linear: kernel::four_lanes::<1>,
         extent_abreast: kernel::four_lanes::<ABREAST>,
+        read_only: yardstick::four_lanes,
     },
     #[cfg(target_arch = "x86_64")]
     Kernel {
@@ -41,6 +53,7 @@ static KERNELS: &[Kernel] = &[
         is_supported: || true,
         linear: kernel::four_lanes::<1>,
         extent_abreast: kernel::four_lanes::<ABREAST>,
+        read_only: yardstick::four_lanes,
     },
     #[cfg(target_arch = "x86_64")]
     Kernel {
@@ -48,6 +61,7 @@ static KERNELS: &[Kernel] = &[
         is_supported: || is_x86_feature_detected!("avx2"),
         linear: kernel::avx2::<1>,
         extent_abreast: kernel::avx2::<ABREAST>,
+        read_only: yardstick::avx2,
     },
     #[cfg(target_arch = "x86_64")]
     Kernel {
@@ -55,6 +69,7 @@ static KERNELS: &[Kernel] = &[
         is_supported: || is_x86_feature_detected!("avx512f"),
         linear: kernel::avx512::<1>,
         extent_abreast: kernel::avx512::<ABREAST>,
+        read_only: yardstick::avx512,
     },
 ];
 

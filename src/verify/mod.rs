@@ -7,3 +7,4 @@ pub mod engine;
 mod kernel;
 mod lanes;
 pub mod order;
+pub mod yardstick;

@@ -21,12 +21,12 @@ pub struct Look {
 
 impl Look {
     /// True if there is room for every column.
-    pub(super) fn is_wide(self) -> bool {
+    pub(crate) fn is_wide(self) -> bool {
         self.width.is_none_or(|width| width >= WIDE_COLUMNS)
     }
 
     /// Prints `text`, wrapped, further lines indented by `indent` blanks.
-    pub(super) fn paragraph(
+    pub(crate) fn paragraph(
         self,
         text: &str,
         indent: usize,
@@ -40,7 +40,7 @@ impl Look {
 }
 
 /// An empty table with `header`, as wide as the terminal at most.
-pub(super) fn table(look: Look, header: &[&str]) -> Table {
+pub(crate) fn table(look: Look, header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(LINE_UNDER_HEADER).set_header(header.to_vec());
     match look.width {

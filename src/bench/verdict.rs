@@ -1,0 +1,80 @@
+//! What the rows mean, in words.
+
+use super::report::{Bound, Comparison, Row, Section, Verdict};
+
+/// A share of the limit from which on the limit, and not this program, holds the speed back.
+const BOUND_RATIO_MIN: f64 = 0.90;
+
+/// The conclusions from all sections that there are.
+pub(super) fn of(sections: &[Section]) -> Vec<Verdict> {
+    sections.iter().filter_map(conclusion).collect()
+}
+
+fn conclusion(section: &Section) -> Option<Verdict> {
+    match section.name.as_str() {
+        "kernels" => kernels(section),
+        "threads" => threads(section),
+        "diagnostics" => diagnostics(section),
+        _ => storage(section),
+    }
+}
+
+fn kernels(section: &Section) -> Option<Verdict> {
+    let best = section.fastest(|row| !row.is_limit)?;
+    let limit = best.of_limit.as_ref()?;
+    let (name, ratio) = (&best.name, limit.ratio.median);
+    let text = match bound_by(Bound::Memory, ratio) {
+        Bound::Compute => {
+            format!("one thread ({name}) reaches {ratio:.2} of merely reading memory")
+        }
+        _ => format!("one thread ({name}) is as fast as merely reading memory ({ratio:.2})"),
+    };
+    Some(verdict(section, Bound::Memory, ratio, text))
+}
+
+fn threads(section: &Section) -> Option<Verdict> {
+    let most = section.rows.iter().rfind(|row| !row.is_limit)?;
+    let limit = most.of_limit.as_ref()?;
+    let scaling = most.of_one_thread.as_ref().map_or(1.0, |one| one.ratio.median);
+    let text = format!(
+        "{} at {:.1} GB/s: {scaling:.2} times one thread, {:.2} of merely reading memory",
+        most.name, most.gb_per_second.median, limit.ratio.median
+    );
+    Some(verdict(section, Bound::Memory, limit.ratio.median, text))
+}
+
+fn diagnostics(section: &Section) -> Option<Verdict> {
+    let scan = section.rows.iter().rfind(|row| !row.is_limit)?;
+    let ratio = scan.of_limit.as_ref()?.ratio.median;
+    let text =
+        format!("judging pages, counting and reporting keep {ratio:.2} of the checksum's speed");
+    Some(verdict(section, Bound::Memory, ratio, text))
+}
+
+/// The reader that a scan takes by itself against the fastest way to get the bytes.
+fn storage(section: &Section) -> Option<Verdict> {
+    let scan = section.row("scan auto")?;
+    let limit = section.fastest(|row| row.is_limit)?;
+    let Comparison { ratio, .. } = scan.compared_with(limit);
+    let bound = if section.name == "hot" { Bound::Memory } else { Bound::Storage };
+    let text = format!(
+        "a scan reads at {:.2} GB/s, {:.2} of the fastest raw read ({}, {:.2} GB/s)",
+        scan.gb_per_second.median,
+        ratio.median,
+        without_read(limit),
+        limit.gb_per_second.median
+    );
+    Some(verdict(section, bound, ratio.median, text))
+}
+
+fn without_read(limit: &Row) -> &str {
+    limit.name.trim_start_matches("read ")
+}
+
+fn verdict(section: &Section, limit: Bound, ratio: f64, text: String) -> Verdict {
+    Verdict { section: section.name.clone(), bound: bound_by(limit, ratio), ratio, text }
+}
+
+fn bound_by(limit: Bound, ratio: f64) -> Bound {
+    if ratio >= BOUND_RATIO_MIN { limit } else { Bound::Compute }
+}
