@@ -45,7 +45,7 @@ trap 'exit 130' INT TERM
 
 peer_scan() { "$program" scan "$file" || [ $? = 1 ]; }
 peer_scan_direct() { "$program" scan --reader direct "$file" || [ $? = 1 ]; }
-peer_cat() { cat "$file"; }
+peer_cat() { cat "$file" >/dev/null; }
 peer_dd() { dd if="$file" of=/dev/null bs=256K; }
 peer_two_dd() {
     local half=$((bytes / 262144 / 2))

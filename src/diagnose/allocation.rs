@@ -144,11 +144,13 @@ impl AllocationMap {
 
 impl Interval {
     /// True if the interval holds `page`.
+    #[inline]
     pub fn holds(&self, page: PageId) -> bool {
         page.0 / PFS_INTERVAL_PAGES == self.number
     }
 
     /// Whether `page`, which the interval holds, is in use.
+    #[inline]
     pub fn of(&self, page: PageId) -> Allocation {
         match &self.told_by {
             Teller::Log => Allocation::Allocated,

@@ -243,13 +243,18 @@ impl<'a> View<'a> {
         looked
     }
 
+    #[inline]
     fn allocation_of(&mut self, page: PageId) -> Allocation {
-        let known = self.interval.take().filter(|interval| interval.holds(page));
+        match &self.interval {
+            Some(interval) if interval.holds(page) => interval.of(page),
+            _ => self.allocation_in_next_interval(page),
+        }
+    }
+
+    #[cold]
+    fn allocation_in_next_interval(&mut self, page: PageId) -> Allocation {
         let map: &AllocationMap = &self.file.allocation;
-        let interval = known.unwrap_or_else(|| map.interval_of(page, self.source));
-        let allocation = interval.of(page);
-        self.interval = Some(interval);
-        allocation
+        self.interval.insert(map.interval_of(page, self.source)).of(page)
     }
 
     /// Gives every doubtful and every lost page its verdict and adds the range to the counts.

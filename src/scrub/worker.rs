@@ -241,7 +241,7 @@ impl<'a> Worker<'a> {
 
     fn look_at(&mut self, read: Finished) {
         let (file, range) = (read.token, read.range);
-        self.dispatch.returned(self.dispatch.device_of(file), read.latency);
+        self.dispatch.returned(self.dispatch.device_of(file), read.latency_min);
         if !self.must_stop() {
             // The device first: it must not wait while this thread computes.
             self.begin_waiting();

@@ -25,8 +25,11 @@ pub struct Finished {
     pub token: usize,
     /// Whether its pages are there.
     pub outcome: Result<(), ReadError>,
-    /// From begin to end.
+    /// From when it was begun to when it was noticed that it had come back.
     pub latency: Duration,
+    /// The part of that in which somebody looked out for it: it may have come back at any time of
+    /// the rest. What a device is blamed for is this.
+    pub latency_min: Duration,
     #[cfg_attr(not(all(target_os = "linux", feature = "uring")), allow(dead_code))]
     slot: usize,
 }
@@ -124,6 +127,8 @@ mod ring {
     const FIXED_FILES: usize = 16;
     /// Where in the ring's table the buffers are: they are one piece.
     const BUFFERS: u16 = 0;
+    /// A wait that is over so soon was none.
+    const AT_ONCE: Duration = Duration::from_micros(100);
     /// How long the end of a queue waits for reads that nobody wants any more.
     const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -143,6 +148,8 @@ mod ring {
         in_flight: usize,
         /// Come back and not yet handed out.
         finished: VecDeque<Finished>,
+        /// When it was last known that nothing else had come back.
+        looked_out_until: Instant,
     }
 
     struct Begun {
@@ -179,6 +186,7 @@ mod ring {
                 free: (0..buffers).rev().collect(),
                 in_flight: 0,
                 finished: VecDeque::new(),
+                looked_out_until: Instant::now(),
             })
         }
 
@@ -264,10 +272,15 @@ mod ring {
         /// The next read that has come back, in whatever order; `None` if none did for as long as
         /// `patience`. An error means that the queue cannot be used any more.
         pub fn next(&mut self, patience: Duration) -> io::Result<Option<Finished>> {
-            self.collect();
+            let unseen_since = self.looked_out_until;
+            self.collect(unseen_since);
             if self.finished.is_empty() {
+                let asked = Instant::now();
                 self.enter(patience)?;
-                self.collect();
+                // Who had to wait saw them come; otherwise they may have been there for long.
+                let has_waited = asked.elapsed() > AT_ONCE;
+                self.collect(if has_waited { Instant::now() } else { unseen_since });
+                self.looked_out_until = Instant::now();
             } else if !self.ring.submission().is_empty() {
                 self.enter(Duration::ZERO)?;
             }
@@ -288,7 +301,8 @@ mod ring {
             }
         }
 
-        fn collect(&mut self) {
+        /// Takes in what has come back, some time after `not_before`.
+        fn collect(&mut self, not_before: Instant) {
             let now = Instant::now();
             for completion in self.ring.completion() {
                 let slot = completion.user_data() as usize;
@@ -299,6 +313,7 @@ mod ring {
                     token: begun.token,
                     outcome: outcome(completion.result(), begun.range),
                     latency: now.saturating_duration_since(begun.at),
+                    latency_min: not_before.saturating_duration_since(begun.at),
                     slot,
                 });
             }
@@ -331,7 +346,7 @@ mod ring {
                 if self.enter(deadline - Instant::now()).is_err() {
                     break;
                 }
-                self.collect();
+                self.collect(Instant::now());
             }
             if self.in_flight > 0 {
                 std::mem::forget(self.arena.take());

@@ -114,3 +114,15 @@ fn a_queue_may_end_with_reads_in_flight() {
         assert_eq!(queue.unfinished().len(), 10);
     }
 }
+
+#[test]
+fn a_device_is_not_blamed_for_the_time_in_which_nobody_looked_out() {
+    let (_file, direct) = numbered(64);
+    let mut queue = ReadQueue::new(2).unwrap();
+    let away = Duration::from_millis(300);
+    queue.begin(&direct, PageRange::between(0, 64), 0);
+    queue.send();
+    std::thread::sleep(away);
+    let read = queue.next(LONG).unwrap().unwrap();
+    assert!(read.latency >= away && read.latency_min < away / 2, "{read:?}");
+}
