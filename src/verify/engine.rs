@@ -135,13 +135,12 @@ impl Engine {
     /// The checksum of each of `pages` into `sums` (same length), equal to the plain reference
     /// for every input.
     pub fn checksums(&self, pages: &[Page], sums: &mut [Checksum]) {
-        let (kernel, order) = match self.kernels[..] {
+        let (kernel, order) = if let [only] = self.kernels[..] {
             // Without the counter, for which the threads would fight at every piece.
-            [only] => only,
-            _ => {
-                let batch = self.batches.fetch_add(1, Ordering::Relaxed);
-                self.kernels[batch % self.kernels.len()]
-            }
+            only
+        } else {
+            let batch = self.batches.fetch_add(1, Ordering::Relaxed);
+            self.kernels[batch % self.kernels.len()]
         };
         match order {
             PageOrder::Linear => (kernel.linear)(pages, sums),
