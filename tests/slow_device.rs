@@ -56,7 +56,8 @@ impl Way {
 fn ways() -> impl Iterator<Item = Way> {
     let readers = Reader::ALL.into_iter().filter(|reader| reader.unavailable().is_none());
     readers.flat_map(|reader| {
-        let threads: &[u32] = if reader.name() == "direct" { &[1, 2] } else { &[2] };
+        let threads: &[u32] =
+            if reader.name() == "direct" && cfg!(feature = "uring") { &[1, 2] } else { &[2] };
         let way = move |&threads| {
             [Caching::PageCache, Caching::Direct].map(|caching| Way { reader, caching, threads })
         };

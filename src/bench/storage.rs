@@ -5,6 +5,7 @@ use super::raw::Raw;
 use super::report::Section;
 use super::rounds::{Limit, Rounds, Sample, Variant, timed, watching_the_cache};
 use crate::consolidate::tally::Coverage;
+#[cfg(target_os = "linux")]
 use crate::discover::paths::explain;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;

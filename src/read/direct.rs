@@ -28,6 +28,7 @@ pub struct DirectFile {
     /// The file system took the flag and then refused a read for it.
     is_refused: AtomicBool,
     /// Its reads may keep waiting who asks for them, even when they are queued.
+    #[cfg(all(target_os = "linux", feature = "uring"))]
     may_block: bool,
 }
 
@@ -35,7 +36,12 @@ impl DirectFile {
     /// Opens `path`; `None` where the system or the file system has no such thing.
     pub fn open(path: &Path) -> Option<Self> {
         let file = open_direct(path)?;
-        Some(Self { may_block: may_block(&file), file, is_refused: AtomicBool::new(false) })
+        Some(Self {
+            #[cfg(all(target_os = "linux", feature = "uring"))]
+            may_block: may_block(&file),
+            file,
+            is_refused: AtomicBool::new(false),
+        })
     }
 
     /// True if queueing a read may take as long as the read itself.
@@ -98,16 +104,11 @@ fn open_direct(_: &Path) -> Option<File> {
 }
 
 /// In user space, a file system answers queued reads one after another unless it says otherwise.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "uring"))]
 fn may_block(file: &File) -> bool {
     const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
     #[allow(clippy::unnecessary_cast, reason = "its type differs between architectures")]
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type as i64 == FUSE_SUPER_MAGIC)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn may_block(_: &File) -> bool {
-    false
 }
 
 /// A file read past the page cache as far as its file system allows.
@@ -122,7 +123,6 @@ impl Direct {
     }
 
     /// The file, opened in the ordinary way.
-    #[cfg(target_os = "linux")]
     pub(super) fn file(&self) -> &File {
         self.pread.file()
     }
