@@ -102,11 +102,11 @@ fn many_interruptions_and_other_settings_after_each_change_nothing() {
     let paths = three_files(&folder);
     let checkpoint = folder.path().join("checkpoint");
     let settings = [
-        ("auto", Reader::Pread, 1, 8, 30),
+        ("auto", Reader::Direct, 1, 8, 30),
         ("scalar", Reader::Mmap, 2, 64, 9),
         ("cycle", Reader::Auto, 5, 256, 1),
         ("auto", Reader::Auto, 3, 24, 15),
-        ("auto", Reader::Pread, 2, 2048, 0),
+        ("auto", Reader::Direct, 2, 2048, 0),
         ("scalar", Reader::Pread, 1, 40, u64::MAX),
     ];
     for (resumed, (engine, reader, threads, batch_pages, stop_after)) in settings.iter().enumerate()

@@ -25,7 +25,7 @@ const BARS_MAX: usize = 48;
 
 /// Prints `report`. Colours are written as escapes; a stream that is no terminal must strip them.
 pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    headline(report, out)?;
+    headline(report, look, out)?;
     suspects::write(report, look, out)?;
     files::write(report, look, out)?;
     coverage(report, look, out)?;
@@ -56,42 +56,44 @@ fn is_refused(file: &FileReport) -> bool {
     file.outcome == Outcome::Refused || file.pages == 0
 }
 
-fn headline(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
+fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let coverage = &report.coverage;
     for finding in &report.host_findings {
-        writeln!(out, "{BAD}HOST FAULT{BAD:#}  {}", safe(finding))?;
+        said(BAD, "HOST FAULT", &safe(finding), look, out)?;
     }
     match report.verdict {
-        RunVerdict::Clean => writeln!(
-            out,
-            "{GOOD}CLEAN{GOOD:#}  {}{}",
-            verified(coverage.intact),
-            unverified(report),
-        ),
-        RunVerdict::Damaged => writeln!(
-            out,
-            "{BAD}DAMAGED{BAD:#}  {} in {}; most urgent first",
-            counted(coverage.suspect, "suspect page"),
-            counted(report.incidents.len() as u64, "incident"),
-        ),
-        RunVerdict::Incomplete => writeln!(
-            out,
-            "{UNSURE}INCOMPLETE{UNSURE:#}  {} verified, none suspect, but not everything could \
-             be checked (see below)",
-            counted(coverage.intact, "page"),
-        ),
+        RunVerdict::Clean => {
+            let text = verified(coverage.intact) + &unverified(report);
+            said(GOOD, "CLEAN", &text, look, out)
+        }
+        RunVerdict::Damaged => {
+            let pages = counted(coverage.suspect, "suspect page");
+            let incidents = counted(report.incidents.len() as u64, "incident");
+            said(BAD, "DAMAGED", &format!("{pages} in {incidents}; most urgent first"), look, out)
+        }
+        RunVerdict::Incomplete => {
+            let pages = counted(coverage.intact, "page");
+            let but = "none suspect, but not everything could be checked (see below)";
+            said(UNSURE, "INCOMPLETE", &format!("{pages} verified, {but}"), look, out)
+        }
     }?;
     let not_reached = counted(coverage.not_reached, "page");
     if report.run.stopped {
         let next = how_to_go_on(report);
-        writeln!(
-            out,
-            "{UNSURE}STOPPED{UNSURE:#}  before the end, {not_reached} not reached; {next}"
-        )?;
+        let text = format!("before the end, {not_reached} not reached; {next}");
+        said(UNSURE, "STOPPED", &text, look, out)?;
     } else if report.verdict == RunVerdict::Damaged && coverage.not_reached > 0 {
-        writeln!(out, "{UNSURE}INCOMPLETE{UNSURE:#}  {not_reached} not reached (see below)")?;
+        said(UNSURE, "INCOMPLETE", &format!("{not_reached} not reached (see below)"), look, out)?;
     }
     Ok(())
+}
+
+/// A word in `style` and what it means, wrapped.
+fn said(style: Style, word: &str, text: &str, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut wrapped = Vec::new();
+    look.paragraph(&format!("{word}  {text}"), 2, &mut wrapped)?;
+    write!(out, "{style}{word}{style:#}")?;
+    out.write_all(&wrapped[word.len()..])
 }
 
 fn how_to_go_on(report: &ScrubReport) -> String {
