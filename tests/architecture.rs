@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const UNSAFE_FILES: [&str; 5] = [
     "src/read/direct/queue.rs",
     "src/read/mmap.rs",
-    "src/read/mmap/cached.rs",
+    "src/read/cached.rs",
     "src/read/mmap/guard.rs",
     "src/verify/kernel.rs",
 ];

@@ -9,7 +9,9 @@
 
 pub mod queue;
 
-use super::pread::{Pread, read_exact_at};
+#[cfg(target_os = "linux")]
+use super::cached::cached_bytes;
+use super::pread::{Pread, forget_cached, read_exact_at};
 use super::{PageSource, ReadError, Way, aligned};
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
@@ -19,29 +21,40 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What a refused read answers.
+const EINVAL: i32 = 22;
+/// Bytes of a range in the cache before it is read; nothing where that does not matter or is not
+/// told.
+pub(super) struct Witness(Option<u64>);
+
 /// What every block device is content with, in memory and in the file.
 pub const ALIGNMENT_BYTES: usize = 4096;
 
 /// A file opened past the page cache.
 pub struct DirectFile {
     file: File,
-    /// The file system took the flag and then refused a read for it.
+    /// The file system took the flag, and then refused a read for it or read through the cache.
     is_refused: AtomicBool,
+    /// The kernel vouches for reads past the cache of this file.
+    is_vouched_for: bool,
     /// Its reads may keep waiting who asks for them, even when they are queued.
     #[cfg(all(target_os = "linux", feature = "uring"))]
     may_block: bool,
 }
 
 impl DirectFile {
-    /// Opens `path`; `None` where the system or the file system has no such thing.
-    pub fn open(path: &Path) -> Option<Self> {
-        let file = open_direct(path)?;
-        Some(Self {
+    /// Opens `path`; `None` where the system or the file system has no such thing. An error means
+    /// that this process has too many files open.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let Some(file) = open_direct(path)? else { return Ok(None) };
+        let alignment = goes_past_the_cache(&file);
+        Ok(Some(Self {
             #[cfg(all(target_os = "linux", feature = "uring"))]
             may_block: may_block(&file),
+            is_vouched_for: alignment == Some(true),
             file,
-            is_refused: AtomicBool::new(false),
-        })
+            is_refused: AtomicBool::new(alignment == Some(false)),
+        }))
     }
 
     /// True if queueing a read may take as long as the read itself.
@@ -56,7 +69,7 @@ impl DirectFile {
         &self.file
     }
 
-    /// True once a read has been refused because it went past the cache.
+    /// True once a read past the cache has been refused, or was seen to go through the cache.
     pub fn is_refused(&self) -> bool {
         self.is_refused.load(Ordering::Relaxed)
     }
@@ -66,8 +79,38 @@ impl DirectFile {
         self.is_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Fills `pages` from `first` on, past the cache.
+    /// Fills `pages` from `first` on, past the cache; fails with EINVAL where that is refused.
     pub fn fill(&self, first: PageId, pages: &mut [Page]) -> io::Result<()> {
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
+        let witness = self.witness(range);
+        self.fill_unwatched(first, pages)?;
+        self.hear(&witness, range)
+    }
+
+    /// What the cache holds of `range` before a read. Some file systems take the flag and use the
+    /// cache all the same, for compressed extents for example. Where the kernel does not vouch for
+    /// the file, the cache is asked to let go of the range first: what is in it again afterwards
+    /// came through it.
+    pub(super) fn witness(&self, range: PageRange) -> Witness {
+        if self.is_vouched_for {
+            return Witness(None);
+        }
+        forget_cached(&self.file, range);
+        Witness(cached_bytes(&self.file, range))
+    }
+
+    /// Whether a read of `range`, which has ended, went past the cache.
+    pub(super) fn hear(&self, witness: &Witness, range: PageRange) -> io::Result<()> {
+        // What could not be let go of may have been what was read.
+        let is_proof = |before: u64| cached_bytes(&self.file, range) == Some(0) && before == 0;
+        if witness.0.is_none_or(is_proof) {
+            return Ok(());
+        }
+        self.refuse();
+        Err(io::Error::from_raw_os_error(EINVAL))
+    }
+
+    fn fill_unwatched(&self, first: PageId, pages: &mut [Page]) -> io::Result<()> {
         let read = |bytes: &mut [u8]| {
             let outcome = read_exact_at(&self.file, first.offset_bytes(), bytes);
             outcome.inspect_err(|error| self.note(error))
@@ -92,14 +135,41 @@ impl DirectFile {
 }
 
 #[cfg(target_os = "linux")]
-fn open_direct(path: &Path) -> Option<File> {
+fn open_direct(path: &Path) -> io::Result<Option<File>> {
+    use rustix::io::Errno;
     use std::os::unix::fs::OpenOptionsExt;
     let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-    std::fs::OpenOptions::new().read(true).custom_flags(direct).open(path).ok()
+    match File::options().read(true).custom_flags(direct).open(path) {
+        Ok(file) => Ok(Some(file)),
+        // The file system is not to blame for these.
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_direct(_: &Path) -> Option<File> {
+fn open_direct(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cached_bytes(_: &File, _: PageRange) -> Option<u64> {
+    None
+}
+
+/// What the kernel (6.1) says of reads of `file` past the cache, if it says anything.
+#[cfg(target_os = "linux")]
+fn goes_past_the_cache(file: &File) -> Option<bool> {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    let told = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
+    let is_told = told.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
+    is_told.then_some(told.stx_dio_offset_align != 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn goes_past_the_cache(_: &File) -> Option<bool> {
     None
 }
 

@@ -10,8 +10,6 @@
 //! small: dropping each at once would interrupt all other cores for every batch.
 
 #[cfg(target_os = "linux")]
-mod cached;
-#[cfg(target_os = "linux")]
 mod guard;
 #[cfg(target_os = "linux")]
 pub use linux::Map;
@@ -126,9 +124,9 @@ impl PageSource for Auto {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use super::super::cached::is_cached;
     use super::super::pieces;
     use super::When;
-    use super::cached::is_cached;
     use super::guard::Guard;
     use crate::page::Page;
     use crate::page::address::{PageId, PageRange};
@@ -153,7 +151,7 @@ mod linux {
 
     impl Map {
         /// Maps `file`; `None` where it cannot be mapped.
-        pub(super) fn of(file: &File) -> Option<Self> {
+        pub(in crate::read) fn of(file: &File) -> Option<Self> {
             let bytes = map(file)?;
             Some(Self { guard: Guard::over(&bytes)?, bytes, looked_at: Mutex::default() })
         }
@@ -191,7 +189,7 @@ mod linux {
         }
 
         #[cfg(test)]
-        pub(super) fn bytes(&self) -> &[u8] {
+        pub(in crate::read) fn bytes(&self) -> &[u8] {
             &self.bytes
         }
 

@@ -4,6 +4,8 @@
 //! another implementation. A source either delivers whole pages or says why not; bisecting a
 //! failed read down to single pages is [`salvage`]'s business.
 
+#[cfg(target_os = "linux")]
+mod cached;
 pub mod pread;
 pub mod direct;
 pub mod mmap;

@@ -20,7 +20,8 @@ pub struct Pread {
 impl Pread {
     /// Opens `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, direct: DirectFile::open(path).map(Arc::new) })
+        let file = File::open(path)?;
+        Ok(Self { file, direct: DirectFile::open(path)?.map(Arc::new) })
     }
 
     /// The file itself.
@@ -28,15 +29,18 @@ impl Pread {
         &self.file
     }
 
-    /// Fills `pages` through the cache and leaves nothing in it.
+    /// Fills `pages` through the cache, from the device as far as the system lets go of what it
+    /// had, and leaves nothing in it.
     pub(super) fn fill_and_forget(
         &self,
         first: PageId,
         pages: &mut [Page],
     ) -> Result<(), ReadError> {
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
         read_nothing_ahead(&self.file);
+        forget_cached(&self.file, range);
         let filled = self.fill(first, pages);
-        forget_cached(&self.file, PageRange::between(first.0, first.0 + pages.len() as u32));
+        forget_cached(&self.file, range);
         filled
     }
 
@@ -105,14 +109,14 @@ fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
 /// Asks the system to forget what it caches of `pages`. A hint only, so its outcome does not
 /// matter.
 #[cfg(target_os = "linux")]
-fn forget_cached(file: &File, pages: PageRange) {
+pub(super) fn forget_cached(file: &File, pages: PageRange) {
     let length = std::num::NonZeroU64::new(pages.bytes());
     let advice = rustix::fs::Advice::DontNeed;
     let _ = rustix::fs::fadvise(file, pages.offset_bytes(), length, advice);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn forget_cached(_: &File, _: PageRange) {}
+pub(super) fn forget_cached(_: &File, _: PageRange) {}
 
 #[cfg(test)]
 mod tests {

@@ -104,7 +104,7 @@ mod none {
 
 #[cfg(all(target_os = "linux", feature = "uring"))]
 mod ring {
-    use super::super::DirectFile;
+    use super::super::{DirectFile, Witness};
     use super::{BufferMemory, Finished, READ_PAGES_MAX, ReadError};
     use crate::page::address::PageRange;
     use crate::page::{PAGE_BYTES, Page};
@@ -117,7 +117,7 @@ mod ring {
     use std::io;
     use std::os::fd::AsRawFd;
     use std::ptr::NonNull;
-    use std::sync::Arc;
+    use std::sync::{Arc, Weak};
     use std::time::{Duration, Instant};
 
     const BUFFER_BYTES: usize = READ_PAGES_MAX as usize * PAGE_BYTES;
@@ -156,8 +156,9 @@ mod ring {
         range: PageRange,
         token: usize,
         at: Instant,
-        /// Keeps the file open, so that its number means the same file until the read is over.
-        _file: Arc<DirectFile>,
+        /// Kept open, so that its number means the same file until the read is over.
+        file: Arc<DirectFile>,
+        witness: Witness,
     }
 
     impl ReadQueue {
@@ -213,14 +214,15 @@ mod ring {
             let slot = self.free.pop();
             assert!(slot.is_some(), "asked for room first");
             let Some(slot) = slot else { return };
+            let witness = file.witness(range);
             let entry = self.entry(file, range, slot);
             // SAFETY: the buffer of `slot` lives as long as the ring: `drop` below leaks it if
             // reads are still in flight. It is not touched until its completion arrives, since
             // only `give_back` frees it, and the file stays open as long as `Begun` holds it.
             let pushed = unsafe { self.ring.submission().push(&entry) };
             assert!(pushed.is_ok(), "the ring has an entry for each buffer");
-            let begun = Begun { range, token, at: Instant::now(), _file: Arc::clone(file) };
-            self.slots[slot] = Some(begun);
+            let (at, file) = (Instant::now(), Arc::clone(file));
+            self.slots[slot] = Some(Begun { range, token, at, file, witness });
             self.in_flight += 1;
         }
 
@@ -311,7 +313,7 @@ mod ring {
                 self.finished.push_back(Finished {
                     range: begun.range,
                     token: begun.token,
-                    outcome: outcome(completion.result(), begun.range),
+                    outcome: begun.outcome(completion.result()),
                     latency: now.saturating_duration_since(begun.at),
                     latency_min: not_before.saturating_duration_since(begun.at),
                     slot,
@@ -354,12 +356,16 @@ mod ring {
         }
     }
 
-    fn outcome(result: i32, range: PageRange) -> Result<(), ReadError> {
-        match u64::try_from(result) {
-            Ok(bytes) if bytes == range.bytes() => Ok(()),
-            // The end of the file, or a short read: reading the rest will tell.
-            Ok(_) => Err(ReadError::Ended),
-            Err(_) => Err(io::Error::from_raw_os_error(-result).into()),
+    impl Begun {
+        fn outcome(&self, result: i32) -> Result<(), ReadError> {
+            match u64::try_from(result) {
+                Ok(bytes) if bytes == self.range.bytes() => {
+                    Ok(self.file.hear(&self.witness, self.range)?)
+                }
+                // The end of the file, or a short read: reading the rest will tell.
+                Ok(_) => Err(ReadError::Ended),
+                Err(_) => Err(io::Error::from_raw_os_error(-result).into()),
+            }
         }
     }
 
@@ -395,8 +401,9 @@ mod ring {
 
     /// The files that the ring knows by index.
     struct FixedFiles {
-        /// By index, with the number of its last use.
-        known: Vec<Option<(u64, Arc<DirectFile>)>>,
+        /// By index, with the number of its last use. The scan closes a file when it is done with
+        /// it; a weak reference still keeps its address from being used for another.
+        known: Vec<Option<(u64, Weak<DirectFile>)>>,
         uses: u64,
     }
 
@@ -410,13 +417,12 @@ mod ring {
         /// The index of `file` in the ring's table; `None` if it is not there.
         fn index_of(&mut self, ring: &mut IoUring, file: &Arc<DirectFile>) -> Option<u32> {
             self.uses += 1;
-            let is_it =
-                |known: &Option<(u64, _)>| matches!(known, Some((_, it)) if Arc::ptr_eq(it, file));
+            let is_it = |known: &Option<(u64, Weak<DirectFile>)>| matches!(known, Some((_, it)) if it.as_ptr() == Arc::as_ptr(file));
             let index = match self.known.iter().position(is_it) {
                 Some(index) => index,
                 None => self.replace_oldest(ring, file)?,
             };
-            self.known[index] = Some((self.uses, Arc::clone(file)));
+            self.known[index] = Some((self.uses, Arc::downgrade(file)));
             Some(index as u32)
         }
 

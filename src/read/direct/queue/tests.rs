@@ -18,7 +18,7 @@ fn numbered(pages: u32) -> (NamedTempFile, Arc<DirectFile>) {
         page.bytes_mut()[..4].copy_from_slice(&number.to_le_bytes());
         file.write_all(page.bytes()).unwrap();
     }
-    let direct = Arc::new(DirectFile::open(file.path()).unwrap());
+    let direct = Arc::new(DirectFile::open(file.path()).unwrap().unwrap());
     (file, direct)
 }
 
@@ -88,7 +88,7 @@ fn a_read_across_the_end_says_so_and_one_that_fails_gives_the_reason() {
     let read = queue.next(LONG).unwrap().unwrap();
     assert_eq!(read.outcome, Err(ReadError::Ended));
     queue.give_back(read);
-    let folder = DirectFile::open(file.path().parent().unwrap());
+    let folder = DirectFile::open(file.path().parent().unwrap()).unwrap();
     if let Some(folder) = folder.map(Arc::new) {
         queue.begin(&folder, PageRange::between(0, 1), 1);
         let read = queue.next(LONG).unwrap().unwrap();

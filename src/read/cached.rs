@@ -17,6 +17,11 @@ pub(super) fn is_cached(file: &File, range: PageRange, bytes: &[u8]) -> bool {
     }
 }
 
+/// Bytes of `range` of `file` in the page cache; `None` if the kernel does not tell.
+pub(super) fn cached_bytes(file: &File, range: PageRange) -> Option<u64> {
+    counted(file, range).ok()
+}
+
 /// The number of cachestat(2), the same on all architectures; newer than the C library's table.
 const SYS_CACHESTAT: libc::c_long = 451;
 
@@ -75,7 +80,7 @@ fn is_in_core(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Map;
+    use super::super::mmap::Map;
     use super::*;
     use std::io::{Read, Write};
 
