@@ -122,6 +122,8 @@ struct Shared<'a> {
     host_findings: Mutex<Vec<String>>,
     /// What the user should know about how files were read.
     notes: Mutex<BTreeSet<String>>,
+    /// A thread has met a bug of ours; the others end, and the panic goes on.
+    has_panicked: AtomicBool,
     /// By [`Way`].
     bytes_by_way: [AtomicU64; Way::ALL.len()],
     progress: &'a dyn Progress,
@@ -169,13 +171,20 @@ impl<'a> Shared<'a> {
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
             timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
             host_findings: Mutex::new(before.map(|b| b.host_findings.clone()).unwrap_or_default()),
-            notes: Mutex::default(),
-            bytes_by_way: Default::default(),
+            notes: Mutex::new(before.map(|b| b.notes.clone()).unwrap_or_default()),
+            has_panicked: AtomicBool::new(false),
+            bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,
             commit: CommitLock::default(),
             history: before.map_or_else(History::new, |before| before.history.resumed()),
             started: Instant::now(),
         }
+    }
+
+    /// No further batch is to be begun.
+    fn must_stop(&self) -> bool {
+        let has_panicked = self.has_panicked.load(Ordering::Relaxed);
+        self.settings.stop.load(Ordering::Relaxed) || has_panicked
     }
 
     fn note(&self, text: String) {

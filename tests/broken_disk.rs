@@ -259,6 +259,36 @@ mod btrfs {
         }
     }
 
+    /// A file system that takes O_DIRECT for compressed files, and then uses the cache.
+    #[test]
+    #[cfg_attr(not(root_tests), ignore = "PAGESCRUB_ROOT_TESTS is not 1")]
+    fn reads_that_only_seem_to_go_past_the_cache_are_found_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let original = generated(&folder);
+        let mounted = Mounted::new(folder.path());
+        mounted.unmount();
+        run(
+            "mount",
+            &[
+                "-o".as_ref(),
+                "loop,compress-force=zstd".as_ref(),
+                mounted.image.as_ref(),
+                mounted.at.as_ref(),
+            ],
+        );
+        let path = mounted.at.join("drill.mdf");
+        fs::copy(&original, &path).expect("room");
+        File::open(&path).and_then(|file| file.sync_all()).expect("written");
+        for reader in ["direct", "auto"] {
+            let (code, report) = scan_json(&path, &["--reader", reader]);
+            assert_eq!(code, 0, "{report}");
+            if reader == "direct" {
+                assert_eq!(report["run"]["readers"], serde_json::json!(["pread"]), "{report}");
+                assert!(report["run"]["notes"].to_string().contains("refuses reads past it"));
+            }
+        }
+    }
+
     /// Finds the page's bytes inside the image and destroys their second half.
     fn overwrite_in_image(image: &Path, original: &Path, page: u32) {
         let file = fs::read(original).expect("readable");

@@ -103,15 +103,22 @@ fn damage_is_told_even_if_the_report_cannot_be_written() {
 #[test]
 fn a_database_is_never_overwritten_by_its_report() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = damaged(&folder);
-    let before = fs::read(&path).expect("readable");
-    let output = ["--output".as_ref(), path.as_os_str()];
-    let args = ["scan".as_ref(), path.as_os_str(), "--format=json".as_ref()];
-    let run = pagescrub(&[&args[..], &output[..]].concat());
-    assert_eq!(run.code, 2, "{}", run.stderr);
-    assert!(run.stderr.contains("one of the files to scan"), "{}", run.stderr);
-    let is_unchanged = fs::read(&path).expect("readable") == before;
-    assert!(is_unchanged, "the database was overwritten");
+    let scanned = damaged(&folder);
+    let before = fs::read(&scanned).expect("readable");
+    // Also one that is not scanned, whatever its name; and nothing takes the name of one.
+    let [other, unnamed, new] = ["other.mdf", "export", "new.ndf"].map(|n| folder.path().join(n));
+    fs::copy(&scanned, &other).expect("room");
+    fs::copy(&scanned, &unnamed).expect("room");
+    for output in [&scanned, &other, &unnamed, &new] {
+        let args = ["scan".as_ref(), scanned.as_os_str(), "--format=json".as_ref()];
+        let run = pagescrub(&[&args[..], &["--output".as_ref(), output.as_os_str()]].concat());
+        assert_eq!(run.code, 2, "{}", run.stderr);
+        assert!(run.stderr.contains("give another name"), "{}", run.stderr);
+    }
+    for kept in [&scanned, &other, &unnamed] {
+        assert!(fs::read(kept).expect("readable") == before, "the database was overwritten");
+    }
+    assert!(!new.exists());
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub(crate) struct Args {
 /// Injects and hands out the answer key.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let older = args.answer_key.as_deref().map(older_key).transpose()?.flatten();
+    if let Some(older) = &older {
+        let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+        older.check_goes_on(&name, args.seed).map_err(Failure::usage)?;
+    }
     let key = inject(&args.file, &injection(args)).map_err(|error| match error {
         InjectError::Io(..) | InjectError::ReadOnly(..) => Failure::work(error),
         _ => Failure::usage(error),

@@ -46,11 +46,24 @@ pub(crate) fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Clean.into() };
         }
     };
+    allow_open_files();
     // A panic is a bug of ours; it has said so on stderr, and the exit code must say so too.
     let outcome = std::panic::catch_unwind(|| run(&cli.command));
     let exit = outcome.map_or(Exit::Internal, |o| o.unwrap_or_else(|failure| failure.tell()));
     exit.into()
 }
+
+/// As many open files as the system allows: each file in work takes two, and each thread may have
+/// one in work. Where it allows no more, files that cannot be opened are reported.
+#[cfg(unix)]
+fn allow_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+#[cfg(not(unix))]
+fn allow_open_files() {}
 
 fn run(command: &Command) -> Result<Exit, Failure> {
     match command {

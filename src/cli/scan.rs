@@ -5,8 +5,8 @@ use super::exit::{Exit, Failure};
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
 use super::progress::Bar;
 use clap::ValueEnum;
-use pagescrub::discover::Discovery;
-use pagescrub::discover::paths::identity_of;
+use pagescrub::discover::paths::{identity_of, promises_pages};
+use pagescrub::discover::{Discovery, FileKind, discover};
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::report::{hgrm, json, terminal};
@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Verify every page and report the suspect ones, most urgent first
 #[derive(clap::Args)]
@@ -134,15 +135,38 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// Set by the first signal.
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// Signals so soon after the first one are the same wish: timeout(1), sudo and terminals send two.
+const SAME_WISH: Duration = Duration::from_secs(2);
+/// How long a scan that is to stop may take before the user is told why.
+const STOP_TAKES_LONG: Duration = Duration::from_secs(10);
+
 /// The first SIGINT or SIGTERM ends the scan after the batches in work, and the report tells what
-/// was not reached. The second ends the program.
+/// was not reached. A later one ends the program.
 fn stop_at_a_signal() -> Result<(), Failure> {
-    let on_signal = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Incomplete as i32);
+    let mut first: Option<Instant> = None;
+    let on_signal = move || {
+        STOP.store(true, Ordering::Relaxed);
+        match first {
+            None => {
+                first = Some(Instant::now());
+                std::thread::spawn(tell_if_it_takes_long);
+            }
+            Some(first) if first.elapsed() > SAME_WISH => {
+                eprintln!("pagescrub: ended without a report");
+                std::process::exit(Exit::Incomplete as i32);
+            }
+            Some(_) => {}
         }
     };
     ctrlc::set_handler(on_signal).map_err(Failure::work)
+}
+
+fn tell_if_it_takes_long() {
+    std::thread::sleep(STOP_TAKES_LONG);
+    eprintln!(
+        "pagescrub: a device does not answer a read, and the report waits for it; with another \
+         signal the scan ends without a report (a checkpoint, if there is one, is kept)"
+    );
 }
 
 /// Stdout first: what cannot be written elsewhere must not cost the answer.
@@ -167,8 +191,21 @@ fn written_at_the_end(outputs: &[(Format, Option<&Path>)], args: &Args) -> Vec<P
 
 /// An output that cannot be written is better known before hours of scanning.
 fn check_output(path: &Path) -> Result<(), Failure> {
+    if promises_pages(path) || is_database(path) {
+        let path = path.display();
+        let why = "is a database file, or is named like one: give another name";
+        return Err(Failure::usage(format!("--output {path} {why}")));
+    }
     let opened = File::options().append(true).create(true).open(path);
     opened.map(drop).map_err(|e| cannot_write(path, &e))
+}
+
+fn is_database(path: &Path) -> bool {
+    if fs::metadata(path).map_or(0, |metadata| metadata.len()) == 0 {
+        return false;
+    }
+    let found = discover(&[path.to_owned()]);
+    !found.files.is_empty() || found.refusals.iter().any(|r| r.kind != FileKind::Unknown)
 }
 
 /// A slip of the fingers must not replace a database by its report.

@@ -113,15 +113,24 @@ impl AnswerKey {
         Self { schema: SCHEMA.to_owned(), file, seed, faults, side_effects }
     }
 
+    /// Whether this key can be followed by one about `file` with `seed`.
+    ///
+    /// # Errors
+    /// If it is about another file or seed.
+    pub fn check_goes_on(&self, file: &str, seed: u64) -> Result<(), MixedKeys> {
+        if (&*self.schema, &*self.file, self.seed) == (SCHEMA, file, seed) {
+            return Ok(());
+        }
+        Err(MixedKeys { file: self.file.clone(), seed: self.seed })
+    }
+
     /// This key and a newer one of the same file and seed as one. Where both name a page, the
     /// newer entry stays.
     ///
     /// # Errors
     /// If the keys are about different files or seeds.
     pub fn followed_by(self, newer: Self) -> Result<Self, MixedKeys> {
-        if (&self.schema, &self.file, self.seed) != (&newer.schema, &newer.file, newer.seed) {
-            return Err(MixedKeys { file: self.file, seed: self.seed });
-        }
+        self.check_goes_on(&newer.file, newer.seed)?;
         let is_older =
             |fault: &InjectedFault| newer.faults.iter().all(|newer| newer.page_id != fault.page_id);
         let mut faults: Vec<_> = self.faults.into_iter().filter(is_older).collect();

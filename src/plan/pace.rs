@@ -87,6 +87,14 @@ impl<C: Clock + Clone> Throttle<C> {
         self.state().take(bytes)
     }
 
+    /// `bytes` were read without asking, because they were wanted at once: second looks, and what
+    /// is read again after an error. The next read waits for them.
+    pub fn owe(&self, bytes: u64) {
+        if let Some(rate) = &mut self.state().rate {
+            rate.owe(bytes);
+        }
+    }
+
     /// Whether a read of `bytes` may begin while `in_flight` others are under way. With none under
     /// way there is always a time after which it may.
     pub fn may_begin(&self, bytes: u64, in_flight: u32) -> Turn {

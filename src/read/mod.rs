@@ -133,6 +133,18 @@ impl ReadError {
     }
 }
 
+impl ReadError {
+    /// True if the system was short of something, and the medium is not to blame.
+    pub(crate) fn is_shortage(&self) -> bool {
+        const EINTR: i32 = 4;
+        const EAGAIN: i32 = 11;
+        const ENOMEM: i32 = 12;
+        const ECANCELED: i32 = 125;
+        matches!(self, Self::Os { code: Some(EINTR | EAGAIN | ENOMEM | ECANCELED), .. }
+            if cfg!(target_os = "linux"))
+    }
+}
+
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof {

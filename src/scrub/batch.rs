@@ -61,6 +61,8 @@ pub(super) struct View<'a> {
     shared: &'a Shared<'a>,
     /// The allocation of the pages last looked at.
     interval: Option<Arc<Interval>>,
+    /// Bytes that were read once more than planned.
+    reread_bytes: u64,
 }
 
 impl<'a> View<'a> {
@@ -69,7 +71,19 @@ impl<'a> View<'a> {
         source: &'a dyn PageSource,
         shared: &'a Shared<'a>,
     ) -> Self {
-        Self { file, source, engine: shared.settings.engine, shared, interval: None }
+        Self {
+            file,
+            source,
+            engine: shared.settings.engine,
+            shared,
+            interval: None,
+            reread_bytes: 0,
+        }
+    }
+
+    /// Bytes read again so far: after errors, and for second looks.
+    pub(super) fn reread_bytes(&self) -> u64 {
+        self.reread_bytes
     }
 
     /// Scrubs pages that are not stored and read as zeros.
@@ -145,6 +159,7 @@ impl<'a> View<'a> {
         let mut looked = Looked { failed_pages: true, ..Looked::default() };
         let mut lost = Vec::new();
         let started = Instant::now();
+        self.reread_bytes += PAGE_BYTES as u64;
         match self.source.fill_uncached(page) {
             Ok(again) => looked.doubtful.push((page, Some(Box::new(again)))),
             Err(_) => lost.push((page, error)),
@@ -164,6 +179,9 @@ impl<'a> View<'a> {
         let Memory { buffer, sums } = memory;
         let pages = aligned(buffer, range.pages as usize);
         let Salvaged { lost, healed } = salvage(self.source, range, pages);
+        // Each page about twice while its range is halved, and a bad one twice more.
+        let bad_pages = (lost.len() + healed.len()) as u64;
+        self.reread_bytes += 2 * range.bytes() + 2 * bad_pages * PAGE_BYTES as u64;
         if !lost.is_empty() || !healed.is_empty() {
             looked.failed_pages = true;
         } else if *error != ReadError::Ended {
@@ -278,6 +296,7 @@ impl<'a> View<'a> {
     fn second_look(&mut self, page: PageId, first_look: &Page, to: &mut Settled) {
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
+        self.reread_bytes += PAGE_BYTES as u64;
         match confirm(self.source, place, allocation, first_look) {
             Confirmed::Judged { verdict: Verdict::Suspect(reason), page, unsettled } => {
                 to.coverage.suspect += 1;

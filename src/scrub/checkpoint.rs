@@ -14,10 +14,13 @@ use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::paths::FileIdentity;
 use crate::discover::{DataFile, Discovery};
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
+use crate::read::Way;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// That and how a scan writes checkpoints.
@@ -41,6 +44,9 @@ pub struct Checkpoint {
     pub(super) latencies: StageLatencies,
     pub(super) timeline: Timeline,
     pub(super) host_findings: Vec<String>,
+    pub(super) notes: BTreeSet<String>,
+    /// By [`Way`].
+    pub(super) bytes_by_way: [u64; Way::ALL.len()],
 }
 
 /// A scan's name, and its time over all interruptions.
@@ -103,9 +109,12 @@ impl Checkpoint {
         let latencies = lock(&shared.latencies).clone();
         let timeline = lock(&shared.timeline).clone();
         let host_findings = lock(&shared.host_findings).clone();
+        let notes = lock(&shared.notes).clone();
+        let bytes_by_way =
+            shared.bytes_by_way.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
         drop(between_batches);
         let findings = findings.ranked();
-        Self { history, files, findings, latencies, timeline, host_findings }
+        Self { history, files, findings, latencies, timeline, host_findings, notes, bytes_by_way }
     }
 
     /// What was counted of the file at `index`.

@@ -80,6 +80,11 @@ impl<'a> Dispatch<'a> {
         self.queues[device].throttle.admit(bytes).err()
     }
 
+    /// `bytes` of `device` were read again, unasked.
+    pub(super) fn owe(&self, device: usize, bytes: u64) {
+        self.queues[device].throttle.owe(bytes);
+    }
+
     /// Whether a read of `device` may begin now; if so it counts as begun.
     pub(super) fn begin(&self, device: usize) -> Turn {
         let queue = &self.queues[device];

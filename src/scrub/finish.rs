@@ -159,6 +159,7 @@ fn scanned_file(
     let (outcome, why) = match (tally.why_failed(), file.kind) {
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
         (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
+        (None, _) if replaced(file).is_some() => (Outcome::Failed, replaced(file)),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
         (None, _) => (Outcome::Scanned, incomplete(planned)),
     };
@@ -228,7 +229,7 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             coverage.suspect
         ));
     }
-    notes.extend(changed_since(file));
+    notes.extend(written_to(file));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
     if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
         notes.push(
@@ -245,20 +246,30 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
     notes
 }
 
-/// The file at the end of the scan is not what it was at the beginning.
-fn changed_since(file: &DataFile) -> Option<String> {
+/// Why the path no longer leads to what was scanned, if it does not.
+fn replaced(file: &DataFile) -> Option<String> {
     match identity_of(&file.path) {
-        Ok(identity) if identity != file.identity => {
-            Some("another file was put in its place during the scan".to_owned())
-        }
+        Ok(identity) if identity == file.identity => None,
+        Ok(_) => Some("another file was put in its place during the scan; scan again".to_owned()),
         Err(_) => Some("was removed or renamed during the scan".to_owned()),
-        Ok(_) => {
-            let now = std::fs::metadata(&file.path).ok()?;
-            (now.is_file() && now.len() > file.bytes).then(|| {
-                format!("grew by {} bytes during the scan, not scanned", now.len() - file.bytes)
-            })
-        }
     }
+}
+
+/// How the file at the end of the scan is not what it was at the beginning.
+fn written_to(file: &DataFile) -> Option<String> {
+    let now = std::fs::metadata(&file.path).ok().filter(std::fs::Metadata::is_file)?;
+    if now.len() > file.bytes {
+        return Some(format!(
+            "grew by {} bytes during the scan, not scanned",
+            now.len() - file.bytes
+        ));
+    }
+    let is_changed = file.modified.is_some() && now.modified().ok() != file.modified;
+    is_changed.then(|| {
+        "was written to during the scan: what was verified may not be what it holds now; scan a \
+         copy that nothing changes, or a storage snapshot"
+            .to_owned()
+    })
 }
 
 fn refused_file(refusal: &Refusal) -> FileReport {

@@ -36,6 +36,8 @@ pub(super) struct Worker<'a> {
     queue: Queue,
     /// By device: what has been taken and not begun.
     waiting: Vec<VecDeque<Task>>,
+    /// By device: reads that are queued.
+    in_flight: Vec<usize>,
     /// How long until the next of them may begin.
     pause: Duration,
 }
@@ -53,6 +55,8 @@ enum Task {
     Batch(ExtentBatch),
     /// A range of a file to read.
     Read(usize, PageRange),
+    /// A part of one that failed, not yet admitted.
+    ReadAgain(usize, PageRange),
 }
 
 impl<'a> Worker<'a> {
@@ -63,7 +67,8 @@ impl<'a> Worker<'a> {
     ) -> Self {
         let waiting = (0..dispatch.devices()).map(|_| VecDeque::new()).collect();
         let (memory, queue) = (Memory::default(), Queue::Untried);
-        Self { shared, dispatch, node, memory, queue, waiting, pause: PATIENCE }
+        let in_flight = vec![0; dispatch.devices()];
+        Self { shared, dispatch, node, memory, queue, waiting, in_flight, pause: PATIENCE }
     }
 
     /// Works until nothing is left, or until the scan is to stop.
@@ -87,14 +92,11 @@ impl<'a> Worker<'a> {
     }
 
     fn must_stop(&self) -> bool {
-        self.shared.settings.stop.load(Ordering::Relaxed)
+        self.shared.must_stop()
     }
 
     fn in_flight(&self) -> usize {
-        match &self.queue {
-            Queue::Open(queue) => queue.in_flight(),
-            Queue::Untried | Queue::Unavailable => 0,
-        }
+        self.in_flight.iter().sum()
     }
 
     /// Takes the next batch of a device of which this thread has nothing waiting.
@@ -123,6 +125,13 @@ impl<'a> Worker<'a> {
             let has_begun = match task {
                 Task::Batch(batch) => self.begin_batch(device, &batch),
                 Task::Read(file, range) => self.begin_read(device, file, range),
+                Task::ReadAgain(file, range) => {
+                    if self.is_admitted(device, range) {
+                        self.waiting[device].push_front(Task::Read(file, range));
+                        continue;
+                    }
+                    false
+                }
             };
             if !has_begun {
                 self.waiting[device].push_front(task);
@@ -135,11 +144,10 @@ impl<'a> Worker<'a> {
 
     /// Looks at a batch that memory holds, and makes reads of any other.
     fn begin_batch(&mut self, device: usize, batch: &ExtentBatch) -> bool {
-        if let Some(wait) = self.dispatch.admit(device, batch.range.bytes()) {
-            self.pause = self.pause.min(wait);
+        let (file, range) = (batch.file, batch.range);
+        if !self.is_admitted(device, range) {
             return false;
         }
-        let (file, range) = (batch.file, batch.range);
         let mapped = self.with_source(file, |view, memory| view.scrub_mapped(range, memory));
         if mapped == Some(false) {
             let whole = range.pages;
@@ -149,6 +157,13 @@ impl<'a> Worker<'a> {
             self.waiting[device].extend(starts.map(|first| Task::Read(file, piece(first))));
         }
         true
+    }
+
+    /// Whether the rate lets `range` be read now.
+    fn is_admitted(&mut self, device: usize, range: PageRange) -> bool {
+        let wait = self.dispatch.admit(device, range.bytes());
+        self.pause = self.pause.min(wait.unwrap_or(PATIENCE));
+        wait.is_none()
     }
 
     fn may_queue(&mut self, file: usize) -> bool {
@@ -187,8 +202,7 @@ impl<'a> Worker<'a> {
             return true;
         };
         let direct = source.direct().filter(|_| range.pages <= READ_PAGES_MAX).cloned();
-        let queue = direct.as_ref().and_then(|_| self.open_queue());
-        if queue.is_some_and(|queue| !queue.has_room()) {
+        if direct.is_some() && self.open_queue().is_some() && !self.has_room_for(device) {
             return false;
         }
         match self.dispatch.begin(device) {
@@ -201,12 +215,23 @@ impl<'a> Worker<'a> {
         }
         if let (Some(direct), Queue::Open(queue)) = (direct, &mut self.queue) {
             queue.begin(&direct, range, file);
+            self.in_flight[device] += 1;
         } else {
             let mut view = View::new(&self.shared.files[file], &*source, self.shared);
             let took = view.scrub_lent(range, &mut self.memory);
+            self.dispatch.owe(device, view.reread_bytes());
             self.dispatch.returned(device, took);
         }
         true
+    }
+
+    /// True if there is a buffer for a read of `device`. One that is stuck must not get them all:
+    /// some are kept for the others.
+    fn has_room_for(&self, device: usize) -> bool {
+        let Queue::Open(queue) = &self.queue else { return false };
+        let others = self.in_flight.len() - 1;
+        let kept = others.min(queue.buffers() / 2);
+        queue.has_room() && (self.in_flight[device] + kept < queue.buffers() || kept == 0)
     }
 
     /// Does `work` on an open file. Where it cannot be opened, its pages are not reached.
@@ -217,13 +242,16 @@ impl<'a> Worker<'a> {
     ) -> Option<T> {
         let scanned = &self.shared.files[file];
         let source = scanned.source(self.shared.settings.open)?;
-        Some(work(&mut View::new(scanned, &*source, self.shared), &mut self.memory))
+        let mut view = View::new(scanned, &*source, self.shared);
+        let done = work(&mut view, &mut self.memory);
+        self.dispatch.owe(self.dispatch.device_of(file), view.reread_bytes());
+        Some(done)
     }
 
     /// Looks at the next read that comes back within `patience`.
     fn look_at_next(&mut self, patience: Duration) -> bool {
         let Queue::Open(queue) = &mut self.queue else { return false };
-        if queue.in_flight() == 0 {
+        if self.in_flight.iter().all(|&reads| reads == 0) {
             return false;
         }
         match queue.next(patience) {
@@ -241,7 +269,9 @@ impl<'a> Worker<'a> {
 
     fn look_at(&mut self, read: Finished) {
         let (file, range) = (read.token, read.range);
-        self.dispatch.returned(self.dispatch.device_of(file), read.latency_min);
+        let device = self.dispatch.device_of(file);
+        self.in_flight[device] -= 1;
+        self.dispatch.returned(device, read.latency_min);
         if !self.must_stop() {
             // The device first: it must not wait while this thread computes.
             self.begin_waiting();
@@ -254,6 +284,7 @@ impl<'a> Worker<'a> {
                 if let Some(source) = scanned.source(self.shared.settings.open) {
                     let mut view = View::new(scanned, &*source, self.shared);
                     view.scrub_read(range, queue.pages(&read), read.latency, &mut self.memory);
+                    self.dispatch.owe(device, view.reread_bytes());
                 }
             }
             Err(error) => self.look_at_failed(file, range, error.clone()),
@@ -266,27 +297,20 @@ impl<'a> Worker<'a> {
     /// A failed read is halved, down to single pages; the halves take their turn like other reads.
     fn look_at_failed(&mut self, file: usize, range: PageRange, error: ReadError) {
         let device = self.dispatch.device_of(file);
-        match error {
-            // The end of the file or of the device's patience: reading on from there will tell.
-            ReadError::Ended => {
-                self.with_source(file, |view, memory| view.scrub_lent(range, memory));
-            }
-            ReadError::Os { .. } if error.is_refusal() => {
-                self.with_source(file, |view, _| view.refuse_direct());
-                self.waiting[device].push_front(Task::Read(file, range));
-            }
-            ReadError::Os { .. } if range.pages > 1 => {
-                self.shared.files[file].read_failed();
-                let middle = range.first.0 + range.pages / 2;
-                let halves = [(middle, range.end()), (range.first.0, middle)];
-                for (first, end) in halves {
-                    self.waiting[device]
-                        .push_front(Task::Read(file, PageRange::between(first, end)));
-                }
-            }
-            ReadError::Os { .. } => {
-                let page = range.first;
-                self.with_source(file, |view, _| view.scrub_failed_page(page, error));
+        if error == ReadError::Ended || error.is_shortage() {
+            // The end of the file, or the system's fault: reading once more will tell.
+            self.with_source(file, |view, memory| view.scrub_lent(range, memory));
+        } else if error.is_refusal() {
+            self.with_source(file, |view, _| view.refuse_direct());
+            self.waiting[device].push_front(Task::ReadAgain(file, range));
+        } else if range.pages == 1 {
+            self.with_source(file, |view, _| view.scrub_failed_page(range.first, error));
+        } else {
+            self.shared.files[file].read_failed();
+            let middle = range.first.0 + range.pages / 2;
+            for (first, end) in [(middle, range.end()), (range.first.0, middle)] {
+                let half = PageRange::between(first, end);
+                self.waiting[device].push_front(Task::ReadAgain(file, half));
             }
         }
     }
@@ -298,7 +322,17 @@ impl<'a> Worker<'a> {
         for (range, file) in queue.unfinished() {
             let device = self.dispatch.device_of(file);
             self.dispatch.returned(device, Duration::ZERO);
+            self.in_flight[device] -= 1;
             self.waiting[device].push_back(Task::Read(file, range));
+        }
+    }
+}
+
+impl Drop for Worker<'_> {
+    /// A thread that panics must not leave the others waiting for the reads it had begun.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.has_panicked.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -38,8 +38,13 @@ impl<C: Clock> RateCeiling<C> {
             self.owed_pages -= self.pay(self.owed_pages)?;
         }
         let pages = bytes.div_ceil(PAGE_BYTES as u64);
-        self.owed_pages = pages - self.pay(pages)?;
+        self.owed_pages += pages - self.pay(pages)?;
         Ok(())
+    }
+
+    /// Owes `bytes` that were read without asking, and that the next read has to wait for.
+    pub(super) fn owe(&mut self, bytes: u64) {
+        self.owed_pages += bytes.div_ceil(PAGE_BYTES as u64);
     }
 
     /// Pays for `pages`, or for a burst of them if they are more; how many were paid.

@@ -269,3 +269,19 @@ fn threads_can_share_a_throttle() {
     fn shareable<T: Send + Sync>() {}
     shareable::<Throttle>();
 }
+
+#[test]
+fn what_is_read_unasked_is_waited_for_afterwards() {
+    const RATE: u64 = 8 << 20;
+    let simulation = Simulation::new(&with_rate(RATE), 1);
+    assert_eq!(simulation.throttle.admit(READ_BYTES), Ok(()));
+    // Four seconds' worth of second looks.
+    (0..4 * RATE / 8192).for_each(|_| simulation.throttle.owe(8192));
+    let mut waited = Duration::ZERO;
+    while let Err(wait) = simulation.throttle.admit(READ_BYTES) {
+        simulation.clock.advance(wait);
+        waited += wait;
+    }
+    let least = Duration::from_secs(4);
+    assert!((least..least + Duration::from_secs(1)).contains(&waited), "{waited:?}");
+}

@@ -68,6 +68,10 @@ mod none {
             match *self {}
         }
 
+        pub fn buffers(&self) -> usize {
+            match *self {}
+        }
+
         pub fn has_room(&self) -> bool {
             match *self {}
         }
@@ -113,6 +117,7 @@ mod ring {
     use io_uring::{IoUring, opcode};
     use memmap2::{Advice, MmapMut, MmapOptions};
     use rustix::io::Errno;
+    use std::cell::Cell;
     use std::collections::VecDeque;
     use std::io;
     use std::os::fd::AsRawFd;
@@ -127,6 +132,9 @@ mod ring {
     const FIXED_FILES: usize = 16;
     /// Where in the ring's table the buffers are: they are one piece.
     const BUFFERS: u16 = 0;
+    /// A kernel that is short of something for so many times in a row is given up.
+    const SHORTAGES_MAX: u32 = 1000;
+    const RESPITE: Duration = Duration::from_millis(5);
     /// A wait that is over so soon was none.
     const AT_ONCE: Duration = Duration::from_micros(100);
     /// How long the end of a queue waits for reads that nobody wants any more.
@@ -148,6 +156,8 @@ mod ring {
         in_flight: usize,
         /// Come back and not yet handed out.
         finished: VecDeque<Finished>,
+        /// How often in a row the kernel was short of something.
+        shortages: Cell<u32>,
         /// When it was last known that nothing else had come back.
         looked_out_until: Instant,
     }
@@ -187,6 +197,7 @@ mod ring {
                 free: (0..buffers).rev().collect(),
                 in_flight: 0,
                 finished: VecDeque::new(),
+                shortages: Cell::new(0),
                 looked_out_until: Instant::now(),
             })
         }
@@ -194,6 +205,11 @@ mod ring {
         /// How the memory of the buffers was had.
         pub fn memory(&self) -> BufferMemory {
             self.memory
+        }
+
+        /// How many buffers it has.
+        pub fn buffers(&self) -> usize {
+            self.slots.len()
         }
 
         /// True if there is a buffer for another read.
@@ -294,10 +310,19 @@ mod ring {
             let limit = Timespec::from(patience);
             let args = SubmitArgs::new().timespec(&limit);
             match self.ring.submitter().submit_with_args(1, &args) {
-                Ok(_) => Ok(()),
+                Ok(_) => {
+                    self.shortages.set(0);
+                    Ok(())
+                }
                 Err(error) => match Errno::from_io_error(&error) {
-                    // The limit, a signal, or a kernel short of something: come back later.
-                    Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN) => Ok(()),
+                    // The limit, or a signal.
+                    Some(Errno::TIME | Errno::INTR) => Ok(()),
+                    // A kernel short of something: come back later.
+                    Some(Errno::BUSY | Errno::AGAIN) if self.shortages.get() < SHORTAGES_MAX => {
+                        self.shortages.set(self.shortages.get() + 1);
+                        std::thread::sleep(RESPITE);
+                        Ok(())
+                    }
                     _ => Err(error),
                 },
             }
@@ -399,11 +424,13 @@ mod ring {
         unsafe { ring.submitter().register_buffers(&[all]) }.is_ok()
     }
 
+    type Known = Option<(u64, Weak<DirectFile>)>;
+
     /// The files that the ring knows by index.
     struct FixedFiles {
         /// By index, with the number of its last use. The scan closes a file when it is done with
         /// it; a weak reference still keeps its address from being used for another.
-        known: Vec<Option<(u64, Weak<DirectFile>)>>,
+        known: Vec<Known>,
         uses: u64,
     }
 
@@ -417,7 +444,8 @@ mod ring {
         /// The index of `file` in the ring's table; `None` if it is not there.
         fn index_of(&mut self, ring: &mut IoUring, file: &Arc<DirectFile>) -> Option<u32> {
             self.uses += 1;
-            let is_it = |known: &Option<(u64, Weak<DirectFile>)>| matches!(known, Some((_, it)) if it.as_ptr() == Arc::as_ptr(file));
+            let wanted = Arc::as_ptr(file);
+            let is_it = |known: &Known| known.as_ref().is_some_and(|(_, it)| it.as_ptr() == wanted);
             let index = match self.known.iter().position(is_it) {
                 Some(index) => index,
                 None => self.replace_oldest(ring, file)?,
