@@ -7,6 +7,9 @@ use std::time::Duration;
 /// The longest pause between two reads, however slow the device: the scan must go on.
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// A pause is no longer than so many times the read before it took: a ceiling that no read can keep
+/// makes a scan slow, not endless.
+const PAUSE_PER_LATENCY_MAX: u32 = 10;
 
 /// How many reads a device is given at a time, by how long they take.
 pub(super) struct Backoff {
@@ -61,7 +64,7 @@ impl Backoff {
         }
         let pause_min = latency_max.clamp(PAUSE_MIN, PAUSE_MAX);
         if latency > latency_max {
-            self.slow_down(now, pause_min);
+            self.slow_down(now, latency, pause_min);
         } else if self.pause > Duration::ZERO {
             self.shorten_pause(pause_min);
         } else {
@@ -69,11 +72,12 @@ impl Backoff {
         }
     }
 
-    fn slow_down(&mut self, now: Duration, pause_min: Duration) {
+    fn slow_down(&mut self, now: Duration, latency: Duration, pause_min: Duration) {
         if self.depth > 1 {
             self.set_depth(self.depth / 2, now);
         } else {
-            self.pause = (self.pause * 2).clamp(pause_min, PAUSE_MAX);
+            let longest = (latency * PAUSE_PER_LATENCY_MAX).clamp(pause_min, PAUSE_MAX);
+            self.pause = (self.pause * 2).clamp(pause_min, longest);
         }
         self.times += 1;
     }

@@ -285,3 +285,10 @@ fn what_is_read_unasked_is_waited_for_afterwards() {
     let least = Duration::from_secs(4);
     assert!((least..least + Duration::from_secs(1)).contains(&waited), "{waited:?}");
 }
+
+#[test]
+fn a_ceiling_that_no_read_can_keep_makes_a_scan_slow_and_not_endless() {
+    let mut simulation = Simulation::new(&with_latency_max(Duration::from_micros(50)), 1);
+    let done = simulation.run(MINUTE, |_| ms(1));
+    assert!(done.len() >= 60 * 1000 / 12, "{} reads", done.len());
+}
