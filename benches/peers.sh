@@ -269,7 +269,7 @@ report() { # STATE
         }
         END {
             printf "%-22s %8s %12s %11s %14s %12s\n", state, "GB/s", "CPU s/GiB",
-                "cache MiB", "scan faster x", "CPU less x"
+                "cache MiB", "scan/it, GB/s", "it/scan, CPU"
             for (p = 1; p <= peers; p++) {
                 name = order[p]; own = name ~ /^scan/ ? name : "scan"
                 if (state == "cold" && name !~ /^scan/ && "scan_direct" in seen) own = "scan_direct"
@@ -285,6 +285,8 @@ report() { # STATE
 }
 
 peak_rss() {
+    # Reserved huge pages would not be counted.
+    [ -z "$huge_pages_before" ] || echo "$huge_pages_before" >/proc/sys/vm/nr_hugepages
     if [ -x /usr/bin/time ]; then
         /usr/bin/time -f '%M' "$program" scan "$file" 2>&1 >/dev/null | tail -n 1 |
             awk '{ printf "peak resident memory of a scan: %.0f MiB\n", $1 / 1024 }'

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 const SEED: u64 = 7;
 /// Pages made or lent in one go: 256 KiB, what readers lend.
-const PIECE_PAGES: usize = 64;
+const PIECE_PAGES: usize = 32;
 
 /// The image, and what its checksums are.
 pub(super) struct Image {

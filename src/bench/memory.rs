@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 /// Pages that a kernel is given in one go, as in a scan: 256 KiB.
-const PIECE_PAGES: usize = 64;
+const PIECE_PAGES: usize = 32;
 /// Up to here every number of threads is measured, above only doublings and the last.
 const EVERY_COUNT_MAX: usize = 4;
 

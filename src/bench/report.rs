@@ -101,6 +101,8 @@ pub enum Bound {
     Storage,
     /// This program's own work.
     Compute,
+    /// The way of reading: the processor was idle while the device could have delivered more.
+    Reader,
 }
 
 /// One conclusion.

@@ -50,6 +50,7 @@ impl Bound {
             Self::Memory => "memory-bound",
             Self::Storage => "storage-bound",
             Self::Compute => "compute-bound",
+            Self::Reader => "reader-bound",
         }
     }
 }

@@ -4,6 +4,8 @@ use super::report::{Bound, Comparison, Row, Section, Verdict};
 
 /// A share of the limit from which on the limit, and not this program, holds the speed back.
 const BOUND_RATIO_MIN: f64 = 0.90;
+/// With less than this much of a core busy, it is not computing that holds the speed back.
+const CORES_BUSY_MIN: f64 = 0.8;
 
 /// The conclusions from all sections that there are.
 pub(super) fn of(sections: &[Section]) -> Vec<Verdict> {
@@ -56,7 +58,11 @@ fn storage(section: &Section) -> Option<Verdict> {
     let scan = section.row("scan auto")?;
     let limit = section.fastest(|row| row.is_limit)?;
     let Comparison { ratio, .. } = scan.compared_with(limit);
-    let bound = if section.name == "hot" { Bound::Memory } else { Bound::Storage };
+    let limited = if section.name == "hot" { Bound::Memory } else { Bound::Storage };
+    let bound = match bound_by(limited, ratio.median) {
+        Bound::Compute if cores_used(scan) < CORES_BUSY_MIN => Bound::Reader,
+        bound => bound,
+    };
     let text = format!(
         "a scan reads at {:.2} GB/s, {:.2} of the fastest raw read ({}, {:.2} GB/s)",
         scan.gb_per_second.median,
@@ -64,7 +70,13 @@ fn storage(section: &Section) -> Option<Verdict> {
         without_read(limit),
         limit.gb_per_second.median
     );
-    Some(verdict(section, bound, ratio.median, text))
+    Some(Verdict { section: section.name.clone(), bound, ratio: ratio.median, text })
+}
+
+/// Cores that a run kept busy, on average.
+fn cores_used(row: &Row) -> f64 {
+    const GIB_PER_GB: f64 = 1e9 / (1_u64 << 30) as f64;
+    row.cpu_seconds_per_gib.unwrap_or_default() * row.gb_per_second.median * GIB_PER_GB
 }
 
 fn without_read(limit: &Row) -> &str {

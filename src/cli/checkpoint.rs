@@ -69,7 +69,11 @@ impl Options {
             anstream::eprintln!("pagescrub: no checkpoint {}: starting anew", safe(&path));
             return Ok(None);
         }
-        Checkpoint::read(path, discovery).map(Some).map_err(Failure::work)
+        let checkpoint = Checkpoint::read(path, discovery).map_err(Failure::work)?;
+        let done = bytesize::ByteSize(checkpoint.done_bytes()).display().iec().to_string();
+        let path = path.display().to_string();
+        anstream::eprintln!("pagescrub: going on from {}: {done} are done", safe(&path));
+        Ok(Some(checkpoint))
     }
 
     /// How a scan writes checkpoints, if it does.

@@ -71,6 +71,13 @@ pub(crate) struct PaceArgs {
     queue_depth: u32,
 }
 
+impl PaceArgs {
+    /// True if slow reads are to slow the scan down.
+    pub(crate) fn slows_down(&self) -> bool {
+        self.max_latency.is_some()
+    }
+}
+
 impl From<&PaceArgs> for Pace {
     fn from(args: &PaceArgs) -> Self {
         Self {

@@ -91,6 +91,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(why) = reader.unavailable() {
         return Err(Failure::usage(format!("--reader {} cannot be used: {why}", reader.name())));
     }
+    if reader == Reader::Mmap && args.pace.slows_down() {
+        let why = "cannot slow down what is mapped: use --reader auto or direct";
+        return Err(Failure::usage(format!("--max-latency {why}")));
+    }
     if let Some(directory) = &args.report_dir {
         fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))?;
     }

@@ -118,6 +118,9 @@ impl Coverage {
 
     /// Share of the planned pages that was reached, in percent, never rounded up to 100.
     pub fn percent(&self) -> f64 {
+        if self.pages_planned == 0 {
+            return 0.0;
+        }
         if self.not_reached == 0 {
             return 100.0;
         }

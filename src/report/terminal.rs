@@ -171,7 +171,7 @@ fn speed(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()
     );
     headed("Speed", &text, look, out)?;
     let stages = ["read", "verify"].into_iter().filter_map(|name| stage(report, name));
-    headed("", &format!("per batch: {}", stages.collect::<Vec<_>>().join("; ")), look, out)?;
+    headed("", &format!("per read: {}", stages.collect::<Vec<_>>().join("; ")), look, out)?;
     let timeline = &report.throughput.timeline;
     if timeline.bytes.len() > 2 {
         let per = timeline.interval_seconds * timeline.bytes.len().div_ceil(BARS_MAX) as f64;
@@ -192,7 +192,7 @@ fn speed(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()
 fn paced(pace: &PaceSummary) -> Option<String> {
     let rate = pace
         .rate_bytes_per_second
-        .map(|rate| format!("at most {}/s", bytesize::ByteSize(rate).display().iec()));
+        .map(|rate| format!("at most {}/s", bytesize::ByteSize(rate).display().si()));
     let latency = pace.latency_max_ms.map(|limit| {
         if pace.backed_off == 0 {
             return format!("never slowed down for reads over {limit} ms");

@@ -13,6 +13,7 @@ use crate::consolidate::rank::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::discover::paths::FileIdentity;
 use crate::discover::{DataFile, Discovery};
+use crate::page::PAGE_BYTES;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
 use crate::read::Way;
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,12 @@ impl Checkpoint {
         drop(between_batches);
         let findings = findings.ranked();
         Self { history, files, findings, latencies, timeline, host_findings, notes, bytes_by_way }
+    }
+
+    /// Bytes of the files that are done, holes included.
+    pub fn done_bytes(&self) -> u64 {
+        let pages = self.files.iter().map(|file| u64::from(file.tally.done.pages()));
+        pages.sum::<u64>() * PAGE_BYTES as u64
     }
 
     /// What was counted of the file at `index`.

@@ -190,8 +190,8 @@ impl<'a> Worker<'a> {
 
     fn give_up_queue(&self, error: &io::Error) -> Queue {
         self.shared.note(format!(
-            "io_uring cannot be used here ({error}): what memory did not hold was read with \
-             positioned reads, which is slower"
+            "io_uring cannot be used here ({error}): each thread read past the page cache one read \
+             at a time, which is slower"
         ));
         Queue::Unavailable
     }
