@@ -378,6 +378,9 @@ mod ring {
             if self.in_flight > 0 {
                 std::mem::forget(self.arena.take());
             }
+            // Closing a ring only begins to let go of its files; who unmounts the volume right
+            // after the scan would find it busy.
+            let _ = self.ring.submitter().unregister_files();
         }
     }
 
