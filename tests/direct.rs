@@ -195,12 +195,11 @@ fn where_the_file_system_refuses_the_cache_is_used_and_emptied_again() {
         evict(&path);
         let (code, report) = without_o_direct(|| scan_json(&path, &["--reader", reader]));
         assert_eq!(code, 0);
-        assert_eq!(
-            readers(&report),
-            ["pread"],
-            "{reader} {}",
-            report["throughput"]["bytes_by_reader"]
-        );
+        // The kernel may read a little ahead all the same, which then is found in the cache.
+        let bytes = &report["throughput"]["bytes_by_reader"];
+        let through_cache = bytes["pread"].as_u64().expect("some bytes");
+        assert!(through_cache >= 48 << 20, "{reader} {bytes}");
+        assert!(!readers(&report).contains(&PAST_THE_CACHE), "{reader} {bytes}");
         assert!(notes(&report).contains("refuses reads past it"), "{}", notes(&report));
         assert_eq!(timeless(report), timeless(usual.clone()));
         let left = cached_bytes(&path);

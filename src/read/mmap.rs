@@ -81,7 +81,12 @@ pub struct Auto {
 impl Auto {
     /// Reads the file of `pread` from where it is.
     pub fn over(pread: Pread) -> Self {
-        Self { map: Map::of(pread.file()), uncached: Direct::over(pread) }
+        let map = Map::of(pread.file());
+        // Looking at what is cached must not bring in what is not.
+        if let Some(map) = &map {
+            map.read_nothing_ahead();
+        }
+        Self { map, uncached: Direct::over(pread) }
     }
 }
 
@@ -154,6 +159,11 @@ mod linux {
         pub(in crate::read) fn of(file: &File) -> Option<Self> {
             let bytes = map(file)?;
             Some(Self { guard: Guard::over(&bytes)?, bytes, looked_at: Mutex::default() })
+        }
+
+        /// Asks the system to read nothing ahead of what is looked at. A hint only.
+        pub(super) fn read_nothing_ahead(&self) {
+            let _ = self.bytes.advise(Advice::Random);
         }
 
         /// Lends `range` of the mapped `file` if it is to be mapped and could be looked at to its
@@ -250,6 +260,10 @@ mod other {
     impl Map {
         pub(super) fn of(_: &File) -> Option<Self> {
             None
+        }
+
+        pub(super) fn read_nothing_ahead(&self) {
+            match *self {}
         }
 
         pub(super) fn lend(
