@@ -11,7 +11,7 @@ use crate::page::boot::BootPage;
 use crate::page::checksum::Checksum;
 use crate::page::file_header::FileHeader;
 use crate::page::{PAGE_BYTES, Page};
-use crate::read::{PageSource, ReadError};
+use crate::read::{self, PageSource, ReadError, visit_in_pieces};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 use std::io;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 const SEED: u64 = 7;
 /// Pages made or lent in one go: 256 KiB, what readers lend.
-const PIECE_PAGES: usize = 32;
+const PIECE_PAGES: usize = read::PIECE_PAGES as usize;
 
 /// The image, and what its checksums are.
 pub(super) struct Image {
@@ -141,10 +141,7 @@ impl PageSource for Lender {
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
         let pages = self.pages(range.first, range.pages as usize)?;
-        let firsts = (range.first.0..).step_by(PIECE_PAGES);
-        firsts
-            .zip(pages.chunks(PIECE_PAGES))
-            .for_each(|(first, piece)| visit(PageId(first), piece));
+        visit_in_pieces(range.first, pages, visit);
         Ok(())
     }
 }

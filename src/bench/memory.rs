@@ -7,6 +7,7 @@ use super::rounds::{Limit, Rounds, Sample, Variant, timed};
 use crate::consolidate::report::RunVerdict;
 use crate::page::Page;
 use crate::page::checksum::Checksum;
+use crate::read;
 use crate::scrub::{Settings, Silent, scrub};
 use crate::verify::engine::{Engine, Kernel, supported};
 use crate::verify::order::PageOrder;
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 /// Pages that a kernel is given in one go, as in a scan: 256 KiB.
-const PIECE_PAGES: usize = 32;
+const PIECE_PAGES: usize = read::PIECE_PAGES as usize;
 /// Up to here every number of threads is measured, above only doublings and the last.
 const EVERY_COUNT_MAX: usize = 4;
 

@@ -12,7 +12,7 @@ use crate::page::address::PageRange;
 use crate::plan::pace::QUEUE_DEPTH_DEFAULT;
 use crate::plan::{Batches, ExtentBatch, Plan, PlannedFile};
 use crate::read::direct::DirectFile;
-use crate::read::direct::queue::{READ_PAGES_MAX, ReadQueue};
+use crate::read::direct::queue::{READ_PAGES_MAX, ReadQueue, SPARE_BUFFERS};
 use crate::read::open::Reader;
 use crate::read::{PageSource, ReadError};
 use crate::verify::engine::{Engine, Kernel, supported};
@@ -25,8 +25,6 @@ use std::time::Duration;
 
 /// A read that takes longer is asked for again.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Buffers beyond those in flight, as in a scan.
-const SPARE_BUFFERS: usize = 2;
 
 /// The files of a plan, opened with one reader.
 pub(super) struct Raw<'a> {
@@ -129,9 +127,7 @@ impl Queued {
     }
 
     fn add(&mut self, batch: &ExtentBatch, direct: &Arc<DirectFile>) {
-        let range = batch.range;
-        for first in (range.first.0..range.end()).step_by(READ_PAGES_MAX as usize) {
-            let read = PageRange::between(first, range.end().min(first + READ_PAGES_MAX));
+        for read in batch.range.pieces(READ_PAGES_MAX) {
             self.waiting.push_back((batch.file, Arc::clone(direct), read));
         }
     }

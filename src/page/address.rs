@@ -55,6 +55,13 @@ impl PageRange {
         u64::from(self.pages) * PAGE_BYTES as u64
     }
 
+    /// Parts of at most `pages_max` pages (at least 1), ascending.
+    pub fn pieces(self, pages_max: u32) -> impl Iterator<Item = Self> {
+        let firsts = (self.first.0..self.end()).step_by(pages_max as usize);
+        firsts
+            .map(move |first| Self::between(first, self.end().min(first.saturating_add(pages_max))))
+    }
+
     /// The ids, ascending.
     pub fn ids(self) -> impl Iterator<Item = PageId> {
         (self.first.0..self.end()).map(PageId)

@@ -126,7 +126,8 @@ impl DirectFile {
         Ok(())
     }
 
-    fn note(&self, error: &io::Error) {
+    /// Remembers what `error` says of reads past the cache.
+    pub(super) fn note(&self, error: &io::Error) {
         // What file systems answer that took the flag and cannot serve the read.
         if error.kind() == io::ErrorKind::InvalidInput {
             self.refuse();
@@ -200,13 +201,8 @@ impl Direct {
 
 impl PageSource for Direct {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        if let Some(direct) = self.direct() {
-            match direct.fill(first, pages) {
-                Err(_) if direct.is_refused() => {}
-                outcome => return Ok(outcome?),
-            }
-        }
-        self.pread.fill_and_forget(first, pages)
+        let filled = self.pread.fill_direct(first, pages);
+        filled.unwrap_or_else(|| self.pread.fill_and_forget(first, pages))
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
@@ -214,7 +210,7 @@ impl PageSource for Direct {
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {
-        self.pread.direct().filter(|direct| !direct.is_refused())
+        self.pread.direct()
     }
 
     fn way(&self) -> Way {

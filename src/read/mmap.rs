@@ -130,7 +130,7 @@ impl PageSource for Auto {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::super::cached::is_cached;
-    use super::super::pieces;
+    use super::super::visit_in_pieces;
     use super::When;
     use super::guard::Guard;
     use crate::page::Page;
@@ -190,10 +190,7 @@ mod linux {
             else {
                 return false;
             };
-            for piece in pieces(range) {
-                let start = (piece.first.0 - range.first.0) as usize;
-                visit(piece.first, &pages[start..start + piece.pages as usize]);
-            }
+            visit_in_pieces(range.first, pages, visit);
             self.drop_later(bytes);
             !self.guard.was_hit()
         }

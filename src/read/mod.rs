@@ -38,7 +38,7 @@ pub trait PageSource: Send + Sync {
         buffer: &mut Vec<Page>,
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
-        for piece in pieces(range) {
+        for piece in range.pieces(PIECE_PAGES) {
             let pages = aligned(buffer, piece.pages as usize);
             self.fill(piece.first, pages)?;
             visit(piece.first, pages);
@@ -92,12 +92,18 @@ impl Way {
 }
 
 /// Pages of a piece: 256 KiB, a part of the L2 cache of every current core.
-const PIECE_PAGES: u32 = 32;
+pub const PIECE_PAGES: u32 = 32;
 
-fn pieces(range: PageRange) -> impl Iterator<Item = PageRange> {
-    (range.first.0..range.end()).step_by(PIECE_PAGES as usize).map(move |first| {
-        PageRange::between(first, range.end().min(first.saturating_add(PIECE_PAGES)))
-    })
+/// Shows `pages`, the first of which is page `first`, to `visit` piece by piece.
+pub(crate) fn visit_in_pieces(
+    first: PageId,
+    pages: &[Page],
+    visit: &mut dyn FnMut(PageId, &[Page]),
+) {
+    let firsts = (first.0..).step_by(PIECE_PAGES as usize);
+    for (first, piece) in firsts.zip(pages.chunks(PIECE_PAGES as usize)) {
+        visit(PageId(first), piece);
+    }
 }
 
 /// Room for `count` pages in `buffer`, which grows as needed, aligned as reads past the cache

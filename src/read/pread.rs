@@ -44,9 +44,20 @@ impl Pread {
         filled
     }
 
-    /// The same file past the page cache.
+    /// The same file past the page cache, unless that is refused.
     pub(super) fn direct(&self) -> Option<&Arc<DirectFile>> {
-        self.direct.as_ref()
+        self.direct.as_ref().filter(|direct| !direct.is_refused())
+    }
+
+    /// Fills `pages` past the page cache; `None` where that is refused.
+    pub(super) fn fill_direct(
+        &self,
+        first: PageId,
+        pages: &mut [Page],
+    ) -> Option<Result<(), ReadError>> {
+        let direct = self.direct()?;
+        let filled = direct.fill(first, pages);
+        (filled.is_ok() || !direct.is_refused()).then(|| Ok(filled?))
     }
 }
 
@@ -60,16 +71,8 @@ impl PageSource for Pread {
         let mut room = vec![Page::ZERO];
         // Some file systems answer from the cache all the same.
         forget_cached(&self.file, PageRange::between(page.0, page.0 + 1));
-        if let Some(direct) = self.direct.as_ref().filter(|direct| !direct.is_refused()) {
-            match direct.fill(page, &mut room) {
-                Err(_) if direct.is_refused() => {}
-                outcome => {
-                    outcome?;
-                    return Ok(room[0]);
-                }
-            }
-        }
-        self.fill(page, &mut room)?;
+        let filled = self.fill_direct(page, &mut room);
+        filled.unwrap_or_else(|| self.fill(page, &mut room))?;
         Ok(room[0])
     }
 }

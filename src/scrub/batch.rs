@@ -14,13 +14,10 @@ use crate::page::allocation::is_never_protected;
 use crate::page::checksum::Checksum;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::salvage::{Salvaged, salvage};
-use crate::read::{PageSource, ReadError, Way, aligned};
+use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
 use crate::verify::engine::Engine;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Pages looked at in one go: 256 KiB, a part of the L2 cache of every current core.
-const LOOK_PAGES: usize = 32;
 
 /// The memory of one thread.
 #[derive(Default)]
@@ -140,18 +137,11 @@ impl<'a> View<'a> {
         memory: &mut Memory,
     ) {
         let mut looked = Looked::default();
-        for (piece, at) in pages.chunks(LOOK_PAGES).zip((range.first.0..).step_by(LOOK_PAGES)) {
-            self.look(PageId(at), piece, &mut memory.sums, &mut looked);
-        }
+        visit_in_pieces(range.first, pages, &mut |first, piece| {
+            self.look(first, piece, &mut memory.sums, &mut looked);
+        });
         looked.was_read(latency, Way::Uring);
         self.settle(range, looked, Vec::new());
-    }
-
-    /// Reads through the cache from now on what is refused past it.
-    pub(super) fn refuse_direct(&mut self) {
-        if let Some(direct) = self.source.direct() {
-            direct.refuse();
-        }
     }
 
     /// Scrubs a page whose read failed with `error`: it gets a second try.
@@ -280,8 +270,9 @@ impl<'a> View<'a> {
         let Looked { coverage, doubtful, flagless, verify, read, failed_reads, failed_pages } =
             looked;
         let took = read.map(|(read, way)| Took { read, way, verify });
-        let trouble = Settled { failed_reads, failed_pages, ..Settled::default() };
-        let mut settled = Settled { coverage, flagless, took, ..trouble };
+        let nothing = Settled::default();
+        let mut settled =
+            Settled { coverage, flagless, failed_reads, failed_pages, took, ..nothing };
         for (page, first_look) in doubtful {
             let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
             settled.host_findings.extend(self.cross_check(first_look, page));

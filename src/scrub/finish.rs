@@ -156,10 +156,11 @@ fn scanned_file(
 ) -> FileReport {
     let boot = file.boot.as_ref();
     let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
+    let replaced = replaced(file);
     let (outcome, why) = match (tally.why_failed(), file.kind) {
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
         (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
-        (None, _) if replaced(file).is_some() => (Outcome::Failed, replaced(file)),
+        (None, _) if replaced.is_some() => (Outcome::Failed, replaced),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
         (None, _) => (Outcome::Scanned, incomplete(planned)),
     };

@@ -12,15 +12,12 @@ use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
 use crate::plan::pace::Turn;
 use crate::read::ReadError;
-use crate::read::direct::queue::{Finished, READ_PAGES_MAX, ReadQueue};
+use crate::read::direct::queue::{Finished, READ_PAGES_MAX, ReadQueue, SPARE_BUFFERS};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Buffers of a thread beyond its share of the reads in flight: one is being looked at, one is
-/// ready for the next read, so that the device is never left without one.
-const SPARE_BUFFERS: usize = 2;
 /// Buffers of all threads together, as far as each can have its spare ones: 128 MiB.
 const BUFFERS_MAX: usize = 256;
 /// How long a thread sleeps or waits at most before it looks around for other work.
@@ -152,9 +149,8 @@ impl<'a> Worker<'a> {
         if mapped == Some(false) {
             let whole = range.pages;
             let pages_max = if self.may_queue(file) { READ_PAGES_MAX } else { whole };
-            let starts = (range.first.0..range.end()).step_by(pages_max as usize);
-            let piece = |first: u32| PageRange::between(first, range.end().min(first + pages_max));
-            self.waiting[device].extend(starts.map(|first| Task::Read(file, piece(first))));
+            let reads = range.pieces(pages_max).map(|piece| Task::Read(file, piece));
+            self.waiting[device].extend(reads);
         }
         true
     }
@@ -217,10 +213,8 @@ impl<'a> Worker<'a> {
             queue.begin(&direct, range, file);
             self.in_flight[device] += 1;
         } else {
-            let mut view = View::new(&self.shared.files[file], &*source, self.shared);
-            let took = view.scrub_lent(range, &mut self.memory);
-            self.dispatch.owe(device, view.reread_bytes());
-            self.dispatch.returned(device, took);
+            let took = self.with_source(file, |view, memory| view.scrub_lent(range, memory));
+            self.dispatch.returned(device, took.unwrap_or_default());
         }
         true
     }
@@ -231,7 +225,7 @@ impl<'a> Worker<'a> {
         let Queue::Open(queue) = &self.queue else { return false };
         let others = self.in_flight.len() - 1;
         let kept = others.min(queue.buffers() / 2);
-        queue.has_room() && (self.in_flight[device] + kept < queue.buffers() || kept == 0)
+        queue.has_room() && self.in_flight[device] + kept < queue.buffers()
     }
 
     /// Does `work` on an open file. Where it cannot be opened, its pages are not reached.
@@ -250,10 +244,10 @@ impl<'a> Worker<'a> {
 
     /// Looks at the next read that comes back within `patience`.
     fn look_at_next(&mut self, patience: Duration) -> bool {
-        let Queue::Open(queue) = &mut self.queue else { return false };
-        if self.in_flight.iter().all(|&reads| reads == 0) {
+        if self.in_flight() == 0 {
             return false;
         }
+        let Queue::Open(queue) = &mut self.queue else { return false };
         match queue.next(patience) {
             Ok(Some(read)) => {
                 self.look_at(read);
@@ -301,7 +295,7 @@ impl<'a> Worker<'a> {
             // The end of the file, or the system's fault: reading once more will tell.
             self.with_source(file, |view, memory| view.scrub_lent(range, memory));
         } else if error.is_refusal() {
-            self.with_source(file, |view, _| view.refuse_direct());
+            // The file remembers, and is read through the cache from now on.
             self.waiting[device].push_front(Task::ReadAgain(file, range));
         } else if range.pages == 1 {
             self.with_source(file, |view, _| view.scrub_failed_page(range.first, error));

@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// Pages of one read: 512 KiB, beyond which devices get no faster.
 pub const READ_PAGES_MAX: u32 = 64;
+/// Buffers of a thread beyond its share of the reads in flight: one is being looked at, one is
+/// ready for the next read, so that the device is never left without one.
+pub const SPARE_BUFFERS: usize = 2;
 
 /// A read that has come back. Its buffer is taken until it is given back to the queue.
 #[derive(Debug)]
@@ -34,21 +37,10 @@ pub struct Finished {
     slot: usize,
 }
 
-/// How the memory of a queue's buffers was had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BufferMemory {
-    /// Ordinary pages of 4 KiB.
-    Ordinary,
-    /// Transparent huge pages were asked for.
-    TransparentHuge,
-    /// Reserved huge pages.
-    Huge,
-}
-
 #[cfg(not(all(target_os = "linux", feature = "uring")))]
 mod none {
     use super::super::DirectFile;
-    use super::{BufferMemory, Finished};
+    use super::Finished;
     use crate::page::Page;
     use crate::page::address::PageRange;
     use std::io;
@@ -62,10 +54,6 @@ mod none {
     impl ReadQueue {
         pub fn new(_: usize) -> io::Result<Self> {
             Err(io::Error::new(io::ErrorKind::Unsupported, "not in this build"))
-        }
-
-        pub fn memory(&self) -> BufferMemory {
-            match *self {}
         }
 
         pub fn buffers(&self) -> usize {
@@ -109,7 +97,7 @@ mod none {
 #[cfg(all(target_os = "linux", feature = "uring"))]
 mod ring {
     use super::super::{DirectFile, Witness};
-    use super::{BufferMemory, Finished, READ_PAGES_MAX, ReadError};
+    use super::{Finished, READ_PAGES_MAX, ReadError};
     use crate::page::address::PageRange;
     use crate::page::{PAGE_BYTES, Page};
     use io_uring::squeue::{self, Flags};
@@ -147,7 +135,6 @@ mod ring {
         arena: Option<MmapMut>,
         /// The first buffer; the others follow.
         buffers: NonNull<u8>,
-        memory: BufferMemory,
         buffers_are_fixed: bool,
         files: FixedFiles,
         /// By buffer: the read that is filling it.
@@ -180,7 +167,7 @@ mod ring {
                 // Before Linux 5.11 a wait cannot be given a limit.
                 return Err(io::ErrorKind::Unsupported.into());
             }
-            let (mut arena, memory) = arena(buffers * BUFFER_BYTES)?;
+            let mut arena = arena(buffers * BUFFER_BYTES)?;
             let start = arena.as_ptr().align_offset(HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
             let buffers_at = &mut arena[start..start + buffers * BUFFER_BYTES];
             buffers_at.fill(0);
@@ -191,7 +178,6 @@ mod ring {
                 ring,
                 arena: Some(arena),
                 buffers: first,
-                memory,
                 buffers_are_fixed,
                 slots: (0..buffers).map(|_| None).collect(),
                 free: (0..buffers).rev().collect(),
@@ -200,11 +186,6 @@ mod ring {
                 shortages: Cell::new(0),
                 looked_out_until: Instant::now(),
             })
-        }
-
-        /// How the memory of the buffers was had.
-        pub fn memory(&self) -> BufferMemory {
-            self.memory
         }
 
         /// How many buffers it has.
@@ -392,7 +373,11 @@ mod ring {
                 }
                 // The end of the file, or a short read: reading the rest will tell.
                 Ok(_) => Err(ReadError::Ended),
-                Err(_) => Err(io::Error::from_raw_os_error(-result).into()),
+                Err(_) => {
+                    let error = io::Error::from_raw_os_error(-result);
+                    self.file.note(&error);
+                    Err(error.into())
+                }
             }
         }
     }
@@ -404,17 +389,15 @@ mod ring {
     }
 
     /// Memory for `bytes` of buffers that start on a huge page.
-    fn arena(bytes: usize) -> io::Result<(MmapMut, BufferMemory)> {
+    fn arena(bytes: usize) -> io::Result<MmapMut> {
         let whole = bytes.next_multiple_of(HUGE_PAGE_BYTES);
         if let Ok(arena) = MmapOptions::new().len(whole).huge(Some(HUGE_PAGE_BITS)).map_anon() {
-            return Ok((arena, BufferMemory::Huge));
+            return Ok(arena);
         }
         let arena = MmapMut::map_anon(whole + HUGE_PAGE_BYTES)?;
-        let memory = match arena.advise(Advice::HugePage) {
-            Ok(()) => BufferMemory::TransparentHuge,
-            Err(_) => BufferMemory::Ordinary,
-        };
-        Ok((arena, memory))
+        // A hint: with ordinary pages reads are only slower.
+        let _ = arena.advise(Advice::HugePage);
+        Ok(arena)
     }
 
     /// Makes the buffers known to the ring; it works without, only slower (the memory that may be
