@@ -6,6 +6,7 @@
 
 #[cfg(target_os = "linux")]
 mod cached;
+pub mod arena;
 pub mod pread;
 pub mod direct;
 pub mod mmap;

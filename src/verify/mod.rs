@@ -4,6 +4,8 @@
 //! is decided in `diagnose`.
 
 pub mod engine;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod kernel;
 mod lanes;
 pub mod order;
