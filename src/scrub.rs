@@ -21,7 +21,8 @@ use crate::plan::pace::{Pace, PaceSummary};
 use crate::plan::{BATCH_PAGES_DEFAULT, DoneRanges, Plan};
 use crate::read::{PageSource, Way};
 use crate::verify::engine::Engine;
-use checkpoint::{Checkpointing, History, while_checkpointing};
+use crate::verify::gpu::pool::Gpus;
+use checkpoint::{Checkpoint, Checkpointing, History, while_checkpointing};
 use commit::CommitLock;
 use dispatch::Dispatch;
 use file::{FileScan, FileTally};
@@ -42,8 +43,10 @@ pub type Open<'a> = &'a (dyn Fn(&Path) -> io::Result<Box<dyn PageSource>> + Sync
 
 /// How to scan.
 pub struct Settings<'a> {
-    /// What computes checksums.
+    /// What computes checksums on the CPU.
     pub engine: &'a Engine,
+    /// GPUs that look at pages, if any do.
+    pub gpus: Option<&'a Gpus>,
     /// The engine's name as asked for.
     pub engine_name: String,
     /// What opens files.
@@ -68,6 +71,7 @@ impl<'a> Settings<'a> {
     pub fn new(engine: &'a Engine, open: Open<'a>, stop: &'a AtomicBool) -> Self {
         Self {
             engine,
+            gpus: None,
             engine_name: "auto".to_owned(),
             open,
             reader_name: "auto".to_owned(),
@@ -115,6 +119,8 @@ pub struct Scrub {
 /// What the workers share.
 struct Shared<'a> {
     settings: &'a Settings<'a>,
+    /// The GPUs, as long as they are believed.
+    gpus: Option<&'a Gpus>,
     files: Vec<FileScan<'a>>,
     findings: Mutex<Findings>,
     latencies: Mutex<StageLatencies>,
@@ -135,18 +141,33 @@ struct Shared<'a> {
 /// Scans everything in `discovery` and reports.
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
     let plan = Plan::new(&discovery.files, settings.batch_pages);
-    let shared = Shared::new(discovery, &plan, settings, progress);
+    let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
+    let scrubbed = scrub_once(discovery, &plan, settings, before, progress);
+    // A GPU that was wrong may have been wrong before, in this scan and the one that it goes on
+    // from: everything is looked at again, without GPUs.
+    let was_wrong = settings.gpus.is_some_and(|gpus| gpus.wrong().is_some());
+    if was_wrong { scrub_once(discovery, &plan, settings, None, progress) } else { scrubbed }
+}
+
+fn scrub_once(
+    discovery: &Discovery,
+    plan: &Plan,
+    settings: &Settings<'_>,
+    before: Option<&Checkpoint>,
+    progress: &dyn Progress,
+) -> Scrub {
+    let shared = Shared::new(discovery, plan, settings, before, progress);
     let done = shared.done();
     progress.begin(plan.stored_bytes_left(&done));
     shared.tell_suspects_before();
     let mut elapsed = shared.elapsed();
     let mut paces = Vec::new();
     let checkpoint = while_checkpointing(&shared, discovery, || {
-        paces = run(&plan, &done, &shared);
+        paces = run(plan, &done, &shared);
         elapsed = shared.elapsed();
     });
     progress.end();
-    finish::finish(discovery, &plan, shared, paces, elapsed, checkpoint)
+    finish::finish(discovery, plan, shared, paces, elapsed, checkpoint)
 }
 
 impl<'a> Shared<'a> {
@@ -155,22 +176,26 @@ impl<'a> Shared<'a> {
         discovery: &'a Discovery,
         plan: &'a Plan,
         settings: &'a Settings<'a>,
+        before: Option<&Checkpoint>,
         progress: &'a dyn Progress,
     ) -> Self {
-        let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
         let file_scan = |(index, (planned, file))| {
             let begun = before.map(|checkpoint| checkpoint.tally(index));
             let tally = begun.unwrap_or_else(|| FileTally::new(index, planned));
             FileScan::new(index, planned, file, tally)
         };
         let files = plan.files.iter().zip(&discovery.files).enumerate().map(file_scan);
+        let wrong = settings.gpus.and_then(Gpus::wrong);
+        let known = before.map(|b| b.host_findings.clone()).unwrap_or_default();
+        let host_findings = known.into_iter().chain(wrong.map(str::to_owned)).collect();
         Self {
             settings,
+            gpus: settings.gpus.filter(|_| wrong.is_none()),
             files: files.collect(),
             findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
             timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
-            host_findings: Mutex::new(before.map(|b| b.host_findings.clone()).unwrap_or_default()),
+            host_findings: Mutex::new(host_findings),
             notes: Mutex::new(before.map(|b| b.notes.clone()).unwrap_or_default()),
             has_panicked: AtomicBool::new(false),
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
@@ -184,7 +209,8 @@ impl<'a> Shared<'a> {
     /// No further batch is to be begun.
     fn must_stop(&self) -> bool {
         let has_panicked = self.has_panicked.load(Ordering::Relaxed);
-        self.settings.stop.load(Ordering::Relaxed) || has_panicked
+        let is_in_vain = self.gpus.is_some_and(|gpus| gpus.wrong().is_some());
+        self.settings.stop.load(Ordering::Relaxed) || has_panicked || is_in_vain
     }
 
     fn note(&self, text: String) {

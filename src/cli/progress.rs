@@ -44,8 +44,11 @@ impl Bar {
 
 impl Progress for Bar {
     fn begin(&self, bytes: u64) {
+        // Also for the second time, when a scan starts again.
+        self.bar.reset();
         self.bar.set_length(bytes);
-        self.bar.reset_elapsed();
+        self.bar.set_message("");
+        self.suspects.store(0, Ordering::Relaxed);
     }
 
     fn advance(&self, bytes: u64) {

@@ -6,6 +6,7 @@ use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
 use crate::page::header::{FLAG_CHECKSUM, HEADER_BYTES, PageHeader, Protection};
 use crate::page::torn::TornCheck;
+use crate::verify::gpu::word::Word;
 
 /// Byte offset of the header word that holds `m_flagBits` in its low half.
 const FLAG_WORD_OFFSET: usize = 4;
@@ -32,6 +33,31 @@ pub fn judge(
         }
         (Allocation::Free, _) => Verdict::Free(free_content(page, computed, place)),
         _ => judge_in_detail(page, computed, place, allocation),
+    }
+}
+
+/// Judges a page by what a GPU saw of it, without its bytes, as [`judge`] would: good pages and
+/// free ones. `None` for everything else, whose bytes must be looked at.
+#[inline]
+pub fn judge_word(word: Word, allocation: Allocation) -> Option<Verdict> {
+    let protection = word.protection();
+    let holds = match protection {
+        Protection::Checksum => !word.has_mismatch(),
+        Protection::Torn => !word.is_torn_broken(),
+        Protection::None => true,
+    };
+    let is_right = word.is_sane() && !word.has_wrong_id();
+    match (allocation, protection) {
+        (Allocation::Free, _) if word.checksum() == Checksum(0) && word.is_header_zero() => {
+            Some(Verdict::Free(FreeContent::Zero))
+        }
+        (Allocation::Free, _) => {
+            let right_id = !word.has_wrong_id();
+            Some(Verdict::Free(FreeContent::Stale { protection, holds, right_id }))
+        }
+        (_, Protection::Checksum) if holds && is_right => Some(Verdict::IntactChecksum),
+        (_, Protection::Torn) if holds && is_right => Some(Verdict::IntactTorn),
+        _ => None,
     }
 }
 

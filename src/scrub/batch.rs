@@ -7,7 +7,7 @@ use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
 use crate::diagnose::confirm::{Confirmed, confirm};
-use crate::diagnose::judge::judge;
+use crate::diagnose::judge::{judge, judge_word};
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
@@ -16,6 +16,8 @@ use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
 use crate::verify::engine::Engine;
+use crate::verify::gpu::pool::{Gpu, Gpus};
+use crate::verify::gpu::word::Word;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -144,6 +146,22 @@ impl<'a> View<'a> {
         self.settle(range, looked, Vec::new());
     }
 
+    /// Scrubs pages of which a GPU said `words`. Reading them took `read`, on this `way`, and the
+    /// GPU `verify`.
+    pub(super) fn scrub_words(
+        &mut self,
+        range: PageRange,
+        pages: &[Page],
+        words: &[Word],
+        by: (&Gpus, &Gpu),
+        (read, way, verify): (Duration, Way, Duration),
+    ) {
+        let mut looked = Looked { verify, ..Looked::default() };
+        self.look_at_words(range.first, pages, words, by, &mut looked);
+        looked.was_read(read, way);
+        self.settle(range, looked, Vec::new());
+    }
+
     /// Scrubs a page whose read failed with `error`: it gets a second try.
     pub(super) fn scrub_failed_page(&mut self, page: PageId, error: ReadError) {
         let mut looked = Looked { failed_pages: true, ..Looked::default() };
@@ -200,16 +218,73 @@ impl<'a> View<'a> {
         self.engine.checksums(pages, sums);
         self.file.allocation.learn_from(first, pages);
         for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
-            let place = PageAddress::new(self.file.planned.file_id, PageId(id));
-            let allocation = self.allocation_of(place.page);
-            to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
-            match judge(page, sum, place, allocation) {
-                Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
-                Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
-                verdict => to.coverage.count(&verdict),
-            }
+            let (place, allocation) = self.place_of(PageId(id), to);
+            let verdict = judge(page, sum, place, allocation);
+            self.weigh(page, sum, place, allocation, verdict, to);
         }
         to.verify += started.elapsed();
+    }
+
+    /// Judges `pages` by what `gpu` said of them; only what it does not call good is touched.
+    fn look_at_words(
+        &mut self,
+        first: PageId,
+        pages: &[Page],
+        words: &[Word],
+        (gpus, gpu): (&Gpus, &Gpu),
+        to: &mut Looked,
+    ) {
+        self.file.allocation.learn_from(first, pages);
+        for ((page, &word), id) in pages.iter().zip(words).zip(first.0..) {
+            let (place, allocation) = self.place_of(PageId(id), to);
+            match judge_word(word, allocation) {
+                Some(verdict) if !gpus.must_check(gpu, place.page, word) => {
+                    to.coverage.count(&verdict);
+                }
+                _ => {
+                    self.check_word(page, word, place, gpu);
+                    let sum = Checksum::of(page);
+                    let verdict = judge(page, sum, place, allocation);
+                    self.weigh(page, sum, place, allocation, verdict, to);
+                }
+            }
+        }
+    }
+
+    /// Compares `word`, which `gpu` said of `page`, with what the reference says.
+    fn check_word(&self, page: &Page, word: Word, place: PageAddress, gpu: &Gpu) {
+        gpu.checked(1);
+        let expected = Word::of(page, place, word.nonce());
+        if word != expected {
+            gpu.distrust(format!(
+                "GPU {} said {word:?} of page {place} of {}, where the reference says \
+                 {expected:?}: do not trust this device or its driver",
+                gpu.identity().name,
+                self.file.planned.path.display(),
+            ));
+        }
+    }
+
+    fn place_of(&mut self, page: PageId, to: &mut Looked) -> (PageAddress, Allocation) {
+        let allocation = self.allocation_of(page);
+        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        (PageAddress::new(self.file.planned.file_id, page), allocation)
+    }
+
+    fn weigh(
+        &self,
+        page: &Page,
+        sum: Checksum,
+        place: PageAddress,
+        allocation: Allocation,
+        verdict: Verdict,
+        to: &mut Looked,
+    ) {
+        match verdict {
+            Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
+            Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
+            verdict => to.coverage.count(&verdict),
+        }
     }
 
     /// Counts a page in use without protection, and remembers it if it should have some.

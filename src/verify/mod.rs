@@ -4,7 +4,6 @@
 //! is decided in `diagnose`.
 
 pub mod engine;
-#[cfg(feature = "gpu")]
 pub mod gpu;
 mod kernel;
 mod lanes;

@@ -1,6 +1,27 @@
 //! Pages in, verdict words out, on GPUs.
+//!
+//! Who reads hands over a buffer of pages ([`pool::Job`]) and gets it back with a word for each
+//! page, or with the reason for which there is none; then the CPU looks at the same bytes. One
+//! thread owns each device. It gathers buffers into submissions, of which a few are in flight, and
+//! no other thread ever touches memory that a driver has mapped: losing a device takes that away.
 
+#[cfg(feature = "gpu")]
 pub mod adapter;
+#[cfg(feature = "gpu")]
+mod device;
+#[cfg(feature = "gpu")]
 pub mod host_memory;
+#[cfg(feature = "gpu")]
 pub mod pipeline;
+pub mod pool;
+#[cfg(feature = "gpu")]
+mod slot;
 pub mod word;
+#[cfg(feature = "gpu")]
+pub mod worker;
+
+/// Buffers of one submission: 32 MiB.
+pub const SLOT_JOBS: usize = 64;
+/// Submissions in flight at a time.
+#[cfg(feature = "gpu")]
+const SLOTS: usize = 3;

@@ -1,0 +1,342 @@
+//! The GPUs at work, as the rest of the program sees them: buffers of pages go in, words come out,
+//! and what a GPU could not do comes back undone, with the same bytes.
+
+use super::word::Word;
+use crate::page::address::{FileId, PageId, PageRange};
+use crate::read::arena::{Arena, PageBuffer};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// Pages that are not suspect of which one is checked by the reference, unless asked otherwise.
+pub const CHECK_ONE_IN_DEFAULT: u32 = 1000;
+/// Pages at the beginning that are all checked: a driver that computes wrongly mostly does so from
+/// the first page on.
+const CHECKED_FIRST_PAGES: u64 = 512;
+/// Buffers that may wait for a GPU while CPU threads could look at them as well.
+const BACKLOG_MAX: usize = 2 * super::SLOT_JOBS;
+/// How long the end of a scan waits for a GPU to end its work.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Pages for a GPU to look at.
+#[derive(Debug)]
+pub struct Job {
+    /// Holds them, from its beginning on.
+    pub buffer: PageBuffer,
+    /// Which pages they are.
+    pub range: PageRange,
+    /// Of which file of its database.
+    pub file: FileId,
+    /// Whose it is; comes back with the answer.
+    pub token: u64,
+    /// Where the answer goes.
+    pub answer_to: Sender<Answer>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub struct Answer {
+    /// The job's, with the same bytes.
+    pub buffer: PageBuffer,
+    /// The job's.
+    pub token: u64,
+    /// Which of the GPUs it was.
+    pub gpu: usize,
+    /// A word for each page, or why there is none.
+    pub words: Result<Vec<Word>, GpuError>,
+}
+
+/// Why a GPU did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GpuError {
+    /// The device is gone.
+    Lost(String),
+    /// It did not answer in time.
+    TimedOut,
+    /// It has not enough memory.
+    OutOfMemory(String),
+    /// It refused a command.
+    Refused(String),
+    /// It reported success and left words unwritten.
+    Silent,
+    /// It is not used any more.
+    Retired,
+}
+
+impl GpuError {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lost(_) => "lost",
+            Self::TimedOut => "timed_out",
+            Self::OutOfMemory(_) => "out_of_memory",
+            Self::Refused(_) => "refused",
+            Self::Silent => "silent",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// True if there is no point in trying again.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::TimedOut | Self::Retired)
+    }
+}
+
+impl fmt::Display for GpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(why) => write!(f, "the device was lost ({why})"),
+            Self::TimedOut => f.write_str("the device did not answer in time"),
+            Self::OutOfMemory(why) => write!(f, "out of memory ({why})"),
+            Self::Refused(why) => write!(f, "a command was refused ({why})"),
+            Self::Silent => f.write_str("the device left results unwritten"),
+            Self::Retired => f.write_str("the device is not used any more"),
+        }
+    }
+}
+
+impl std::error::Error for GpuError {}
+
+/// What a GPU is called, and how pages reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// As its driver calls it.
+    pub name: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// `vulkan`, `metal` or `dx12`.
+    pub backend: String,
+    /// `host_import`, `mappable` or `copy`.
+    pub upload: String,
+}
+
+/// What a GPU did, for the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuSummary {
+    /// Which one.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Pages it looked at.
+    pub pages: u64,
+    /// Pages of these that the reference looked at too.
+    pub pages_checked: u64,
+    /// Errors by name; the CPU looked at the pages instead.
+    pub errors: BTreeMap<String, u64>,
+    /// Why it was not used any more, if it was not.
+    pub retired: Option<String>,
+}
+
+/// One GPU.
+pub struct Gpu {
+    identity: Identity,
+    jobs: Option<Sender<Job>>,
+    status: Arc<Status>,
+    /// Says nothing, and ends when the GPU's thread ends.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// What a GPU's thread tells the others.
+#[derive(Default)]
+pub(super) struct Status {
+    /// Jobs not yet answered.
+    backlog: AtomicUsize,
+    pages: AtomicU64,
+    pages_checked: AtomicU64,
+    errors: Mutex<BTreeMap<String, u64>>,
+    retired: OnceLock<String>,
+    /// What it was wrong about.
+    distrusted: OnceLock<String>,
+}
+
+/// Who looks at pages that a GPU could look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// GPUs, and the CPU only what they cannot do.
+    Gpu,
+    /// Whoever is free.
+    Hybrid,
+}
+
+/// All GPUs of a scan, and the memory they share with those who read.
+pub struct Gpus {
+    arena: Arc<Arena>,
+    gpus: Vec<Gpu>,
+    share: Share,
+    check_one_in: u32,
+}
+
+impl Gpus {
+    /// `gpus`, all of which read `arena`. Of their good news, one in `check_one_in` (at least 1)
+    /// is checked.
+    pub fn new(arena: Arc<Arena>, gpus: Vec<Gpu>, share: Share, check_one_in: u32) -> Self {
+        Self { arena, gpus, share, check_one_in: check_one_in.max(1) }
+    }
+
+    /// Where the pages must be.
+    pub fn arena(&self) -> &Arc<Arena> {
+        &self.arena
+    }
+
+    /// Who looks at what.
+    pub fn share(&self) -> Share {
+        self.share
+    }
+
+    /// Hands `job` to the GPU with the least to do. It comes back if that has enough to do, or if
+    /// no GPU is left.
+    pub fn offer(&self, job: Job) -> Result<(), Job> {
+        let in_use = self.gpus.iter().filter(|gpu| !gpu.is_retired());
+        let Some(idlest) = in_use.min_by_key(|gpu| gpu.backlog()) else { return Err(job) };
+        if self.share == Share::Hybrid && idlest.backlog() >= BACKLOG_MAX {
+            return Err(job);
+        }
+        idlest.give(job)
+    }
+
+    /// True if no GPU is left.
+    pub fn are_retired(&self) -> bool {
+        self.gpus.iter().all(Gpu::is_retired)
+    }
+
+    /// Whether what `gpu` says of the good page `page` is to be checked.
+    pub fn must_check(&self, gpu: &Gpu, page: PageId, word: Word) -> bool {
+        // As good as a random number, and the same in every run.
+        const SPREAD: u32 = 0x9e37_79b1;
+        let number = (word.checksum ^ page.0.rotate_left(16)).wrapping_mul(SPREAD) >> 8;
+        number.is_multiple_of(self.check_one_in)
+            || gpu.status.pages_checked.load(Ordering::Relaxed) < CHECKED_FIRST_PAGES
+    }
+
+    /// The GPU called `index` in answers.
+    pub fn gpu(&self, index: usize) -> &Gpu {
+        &self.gpus[index]
+    }
+
+    /// What a GPU was wrong about, if one was: nothing that it ever said counts.
+    pub fn wrong(&self) -> Option<&str> {
+        self.gpus.iter().find_map(|gpu| gpu.status.distrusted.get()).map(String::as_str)
+    }
+
+    /// What all of them did.
+    pub fn summaries(&self) -> Vec<GpuSummary> {
+        self.gpus.iter().map(Gpu::summary).collect()
+    }
+}
+
+impl Gpu {
+    /// A GPU whose thread takes what `jobs` gets, tells `status`, and closes `ended` at its end.
+    pub(super) fn new(
+        identity: Identity,
+        jobs: Sender<Job>,
+        status: Arc<Status>,
+        ended: Receiver<()>,
+    ) -> Self {
+        Self { identity, jobs: Some(jobs), status, ended: Mutex::new(ended) }
+    }
+
+    /// What it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn backlog(&self) -> usize {
+        self.status.backlog.load(Ordering::Relaxed)
+    }
+
+    fn is_retired(&self) -> bool {
+        self.status.retired.get().is_some()
+    }
+
+    fn give(&self, job: Job) -> Result<(), Job> {
+        let Some(jobs) = &self.jobs else { return Err(job) };
+        self.status.backlog.fetch_add(1, Ordering::Relaxed);
+        // The channel is bounded by the buffers of the arena.
+        jobs.send(job).map_err(|unsent| {
+            self.status.retire("its thread has ended");
+            unsent.0
+        })
+    }
+
+    /// Gives `job` to this GPU and no other.
+    pub fn look_at(&self, job: Job) -> Result<(), Job> {
+        if self.is_retired() { Err(job) } else { self.give(job) }
+    }
+
+    /// `pages` of its words were compared with the reference.
+    pub fn checked(&self, pages: u64) {
+        self.status.pages_checked.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    /// It was wrong, as `what` says: it is not used any more, and nothing that it said counts.
+    pub fn distrust(&self, what: String) {
+        self.status.retire(&what);
+        let _ = self.status.distrusted.set(what);
+    }
+
+    /// It is not used any more, and `why`.
+    pub fn retire(&self, why: &str) {
+        self.status.retire(why);
+    }
+
+    /// Pages it has looked at.
+    pub fn pages(&self) -> u64 {
+        self.status.pages.load(Ordering::Relaxed)
+    }
+
+    fn summary(&self) -> GpuSummary {
+        let status = &self.status;
+        GpuSummary {
+            identity: self.identity.clone(),
+            pages: self.pages(),
+            pages_checked: status.pages_checked.load(Ordering::Relaxed),
+            errors: status.errors.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            retired: status.retired.get().cloned(),
+        }
+    }
+}
+
+impl Drop for Gpu {
+    /// Waits for its thread, but not for ever: a driver may never return.
+    fn drop(&mut self) {
+        self.jobs = None;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(FAREWELL);
+    }
+}
+
+impl Status {
+    /// Answers `job`.
+    pub(super) fn answer(&self, gpu: usize, job: Job, words: Result<Vec<Word>, GpuError>) {
+        self.backlog.fetch_sub(1, Ordering::Relaxed);
+        if words.is_ok() {
+            self.pages.fetch_add(u64::from(job.range.pages), Ordering::Relaxed);
+        }
+        let Job { buffer, token, answer_to, .. } = job;
+        // Who asked may have stopped waiting.
+        let _ = answer_to.send(Answer { buffer, token, gpu, words });
+    }
+
+    /// Counts `error`, and retires the device if it is its last or one too many.
+    pub(super) fn record(&self, error: &GpuError) {
+        const ERRORS_MAX: u64 = 3;
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        *errors.entry(error.name().to_owned()).or_default() += 1;
+        let is_too_many = errors.values().sum::<u64>() >= ERRORS_MAX;
+        drop(errors);
+        if error.is_final() || is_too_many {
+            self.retire(&error.to_string());
+        }
+    }
+
+    pub(super) fn retire(&self, why: &str) {
+        let _ = self.retired.set(why.to_owned());
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.get().is_some()
+    }
+}

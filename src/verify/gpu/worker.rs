@@ -1,0 +1,311 @@
+//! The thread that owns a GPU: takes jobs, gathers them into submissions, answers.
+//!
+//! Whatever happens to the device, every job is answered: with words, or with the reason for which
+//! there are none. What waits too long, is refused, or comes back unwritten is an error of that
+//! submission; a lost device, or too many errors, are the end of this GPU, not of the scan.
+
+use super::adapter::{Adapter, Upload};
+use super::device::Device;
+use super::host_memory;
+use super::pipeline::{Pipeline, Shader};
+use super::pool::{Gpu, GpuError, Identity, Job, Status};
+use super::slot::{InFlight, Slot};
+use super::{SLOT_JOBS, SLOTS};
+use crate::read::arena::Arena;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::time::{Duration, Instant};
+use wgpu::{Features, PollType};
+
+/// How long jobs are gathered for a submission that is not full: each costs the same, however much
+/// is in it.
+const LINGER: Duration = Duration::from_millis(2);
+/// Between two looks at the device while jobs may come, and the longest wait for the device alone.
+const TICK: Duration = Duration::from_micros(200);
+const WAIT: Duration = Duration::from_millis(5);
+/// Between two looks at a device that has nothing to do.
+const IDLE: Duration = Duration::from_millis(500);
+/// A device that takes longer for one submission does not answer any more.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is not as usual about a GPU, in tests: the ways in which one fails.
+#[derive(Clone, Default)]
+pub struct Drill {
+    /// Instead of the shader that suits the adapter.
+    pub shader: Option<Shader>,
+    /// Instead of the upload path that suits the adapter.
+    pub upload: Option<Upload>,
+    /// Jobs of one submission, instead of [`SLOT_JOBS`].
+    pub slot_jobs: Option<usize>,
+    /// Submissions after which the device is destroyed.
+    pub lost_after: Option<u64>,
+}
+
+/// Opens `adapter`, which will read `arena`, as GPU number `index`, and starts its thread.
+///
+/// # Errors
+/// If the device cannot be opened, or has not enough memory.
+pub fn start(
+    adapter: &Adapter,
+    index: usize,
+    arena: &Arc<Arena>,
+    drill: &Drill,
+) -> Result<Gpu, GpuError> {
+    let (jobs_to, jobs) = channel();
+    let (ending, ended) = channel();
+    let status = Arc::new(Status::default());
+    let (worker, upload) = open(adapter, index, arena, drill, jobs, Arc::clone(&status))?;
+    let arena = Arc::clone(arena);
+    let run = move || {
+        let _ending = ending;
+        // The arena last: the device may read it until it is closed.
+        let _arena = arena;
+        worker.run();
+    };
+    std::thread::Builder::new()
+        .name("gpu".to_owned())
+        .spawn(run)
+        .map_err(|error| GpuError::OutOfMemory(error.to_string()))?;
+    let identity = Identity {
+        name: adapter.name().to_owned(),
+        driver: adapter.driver().to_owned(),
+        backend: adapter.backend().to_owned(),
+        upload: upload.name().to_owned(),
+    };
+    Ok(Gpu::new(identity, jobs_to, status, ended))
+}
+
+struct Worker {
+    index: usize,
+    device: Device,
+    pipeline: Pipeline,
+    jobs: Receiver<Job>,
+    status: Arc<Status>,
+    free: Vec<Slot>,
+    /// In the order in which they were submitted, in which they also end.
+    in_flight: VecDeque<InFlight>,
+    /// For the next submission, and since when they wait.
+    gathered: Vec<Job>,
+    gathering_since: Instant,
+    slot_jobs: usize,
+    nonce: u16,
+    submissions_left: Option<u64>,
+}
+
+/// Opens the device in the best way that works.
+fn open(
+    adapter: &Adapter,
+    index: usize,
+    arena: &Arc<Arena>,
+    drill: &Drill,
+    jobs: Receiver<Job>,
+    status: Arc<Status>,
+) -> Result<(Worker, Upload), GpuError> {
+    let mut ways = drill.upload.map_or_else(|| adapter.uploads(), |upload| vec![upload]);
+    let mut opened = Err(GpuError::Refused("there is no way to it".to_owned()));
+    ways.reverse();
+    while let (Err(_), Some(upload)) = (&opened, ways.pop()) {
+        opened = Opened::new(adapter, arena, upload, drill);
+    }
+    let Opened { device, pipeline, free, slot_jobs, upload } = opened?;
+    let worker = Worker {
+        index,
+        device,
+        pipeline,
+        jobs,
+        status,
+        free,
+        in_flight: VecDeque::new(),
+        gathered: Vec::new(),
+        gathering_since: Instant::now(),
+        slot_jobs,
+        nonce: 0,
+        submissions_left: drill.lost_after,
+    };
+    Ok((worker, upload))
+}
+
+struct Opened {
+    device: Device,
+    pipeline: Pipeline,
+    free: Vec<Slot>,
+    slot_jobs: usize,
+    upload: Upload,
+}
+
+impl Opened {
+    fn new(
+        adapter: &Adapter,
+        arena: &Arena,
+        upload: Upload,
+        drill: &Drill,
+    ) -> Result<Self, GpuError> {
+        let device = Device::open(adapter, upload, Features::SUBGROUP)?;
+        let shader = drill.shader.clone().unwrap_or_else(|| adapter.shader());
+        let pipeline = Pipeline::new(&device.device, &shader).map_err(GpuError::Refused)?;
+        let imported = match upload {
+            Upload::HostImport => {
+                Some(host_memory::import(&device.device, arena).map_err(GpuError::Refused)?)
+            }
+            Upload::Mappable | Upload::Copy => None,
+        };
+        let mut slot_jobs = drill.slot_jobs.unwrap_or(SLOT_JOBS);
+        loop {
+            let slots = |device: &wgpu::Device| {
+                let slot =
+                    |_| Slot::new(device, &pipeline, imported.as_ref(), upload, slot_jobs);
+                (0..SLOTS).map(slot).collect()
+            };
+            let made = device.watch(slots).and_then(|free| match device.trouble() {
+                Some(error) => Err(error),
+                None => Ok(free),
+            });
+            match made {
+                Ok(free) => return Ok(Self { device, pipeline, free, slot_jobs, upload }),
+                // Half as much may fit.
+                Err(GpuError::OutOfMemory(_)) if slot_jobs > 1 => slot_jobs /= 2,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut is_open = true;
+        while is_open || !self.gathered.is_empty() || !self.in_flight.is_empty() {
+            is_open &= self.gather();
+            if self.is_due(is_open) {
+                self.submit();
+            }
+            self.collect();
+            if self.status.is_retired() {
+                return self.end();
+            }
+        }
+    }
+
+    /// Takes what jobs there are, waiting for one as long as nothing else is to be done. False if
+    /// no more will come.
+    fn gather(&mut self) -> bool {
+        let room = self.slot_jobs - self.gathered.len();
+        if room == 0 || self.free.is_empty() {
+            return true;
+        }
+        let wait = match (self.gathered.is_empty(), self.in_flight.is_empty()) {
+            (true, true) => IDLE,
+            (false, true) => LINGER.saturating_sub(self.gathering_since.elapsed()),
+            (_, false) => TICK,
+        };
+        match self.jobs.recv_timeout(wait) {
+            Ok(job) => self.take(job),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        for _ in 1..room {
+            match self.jobs.try_recv() {
+                Ok(job) => self.take(job),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, job: Job) {
+        if self.gathered.is_empty() {
+            self.gathering_since = Instant::now();
+        }
+        self.gathered.push(job);
+    }
+
+    fn is_due(&self, is_open: bool) -> bool {
+        let is_full = self.gathered.len() == self.slot_jobs;
+        let has_waited = self.gathering_since.elapsed() >= LINGER;
+        !self.free.is_empty()
+            && !self.gathered.is_empty()
+            && (is_full || has_waited || !is_open)
+    }
+
+    fn submit(&mut self) {
+        let jobs = std::mem::take(&mut self.gathered);
+        let Some(slot) = self.free.pop() else { return };
+        self.nonce = self.nonce.wrapping_add(1);
+        match slot.submit(&self.device, &self.pipeline, jobs, self.nonce) {
+            Ok(in_flight) => self.in_flight.push_back(in_flight),
+            Err((error, jobs)) => self.fail(jobs, &error),
+        }
+        if let Some(left) = &mut self.submissions_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.device.device.destroy();
+            }
+        }
+    }
+
+    /// Answers what the device is done with.
+    fn collect(&mut self) {
+        let Some(oldest) = self.in_flight.front() else { return };
+        // Where nothing can be gathered, the device is all there is to wait for.
+        let poll = if self.free.is_empty() {
+            PollType::Wait { submission_index: Some(oldest.index.clone()), timeout: Some(WAIT) }
+        } else {
+            PollType::Poll
+        };
+        // Whether it went well is seen in the words.
+        let _ = self.device.device.poll(poll);
+        if let Some(error) = self.device.trouble() {
+            return self.give_up_in_flight(&error);
+        }
+        while let Some(done) = self.in_flight.pop_front_if(|oldest| oldest.is_done()) {
+            self.answer(done);
+        }
+        if self.in_flight.front().is_some_and(|oldest| oldest.since.elapsed() > TIMEOUT) {
+            self.give_up_in_flight(&GpuError::TimedOut);
+        }
+    }
+
+    fn answer(&mut self, done: InFlight) {
+        match done.words() {
+            Ok(words) => {
+                for (job, words) in done.jobs.into_iter().zip(words) {
+                    self.status.answer(self.index, job, Ok(words));
+                }
+                self.free.push(done.slot);
+            }
+            Err(error) => {
+                self.fail(done.jobs, &error);
+                self.free.push(done.slot);
+            }
+        }
+    }
+
+    fn give_up_in_flight(&mut self, error: &GpuError) {
+        for given_up in std::mem::take(&mut self.in_flight) {
+            self.fail(given_up.jobs, error);
+        }
+        // Its slots may still be in use by the device.
+        self.status.retire(&error.to_string());
+    }
+
+    fn fail(&self, jobs: Vec<Job>, error: &GpuError) {
+        self.status.record(error);
+        for job in jobs {
+            self.status.answer(self.index, job, Err(error.clone()));
+        }
+    }
+
+    /// The device is not used any more; jobs that still come go back as they are.
+    fn end(mut self) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        let gathered = std::mem::take(&mut self.gathered);
+        for job in in_flight.into_iter().flat_map(|left| left.jobs).chain(gathered) {
+            self.status.answer(self.index, job, Err(GpuError::Retired));
+        }
+        let Self { jobs, status, index, .. } = self;
+        for job in jobs {
+            status.answer(index, job, Err(GpuError::Retired));
+        }
+    }
+}
