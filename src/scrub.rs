@@ -9,6 +9,7 @@ pub mod checkpoint;
 mod file;
 mod batch;
 mod dispatch;
+mod buffers;
 mod worker;
 mod finish;
 

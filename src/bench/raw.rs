@@ -11,8 +11,9 @@ use crate::page::Page;
 use crate::page::address::PageRange;
 use crate::plan::pace::QUEUE_DEPTH_DEFAULT;
 use crate::plan::{Batches, ExtentBatch, Plan, PlannedFile};
+use crate::read::arena::{Arena, BUFFER_PAGES, PageBuffer};
 use crate::read::direct::DirectFile;
-use crate::read::direct::queue::{READ_PAGES_MAX, ReadQueue, SPARE_BUFFERS};
+use crate::read::direct::queue::{ReadQueue, SPARE_BUFFERS};
 use crate::read::open::Reader;
 use crate::read::{PageSource, ReadError};
 use crate::verify::engine::{Engine, Kernel, supported};
@@ -114,20 +115,26 @@ impl<'a> Raw<'a> {
 #[derive(Default)]
 struct Queued {
     queue: Option<ReadQueue>,
+    /// Buffers that no read is filling.
+    free: Vec<PageBuffer>,
     waiting: VecDeque<(usize, Arc<DirectFile>, PageRange)>,
 }
 
 impl Queued {
     fn open(&mut self, threads: usize) -> bool {
         if self.queue.is_none() {
-            let share = (QUEUE_DEPTH_DEFAULT as usize).div_ceil(threads);
-            self.queue = ReadQueue::new(share + SPARE_BUFFERS).ok();
+            if self.free.is_empty() {
+                let count = (QUEUE_DEPTH_DEFAULT as usize).div_ceil(threads) + SPARE_BUFFERS;
+                let taken = Arena::new(count).ok().and_then(|arena| arena.take(count));
+                self.free = taken.unwrap_or_default();
+            }
+            self.queue = ReadQueue::new(&self.free).ok();
         }
         self.queue.is_some()
     }
 
     fn add(&mut self, batch: &ExtentBatch, direct: &Arc<DirectFile>) {
-        for read in batch.range.pieces(READ_PAGES_MAX) {
+        for read in batch.range.pieces(BUFFER_PAGES) {
             self.waiting.push_back((batch.file, Arc::clone(direct), read));
         }
     }
@@ -136,18 +143,17 @@ impl Queued {
     fn run(&mut self, to_the_end: bool) -> Result<(), (usize, ReadError)> {
         let Some(queue) = &mut self.queue else { return Ok(()) };
         loop {
-            while queue.has_room() {
-                let Some((file, direct, range)) = self.waiting.pop_front() else { break };
-                queue.begin(&direct, range, file);
-            }
-            let is_done = if to_the_end { queue.in_flight() == 0 } else { queue.has_room() };
+            let count = self.waiting.len().min(self.free.len());
+            let reads = self.waiting.drain(..count).zip(self.free.drain(..count));
+            reads.for_each(|((file, direct, range), to)| queue.begin(&direct, range, file, to));
+            let is_done = if to_the_end { queue.in_flight() == 0 } else { !self.free.is_empty() };
             if is_done {
                 return Ok(());
             }
             let next = queue.next(PATIENCE).map_err(|e| (0, e.into()))?;
             if let Some(read) = next {
-                read.outcome.clone().map_err(|e| (read.token, e))?;
-                queue.give_back(read);
+                read.outcome.map_err(|e| (read.token, e))?;
+                self.free.push(read.buffer);
             }
         }
     }

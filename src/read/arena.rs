@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Pages of one buffer: 512 KiB, beyond which devices get no faster.
+/// Pages of one buffer, and of one read at most: 512 KiB, beyond which devices get no faster.
 pub const BUFFER_PAGES: u32 = 64;
 /// Bytes of one buffer.
 pub const BUFFER_BYTES: usize = BUFFER_PAGES as usize * PAGE_BYTES;
@@ -62,7 +62,9 @@ impl Arena {
         let mut buffers: Vec<_> =
             range.map(|index| PageBuffer { arena: Arc::clone(self), index }).collect();
         // The thread that touches memory first gets it close to its CPU.
-        buffers.iter_mut().for_each(|buffer| buffer.fill(Page::ZERO));
+        for buffer in &mut buffers {
+            buffer.fill(Page::ZERO);
+        }
         Some(buffers)
     }
 

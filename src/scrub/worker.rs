@@ -7,19 +7,19 @@
 
 use super::Shared;
 use super::batch::{Memory, View};
+use super::buffers::Buffers;
 use super::dispatch::Dispatch;
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
 use crate::plan::pace::Turn;
 use crate::read::ReadError;
-use crate::read::direct::queue::{Finished, READ_PAGES_MAX, ReadQueue, SPARE_BUFFERS};
+use crate::read::arena::BUFFER_PAGES;
+use crate::read::direct::queue::{Finished, ReadQueue};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Buffers of all threads together, as far as each can have its spare ones: 128 MiB.
-const BUFFERS_MAX: usize = 256;
 /// How long a thread sleeps or waits at most before it looks around for other work.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long reads in flight are waited for once the scan is to stop.
@@ -31,6 +31,8 @@ pub(super) struct Worker<'a> {
     node: Option<u32>,
     memory: Memory,
     queue: Queue,
+    /// What its reads fill.
+    buffers: Buffers,
     /// By device: what has been taken and not begun.
     waiting: Vec<VecDeque<Task>>,
     /// By device: reads that are queued.
@@ -63,9 +65,17 @@ impl<'a> Worker<'a> {
         node: Option<u32>,
     ) -> Self {
         let waiting = (0..dispatch.devices()).map(|_| VecDeque::new()).collect();
-        let (memory, queue) = (Memory::default(), Queue::Untried);
-        let in_flight = vec![0; dispatch.devices()];
-        Self { shared, dispatch, node, memory, queue, waiting, in_flight, pause: PATIENCE }
+        Self {
+            shared,
+            dispatch,
+            node,
+            memory: Memory::default(),
+            queue: Queue::Untried,
+            buffers: Buffers::default(),
+            waiting,
+            in_flight: vec![0; dispatch.devices()],
+            pause: PATIENCE,
+        }
     }
 
     /// Works until nothing is left, or until the scan is to stop.
@@ -148,7 +158,7 @@ impl<'a> Worker<'a> {
         let mapped = self.with_source(file, |view, memory| view.scrub_mapped(range, memory));
         if mapped == Some(false) {
             let whole = range.pages;
-            let pages_max = if self.may_queue(file) { READ_PAGES_MAX } else { whole };
+            let pages_max = if self.may_queue(file) { BUFFER_PAGES } else { whole };
             let reads = range.pieces(pages_max).map(|piece| Task::Read(file, piece));
             self.waiting[device].extend(reads);
         }
@@ -164,24 +174,26 @@ impl<'a> Worker<'a> {
 
     fn may_queue(&mut self, file: usize) -> bool {
         let source = self.shared.files[file].source(self.shared.settings.open);
-        source.is_some_and(|source| source.direct().is_some()) && self.open_queue().is_some()
+        source.is_some_and(|source| source.direct().is_some()) && self.has_queue()
     }
 
-    /// The queue, opened at its first use.
-    fn open_queue(&mut self) -> Option<&mut ReadQueue> {
+    /// Whether there is a queue; it is opened at its first use.
+    fn has_queue(&mut self) -> bool {
         if matches!(self.queue, Queue::Untried) {
-            let settings = self.shared.settings;
-            let share = (self.dispatch.depth() as usize).div_ceil(settings.threads);
-            let most = (BUFFERS_MAX / settings.threads).max(SPARE_BUFFERS + 1);
-            self.queue = match ReadQueue::new((share + SPARE_BUFFERS).min(most)) {
+            self.queue = match self.open_queue() {
                 Ok(queue) => Queue::Open(Box::new(queue)),
                 Err(error) => self.give_up_queue(&error),
             };
         }
-        match &mut self.queue {
-            Queue::Open(queue) => Some(queue),
-            Queue::Untried | Queue::Unavailable => None,
-        }
+        matches!(self.queue, Queue::Open(_))
+    }
+
+    fn open_queue(&mut self) -> io::Result<ReadQueue> {
+        let share = Buffers::share(self.dispatch.depth(), self.shared.settings.threads);
+        let buffers = Buffers::take(None, share)?;
+        let queue = ReadQueue::new(buffers.free())?;
+        self.buffers = buffers;
+        Ok(queue)
     }
 
     fn give_up_queue(&self, error: &io::Error) -> Queue {
@@ -197,8 +209,8 @@ impl<'a> Worker<'a> {
         let Some(source) = self.shared.files[file].source(self.shared.settings.open) else {
             return true;
         };
-        let direct = source.direct().filter(|_| range.pages <= READ_PAGES_MAX).cloned();
-        if direct.is_some() && self.open_queue().is_some() && !self.has_room_for(device) {
+        let direct = source.direct().filter(|_| range.pages <= BUFFER_PAGES).cloned();
+        if direct.is_some() && self.has_queue() && !self.has_room_for(device) {
             return false;
         }
         match self.dispatch.begin(device) {
@@ -209,8 +221,10 @@ impl<'a> Worker<'a> {
                 return false;
             }
         }
-        if let (Some(direct), Queue::Open(queue)) = (direct, &mut self.queue) {
-            queue.begin(&direct, range, file);
+        if let (Some(direct), Queue::Open(queue)) = (direct, &mut self.queue)
+            && let Some(buffer) = self.buffers.next()
+        {
+            queue.begin(&direct, range, file, buffer);
             self.in_flight[device] += 1;
         } else {
             let took = self.with_source(file, |view, memory| view.scrub_lent(range, memory));
@@ -219,13 +233,8 @@ impl<'a> Worker<'a> {
         true
     }
 
-    /// True if there is a buffer for a read of `device`. One that is stuck must not get them all:
-    /// some are kept for the others.
     fn has_room_for(&self, device: usize) -> bool {
-        let Queue::Open(queue) = &self.queue else { return false };
-        let others = self.in_flight.len() - 1;
-        let kept = others.min(queue.buffers() / 2);
-        queue.has_room() && self.in_flight[device] + kept < queue.buffers()
+        self.buffers.has_room_for(self.in_flight[device], self.in_flight.len() - 1)
     }
 
     /// Does `work` on an open file. Where it cannot be opened, its pages are not reached.
@@ -277,15 +286,13 @@ impl<'a> Worker<'a> {
                 let scanned = &self.shared.files[file];
                 if let Some(source) = scanned.source(self.shared.settings.open) {
                     let mut view = View::new(scanned, &*source, self.shared);
-                    view.scrub_read(range, queue.pages(&read), read.latency, &mut self.memory);
+                    view.scrub_read(range, read.pages(), read.latency, &mut self.memory);
                     self.dispatch.owe(device, view.reread_bytes());
                 }
             }
             Err(error) => self.look_at_failed(file, range, error.clone()),
         }
-        if let Queue::Open(queue) = &mut self.queue {
-            queue.give_back(read);
-        }
+        self.buffers.give_back(read.buffer);
     }
 
     /// A failed read is halved, down to single pages; the halves take their turn like other reads.
@@ -319,6 +326,8 @@ impl<'a> Worker<'a> {
             self.in_flight[device] -= 1;
             self.waiting[device].push_back(Task::Read(file, range));
         }
+        // Nothing will fill them any more.
+        self.buffers = Buffers::default();
     }
 }
 

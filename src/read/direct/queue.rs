@@ -1,8 +1,8 @@
-//! Many reads at a time: an io_uring with buffers of its own.
+//! Many reads at a time: an io_uring.
 //!
-//! Each thread has a queue of its own and looks at what it asked for itself, as soon as it is
-//! there. Buffers are huge pages where the system has them, and known to the kernel in advance,
-//! so that a read costs no walk through page tables; so are files.
+//! Each thread has a queue of its own. A read is given the buffer that it fills and brings it
+//! back; meanwhile it is the kernel's. Buffers are known to the kernel in advance, so that a read
+//! costs no walk through page tables; so are files.
 
 #[cfg(not(all(target_os = "linux", feature = "uring")))]
 pub use none::ReadQueue;
@@ -10,16 +10,16 @@ pub use none::ReadQueue;
 pub use ring::ReadQueue;
 
 use super::super::ReadError;
+use super::super::arena::PageBuffer;
+use crate::page::Page;
 use crate::page::address::PageRange;
 use std::time::Duration;
 
-/// Pages of one read: 512 KiB, beyond which devices get no faster.
-pub const READ_PAGES_MAX: u32 = 64;
 /// Buffers of a thread beyond its share of the reads in flight: one is being looked at, one is
 /// ready for the next read, so that the device is never left without one.
 pub const SPARE_BUFFERS: usize = 2;
 
-/// A read that has come back. Its buffer is taken until it is given back to the queue.
+/// A read that has come back.
 #[derive(Debug)]
 pub struct Finished {
     /// What was asked for.
@@ -33,15 +33,21 @@ pub struct Finished {
     /// The part of that in which somebody looked out for it: it may have come back at any time of
     /// the rest. What a device is blamed for is this.
     pub latency_min: Duration,
-    #[cfg_attr(not(all(target_os = "linux", feature = "uring")), allow(dead_code))]
-    slot: usize,
+    /// What it was given to fill.
+    pub buffer: PageBuffer,
+}
+
+impl Finished {
+    /// What was read, if it succeeded.
+    pub fn pages(&self) -> &[Page] {
+        &self.buffer[..self.range.pages as usize]
+    }
 }
 
 #[cfg(not(all(target_os = "linux", feature = "uring")))]
 mod none {
     use super::super::DirectFile;
-    use super::Finished;
-    use crate::page::Page;
+    use super::{Finished, PageBuffer};
     use crate::page::address::PageRange;
     use std::io;
     use std::sync::Arc;
@@ -52,35 +58,19 @@ mod none {
 
     #[allow(missing_docs, reason = "documented where it exists")]
     impl ReadQueue {
-        pub fn new(_: usize) -> io::Result<Self> {
+        pub fn new(_: &[PageBuffer]) -> io::Result<Self> {
             Err(io::Error::new(io::ErrorKind::Unsupported, "not in this build"))
-        }
-
-        pub fn buffers(&self) -> usize {
-            match *self {}
-        }
-
-        pub fn has_room(&self) -> bool {
-            match *self {}
         }
 
         pub fn in_flight(&self) -> usize {
             match *self {}
         }
 
-        pub fn begin(&mut self, _: &Arc<DirectFile>, _: PageRange, _: usize) {
+        pub fn begin(&mut self, _: &Arc<DirectFile>, _: PageRange, _: usize, _: PageBuffer) {
             match *self {}
         }
 
         pub fn next(&mut self, _: Duration) -> io::Result<Option<Finished>> {
-            match *self {}
-        }
-
-        pub fn pages(&self, _: &Finished) -> &[Page] {
-            match *self {}
-        }
-
-        pub fn give_back(&mut self, _: Finished) {
             match *self {}
         }
 
@@ -96,26 +86,22 @@ mod none {
 
 #[cfg(all(target_os = "linux", feature = "uring"))]
 mod ring {
+    use super::super::super::arena::{Arena, BUFFER_BYTES, BUFFER_PAGES};
     use super::super::{DirectFile, Witness};
-    use super::{Finished, READ_PAGES_MAX, ReadError};
+    use super::{Finished, PageBuffer, ReadError};
     use crate::page::address::PageRange;
-    use crate::page::{PAGE_BYTES, Page};
     use io_uring::squeue::{self, Flags};
     use io_uring::types::{Fd, Fixed, SubmitArgs, Timespec};
     use io_uring::{IoUring, opcode};
-    use memmap2::{Advice, MmapMut, MmapOptions};
     use rustix::io::Errno;
     use std::cell::Cell;
     use std::collections::VecDeque;
     use std::io;
+    use std::ops::Range;
     use std::os::fd::AsRawFd;
-    use std::ptr::NonNull;
     use std::sync::{Arc, Weak};
     use std::time::{Duration, Instant};
 
-    const BUFFER_BYTES: usize = READ_PAGES_MAX as usize * PAGE_BYTES;
-    const HUGE_PAGE_BYTES: usize = 2 << 20;
-    const HUGE_PAGE_BITS: u8 = 21;
     /// Files that a ring knows in advance; the one unused for longest makes room for the next.
     const FIXED_FILES: usize = 16;
     /// Where in the ring's table the buffers are: they are one piece.
@@ -132,14 +118,13 @@ mod ring {
     pub struct ReadQueue {
         // The ring must be closed before its buffers may go: fields drop in order.
         ring: IoUring,
-        arena: Option<MmapMut>,
-        /// The first buffer; the others follow.
-        buffers: NonNull<u8>,
+        arena: Arc<Arena>,
+        /// Which buffers of the arena it may fill.
+        indices: Range<usize>,
         buffers_are_fixed: bool,
         files: FixedFiles,
-        /// By buffer: the read that is filling it.
+        /// By place in `indices`: the read that is filling the buffer.
         slots: Vec<Option<Begun>>,
-        free: Vec<usize>,
         in_flight: usize,
         /// Come back and not yet handed out.
         finished: VecDeque<Finished>,
@@ -156,31 +141,27 @@ mod ring {
         /// Kept open, so that its number means the same file until the read is over.
         file: Arc<DirectFile>,
         witness: Witness,
+        /// Nobody may look at it before the kernel is done with it.
+        buffer: PageBuffer,
     }
 
     impl ReadQueue {
-        /// A queue of `buffers` buffers of [`READ_PAGES_MAX`] pages: so many reads may be in flight
-        /// or being looked at. Fails where io_uring is forbidden, too old or out of memory.
-        pub fn new(buffers: usize) -> io::Result<Self> {
-            let ring = ring(buffers as u32)?;
+        /// A queue whose reads fill `buffers`, which are neighbours. Fails without any, and where
+        /// io_uring is forbidden, too old or out of memory.
+        pub fn new(buffers: &[PageBuffer]) -> io::Result<Self> {
+            let ring = ring(buffers.len() as u32)?;
             if !ring.params().is_feature_ext_arg() {
                 // Before Linux 5.11 a wait cannot be given a limit.
                 return Err(io::ErrorKind::Unsupported.into());
             }
-            let mut arena = arena(buffers * BUFFER_BYTES)?;
-            let start = arena.as_ptr().align_offset(HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
-            let buffers_at = &mut arena[start..start + buffers * BUFFER_BYTES];
-            buffers_at.fill(0);
-            let buffers_are_fixed = fix_buffers(&ring, buffers_at);
-            let first = NonNull::from(&mut buffers_at[0]);
+            let (arena, indices) = region(buffers);
             Ok(Self {
+                buffers_are_fixed: fix_buffers(&ring, buffers),
                 files: FixedFiles::of(&ring),
                 ring,
-                arena: Some(arena),
-                buffers: first,
-                buffers_are_fixed,
-                slots: (0..buffers).map(|_| None).collect(),
-                free: (0..buffers).rev().collect(),
+                arena: Arc::clone(arena),
+                indices,
+                slots: buffers.iter().map(|_| None).collect(),
                 in_flight: 0,
                 finished: VecDeque::new(),
                 shortages: Cell::new(0),
@@ -188,48 +169,50 @@ mod ring {
             })
         }
 
-        /// How many buffers it has.
-        pub fn buffers(&self) -> usize {
-            self.slots.len()
-        }
-
-        /// True if there is a buffer for another read.
-        pub fn has_room(&self) -> bool {
-            !self.free.is_empty()
-        }
-
         /// Reads begun and not handed out yet.
         pub fn in_flight(&self) -> usize {
             self.in_flight + self.finished.len()
         }
 
-        /// Queues a read of `range` of `file`; the next call of [`Self::next`] sends it off.
-        /// There must be room, and `range` have at most [`READ_PAGES_MAX`] pages.
+        /// Queues a read of `range` of `file` into `buffer`, which is one of those it was made
+        /// with; the next call of [`Self::next`] sends it off. `range` has at most
+        /// [`BUFFER_PAGES`] pages.
         #[allow(unsafe_code)]
-        pub fn begin(&mut self, file: &Arc<DirectFile>, range: PageRange, token: usize) {
-            assert!(range.pages <= READ_PAGES_MAX, "a read fits its buffer");
-            let slot = self.free.pop();
-            assert!(slot.is_some(), "asked for room first");
-            let Some(slot) = slot else { return };
+        pub fn begin(
+            &mut self,
+            file: &Arc<DirectFile>,
+            range: PageRange,
+            token: usize,
+            mut buffer: PageBuffer,
+        ) {
+            assert!(range.pages <= BUFFER_PAGES, "a read fits its buffer");
+            let slot = self.slot_of(&buffer);
             let witness = file.witness(range);
-            let entry = self.entry(file, range, slot);
-            // SAFETY: the buffer of `slot` lives as long as the ring: `drop` below leaks it if
-            // reads are still in flight. It is not touched until its completion arrives, since
-            // only `give_back` frees it, and the file stays open as long as `Begun` holds it.
+            let entry = self.entry(file, range, &mut buffer).user_data(slot as u64);
+            // SAFETY: the buffer goes into `Begun`, where nothing touches it before `collect`
+            // has seen its completion; `drop` below forgets it, and so leaks it with its arena, if
+            // that never comes. The file stays open as long as `Begun` holds it.
             let pushed = unsafe { self.ring.submission().push(&entry) };
             assert!(pushed.is_ok(), "the ring has an entry for each buffer");
             let (at, file) = (Instant::now(), Arc::clone(file));
-            self.slots[slot] = Some(Begun { range, token, at, file, witness });
+            self.slots[slot] = Some(Begun { range, token, at, file, witness, buffer });
             self.in_flight += 1;
+        }
+
+        fn slot_of(&self, buffer: &PageBuffer) -> usize {
+            let is_of_arena = Arc::ptr_eq(buffer.arena(), &self.arena);
+            let is_own = is_of_arena && self.indices.contains(&buffer.index());
+            assert!(is_own, "a buffer that this queue was made with");
+            buffer.index() - self.indices.start
         }
 
         fn entry(
             &mut self,
             file: &Arc<DirectFile>,
             range: PageRange,
-            slot: usize,
+            buffer: &mut PageBuffer,
         ) -> squeue::Entry {
-            let to = self.buffer(slot).as_ptr();
+            let to = buffer.as_mut_ptr().cast();
             let (bytes, offset) = (range.bytes() as u32, range.offset_bytes());
             let fixed = self.files.index_of(&mut self.ring, file).map(Fixed);
             let fd = Fd(file.file().as_raw_fd());
@@ -244,15 +227,7 @@ mod ring {
                 (false, None) => opcode::Read::new(fd, to, bytes).offset(offset).build(),
             };
             // A thread of the kernel's own waits where this one would have to.
-            let flags = if file.may_block() { Flags::ASYNC } else { Flags::empty() };
-            entry.user_data(slot as u64).flags(flags)
-        }
-
-        #[allow(unsafe_code)]
-        fn buffer(&self, slot: usize) -> NonNull<u8> {
-            assert!(slot < self.slots.len(), "a buffer of this queue");
-            // SAFETY: `new` made the arena large enough for as many buffers as there are slots.
-            unsafe { self.buffers.add(slot * BUFFER_BYTES) }
+            entry.flags(if file.may_block() { Flags::ASYNC } else { Flags::empty() })
         }
 
         /// Sends off what was begun. What the kernel does not take now goes with the next call.
@@ -322,27 +297,9 @@ mod ring {
                     outcome: begun.outcome(completion.result()),
                     latency: now.saturating_duration_since(begun.at),
                     latency_min: not_before.saturating_duration_since(begun.at),
-                    slot,
+                    buffer: begun.buffer,
                 });
             }
-        }
-
-        /// The pages of a read that succeeded.
-        #[allow(unsafe_code)]
-        pub fn pages(&self, read: &Finished) -> &[Page] {
-            assert!(self.slots[read.slot].is_none(), "its buffer is not being filled");
-            let (start, bytes) = (self.buffer(read.slot), read.range.bytes() as usize);
-            // SAFETY: `begin` asserted that the range fits its buffer; the kernel is done with it
-            // (`collect` took the slot), and `begin` cannot use it before `give_back`. `new` has
-            // initialised all of it.
-            let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), bytes) };
-            bytemuck::cast_slice(bytes)
-        }
-
-        /// Frees the buffer of a read that has been looked at.
-        #[allow(clippy::needless_pass_by_value, reason = "nobody gives back twice what is gone")]
-        pub fn give_back(&mut self, read: Finished) {
-            self.free.push(read.slot);
         }
     }
 
@@ -356,9 +313,8 @@ mod ring {
                 }
                 self.collect(Instant::now());
             }
-            if self.in_flight > 0 {
-                std::mem::forget(self.arena.take());
-            }
+            let filled = self.slots.drain(..).flatten().map(|begun| begun.buffer);
+            filled.for_each(std::mem::forget);
             // Closing a ring only begins to let go of its files; who unmounts the volume right
             // after the scan would find it busy.
             let _ = self.ring.submitter().unregister_files();
@@ -388,25 +344,25 @@ mod ring {
         modern.or_else(|_| IoUring::new(entries))
     }
 
-    /// Memory for `bytes` of buffers that start on a huge page.
-    fn arena(bytes: usize) -> io::Result<MmapMut> {
-        let whole = bytes.next_multiple_of(HUGE_PAGE_BYTES);
-        if let Ok(arena) = MmapOptions::new().len(whole).huge(Some(HUGE_PAGE_BITS)).map_anon() {
-            return Ok(arena);
-        }
-        let arena = MmapMut::map_anon(whole + HUGE_PAGE_BYTES)?;
-        // A hint: with ordinary pages reads are only slower.
-        let _ = arena.advise(Advice::HugePage);
-        Ok(arena)
+    /// Where `buffers` are: the ring knows them as one piece.
+    fn region(buffers: &[PageBuffer]) -> (&Arc<Arena>, Range<usize>) {
+        let (arena, start) = (buffers[0].arena(), buffers[0].index());
+        let is_next = |(buffer, index): (&PageBuffer, usize)| {
+            Arc::ptr_eq(buffer.arena(), arena) && buffer.index() == index
+        };
+        assert!(buffers.iter().zip(start..).all(is_next), "neighbours of one arena");
+        (arena, start..start + buffers.len())
     }
 
     /// Makes the buffers known to the ring; it works without, only slower (the memory that may be
     /// locked is limited on old kernels).
     #[allow(unsafe_code)]
-    fn fix_buffers(ring: &IoUring, buffers: &mut [u8]) -> bool {
-        let all = libc::iovec { iov_base: buffers.as_mut_ptr().cast(), iov_len: buffers.len() };
-        // SAFETY: the memory stays mapped as long as the ring is open: `ReadQueue` drops the ring
-        // first, and leaks the memory if reads are still in flight.
+    fn fix_buffers(ring: &IoUring, buffers: &[PageBuffer]) -> bool {
+        let start = buffers[0].as_ptr().cast_mut().cast();
+        let all = libc::iovec { iov_base: start, iov_len: buffers.len() * BUFFER_BYTES };
+        // SAFETY: `region` has asserted that the buffers follow each other; their memory stays
+        // mapped as long as the ring is open, since `ReadQueue` holds the arena and drops the ring
+        // first.
         unsafe { ring.submitter().register_buffers(&[all]) }.is_ok()
     }
 

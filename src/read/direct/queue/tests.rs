@@ -1,10 +1,11 @@
 //! Real files, real rings.
 
+use super::super::super::arena::{Arena, BUFFER_PAGES};
 use super::super::DirectFile;
 use super::*;
-use crate::page::Page;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tempfile::NamedTempFile;
 
 const LONG: Duration = Duration::from_secs(10);
@@ -22,24 +23,30 @@ fn numbered(pages: u32) -> (NamedTempFile, Arc<DirectFile>) {
     (file, direct)
 }
 
-fn assert_pages(queue: &ReadQueue, read: &Finished, offset: u32) {
+/// A queue and its buffers.
+fn queue_of(buffers: usize) -> (ReadQueue, Vec<PageBuffer>) {
+    let buffers = Arena::new(buffers).unwrap().take(buffers).unwrap();
+    (ReadQueue::new(&buffers).unwrap(), buffers)
+}
+
+fn assert_pages(read: &Finished, offset: u32) {
     assert_eq!(read.outcome, Ok(()));
     let expected = (read.range.first.0..read.range.end()).map(|number| number + offset);
-    assert!(queue.pages(read).iter().map(|page| page.u32_at(0)).eq(expected));
+    assert!(read.pages().iter().map(|page| page.u32_at(0)).eq(expected));
 }
 
 #[test]
 fn every_read_brings_its_own_pages_whatever_the_order() {
     let (_file, direct) = numbered(1000);
-    let mut queue = ReadQueue::new(4).unwrap();
+    let (mut queue, mut free) = queue_of(4);
     let mut ranges = (0..1000)
         .step_by(7)
-        .map(|first| PageRange::between(first, (first + READ_PAGES_MAX).min(1000)));
+        .map(|first| PageRange::between(first, (first + BUFFER_PAGES).min(1000)));
     let (mut begun, mut seen) = (0, Vec::new());
     loop {
-        while queue.has_room() {
+        while !free.is_empty() {
             let Some(range) = ranges.next() else { break };
-            queue.begin(&direct, range, range.first.0 as usize);
+            queue.begin(&direct, range, range.first.0 as usize, free.pop().unwrap());
             begun += 1;
         }
         if queue.in_flight() == 0 {
@@ -47,9 +54,9 @@ fn every_read_brings_its_own_pages_whatever_the_order() {
         }
         let read = queue.next(LONG).unwrap().unwrap();
         assert_eq!(read.token, read.range.first.0 as usize);
-        assert_pages(&queue, &read, 0);
+        assert_pages(&read, 0);
         seen.push(read.token);
-        queue.give_back(read);
+        free.push(read.buffer);
     }
     seen.sort_unstable();
     assert_eq!(begun, 143);
@@ -67,15 +74,15 @@ fn files_are_not_mixed_up_when_there_are_many() {
         named.write_all(page.bytes()).unwrap();
         named.sync_all().unwrap();
     }
-    let mut queue = ReadQueue::new(40).unwrap();
+    let (mut queue, mut free) = queue_of(40);
     for _ in 0..3 {
         for (number, (_, direct)) in files.iter().enumerate() {
-            queue.begin(direct, PageRange::between(0, 1), number);
+            queue.begin(direct, PageRange::between(0, 1), number, free.pop().unwrap());
         }
         for _ in 0..files.len() {
             let read = queue.next(LONG).unwrap().unwrap();
-            assert_pages(&queue, &read, read.token as u32 * 1000);
-            queue.give_back(read);
+            assert_pages(&read, read.token as u32 * 1000);
+            free.push(read.buffer);
         }
     }
 }
@@ -83,14 +90,13 @@ fn files_are_not_mixed_up_when_there_are_many() {
 #[test]
 fn a_read_across_the_end_says_so_and_one_that_fails_gives_the_reason() {
     let (file, direct) = numbered(10);
-    let mut queue = ReadQueue::new(2).unwrap();
-    queue.begin(&direct, PageRange::between(8, 12), 0);
+    let (mut queue, mut free) = queue_of(2);
+    queue.begin(&direct, PageRange::between(8, 12), 0, free.pop().unwrap());
     let read = queue.next(LONG).unwrap().unwrap();
     assert_eq!(read.outcome, Err(ReadError::Ended));
-    queue.give_back(read);
     let folder = DirectFile::open(file.path().parent().unwrap()).unwrap();
     if let Some(folder) = folder.map(Arc::new) {
-        queue.begin(&folder, PageRange::between(0, 1), 1);
+        queue.begin(&folder, PageRange::between(0, 1), 1, read.buffer);
         let read = queue.next(LONG).unwrap().unwrap();
         assert!(matches!(read.outcome, Err(ReadError::Os { code: Some(_), .. })));
     }
@@ -98,7 +104,7 @@ fn a_read_across_the_end_says_so_and_one_that_fails_gives_the_reason() {
 
 #[test]
 fn nothing_in_flight_is_nothing_to_wait_for() {
-    let mut queue = ReadQueue::new(2).unwrap();
+    let (mut queue, _) = queue_of(2);
     assert!(queue.next(Duration::from_millis(1)).unwrap().is_none());
 }
 
@@ -106,21 +112,61 @@ fn nothing_in_flight_is_nothing_to_wait_for() {
 fn a_queue_may_end_with_reads_in_flight() {
     let (_file, direct) = numbered(640);
     for _ in 0..20 {
-        let mut queue = ReadQueue::new(10).unwrap();
-        (0..10).for_each(|i| {
-            queue.begin(&direct, PageRange::between(i * 64, i * 64 + 64), 0);
-        });
+        let (mut queue, free) = queue_of(10);
+        for (i, buffer) in (0..).zip(free) {
+            queue.begin(&direct, PageRange::between(i * 64, i * 64 + 64), 0, buffer);
+        }
         queue.send();
         assert_eq!(queue.unfinished().len(), 10);
     }
 }
 
+/// A pipe that nobody writes to is a device that never answers.
+#[test]
+fn what_the_kernel_may_still_write_to_is_never_used_again() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let stuck = Arc::new(DirectFile {
+        file: std::os::fd::OwnedFd::from(reader).into(),
+        is_refused: AtomicBool::new(false),
+        is_vouched_for: true,
+        may_block: false,
+    });
+    let arena = Arena::new(3).unwrap();
+    let mut buffers = arena.take(3).unwrap();
+    let mut queue = ReadQueue::new(&buffers).unwrap();
+    queue.begin(&stuck, PageRange::between(0, 64), 7, buffers.remove(1));
+    assert!(queue.next(Duration::from_millis(1)).unwrap().is_none());
+    assert_eq!(queue.unfinished(), [(PageRange::between(0, 64), 7)]);
+    drop((queue, buffers));
+    let (first, last) = (arena.take(1).unwrap(), arena.take(1).unwrap());
+    assert_eq!((first[0].index(), last[0].index()), (0, 2));
+    assert!(arena.take(1).is_none());
+}
+
+#[test]
+#[should_panic(expected = "neighbours of one arena")]
+fn buffers_that_are_no_neighbours_are_not_registered() {
+    let arena = Arena::new(3).unwrap();
+    let mut buffers = arena.take(3).unwrap();
+    buffers.remove(1);
+    let _ = ReadQueue::new(&buffers);
+}
+
+#[test]
+#[should_panic(expected = "a buffer that this queue was made with")]
+fn the_buffer_of_another_queue_is_refused() {
+    let (_file, direct) = numbered(1);
+    let (mut queue, _free) = queue_of(2);
+    let (_other, mut foreign) = queue_of(2);
+    queue.begin(&direct, PageRange::between(0, 1), 0, foreign.remove(0));
+}
+
 #[test]
 fn a_device_is_not_blamed_for_the_time_in_which_nobody_looked_out() {
     let (_file, direct) = numbered(64);
-    let mut queue = ReadQueue::new(2).unwrap();
+    let (mut queue, mut free) = queue_of(2);
     let away = Duration::from_millis(300);
-    queue.begin(&direct, PageRange::between(0, 64), 0);
+    queue.begin(&direct, PageRange::between(0, 64), 0, free.pop().unwrap());
     queue.send();
     std::thread::sleep(away);
     let read = queue.next(LONG).unwrap().unwrap();
