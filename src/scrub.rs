@@ -10,6 +10,7 @@ mod file;
 mod batch;
 mod dispatch;
 mod buffers;
+mod lent;
 mod worker;
 mod finish;
 

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::commit::{Settled, Took};
 use super::file::FileScan;
+use super::lent::Unseen;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -130,36 +131,49 @@ impl<'a> View<'a> {
         read
     }
 
-    /// Scrubs the pages of a queued read that took `latency`.
-    pub(super) fn scrub_read(
+    /// Reads `range` into `pages` and does not look at it: from the cache, or, unless
+    /// `only_cached`, from the device. How long that took, and in which way; `None` if it failed.
+    pub(super) fn fill(
         &mut self,
         range: PageRange,
-        pages: &[Page],
-        latency: Duration,
-        memory: &mut Memory,
-    ) {
-        let mut looked = Looked::default();
-        visit_in_pieces(range.first, pages, &mut |first, piece| {
-            self.look(first, piece, &mut memory.sums, &mut looked);
+        pages: &mut [Page],
+        only_cached: bool,
+    ) -> Option<(Duration, Way)> {
+        let started = Instant::now();
+        let is_copied = self.source.lend_mapped(range, &mut |first, piece| {
+            let at = (first.0 - range.first.0) as usize;
+            pages[at..at + piece.len()].copy_from_slice(piece);
         });
-        looked.was_read(latency, Way::Uring);
-        self.settle(range, looked, Vec::new());
+        if is_copied {
+            return Some((started.elapsed(), Way::Mmap));
+        }
+        let is_read = !only_cached && self.source.fill(range.first, pages).is_ok();
+        is_read.then(|| (started.elapsed(), self.source.way()))
     }
 
-    /// Scrubs pages of which a GPU said `words`. Reading them took `read`, on this `way`, and the
-    /// GPU `verify`.
+    /// Scrubs `pages`, which were read before.
+    pub(super) fn scrub_read(&mut self, read: &Unseen, pages: &[Page], memory: &mut Memory) {
+        let mut looked = Looked::default();
+        visit_in_pieces(read.range.first, pages, &mut |first, piece| {
+            self.look(first, piece, &mut memory.sums, &mut looked);
+        });
+        looked.was_read(read.read, read.way);
+        self.settle(read.range, looked, Vec::new());
+    }
+
+    /// Scrubs pages of which a GPU said `words`, which took `verify`.
     pub(super) fn scrub_words(
         &mut self,
-        range: PageRange,
+        read: &Unseen,
         pages: &[Page],
         words: &[Word],
         by: (&Gpus, &Gpu),
-        (read, way, verify): (Duration, Way, Duration),
+        verify: Duration,
     ) {
         let mut looked = Looked { verify, ..Looked::default() };
-        self.look_at_words(range.first, pages, words, by, &mut looked);
-        looked.was_read(read, way);
-        self.settle(range, looked, Vec::new());
+        self.look_at_words(read.range.first, pages, words, by, &mut looked);
+        looked.was_read(read.read, read.way);
+        self.settle(read.range, looked, Vec::new());
     }
 
     /// Scrubs a page whose read failed with `error`: it gets a second try.

@@ -14,6 +14,8 @@ pub(super) struct Buffers {
     free: Vec<PageBuffer>,
     /// Those in use as well.
     count: usize,
+    /// They have been asked for.
+    are_taken: bool,
 }
 
 impl Buffers {
@@ -23,11 +25,35 @@ impl Buffers {
         ((depth as usize).div_ceil(threads) + SPARE_BUFFERS).min(most)
     }
 
-    /// `count` neighbours of `arena`, or of one made for them.
-    pub(super) fn take(arena: Option<&Arc<Arena>>, count: usize) -> io::Result<Self> {
-        let arena = arena.map_or_else(|| Arena::new(count), |shared| Ok(Arc::clone(shared)))?;
-        let free = arena.take(count).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { free, count })
+    /// `count` in memory of their own.
+    pub(super) fn of_own(count: usize) -> io::Result<Self> {
+        Self::of(&Arena::new(count)?, count)
+    }
+
+    /// What one of `threads` has of a shared `arena`.
+    pub(super) fn part_of(arena: &Arc<Arena>, threads: usize) -> io::Result<Self> {
+        Self::of(arena, arena.buffers() / threads)
+    }
+
+    fn of(arena: &Arc<Arena>, count: usize) -> io::Result<Self> {
+        let free = arena.take(count).filter(|free| !free.is_empty());
+        let free = free.ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { free, count, are_taken: true })
+    }
+
+    /// True if they have not been asked for yet.
+    pub(super) fn are_untaken(&self) -> bool {
+        !self.are_taken
+    }
+
+    /// True if there are any, whoever uses them.
+    pub(super) fn has_any(&self) -> bool {
+        self.count > 0
+    }
+
+    /// `count` of those in use will not come back.
+    pub(super) fn lose(&mut self, count: usize) {
+        self.count -= count;
     }
 
     /// Those that nobody uses.
@@ -67,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_stuck_device_leaves_some_for_the_others() {
-        let mut buffers = Buffers::take(None, 4).unwrap();
+        let mut buffers = Buffers::of_own(4).unwrap();
         assert!(buffers.has_room_for(2, 1) && !buffers.has_room_for(3, 1));
         assert!(buffers.has_room_for(1, 9) && !buffers.has_room_for(2, 9));
         let taken: Vec<_> = std::iter::from_fn(|| buffers.next()).collect();
@@ -79,10 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn they_come_from_the_arena_that_is_shared_as_long_as_it_has_some() {
+    fn threads_share_an_arena_as_long_as_it_has_some() {
         let arena = Arena::new(5).unwrap();
-        let first = Buffers::take(Some(&arena), 3).unwrap();
+        let first = Buffers::part_of(&arena, 2).unwrap();
         assert!(first.free().iter().all(|buffer| Arc::ptr_eq(buffer.arena(), &arena)));
-        assert!(Buffers::take(Some(&arena), 3).is_err());
+        let second = Buffers::part_of(&arena, 2).unwrap();
+        assert_eq!((first.free().len(), second.free().len()), (2, 2));
+        assert!(Buffers::part_of(&arena, 2).is_err() && Buffers::part_of(&arena, 9).is_err());
     }
 }

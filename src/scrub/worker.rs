@@ -9,19 +9,25 @@ use super::Shared;
 use super::batch::{Memory, View};
 use super::buffers::Buffers;
 use super::dispatch::Dispatch;
+use super::lent::{Lent, Returned, Unseen};
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
 use crate::plan::pace::Turn;
-use crate::read::ReadError;
-use crate::read::arena::BUFFER_PAGES;
+use crate::read::arena::{BUFFER_PAGES, PageBuffer};
+use crate::read::direct::DirectFile;
 use crate::read::direct::queue::{Finished, ReadQueue};
+use crate::read::{ReadError, Way};
+use crate::verify::gpu::pool::Share;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long a thread sleeps or waits at most before it looks around for other work.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a thread that has handed pages to a GPU waits for a device alone.
+const GPU_PATIENCE: Duration = Duration::from_millis(1);
 /// How long reads in flight are waited for once the scan is to stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -33,6 +39,8 @@ pub(super) struct Worker<'a> {
     queue: Queue,
     /// What its reads fill.
     buffers: Buffers,
+    /// What GPUs have of them.
+    lent: Lent<'a>,
     /// By device: what has been taken and not begun.
     waiting: Vec<VecDeque<Task>>,
     /// By device: reads that are queued.
@@ -72,6 +80,7 @@ impl<'a> Worker<'a> {
             memory: Memory::default(),
             queue: Queue::Untried,
             buffers: Buffers::default(),
+            lent: Lent::new(shared.gpus),
             waiting,
             in_flight: vec![0; dispatch.devices()],
             pause: PATIENCE,
@@ -84,7 +93,7 @@ impl<'a> Worker<'a> {
             let has_begun = self.begin_waiting() | self.take_batch();
             let patience = if has_begun { Duration::ZERO } else { self.pause };
             let has_looked = self.look_at_next(patience);
-            if has_begun || has_looked || self.in_flight() > 0 {
+            if has_begun || has_looked || self.is_expecting() {
                 continue;
             }
             if self.waiting.iter().all(VecDeque::is_empty) {
@@ -93,9 +102,14 @@ impl<'a> Worker<'a> {
             std::thread::sleep(self.pause);
         }
         let deadline = Instant::now() + FAREWELL;
-        while self.in_flight() > 0 && Instant::now() < deadline {
+        while self.is_expecting() && Instant::now() < deadline {
             self.look_at_next(PATIENCE);
         }
+    }
+
+    /// Pages will come back, from a device or from a GPU.
+    fn is_expecting(&self) -> bool {
+        self.in_flight() > 0 || !self.lent.is_empty()
     }
 
     fn must_stop(&self) -> bool {
@@ -155,10 +169,15 @@ impl<'a> Worker<'a> {
         if !self.is_admitted(device, range) {
             return false;
         }
-        let mapped = self.with_source(file, |view, memory| view.scrub_mapped(range, memory));
+        let is_for_gpus = self.is_for_gpus();
+        let mapped = self.with_source(file, |view, memory| {
+            // A GPU cannot read the cache where it is.
+            !is_for_gpus && view.scrub_mapped(range, memory)
+        });
         if mapped == Some(false) {
             let whole = range.pages;
-            let pages_max = if self.may_queue(file) { BUFFER_PAGES } else { whole };
+            let in_buffers = is_for_gpus || self.may_queue(file);
+            let pages_max = if in_buffers { BUFFER_PAGES } else { whole };
             let reads = range.pieces(pages_max).map(|piece| Task::Read(file, piece));
             self.waiting[device].extend(reads);
         }
@@ -172,6 +191,12 @@ impl<'a> Worker<'a> {
         wait.is_none()
     }
 
+    /// True if GPUs are to look at everything.
+    fn is_for_gpus(&self) -> bool {
+        let in_use = self.shared.gpus.filter(|gpus| !gpus.are_retired());
+        in_use.is_some_and(|gpus| gpus.share() == Share::Gpu)
+    }
+
     fn may_queue(&mut self, file: usize) -> bool {
         let source = self.shared.files[file].source(self.shared.settings.open);
         source.is_some_and(|source| source.direct().is_some()) && self.has_queue()
@@ -180,7 +205,8 @@ impl<'a> Worker<'a> {
     /// Whether there is a queue; it is opened at its first use.
     fn has_queue(&mut self) -> bool {
         if matches!(self.queue, Queue::Untried) {
-            self.queue = match self.open_queue() {
+            let opened = self.has_buffers().and_then(|()| ReadQueue::new(self.buffers.free()));
+            self.queue = match opened {
                 Ok(queue) => Queue::Open(Box::new(queue)),
                 Err(error) => self.give_up_queue(&error),
             };
@@ -188,12 +214,16 @@ impl<'a> Worker<'a> {
         matches!(self.queue, Queue::Open(_))
     }
 
-    fn open_queue(&mut self) -> io::Result<ReadQueue> {
-        let share = Buffers::share(self.dispatch.depth(), self.shared.settings.threads);
-        let buffers = Buffers::take(None, share)?;
-        let queue = ReadQueue::new(buffers.free())?;
-        self.buffers = buffers;
-        Ok(queue)
+    /// Takes this thread's buffers, if it has none yet.
+    fn has_buffers(&mut self) -> io::Result<()> {
+        if self.buffers.are_untaken() {
+            let threads = self.shared.settings.threads;
+            self.buffers = match self.shared.gpus {
+                Some(gpus) => Buffers::part_of(gpus.arena(), threads)?,
+                None => Buffers::of_own(Buffers::share(self.dispatch.depth(), threads))?,
+            };
+        }
+        Ok(())
     }
 
     fn give_up_queue(&self, error: &io::Error) -> Queue {
@@ -209,8 +239,12 @@ impl<'a> Worker<'a> {
         let Some(source) = self.shared.files[file].source(self.shared.settings.open) else {
             return true;
         };
-        let direct = source.direct().filter(|_| range.pages <= BUFFER_PAGES).cloned();
-        if direct.is_some() && self.has_queue() && !self.has_room_for(device) {
+        let fits = range.pages <= BUFFER_PAGES;
+        let direct = source.direct().filter(|_| fits).cloned();
+        let queued = direct.filter(|_| self.has_queue());
+        let is_for_gpus = fits && self.is_for_gpus() && self.has_buffers().is_ok();
+        let needs_buffer = (queued.is_some() || is_for_gpus) && self.buffers.has_any();
+        if needs_buffer && !self.has_room_for(device) {
             return false;
         }
         match self.dispatch.begin(device) {
@@ -221,16 +255,45 @@ impl<'a> Worker<'a> {
                 return false;
             }
         }
-        if let (Some(direct), Queue::Open(queue)) = (direct, &mut self.queue)
-            && let Some(buffer) = self.buffers.next()
-        {
+        let buffer = if needs_buffer { self.buffers.next() } else { None };
+        match buffer {
+            Some(buffer) => self.read_into(buffer, device, file, range, queued),
+            None => self.read_and_wait(device, file, range),
+        }
+        true
+    }
+
+    /// Reads into `buffer`: queued if possible; at once what a GPU is to get and cannot be queued,
+    /// or is in the cache.
+    fn read_into(
+        &mut self,
+        mut buffer: PageBuffer,
+        device: usize,
+        file: usize,
+        range: PageRange,
+        queued: Option<Arc<DirectFile>>,
+    ) {
+        if self.is_for_gpus() {
+            let pages = &mut buffer[..range.pages as usize];
+            let only_cached = queued.is_some();
+            let filled = self.with_source(file, |view, _| view.fill(range, pages, only_cached));
+            if let Some((read, way)) = filled.flatten() {
+                self.dispatch.returned(device, read);
+                return self.look_at_pages(Unseen { file, range, read, way }, buffer);
+            }
+        }
+        if let (Some(direct), Queue::Open(queue)) = (queued, &mut self.queue) {
             queue.begin(&direct, range, file, buffer);
             self.in_flight[device] += 1;
         } else {
-            let took = self.with_source(file, |view, memory| view.scrub_lent(range, memory));
-            self.dispatch.returned(device, took.unwrap_or_default());
+            self.buffers.give_back(buffer);
+            self.read_and_wait(device, file, range);
         }
-        true
+    }
+
+    fn read_and_wait(&mut self, device: usize, file: usize, range: PageRange) {
+        let took = self.with_source(file, |view, memory| view.scrub_lent(range, memory));
+        self.dispatch.returned(device, took.unwrap_or_default());
     }
 
     fn has_room_for(&self, device: usize) -> bool {
@@ -251,11 +314,17 @@ impl<'a> Worker<'a> {
         Some(done)
     }
 
-    /// Looks at the next read that comes back within `patience`.
+    /// Looks at the next pages that come back within `patience`, from a device or from a GPU.
     fn look_at_next(&mut self, patience: Duration) -> bool {
-        if self.in_flight() == 0 {
-            return false;
+        if self.look_at_next_answer(Duration::ZERO) {
+            return true;
         }
+        if self.in_flight() == 0 {
+            return !self.lent.is_empty() && self.look_at_next_answer(patience);
+        }
+        // A GPU cannot wake who waits for a device.
+        let is_waited_for = !self.lent.is_empty();
+        let patience = if is_waited_for { patience.min(GPU_PATIENCE) } else { patience };
         let Queue::Open(queue) = &mut self.queue else { return false };
         match queue.next(patience) {
             Ok(Some(read)) => {
@@ -270,8 +339,25 @@ impl<'a> Worker<'a> {
         }
     }
 
+    fn look_at_next_answer(&mut self, patience: Duration) -> bool {
+        if self.lent.is_empty() {
+            return false;
+        }
+        if let Some(returned) = self.lent.next(patience) {
+            self.look_at_answer(returned);
+            return true;
+        }
+        let given_up = self.lent.give_up_overdue();
+        self.buffers.lose(given_up.len());
+        for Unseen { file, range, .. } in given_up {
+            let device = self.dispatch.device_of(file);
+            self.waiting[device].push_front(Task::ReadAgain(file, range));
+        }
+        false
+    }
+
     fn look_at(&mut self, read: Finished) {
-        let (file, range) = (read.token, read.range);
+        let (file, range, buffer) = (read.token, read.range, read.buffer);
         let device = self.dispatch.device_of(file);
         self.in_flight[device] -= 1;
         self.dispatch.returned(device, read.latency_min);
@@ -279,20 +365,44 @@ impl<'a> Worker<'a> {
             // The device first: it must not wait while this thread computes.
             self.begin_waiting();
         }
-        let Queue::Open(queue) = &mut self.queue else { return };
-        match &read.outcome {
+        match read.outcome {
             Ok(()) => {
-                queue.send();
-                let scanned = &self.shared.files[file];
-                if let Some(source) = scanned.source(self.shared.settings.open) {
-                    let mut view = View::new(scanned, &*source, self.shared);
-                    view.scrub_read(range, read.pages(), read.latency, &mut self.memory);
-                    self.dispatch.owe(device, view.reread_bytes());
+                if let Queue::Open(queue) = &mut self.queue {
+                    queue.send();
                 }
+                let (read, way) = (read.latency, Way::Uring);
+                self.look_at_pages(Unseen { file, range, read, way }, buffer);
             }
-            Err(error) => self.look_at_failed(file, range, error.clone()),
+            Err(error) => {
+                self.look_at_failed(file, range, error);
+                self.buffers.give_back(buffer);
+            }
         }
-        self.buffers.give_back(read.buffer);
+    }
+
+    /// Hands pages to a GPU, or looks at them here.
+    fn look_at_pages(&mut self, unseen: Unseen, buffer: PageBuffer) {
+        let file_id = self.shared.files[unseen.file].planned.file_id;
+        if let Err((unseen, buffer)) = self.lent.hand_over(unseen, file_id, buffer) {
+            self.look_at_here(&unseen, buffer);
+        }
+    }
+
+    fn look_at_here(&mut self, unseen: &Unseen, buffer: PageBuffer) {
+        let pages = &buffer[..unseen.range.pages as usize];
+        self.with_source(unseen.file, |view, memory| view.scrub_read(unseen, pages, memory));
+        self.buffers.give_back(buffer);
+    }
+
+    /// Looks at what a GPU said; where it said nothing, at the same bytes.
+    fn look_at_answer(&mut self, Returned { unseen, answer, took }: Returned) {
+        let (Some(gpus), Ok(words)) = (self.shared.gpus, &answer.words) else {
+            return self.look_at_here(&unseen, answer.buffer);
+        };
+        let pages = &answer.buffer[..unseen.range.pages as usize];
+        let by = (gpus, gpus.gpu(answer.gpu));
+        self.with_source(unseen.file, |view, _| view.scrub_words(&unseen, pages, words, by, took));
+        self.buffers.give_back(answer.buffer);
     }
 
     /// A failed read is halved, down to single pages; the halves take their turn like other reads.
@@ -326,8 +436,10 @@ impl<'a> Worker<'a> {
             self.in_flight[device] -= 1;
             self.waiting[device].push_back(Task::Read(file, range));
         }
-        // Nothing will fill them any more.
-        self.buffers = Buffers::default();
+        if self.shared.gpus.is_none() {
+            // Nothing will fill them any more.
+            self.buffers = Buffers::default();
+        }
     }
 }
 

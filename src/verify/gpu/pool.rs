@@ -197,6 +197,13 @@ impl Gpus {
         idlest.give(job)
     }
 
+    /// Gives up those that have work and do not answer, not even with an error.
+    pub fn retire_stuck(&self) {
+        for gpu in self.gpus.iter().filter(|gpu| gpu.backlog() > 0) {
+            gpu.retire("it does not answer");
+        }
+    }
+
     /// True if no GPU is left.
     pub fn are_retired(&self) -> bool {
         self.gpus.iter().all(Gpu::is_retired)
