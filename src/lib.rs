@@ -16,3 +16,4 @@ pub mod scrub;
 pub mod report;
 pub mod drill;
 pub mod bench;
+pub mod devices;

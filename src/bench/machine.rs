@@ -4,7 +4,7 @@ use super::report::Machine;
 
 impl Machine {
     /// The machine this runs on.
-    pub(super) fn this() -> Self {
+    pub fn this() -> Self {
         Self {
             cpu: cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,6 +1,7 @@
 //! The commands, one file each. What they share is the exit code and how errors are told.
 
 mod checkpoint;
+mod devices;
 mod exit;
 mod options;
 mod progress;
@@ -34,6 +35,7 @@ enum Command {
     Generate(generate::Args),
     Inject(inject::Args),
     Bench(bench::Args),
+    Devices(devices::Args),
 }
 
 /// Parses the command line and runs the command.
@@ -72,5 +74,6 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Devices(args) => devices::run(args),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::exit::Failure;
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use jiff::SignedDuration;
 use pagescrub::discover::paths::expand_lists;
 use pagescrub::discover::{Discovery, discover};
@@ -9,6 +10,8 @@ use pagescrub::page::PAGE_BYTES;
 use pagescrub::plan::BATCH_PAGES_MAX;
 use pagescrub::plan::pace::{Pace, QUEUE_DEPTH_DEFAULT};
 use pagescrub::read::open::Reader;
+#[cfg(feature = "gpu")]
+use pagescrub::verify::gpu::adapter::Wish;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,6 +88,27 @@ impl From<&PaceArgs> for Pace {
             latency_max: args.max_latency,
             queue_depth: args.queue_depth,
         }
+    }
+}
+
+/// Which GPUs to use.
+#[derive(clap::Args)]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "no GPU is asked for anything"))]
+pub(crate) struct GpuArgs {
+    /// A GPU to use: part of its name, its number in `pagescrub devices` or its PCI bus id; may be
+    /// given more than once [default: all real GPUs]
+    #[arg(long = "adapter", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    adapters: Vec<String>,
+
+    /// Also use software that poses as a GPU, such as llvmpipe; good for tests only
+    #[arg(long)]
+    allow_software_gpu: bool,
+}
+
+#[cfg(feature = "gpu")]
+impl From<&GpuArgs> for Wish {
+    fn from(args: &GpuArgs) -> Self {
+        Self { names: args.adapters.clone(), allow_software: args.allow_software_gpu }
     }
 }
 

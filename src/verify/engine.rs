@@ -23,6 +23,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// True if this machine can run it.
+    pub fn is_supported(&self) -> bool {
+        (self.is_supported)()
+    }
+
     /// The yardstick: reads `pages` in `order` with this kernel's instruction set and does nothing
     /// with them. Returns the XOR of all words, so that no read can be left out.
     pub fn read_only(&self, pages: &[Page], order: AccessOrder) -> u32 {
@@ -73,9 +78,14 @@ static KERNELS: &[Kernel] = &[
     },
 ];
 
-/// The kernels this machine can run, narrow registers first.
+/// The kernels of this build, narrow registers first.
+pub fn all() -> &'static [Kernel] {
+    KERNELS
+}
+
+/// Those of them that this machine can run.
 pub fn supported() -> impl Iterator<Item = &'static Kernel> {
-    KERNELS.iter().filter(|kernel| (kernel.is_supported)())
+    KERNELS.iter().filter(|kernel| kernel.is_supported())
 }
 
 /// The kernel to use unless another is asked for. Where pages are read one after another, memory
