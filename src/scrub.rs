@@ -23,6 +23,7 @@ use crate::plan::pace::{Pace, PaceSummary};
 use crate::plan::{BATCH_PAGES_DEFAULT, DoneRanges, Plan};
 use crate::read::{PageSource, Way};
 use crate::verify::engine::Engine;
+use crate::verify::gpu::calibration::Calibration;
 use crate::verify::gpu::pool::Gpus;
 use checkpoint::{Checkpoint, Checkpointing, History, while_checkpointing};
 use commit::CommitLock;
@@ -49,6 +50,10 @@ pub struct Settings<'a> {
     pub engine: &'a Engine,
     /// GPUs that look at pages, if any do.
     pub gpus: Option<&'a Gpus>,
+    /// How `auto` chose between them.
+    pub calibration: Option<Calibration>,
+    /// What the user should know, from before the scan.
+    pub notes: Vec<String>,
     /// The engine's name as asked for.
     pub engine_name: String,
     /// What opens files.
@@ -74,6 +79,8 @@ impl<'a> Settings<'a> {
         Self {
             engine,
             gpus: None,
+            calibration: None,
+            notes: Vec::new(),
             engine_name: "auto".to_owned(),
             open,
             reader_name: "auto".to_owned(),
@@ -187,6 +194,7 @@ impl<'a> Shared<'a> {
             FileScan::new(index, planned, file, tally)
         };
         let files = plan.files.iter().zip(&discovery.files).enumerate().map(file_scan);
+        let notes = before.into_iter().flat_map(|before| before.notes.iter().cloned());
         let wrong = settings.gpus.and_then(Gpus::wrong);
         let known = before.map(|b| b.host_findings.clone()).unwrap_or_default();
         let host_findings = known.into_iter().chain(wrong.map(str::to_owned)).collect();
@@ -198,7 +206,7 @@ impl<'a> Shared<'a> {
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
             timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
             host_findings: Mutex::new(host_findings),
-            notes: Mutex::new(before.map(|b| b.notes.clone()).unwrap_or_default()),
+            notes: Mutex::new(notes.chain(settings.notes.iter().cloned()).collect()),
             has_panicked: AtomicBool::new(false),
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,

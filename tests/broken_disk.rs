@@ -9,7 +9,6 @@ use pagescrub::consolidate::report::{Outcome, RunVerdict, ScrubReport};
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::address::PageId;
-use pagescrub::plan::pace::Pace;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Open, Progress, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
@@ -34,17 +33,9 @@ fn scan_with(path: &Path, faults: &[(u32, ReadFault)]) -> ScrubReport {
 
 fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
     let engine = Engine::named("auto").expect("there is always one");
-    let settings = Settings {
-        engine: &engine,
-        engine_name: "auto".to_owned(),
-        open,
-        reader_name: "faulty".to_owned(),
-        threads: 2,
-        batch_pages: 64,
-        pace: Pace::default(),
-        stop: &AtomicBool::new(false),
-        checkpoint: None,
-    };
+    let stop = AtomicBool::new(false);
+    let settings =
+        Settings { threads: 2, batch_pages: 64, ..Settings::new(&engine, open, &stop) };
     scrub(discovery, &settings, &Silent).report
 }
 
@@ -66,17 +57,8 @@ fn a_scan_that_is_stopped_reports_what_it_has_and_what_it_has_not() {
     let path = generated(&folder);
     let engine = Engine::named("auto").expect("there is always one");
     let stop = AtomicBool::new(false);
-    let settings = Settings {
-        engine: &engine,
-        engine_name: "auto".to_owned(),
-        open: &|path| Reader::Pread.open(path),
-        reader_name: "pread".to_owned(),
-        threads: 1,
-        batch_pages: 64,
-        pace: Pace::default(),
-        stop: &stop,
-        checkpoint: None,
-    };
+    let open: Open<'_> = &|path| Reader::Pread.open(path);
+    let settings = Settings { batch_pages: 64, ..Settings::new(&engine, open, &stop) };
     let report = scrub(&discover(&[path]), &settings, &StopAfterFirst(&stop)).report;
     assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));
     assert!(report.coverage.intact > 0 && report.coverage.not_reached > 0);

@@ -13,7 +13,7 @@ use pagescrub::page::address::{PageId, PageRange};
 use pagescrub::plan::pace::Pace;
 use pagescrub::read::open::Reader;
 use pagescrub::read::{PageSource, ReadError};
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Open, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use rustix::fs::Advice;
 use seccompiler::{
@@ -250,16 +250,13 @@ fn a_device_that_becomes_slow_is_given_fewer_reads_and_pauses() {
     let path = generated(&folder, "4MiB");
     let engine = Engine::named("auto").expect("there is always one");
     let latency_max = Some(Duration::from_millis(5));
+    let open: Open<'_> = &|path| Ok(Box::new(Slow(Reader::Pread.open(path)?)));
+    let stop = AtomicBool::new(false);
     let settings = Settings {
-        engine: &engine,
-        engine_name: "auto".to_owned(),
-        open: &|path| Ok(Box::new(Slow(Reader::Pread.open(path)?))),
-        reader_name: "slow".to_owned(),
         threads: 2,
         batch_pages: 64,
         pace: Pace { latency_max, ..Pace::default() },
-        checkpoint: None,
-        stop: &AtomicBool::new(false),
+        ..Settings::new(&engine, open, &stop)
     };
     let report = scrub(&discover(&[path]), &settings, &Silent).report;
     assert_eq!(report.exit_code, 0);

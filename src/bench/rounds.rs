@@ -1,8 +1,9 @@
 //! Measuring in turn: every row once per round, so that what drifts drifts for all.
 
 use super::BenchError;
-use super::machine::{cpu_seconds, page_cache_bytes};
+use super::machine::page_cache_bytes;
 use super::report::{Comparison, Row, Section, Spread};
+use crate::verify::cpu_time::cpu_seconds;
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -1,6 +1,7 @@
 //! The commands, one file each. What they share is the exit code and how errors are told.
 
 mod checkpoint;
+mod engine;
 mod devices;
 mod exit;
 mod options;

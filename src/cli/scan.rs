@@ -1,6 +1,7 @@
 //! `pagescrub scan`
 
 use super::checkpoint;
+use super::engine::EngineArgs;
 use super::exit::{Exit, Failure};
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
 use super::progress::Bar;
@@ -11,7 +12,6 @@ use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::report::{hgrm, json, terminal};
 use pagescrub::scrub::{Scrub, Settings, scrub};
-use pagescrub::verify::engine::Engine;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -24,9 +24,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     paths: Paths,
 
-    /// What computes checksums: auto, cpu, scalar, sse2, avx2, avx512, or cycle (all in turn)
-    #[arg(long, default_value = "auto", value_name = "NAME")]
-    engine: String,
+    #[command(flatten)]
+    engine: EngineArgs,
 
     /// How files are read
     #[arg(long, value_enum, default_value_t = ReaderName::Auto)]
@@ -86,7 +85,7 @@ enum Format {
 /// Scans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = outputs(args)?;
-    let engine = engine(&args.engine)?;
+    let kernel = args.engine.kernel()?;
     let reader = Reader::from(args.reader);
     if let Some(why) = reader.unavailable() {
         return Err(Failure::usage(format!("--reader {} cannot be used: {why}", reader.name())));
@@ -106,13 +105,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.checkpoint.forget_in(&mut discovery);
     refuse_to_overwrite(&outputs, &discovery)?;
     let resume = args.checkpoint.resume(&discovery)?;
+    let threads = args.threads.map_or_else(cores, usize::from);
+    let bytes = discovery.files.iter().map(|file| file.bytes).sum();
+    let chosen = args.engine.choose(kernel, bytes, threads)?;
     let failed = |error: &io::Error| args.checkpoint.tell_failed(error);
     let settings = Settings {
-        engine: &engine,
-        engine_name: args.engine.clone(),
+        engine: &chosen.engine,
+        gpus: chosen.gpus.as_ref(),
+        calibration: chosen.calibration.clone(),
+        notes: chosen.notes.clone(),
+        engine_name: args.engine.engine.clone(),
         open: &|path| reader.open(path),
         reader_name: reader.name().to_owned(),
-        threads: args.threads.map_or_else(cores, usize::from),
+        threads,
         batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
         pace: (&args.pace).into(),
         stop: &STOP,
@@ -225,13 +230,6 @@ fn refuse_to_overwrite(
         }
     }
     Ok(())
-}
-
-fn engine(name: &str) -> Result<Engine, Failure> {
-    if matches!(name, "gpu" | "hybrid") {
-        return Err(Failure::usage(format!("--engine {name} is not in this build; try auto")));
-    }
-    Engine::named(name).map_err(Failure::usage)
 }
 
 pub(super) fn cores() -> usize {

@@ -11,6 +11,8 @@ use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
 use crate::page::kind::PageType;
 use crate::plan::pace::PaceSummary;
+use crate::verify::gpu::calibration::Calibration;
+use crate::verify::gpu::pool::GpuSummary;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -70,8 +72,14 @@ pub struct Run {
     pub elapsed_seconds: f64,
     /// As asked for.
     pub engine: String,
-    /// The kernels that ran.
+    /// The kernels and the GPUs that were used.
     pub devices: Vec<String>,
+    /// How `auto` chose between CPU and GPUs.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// What each GPU did.
+    #[serde(default)]
+    pub gpus: Vec<GpuSummary>,
     /// The reader as asked for.
     #[serde(default)]
     pub reader: String,

@@ -1,7 +1,7 @@
 //! After the last batch: counts become a report.
 
 use super::file::{FileScan, FileTally};
-use super::{Scrub, Shared};
+use super::{Scrub, Settings, Shared};
 use crate::consolidate::report::{
     FileFacts, FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport,
     Skipped, Throughput, Tool, rank_and_group,
@@ -15,6 +15,7 @@ use crate::plan::pace::PaceSummary;
 use crate::plan::{Plan, PlannedFile};
 use crate::read::Way;
 use crate::read::open::Reader;
+use crate::verify::gpu::pool::{GpuSummary, Gpus};
 use bytesize::ByteSize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,8 +53,10 @@ pub(super) fn finish(
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
+    let gpus = shared.settings.gpus.map(Gpus::summaries).unwrap_or_default();
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
+    notes.extend(gpus.iter().filter_map(retired_note));
     let report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -62,13 +65,9 @@ pub(super) fn finish(
             started_at: shared.history.started_at,
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
-            devices: shared
-                .settings
-                .engine
-                .kernel_names()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            devices: devices(shared.settings, &gpus),
+            calibration: shared.settings.calibration.clone(),
+            gpus,
             reader: shared.settings.reader_name.clone(),
             readers: bytes_by_reader.keys().cloned().collect(),
             threads: shared.settings.threads,
@@ -333,6 +332,18 @@ fn cached_note(reader: &str, bytes_by_reader: &BTreeMap<String, u64>) -> Option<
             ByteSize(*bytes).display().iec()
         )
     })
+}
+
+/// The CPU's kernels first; it looks at what GPUs leave.
+fn devices(settings: &Settings<'_>, gpus: &[GpuSummary]) -> Vec<String> {
+    let kernels = settings.engine.kernel_names().into_iter().map(str::to_owned);
+    kernels.chain(gpus.iter().map(|gpu| gpu.identity.name.clone())).collect()
+}
+
+fn retired_note(gpu: &GpuSummary) -> Option<String> {
+    let why = gpu.retired.as_ref()?;
+    let name = &gpu.identity.name;
+    Some(format!("GPU {name} was not used to the end, the CPU did the rest: {why}"))
 }
 
 fn bytes_by_reader(bytes_by_way: [AtomicU64; Way::ALL.len()]) -> BTreeMap<String, u64> {

@@ -3,6 +3,7 @@
 //! Every kernel equals [`crate::page::checksum::Checksum::of`] bit for bit; what a checksum means
 //! is decided in `diagnose`.
 
+pub mod cpu_time;
 pub mod engine;
 pub mod gpu;
 mod kernel;

@@ -1,7 +1,6 @@
 //! Scans inside the test's own process that stop where the test wants it.
 
 use pagescrub::discover::{Discovery, discover};
-use pagescrub::plan::pace::Pace;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
 use pagescrub::scrub::{Open, Progress, Scrub, Settings, scrub};
@@ -91,16 +90,14 @@ pub fn scan(
     checkpoint: Option<Checkpointing<'_>>,
 ) -> Scrub {
     let stop = AtomicBool::new(how.stop_after == 0);
+    let engine = Engine::named(how.engine).expect("there is one");
     let settings = Settings {
-        engine: &Engine::named(how.engine).expect("there is one"),
         engine_name: how.engine.to_owned(),
-        open,
         reader_name: how.reader.name().to_owned(),
         threads: how.threads,
         batch_pages: how.batch_pages,
-        pace: Pace::default(),
-        stop: &stop,
         checkpoint,
+        ..Settings::new(&engine, open, &stop)
     };
     let watch = Watch { how, stop: &stop, batches: AtomicU64::new(0) };
     scrub(discovery, &settings, &watch)

@@ -1,10 +1,12 @@
 //! An open device: what it was asked for, and what has befallen it.
 
-use super::adapter::{Adapter, Upload};
+use super::adapter::Adapter;
+use super::adapter::facts::Upload;
 use super::host_memory;
+use super::pipeline::watch;
 use super::pool::GpuError;
 use std::sync::{Arc, Mutex, PoisonError};
-use wgpu::{ErrorFilter, Features, Limits};
+use wgpu::{Features, Limits};
 
 /// A device and its queue; one thread owns both.
 pub(super) struct Device {
@@ -21,19 +23,18 @@ struct Trouble {
 }
 
 impl Device {
-    /// Opens `adapter` for `upload`, with as many of `wished` features as it has.
+    /// Opens `adapter` for `upload`, with `features`, which it has.
     pub(super) fn open(
         adapter: &Adapter,
         upload: Upload,
-        wished: Features,
+        mut features: Features,
     ) -> Result<Self, GpuError> {
-        let raw = adapter.wgpu();
-        let mut features = wished & raw.features();
+        let raw = &adapter.wgpu;
         features.set(Features::MAPPABLE_PRIMARY_BUFFERS, upload == Upload::Mappable);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("pagescrub"),
             required_features: features,
-            required_limits: limits(&raw.limits()),
+            required_limits: limits(&adapter.facts.limits),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
@@ -48,22 +49,10 @@ impl Device {
         Ok(Self { device, queue, trouble })
     }
 
-    /// Does `work`, and says what went wrong in it. That a device was lost shows only later.
-    pub(super) fn watch<T>(&self, work: impl FnOnce(&wgpu::Device) -> T) -> Result<T, GpuError> {
-        let filters = [ErrorFilter::OutOfMemory, ErrorFilter::Validation, ErrorFilter::Internal];
-        let [memory, validation, internal] =
-            filters.map(|filter| self.device.push_error_scope(filter));
-        let done = work(&self.device);
-        // The innermost first; all of them, whatever the first says.
-        let errors = [
-            pollster::block_on(internal.pop()),
-            pollster::block_on(validation.pop()),
-            pollster::block_on(memory.pop()),
-        ];
-        match errors.into_iter().flatten().next() {
-            Some(error) => Err(error_of(error)),
-            None => Ok(done),
-        }
+    /// Does `work`, and says what went wrong in it.
+    pub(super) fn watch<T>(&self, work: impl FnOnce() -> T) -> Result<T, GpuError> {
+        let done = watch(&self.device, work).map_err(error_of)?;
+        self.trouble().map_or(Ok(done), Err)
     }
 
     /// What has befallen it since last asked. A device that is lost stays lost.

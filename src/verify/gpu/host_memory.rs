@@ -169,11 +169,7 @@ mod vulkan {
 
     /// A kind of memory that may hold both the arena and `buffer`, and needs no flushing.
     #[allow(unsafe_code)]
-    fn memory_type(
-        device: &Device,
-        arena: &Arena,
-        buffer: vk::Buffer,
-    ) -> Result<u32, vk::Result> {
+    fn memory_type(device: &Device, arena: &Arena, buffer: vk::Buffer) -> Result<u32, vk::Result> {
         let raw = device.raw_device();
         let instance = device.shared_instance().raw_instance();
         let host_memory = external_memory_host::Device::new(instance, raw);

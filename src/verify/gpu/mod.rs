@@ -7,13 +7,17 @@
 
 #[cfg(feature = "gpu")]
 pub mod adapter;
+pub mod calibration;
 #[cfg(feature = "gpu")]
 mod device;
 #[cfg(feature = "gpu")]
 pub mod host_memory;
 #[cfg(feature = "gpu")]
 pub mod pipeline;
+#[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "nobody makes a GPU"))]
 pub mod pool;
+#[cfg(feature = "gpu")]
+pub mod select;
 #[cfg(feature = "gpu")]
 mod slot;
 pub mod word;

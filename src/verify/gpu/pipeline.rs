@@ -77,20 +77,7 @@ impl Pipeline {
     /// # Errors
     /// What wgpu or the driver has against the shader.
     pub fn new(device: &wgpu::Device, shader: &Shader) -> Result<Self, String> {
-        let filters = [
-            wgpu::ErrorFilter::OutOfMemory,
-            wgpu::ErrorFilter::Internal,
-            wgpu::ErrorFilter::Validation,
-        ];
-        // Without a scope for each kind, an error would go to the device's handler.
-        let scopes = filters.map(|filter| device.push_error_scope(filter));
-        let made = Self::compiled(device, shader);
-        // Popped in reverse order, all of them before the first error is looked at.
-        let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop()));
-        match errors.collect::<Vec<_>>().first() {
-            Some(error) => Err(error.to_string()),
-            None => Ok(made),
-        }
+        watch(device, || Self::compiled(device, shader)).map_err(|error| error.to_string())
     }
 
     fn compiled(device: &wgpu::Device, shader: &Shader) -> Self {
@@ -145,6 +132,22 @@ impl Pipeline {
         pass.set_bind_group(0, bound, &[]);
         pass.dispatch_workgroups(groups, 1, 1);
     }
+}
+
+/// Does `work` on `device`, and says what went wrong in it. That a device was lost does not show.
+pub(super) fn watch<T>(device: &wgpu::Device, work: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
+    let filters = [
+        wgpu::ErrorFilter::OutOfMemory,
+        wgpu::ErrorFilter::Internal,
+        wgpu::ErrorFilter::Validation,
+    ];
+    // Without a scope for each kind, an error would go to the device's handler.
+    let scopes = filters.map(|filter| device.push_error_scope(filter));
+    let done = work();
+    // Popped in reverse order, all of them before the first error is looked at.
+    let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
+    let errors: Vec<_> = errors.collect();
+    errors.into_iter().flatten().next().map_or(Ok(done), Err)
 }
 
 fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {

@@ -189,8 +189,7 @@ impl Gpus {
     /// Hands `job` to the GPU with the least to do. It comes back if that has enough to do, or if
     /// no GPU is left.
     pub fn offer(&self, job: Job) -> Result<(), Job> {
-        let in_use = self.gpus.iter().filter(|gpu| !gpu.is_retired());
-        let Some(idlest) = in_use.min_by_key(|gpu| gpu.backlog()) else { return Err(job) };
+        let Some(idlest) = self.idlest() else { return Err(job) };
         if self.share == Share::Hybrid && idlest.backlog() >= BACKLOG_MAX {
             return Err(job);
         }
@@ -202,6 +201,19 @@ impl Gpus {
         for gpu in self.gpus.iter().filter(|gpu| gpu.backlog() > 0) {
             gpu.retire("it does not answer");
         }
+    }
+
+    /// Hands `job` to the GPU with the least to do, however much that is.
+    pub fn offer_all(&self, job: Job) -> Result<(), Job> {
+        match self.idlest() {
+            Some(gpu) => gpu.give(job),
+            None => Err(job),
+        }
+    }
+
+    fn idlest(&self) -> Option<&Gpu> {
+        let in_use = self.gpus.iter().filter(|gpu| !gpu.is_retired());
+        in_use.min_by_key(|gpu| gpu.backlog())
     }
 
     /// True if no GPU is left.
@@ -266,11 +278,6 @@ impl Gpu {
             self.status.retire("its thread has ended");
             unsent.0
         })
-    }
-
-    /// Gives `job` to this GPU and no other.
-    pub fn look_at(&self, job: Job) -> Result<(), Job> {
-        if self.is_retired() { Err(job) } else { self.give(job) }
     }
 
     /// `pages` of its words were compared with the reference.

@@ -1,6 +1,6 @@
 //! One submission: the buffers it uses, the jobs in it, and how far it has come.
 
-use super::adapter::Upload;
+use super::adapter::facts::Upload;
 use super::device::Device;
 use super::pipeline::Pipeline;
 use super::pool::{GpuError, Job};
@@ -86,7 +86,9 @@ impl Slot {
             Pages::Imported => imported.unwrap_or(&words),
             Pages::Mapped(pages) | Pages::Staged { pages, .. } => pages,
         };
-        let bind_group = pipeline.bind(device, read, &groups, &words);
+        let [read, of_groups, of_words] =
+            [read, &groups, &words].map(wgpu::Buffer::as_entire_buffer_binding);
+        let bind_group = pipeline.bind(device, read, of_groups, of_words);
         Self { groups, words, readback, pages, bind_group }
     }
 
@@ -113,7 +115,9 @@ impl Slot {
             let bytes = (jobs.len() * BUFFER_BYTES) as u64;
             encoder.copy_buffer_to_buffer(staging, 0, pages, 0, Some(bytes));
         }
-        pipeline.encode(&mut encoder, &self.bind_group, groups.len() as u32);
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pipeline.encode(&mut pass, &self.bind_group, groups.len() as u32);
+        drop(pass);
         encoder.copy_buffer_to_buffer(&self.words, 0, &self.readback, 0, Some(words_bytes));
         let pending = self.map_on_submit(&encoder, words_bytes);
         let index = device.queue.submit([encoder.finish()]);
@@ -127,9 +131,8 @@ impl Slot {
             Pages::Mapped(pages) => pages,
             Pages::Staged { staging, .. } => staging,
         };
-        let mut view = to
-            .get_mapped_range_mut(..)
-            .map_err(|error| GpuError::Refused(error.to_string()))?;
+        let mut view =
+            to.get_mapped_range_mut(..).map_err(|error| GpuError::Refused(error.to_string()))?;
         for (i, job) in jobs.iter().enumerate() {
             let bytes = job.range.bytes() as usize;
             let pages = &job.buffer[..job.range.pages as usize];
@@ -163,7 +166,9 @@ impl Slot {
         let arrived = |pending: &Arc<AtomicUsize>| {
             let pending = Arc::clone(pending);
             // That a mapping succeeded is not to be relied on: a lost device says so, too.
-            move |_| drop(pending.fetch_sub(1, Ordering::Release))
+            move |_| {
+                pending.fetch_sub(1, Ordering::Release);
+            }
         };
         let words = ..words_bytes;
         encoder.map_buffer_on_submit(&self.readback, MapMode::Read, words, arrived(&pending));

@@ -4,7 +4,8 @@
 //! there are none. What waits too long, is refused, or comes back unwritten is an error of that
 //! submission; a lost device, or too many errors, are the end of this GPU, not of the scan.
 
-use super::adapter::{Adapter, Upload};
+use super::adapter::Adapter;
+use super::adapter::facts::Upload;
 use super::device::Device;
 use super::host_memory;
 use super::pipeline::{Pipeline, Shader};
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
-use wgpu::{Features, PollType};
+use wgpu::PollType;
 
 /// How long jobs are gathered for a submission that is not full: each costs the same, however much
 /// is in it.
@@ -67,10 +68,11 @@ pub fn start(
         .name("gpu".to_owned())
         .spawn(run)
         .map_err(|error| GpuError::OutOfMemory(error.to_string()))?;
+    let facts = &adapter.facts;
     let identity = Identity {
-        name: adapter.name().to_owned(),
-        driver: adapter.driver().to_owned(),
-        backend: adapter.backend().to_owned(),
+        name: facts.name.clone(),
+        driver: format!("{} {}", facts.driver, facts.driver_info),
+        backend: facts.backend.to_string(),
         upload: upload.name().to_owned(),
     };
     Ok(Gpu::new(identity, jobs_to, status, ended))
@@ -102,7 +104,7 @@ fn open(
     jobs: Receiver<Job>,
     status: Arc<Status>,
 ) -> Result<(Worker, Upload), GpuError> {
-    let mut ways = drill.upload.map_or_else(|| adapter.uploads(), |upload| vec![upload]);
+    let mut ways = drill.upload.map_or_else(|| adapter.facts.uploads(), |upload| vec![upload]);
     let mut opened = Err(GpuError::Refused("there is no way to it".to_owned()));
     ways.reverse();
     while let (Err(_), Some(upload)) = (&opened, ways.pop()) {
@@ -141,8 +143,10 @@ impl Opened {
         upload: Upload,
         drill: &Drill,
     ) -> Result<Self, GpuError> {
-        let device = Device::open(adapter, upload, Features::SUBGROUP)?;
-        let shader = drill.shader.clone().unwrap_or_else(|| adapter.shader());
+        let (offered, info) = (adapter.facts.features, adapter.wgpu.get_info());
+        let of_adapter = || Shader::for_adapter(offered, &info);
+        let shader = drill.shader.clone().unwrap_or_else(of_adapter);
+        let device = Device::open(adapter, upload, shader.features(offered))?;
         let pipeline = Pipeline::new(&device.device, &shader).map_err(GpuError::Refused)?;
         let imported = match upload {
             Upload::HostImport => {
@@ -152,16 +156,9 @@ impl Opened {
         };
         let mut slot_jobs = drill.slot_jobs.unwrap_or(SLOT_JOBS);
         loop {
-            let slots = |device: &wgpu::Device| {
-                let slot =
-                    |_| Slot::new(device, &pipeline, imported.as_ref(), upload, slot_jobs);
-                (0..SLOTS).map(slot).collect()
-            };
-            let made = device.watch(slots).and_then(|free| match device.trouble() {
-                Some(error) => Err(error),
-                None => Ok(free),
-            });
-            match made {
+            let imported = imported.as_ref();
+            let slot = |_| Slot::new(&device.device, &pipeline, imported, upload, slot_jobs);
+            match device.watch(|| (0..SLOTS).map(slot).collect()) {
                 Ok(free) => return Ok(Self { device, pipeline, free, slot_jobs, upload }),
                 // Half as much may fit.
                 Err(GpuError::OutOfMemory(_)) if slot_jobs > 1 => slot_jobs /= 2,
@@ -223,9 +220,7 @@ impl Worker {
     fn is_due(&self, is_open: bool) -> bool {
         let is_full = self.gathered.len() == self.slot_jobs;
         let has_waited = self.gathering_since.elapsed() >= LINGER;
-        !self.free.is_empty()
-            && !self.gathered.is_empty()
-            && (is_full || has_waited || !is_open)
+        !self.free.is_empty() && !self.gathered.is_empty() && (is_full || has_waited || !is_open)
     }
 
     fn submit(&mut self) {

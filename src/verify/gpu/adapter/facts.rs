@@ -105,17 +105,19 @@ impl Facts {
         self.features.contains(Features::TIMESTAMP_QUERY)
     }
 
-    /// The way with the fewest copies. A discrete GPU that lets its memory be mapped is written
-    /// over the bus in small pieces, which is slower than to copy.
+    /// The way with the fewest copies.
     pub fn upload(&self) -> Upload {
+        self.uploads()[0]
+    }
+
+    /// Every way, the one with the fewest copies first. A discrete GPU that lets its memory be
+    /// mapped is written over the bus in small pieces, which is slower than to copy.
+    pub fn uploads(&self) -> Vec<Upload> {
         let shares_memory = self.device_type == DeviceType::IntegratedGpu || self.is_software();
-        if self.import_alignment.is_some() {
-            Upload::HostImport
-        } else if shares_memory && self.features.contains(Features::MAPPABLE_PRIMARY_BUFFERS) {
-            Upload::Mappable
-        } else {
-            Upload::Copy
-        }
+        let may_map = self.features.contains(Features::MAPPABLE_PRIMARY_BUFFERS);
+        let import = self.import_alignment.map(|_| Upload::HostImport);
+        let mappable = (shares_memory && may_map).then_some(Upload::Mappable);
+        [import, mappable, Some(Upload::Copy)].into_iter().flatten().collect()
     }
 
     /// Why it cannot be used, if so.

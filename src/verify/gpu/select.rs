@@ -1,0 +1,107 @@
+//! From what the user asks for to GPUs that work.
+
+use super::adapter::choice::NoAdapter;
+use super::adapter::{Adapter, Wish, choose};
+use super::calibration::{self, Calibration};
+use super::pool::{Gpus, Share};
+use super::worker::{Drill, start};
+use crate::read::arena::Arena;
+use crate::verify::engine::Engine;
+use bytesize::ByteSize;
+use std::fmt;
+
+/// Buffers that those who read and all GPUs share: 128 MiB, which every adapter can bind.
+const ARENA_BUFFERS: usize = 256;
+/// Buffers that each thread has at least.
+const THREAD_BUFFERS_MIN: usize = 3;
+/// What `auto` does not start a GPU for: the CPU is through with it in about a second.
+const AUTO_BYTES_MIN: u64 = 16 << 30;
+
+/// GPUs at work, and what the user should know of those that are not.
+#[derive(Default)]
+pub struct Selected {
+    /// Those that work; `None` if there are none, or if they are not worth it.
+    pub gpus: Option<Gpus>,
+    /// How `auto` chose.
+    pub calibration: Option<Calibration>,
+    /// One for each that cannot be had.
+    pub notes: Vec<String>,
+}
+
+/// How GPUs are to be used.
+pub struct Terms {
+    /// Threads that will read.
+    pub threads: usize,
+    /// Of the pages that are not suspect, one in so many is checked by the reference.
+    pub check_one_in: u32,
+    /// Ways in which the GPUs are to fail; for tests.
+    pub drill: Drill,
+}
+
+/// The GPUs of `wish`, for `share`. Those that do not start are left out and noted.
+///
+/// # Errors
+/// If no adapter is what was asked for.
+pub fn select(wish: &Wish, share: Share, terms: &Terms) -> Result<Selected, NoAdapter> {
+    Ok(start_all(&choose(wish)?, share, terms))
+}
+
+/// The GPUs of `wish` if they are worth it for `bytes` of pages; otherwise none.
+pub fn auto(wish: &Wish, bytes: u64, engine: &Engine, terms: &Terms) -> Selected {
+    let cpu_because = |why: &dyn fmt::Display| {
+        let calibration = Some(Calibration::cpu_because(why));
+        Selected { calibration, ..Selected::default() }
+    };
+    if bytes < AUTO_BYTES_MIN {
+        let least = ByteSize(AUTO_BYTES_MIN).display().iec();
+        return cpu_because(&format!("a GPU is not started for less than {least}"));
+    }
+    let adapters = match choose(wish) {
+        Ok(adapters) => adapters,
+        Err(no_adapter) => return cpu_because(&no_adapter),
+    };
+    let started = start_all(&adapters, Share::Hybrid, terms);
+    let Some(gpus) = &started.gpus else {
+        return Selected { notes: started.notes, ..cpu_because(&"no GPU could be started") };
+    };
+    match calibrate(gpus, engine, terms.threads) {
+        Ok(calibration) => Selected {
+            gpus: started.gpus.filter(|_| calibration.is_for_gpus()),
+            calibration: Some(calibration),
+            notes: started.notes,
+        },
+        Err(why) => cpu_because(&format!("the GPU failed ({why})")),
+    }
+}
+
+fn calibrate(gpus: &Gpus, engine: &Engine, threads: usize) -> Result<Calibration, String> {
+    let arena = gpus.arena();
+    let buffers = arena.take(arena.buffers()).ok_or("its memory is in use")?;
+    let cpu = calibration::cpu(engine, threads, &buffers);
+    Ok(Calibration::of(cpu, calibration::gpus(gpus, buffers)?))
+}
+
+/// Starts what can be started of `adapters`.
+pub fn start_all(adapters: &[Adapter], share: Share, terms: &Terms) -> Selected {
+    let count = ARENA_BUFFERS.max(THREAD_BUFFERS_MIN * terms.threads);
+    let arena = match Arena::new(count) {
+        Ok(arena) => arena,
+        Err(error) => {
+            let note = format!("GPUs are not used: no memory for them ({error})");
+            return Selected { notes: vec![note], ..Selected::default() };
+        }
+    };
+    let (mut gpus, mut notes) = (Vec::new(), Vec::new());
+    for adapter in adapters {
+        match start(adapter, gpus.len(), &arena, &terms.drill) {
+            Ok(gpu) => gpus.push(gpu),
+            Err(error) => notes.push(format!(
+                "GPU {} is not used, the CPU looked at its pages: {error}",
+                adapter.facts.name
+            )),
+        }
+    }
+    let some = !gpus.is_empty();
+    let gpus = some.then(|| Gpus::new(arena, gpus, share, terms.check_one_in));
+    Selected { gpus, calibration: None, notes }
+}
