@@ -13,17 +13,22 @@ const REAL_DATA: &str = "PAGESCRUB_REAL_DATA";
 const ROOT_TESTS: &str = "PAGESCRUB_ROOT_TESTS";
 /// Set to 1 where tests may mount file systems of their own through /dev/fuse (as root).
 const FUSE_TESTS: &str = "PAGESCRUB_FUSE_TESTS";
+/// Set to 1 where there is a GPU, or lavapipe, for tests.
+const GPU_TESTS: &str = "PAGESCRUB_GPU_TESTS";
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests, fuse_tests)");
+    println!(
+        "cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests, fuse_tests, gpu_tests)"
+    );
     println!("cargo:rerun-if-changed=build.rs");
-    for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS] {
+    for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
         println!("cargo:rustc-cfg=real_data");
     }
-    for (variable, cfg) in [(ROOT_TESTS, "root_tests"), (FUSE_TESTS, "fuse_tests")] {
+    let tests = [(ROOT_TESTS, "root_tests"), (FUSE_TESTS, "fuse_tests"), (GPU_TESTS, "gpu_tests")];
+    for (variable, cfg) in tests {
         if env::var_os(variable).is_some_and(|set| set == "1") {
             println!("cargo:rustc-cfg={cfg}");
         }

@@ -16,9 +16,9 @@ pub fn write(devices: &Devices, look: Look, out: &mut dyn Write) -> io::Result<(
     let machine = &devices.machine;
     writeln!(out, "{BOLD}CPU{BOLD:#}")?;
     look.paragraph(&safe(&format!("{}, {} cores", machine.cpu, machine.cores)), 0, out)?;
-    let mut kernels = table(look, &["Engine", "State", "Why not"]);
+    let mut kernels = table(look, &["Engine", "State"]);
     for kernel in &devices.kernels {
-        kernels.add_row([kernel.name, kernel.state(), kernel.why_not.as_deref().unwrap_or("")]);
+        kernels.add_row([kernel.name.to_owned(), kernel.state()]);
     }
     writeln!(out, "{kernels}\n\n{BOLD}GPU{BOLD:#}")?;
     write_gpus(&devices.gpu, look, out)?;
@@ -51,10 +51,10 @@ fn write_gpus(gpus: &Gpus, look: Look, out: &mut dyn Write) -> io::Result<()> {
     }
     for gpu in &gpus.adapters {
         let Some(why) = &gpu.why_not else { continue };
-        look.paragraph(&format!("GPU {} is not used: {}", gpu.index, safe(why)), INDENT, out)?;
+        look.paragraph(&format!("GPU {} is not usable: {}", gpu.index, safe(why)), INDENT, out)?;
     }
     let Some(why) = &gpus.why_none else { return Ok(()) };
-    look.paragraph(&format!("No GPU is selected: {}", safe(why)), INDENT, out)
+    look.paragraph(&safe(why), INDENT, out)
 }
 
 /// The second half has room on wide terminals only.
@@ -67,11 +67,11 @@ fn columns(look: Look) -> Vec<&'static str> {
 }
 
 impl Kernel {
-    fn state(&self) -> &'static str {
-        match (self.usable, self.default) {
-            (_, true) => "default",
-            (true, false) => "usable",
-            (false, false) => "not usable",
+    fn state(&self) -> String {
+        match &self.why_not {
+            Some(why) => format!("not usable: {why}"),
+            None if self.default => "default".to_owned(),
+            None => "usable".to_owned(),
         }
     }
 }
@@ -162,8 +162,8 @@ mod tests {
         let adapters = vec![Gpu { usable: false, why_not: why, selected: false, ..gpu() }];
         let gpus = Gpus { in_this_build: true, why_none: Some("none\n".to_owned()), adapters };
         let text = written(gpus, None);
-        assert!(text.contains("GPU 0 is not used: it is slow"), "{text}");
-        assert!(text.contains("No GPU is selected: none\\n"), "{text}");
+        assert!(text.contains("GPU 0 is not usable: it is slow"), "{text}");
+        assert!(text.contains("none\\n"), "{text}");
     }
 
     #[test]
