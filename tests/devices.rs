@@ -66,7 +66,7 @@ fn every_key_of_the_contract_is_in_the_json() {
 #[test]
 fn nothing_but_the_answer_is_printed() {
     // Mesa's device selection wants a desktop.
-    let run = pagescrub_in(&[("XDG_RUNTIME_DIR", "")], &["devices"]);
+    let run = pagescrub_in(&[("XDG_RUNTIME_DIR", ""), ("NODEVICE_SELECT", "")], &["devices"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert!(run.stdout.starts_with("CPU\n"), "{}", run.stdout);
     assert!(run.result_line().starts_with("DEVICES default="), "{}", run.stdout);
