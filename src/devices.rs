@@ -5,7 +5,6 @@ pub mod terminal;
 use crate::bench::report::Machine;
 use crate::consolidate::report::Tool;
 use crate::verify::engine::{self, Engine};
-use crate::verify::order::PageOrder;
 use serde::Serialize;
 
 /// The schema of [`Devices`].
@@ -37,8 +36,6 @@ pub struct Kernel {
     pub why_not: Option<String>,
     /// A scan takes it unless told otherwise.
     pub default: bool,
-    /// In which order it reads pages on this CPU.
-    pub page_order: &'static str,
 }
 
 /// The search for GPUs.
@@ -121,10 +118,6 @@ impl Kernel {
             usable,
             why_not: (!usable).then(|| format!("this CPU has no {}", kernel.name)),
             default,
-            page_order: match PageOrder::of_this_cpu() {
-                PageOrder::Linear => "linear",
-                PageOrder::ExtentAbreast => "extent_abreast",
-            },
         }
     }
 }
@@ -141,7 +134,8 @@ mod search {
             let found = find(wish);
             let (selected, why_none) = match found.chosen(wish) {
                 Ok(places) => (places, None),
-                Err(none) => (Vec::new(), Some(none.to_string())),
+                Err(none) if found.adapters.is_empty() => (Vec::new(), Some(none.to_string())),
+                Err(none) => (Vec::new(), Some(none.headline())),
             };
             let adapters = found.adapters.iter().enumerate();
             let gpu = |(index, gpu)| Gpu::new(index, gpu, selected.contains(&index));

@@ -34,8 +34,7 @@ fn scan_with(path: &Path, faults: &[(u32, ReadFault)]) -> ScrubReport {
 fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
     let engine = Engine::named("auto").expect("there is always one");
     let stop = AtomicBool::new(false);
-    let settings =
-        Settings { threads: 2, batch_pages: 64, ..Settings::new(&engine, open, &stop) };
+    let settings = Settings { threads: 2, batch_pages: 64, ..Settings::new(&engine, open, &stop) };
     scrub(discovery, &settings, &Silent).report
 }
 

@@ -16,9 +16,9 @@ pub fn write(devices: &Devices, look: Look, out: &mut dyn Write) -> io::Result<(
     let machine = &devices.machine;
     writeln!(out, "{BOLD}CPU{BOLD:#}")?;
     look.paragraph(&safe(&format!("{}, {} cores", machine.cpu, machine.cores)), 0, out)?;
-    let mut kernels = table(look, &["Engine", "State", "Why not"]);
+    let mut kernels = table(look, &["Engine", "State"]);
     for kernel in &devices.kernels {
-        kernels.add_row([kernel.name, kernel.state(), kernel.why_not.as_deref().unwrap_or("")]);
+        kernels.add_row([kernel.name.to_owned(), kernel.state()]);
     }
     writeln!(out, "{kernels}\n\n{BOLD}GPU{BOLD:#}")?;
     write_gpus(&devices.gpu, look, out)?;
@@ -51,10 +51,10 @@ fn write_gpus(gpus: &Gpus, look: Look, out: &mut dyn Write) -> io::Result<()> {
     }
     for gpu in &gpus.adapters {
         let Some(why) = &gpu.why_not else { continue };
-        look.paragraph(&format!("GPU {} is not used: {}", gpu.index, safe(why)), INDENT, out)?;
+        look.paragraph(&format!("GPU {} is unusable: {}", gpu.index, safe(why)), INDENT, out)?;
     }
     let Some(why) = &gpus.why_none else { return Ok(()) };
-    look.paragraph(&format!("No GPU is selected: {}", safe(why)), INDENT, out)
+    look.paragraph(&safe(why), INDENT, out)
 }
 
 /// The second half has room on wide terminals only.
@@ -67,11 +67,11 @@ fn columns(look: Look) -> Vec<&'static str> {
 }
 
 impl Kernel {
-    fn state(&self) -> &'static str {
-        match (self.usable, self.default) {
-            (_, true) => "default",
-            (true, false) => "usable",
-            (false, false) => "not usable",
+    fn state(&self) -> String {
+        match &self.why_not {
+            Some(why) => format!("unusable: {why}"),
+            None if self.default => "default".to_owned(),
+            None => "usable".to_owned(),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Gpu {
         match (self.usable, self.selected) {
             (_, true) => "selected",
             (true, false) => "usable",
-            (false, false) => "not usable",
+            (false, false) => "unusable",
         }
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     fn gpu() -> Gpu {
         Gpu {
             index: 0,
-            name: "Evil\u{1b}[31m Card".to_owned(),
+            name: "A\u{1b}[1mB".to_owned(),
             device_type: "discrete",
             backend: "vulkan",
             driver: "NVIDIA".to_owned(),
@@ -151,7 +151,7 @@ mod tests {
             let gpus = Gpus { in_this_build: true, why_none: None, adapters };
             let text = written(gpus, Some(width));
             assert!(text.lines().all(|line| console::measure_text_width(line) <= width.into()));
-            assert!(text.contains("\\u{1b}[31m"), "{text}");
+            assert!(text.contains("A\\u{1b}[1mB"), "{text}");
             assert!(text.trim_end().ends_with("gpus=2 usable=2 selected=1"), "{text}");
         }
     }
@@ -162,8 +162,8 @@ mod tests {
         let adapters = vec![Gpu { usable: false, why_not: why, selected: false, ..gpu() }];
         let gpus = Gpus { in_this_build: true, why_none: Some("none\n".to_owned()), adapters };
         let text = written(gpus, None);
-        assert!(text.contains("GPU 0 is not used: it is slow"), "{text}");
-        assert!(text.contains("No GPU is selected: none\\n"), "{text}");
+        assert!(text.contains("GPU 0 is unusable: it is slow"), "{text}");
+        assert!(text.contains("none\\n"), "{text}");
     }
 
     #[test]

@@ -48,6 +48,19 @@ pub fn pagescrub<S: AsRef<OsStr>>(args: &[S]) -> Run {
     Run::checked(&command(args).output().expect("the program starts"))
 }
 
+/// Runs `pagescrub` with `args` and these environment variables; one that is empty is removed.
+pub fn pagescrub_in<S: AsRef<OsStr>>(variables: &[(&str, &str)], args: &[S]) -> Run {
+    let mut command = command(args);
+    for (name, value) in variables {
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
+    }
+    Run::checked(&command.output().expect("the program starts"))
+}
+
 /// Runs `pagescrub` with `args` and `input` on its stdin.
 pub fn pagescrub_with_stdin<S: AsRef<OsStr>>(args: &[S], input: &[u8]) -> Run {
     use std::io::Write;

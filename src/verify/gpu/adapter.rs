@@ -53,10 +53,12 @@ pub struct Found {
 
 /// Every adapter of this machine, also those that cannot be used.
 pub fn find(wish: &Wish) -> Found {
-    let backends = Backends::all().with_env() & Instance::enabled_backend_features();
+    let built = Instance::enabled_backend_features();
+    let backends = Backends::all().with_env() & built;
     if backends.is_empty() {
-        let why = "no backend to search: this build has none, or none that WGPU_BACKEND names";
-        return Found { adapters: Vec::new(), searched: vec![why.to_owned()] };
+        // To make an instance without a backend is a panic.
+        let why = format!("WGPU_BACKEND names none of: {}", choice::names(built).join(", "));
+        return Found { adapters: Vec::new(), searched: vec![why] };
     }
     let instance = instance(backends);
     let found = pollster::block_on(instance.enumerate_adapters(backends));

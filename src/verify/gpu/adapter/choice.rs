@@ -16,12 +16,17 @@ pub struct NoAdapter {
     pub seen: Vec<String>,
 }
 
+impl NoAdapter {
+    /// What cannot be had, without what there is.
+    pub fn headline(&self) -> String {
+        let name = self.asked.as_ref().map(|name| format!(" matches '{name}'"));
+        format!("no usable GPU{}", name.unwrap_or_default())
+    }
+}
+
 impl fmt::Display for NoAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.asked {
-            Some(name) => write!(f, "no usable GPU is '{name}'")?,
-            None => write!(f, "no usable GPU")?,
-        }
+        f.write_str(&self.headline())?;
         if self.seen.is_empty() {
             let next = "install the GPU's driver, or use --engine cpu";
             return write!(f, ": none was found ({}); {next}", self.searched.join(", "));
@@ -81,11 +86,11 @@ pub(super) fn choose(
     let is_usable = |&place: &usize| adapters[place].unusable(allow_software).is_none();
     let mut chosen = BTreeSet::new();
     for name in names {
-        let named: Vec<_> = named(adapters, name).into_iter().filter(is_usable).collect();
-        if named.is_empty() {
+        let usable: Vec<_> = named(adapters, name).into_iter().filter(is_usable).collect();
+        if usable.is_empty() {
             return Err(none(Some(name.clone())));
         }
-        chosen.extend(named);
+        chosen.extend(usable);
     }
     if names.is_empty() {
         chosen.extend(unnamed(adapters, (0..adapters.len()).filter(is_usable).collect()));
@@ -122,10 +127,15 @@ fn seen(adapters: &[&Facts], allow_software: bool) -> Vec<String> {
     adapters.iter().enumerate().map(line).collect()
 }
 
+pub(super) fn names(backends: Backends) -> Vec<&'static str> {
+    let set = Backend::ALL.into_iter().filter(|&backend| backends.contains(backend.into()));
+    set.map(Backend::to_str).collect()
+}
+
 /// The parts of wgpu's answer that are about one of `backends`; it speaks of all there are.
 pub(super) fn searched(answer: &str, backends: Backends) -> Vec<String> {
-    let names = || Backend::ALL.into_iter().filter(|&b| backends.contains(b.into()));
-    let is_ours = |part: &&str| names().any(|backend| part.starts_with(backend.to_str()));
+    let names = names(backends);
+    let is_ours = |part: &&str| names.iter().any(|name| part.starts_with(name));
     let parts = answer.split([',', ';']).map(str::trim).filter(is_ours);
     parts.map(|part| part.replacen(' ', ": ", 1)).collect()
 }

@@ -7,7 +7,7 @@ const REQUEST_ANSWER: &str = "No suitable graphics adapter found; noop not reque
     vulkan drivers/libraries could not be loaded, metal not requested, dx12 found no adapters, \
     gl not requested, webgpu not requested";
 
-fn names(adapters: &[Facts]) -> Vec<&str> {
+fn called(adapters: &[Facts]) -> Vec<&str> {
     adapters.iter().map(|gpu| gpu.name.as_str()).collect()
 }
 
@@ -42,7 +42,7 @@ fn usable_ones_come_first_then_fast_kinds_and_software_last() {
     let machine = machine();
     let expected =
         ["NVIDIA L4", "NVIDIA L4", "Intel UHD 770", "llvmpipe (LLVM 15.0.6)", "Old Card"];
-    assert_eq!(names(&machine), expected);
+    assert_eq!(called(&machine), expected);
     assert_eq!(machine[0].pci_bus_id, "0000:01:00.0", "equals stand in the order of their slots");
     let kinds = [DeviceType::Other, DeviceType::IntegratedGpu, DeviceType::VirtualGpu];
     let others = ranked(kinds.map(|kind| gpu("x", kind)).to_vec());
@@ -68,7 +68,7 @@ fn a_driver_that_can_compute_is_preferred_for_the_same_device() {
     let old = Facts { has_compute: false, ..gpu("through Vulkan", DeviceType::DiscreteGpu) };
     let good = Facts { backend: Backend::Dx12, ..gpu("through DX12", DeviceType::DiscreteGpu) };
     let same = [old, good].map(|gpu| at("0000:03:00.0", gpu)).to_vec();
-    assert_eq!(names(&ranked(same)), ["through DX12"]);
+    assert_eq!(called(&ranked(same)), ["through DX12"]);
 }
 
 #[test]
@@ -93,7 +93,10 @@ fn a_name_is_a_part_of_a_name_or_a_number_or_a_bus_id() {
 #[test]
 fn what_cannot_be_had_is_answered_with_what_there_is() {
     let no = chosen(&["uhd", "radeon"], false).unwrap_err().to_string();
-    assert!(no.starts_with("no usable GPU is 'radeon'; there is 0 NVIDIA L4 (usable)"), "{no}");
+    assert!(
+        no.starts_with("no usable GPU matches 'radeon'; there is 0 NVIDIA L4 (usable)"),
+        "{no}"
+    );
     assert!(no.contains("4 Old Card (it runs no compute shaders)"), "{no}");
     assert!(no.contains("--allow-software-gpu") && no.contains("--engine cpu"), "{no}");
     for unusable in ["llvmpipe", "3", "old"] {
