@@ -55,9 +55,9 @@ impl EngineArgs {
     ) -> Result<Chosen, Failure> {
         use pagescrub::verify::gpu::pool::Share;
         use pagescrub::verify::gpu::select::{Selected, Terms, auto, select};
+        use pagescrub::verify::gpu::worker::Drill;
         let wish = (&self.gpu).into();
-        let terms =
-            Terms { threads, check_one_in: self.check_gpu_one_in, drill: Default::default() };
+        let terms = Terms { threads, check_one_in: self.check_gpu_one_in, drill: Drill::default() };
         let selected = match self.engine.as_str() {
             "auto" => auto(&wish, bytes, &engine, &terms),
             "gpu" => select(&wish, Share::Gpu, &terms).map_err(Failure::usage)?,

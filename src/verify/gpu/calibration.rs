@@ -171,8 +171,8 @@ mod measure {
         answer_to: &Sender<Answer>,
     ) -> Result<(), String> {
         let (range, answer_to) = (range_of(token), answer_to.clone());
-        let taken = gpus.offer_all(Job { buffer, range, file: FILE, token, answer_to });
-        taken.map_err(|_| "the device is not used any more".to_owned())
+        let offered = gpus.offer_all(Job { buffer, range, file: FILE, token, answer_to });
+        offered.map_err(|_| "the device is not used any more".to_owned())
     }
 
     fn checked(gpus: &Gpus, answer: Answer) -> Result<(PageBuffer, u64), String> {
@@ -181,9 +181,9 @@ mod measure {
         let is_right = |((page, word), id): ((&Page, &Word), PageId)| {
             *word == Word::of(page, PageAddress::new(FILE, id), word.nonce())
         };
-        let pages = answer.buffer.iter().zip(&words).zip(range_of(answer.token).ids());
+        let mut pages = answer.buffer.iter().zip(&words).zip(range_of(answer.token).ids());
         gpu.checked(words.len() as u64);
-        if words.len() == BUFFER_PAGES as usize && pages.map(is_right).all(|right| right) {
+        if words.len() == BUFFER_PAGES as usize && pages.all(is_right) {
             return Ok((answer.buffer, answer.token));
         }
         let why = "it computes wrongly";

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{Features, Limits};
 
 /// A device and its queue; one thread owns both.
-pub(super) struct Device {
+pub(super) struct OpenDevice {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     trouble: Arc<Mutex<Trouble>>,
@@ -22,7 +22,7 @@ struct Trouble {
     uncaptured: Option<GpuError>,
 }
 
-impl Device {
+impl OpenDevice {
     /// Opens `adapter` for `upload`, with `features`, which it has.
     pub(super) fn open(
         adapter: &Adapter,

@@ -164,7 +164,7 @@ pub enum Share {
 /// All GPUs of a scan, and the memory they share with those who read.
 pub struct Gpus {
     arena: Arc<Arena>,
-    gpus: Vec<Gpu>,
+    members: Vec<Gpu>,
     share: Share,
     check_one_in: u32,
 }
@@ -173,7 +173,7 @@ impl Gpus {
     /// `gpus`, all of which read `arena`. Of their good news, one in `check_one_in` (at least 1)
     /// is checked.
     pub fn new(arena: Arc<Arena>, gpus: Vec<Gpu>, share: Share, check_one_in: u32) -> Self {
-        Self { arena, gpus, share, check_one_in: check_one_in.max(1) }
+        Self { arena, members: gpus, share, check_one_in: check_one_in.max(1) }
     }
 
     /// Where the pages must be.
@@ -198,7 +198,7 @@ impl Gpus {
 
     /// Gives up those that have work and do not answer, not even with an error.
     pub fn retire_stuck(&self) {
-        for gpu in self.gpus.iter().filter(|gpu| gpu.backlog() > 0) {
+        for gpu in self.members.iter().filter(|gpu| gpu.backlog() > 0) {
             gpu.retire("it does not answer");
         }
     }
@@ -212,13 +212,13 @@ impl Gpus {
     }
 
     fn idlest(&self) -> Option<&Gpu> {
-        let in_use = self.gpus.iter().filter(|gpu| !gpu.is_retired());
+        let in_use = self.members.iter().filter(|gpu| !gpu.is_retired());
         in_use.min_by_key(|gpu| gpu.backlog())
     }
 
     /// True if no GPU is left.
     pub fn are_retired(&self) -> bool {
-        self.gpus.iter().all(Gpu::is_retired)
+        self.members.iter().all(Gpu::is_retired)
     }
 
     /// Whether what `gpu` says of the good page `page` is to be checked.
@@ -232,17 +232,17 @@ impl Gpus {
 
     /// The GPU called `index` in answers.
     pub fn gpu(&self, index: usize) -> &Gpu {
-        &self.gpus[index]
+        &self.members[index]
     }
 
     /// What a GPU was wrong about, if one was: nothing that it ever said counts.
     pub fn wrong(&self) -> Option<&str> {
-        self.gpus.iter().find_map(|gpu| gpu.status.distrusted.get()).map(String::as_str)
+        self.members.iter().find_map(|gpu| gpu.status.distrusted.get()).map(String::as_str)
     }
 
     /// What all of them did.
     pub fn summaries(&self) -> Vec<GpuSummary> {
-        self.gpus.iter().map(Gpu::summary).collect()
+        self.members.iter().map(Gpu::summary).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One submission: the buffers it uses, the jobs in it, and how far it has come.
 
 use super::adapter::facts::Upload;
-use super::device::Device;
+use super::device::OpenDevice;
 use super::pipeline::Pipeline;
 use super::pool::{GpuError, Job};
 use super::word::{GROUP_PAGES, Group, Word};
@@ -95,7 +95,7 @@ impl Slot {
     /// Sends `jobs` off, their words marked with `nonce`.
     pub(super) fn submit(
         self,
-        device: &Device,
+        device: &OpenDevice,
         pipeline: &Pipeline,
         jobs: Vec<Job>,
         nonce: u16,

@@ -6,7 +6,7 @@
 
 use super::adapter::Adapter;
 use super::adapter::facts::Upload;
-use super::device::Device;
+use super::device::OpenDevice;
 use super::host_memory;
 use super::pipeline::{Pipeline, Shader};
 use super::pool::{Gpu, GpuError, Identity, Job, Status};
@@ -80,7 +80,7 @@ pub fn start(
 
 struct Worker {
     index: usize,
-    device: Device,
+    device: OpenDevice,
     pipeline: Pipeline,
     jobs: Receiver<Job>,
     status: Arc<Status>,
@@ -129,7 +129,7 @@ fn open(
 }
 
 struct Opened {
-    device: Device,
+    device: OpenDevice,
     pipeline: Pipeline,
     free: Vec<Slot>,
     slot_jobs: usize,
@@ -146,7 +146,7 @@ impl Opened {
         let (offered, info) = (adapter.facts.features, adapter.wgpu.get_info());
         let of_adapter = || Shader::for_adapter(offered, &info);
         let shader = drill.shader.clone().unwrap_or_else(of_adapter);
-        let device = Device::open(adapter, upload, shader.features(offered))?;
+        let device = OpenDevice::open(adapter, upload, shader.features(offered))?;
         let pipeline = Pipeline::new(&device.device, &shader).map_err(GpuError::Refused)?;
         let imported = match upload {
             Upload::HostImport => {
