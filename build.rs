@@ -15,13 +15,15 @@ const ROOT_TESTS: &str = "PAGESCRUB_ROOT_TESTS";
 const FUSE_TESTS: &str = "PAGESCRUB_FUSE_TESTS";
 /// Set to 1 where there is a GPU, or lavapipe, for tests.
 const GPU_TESTS: &str = "PAGESCRUB_GPU_TESTS";
+/// The same by the name that wgpu's world knows.
+const REQUIRE_GPU: &str = "REQUIRE_GPU";
 
 fn main() {
     println!(
         "cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests, fuse_tests, gpu_tests)"
     );
     println!("cargo:rerun-if-changed=build.rs");
-    for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS] {
+    for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS, REQUIRE_GPU] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
