@@ -13,15 +13,14 @@ const REAL_DATA: &str = "PAGESCRUB_REAL_DATA";
 const ROOT_TESTS: &str = "PAGESCRUB_ROOT_TESTS";
 /// Set to 1 where tests may mount file systems of their own through /dev/fuse (as root).
 const FUSE_TESTS: &str = "PAGESCRUB_FUSE_TESTS";
-/// Set to 1 where there is a GPU, or lavapipe, for tests.
+/// Set to 1 where there is an adapter that tests may use, a software one included.
 const GPU_TESTS: &str = "PAGESCRUB_GPU_TESTS";
-/// The same by the name that wgpu's world knows.
+/// The name that other projects use for the same.
 const REQUIRE_GPU: &str = "REQUIRE_GPU";
 
 fn main() {
-    println!(
-        "cargo:rustc-check-cfg=cfg(portable_simd, real_data, root_tests, fuse_tests, gpu_tests)"
-    );
+    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data)");
+    println!("cargo:rustc-check-cfg=cfg(root_tests, fuse_tests, gpu_tests)");
     println!("cargo:rerun-if-changed=build.rs");
     for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS, REQUIRE_GPU] {
         println!("cargo:rerun-if-env-changed={variable}");
@@ -29,7 +28,12 @@ fn main() {
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
         println!("cargo:rustc-cfg=real_data");
     }
-    let tests = [(ROOT_TESTS, "root_tests"), (FUSE_TESTS, "fuse_tests"), (GPU_TESTS, "gpu_tests")];
+    let tests = [
+        (ROOT_TESTS, "root_tests"),
+        (FUSE_TESTS, "fuse_tests"),
+        (GPU_TESTS, "gpu_tests"),
+        (REQUIRE_GPU, "gpu_tests"),
+    ];
     for (variable, cfg) in tests {
         if env::var_os(variable).is_some_and(|set| set == "1") {
             println!("cargo:rustc-cfg={cfg}");
