@@ -62,7 +62,9 @@ impl Arena {
         let mut buffers: Vec<_> =
             range.map(|index| PageBuffer { arena: Arc::clone(self), index }).collect();
         // The thread that touches memory first gets it close to its CPU.
-        buffers.iter_mut().for_each(|buffer| buffer.fill(Page::ZERO));
+        for buffer in &mut buffers {
+            buffer.fill(Page::ZERO);
+        }
         Some(buffers)
     }
 
