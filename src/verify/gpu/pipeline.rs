@@ -3,7 +3,7 @@
 //! Buffers, submissions and their failures belong to whoever owns the device.
 
 use std::borrow::Cow;
-use wgpu::{BindGroupLayoutEntry, BindingResource, BindingType, BufferBinding, BufferBindingType};
+use wgpu::{BindGroupLayoutEntry, BindingType, Buffer, BufferBindingType, ComputePassDescriptor};
 
 /// The entry point of every shader.
 const ENTRY_POINT: &str = "main";
@@ -105,19 +105,19 @@ impl Pipeline {
         Self { layout, pipeline }
     }
 
-    /// Binds what [`Self::encode`] is to work on: `pages` of a whole arena, a
+    /// Binds what [`Self::encode`] is to work on: the `pages` of a whole arena, a
     /// [`Group`](super::word::Group) for each workgroup, and room for eight
     /// [`Word`](super::word::Word)s for each of them.
     pub fn bind(
         &self,
         device: &wgpu::Device,
-        pages: BufferBinding<'_>,
-        groups: BufferBinding<'_>,
-        words: BufferBinding<'_>,
+        pages: &Buffer,
+        groups: &Buffer,
+        words: &Buffer,
     ) -> wgpu::BindGroup {
         let entry = |binding, buffer| wgpu::BindGroupEntry {
             binding,
-            resource: BindingResource::Buffer(buffer),
+            resource: Buffer::as_entire_binding(buffer),
         };
         device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
@@ -126,8 +126,17 @@ impl Pipeline {
         })
     }
 
-    /// Looks at the pages of the first `groups` groups of `bound`.
-    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, bound: &wgpu::BindGroup, groups: u32) {
+    /// Looks at the pages of the first `groups` groups of `bound`, in a pass of its own.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, bound: &wgpu::BindGroup, groups: u32) {
+        self.dispatch(
+            &mut encoder.begin_compute_pass(&ComputePassDescriptor::default()),
+            bound,
+            groups,
+        );
+    }
+
+    /// As [`Self::encode`], in a pass that takes the time, for example.
+    pub fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, bound: &wgpu::BindGroup, groups: u32) {
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, bound, &[]);
         pass.dispatch_workgroups(groups, 1, 1);
