@@ -45,6 +45,7 @@ const HOST_FINDINGS_MAX: usize = 100;
 pub type Open<'a> = &'a (dyn Fn(&Path) -> io::Result<Box<dyn PageSource>> + Sync);
 
 /// How to scan.
+#[derive(Clone)]
 pub struct Settings<'a> {
     /// What computes checksums on the CPU.
     pub engine: &'a Engine,

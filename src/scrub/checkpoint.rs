@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// That and how a scan writes checkpoints.
+#[derive(Clone)]
 pub struct Checkpointing<'a> {
     /// The file.
     pub path: &'a Path,

@@ -4,6 +4,8 @@
 
 #[cfg(target_os = "linux")]
 pub mod fuse;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod stopped;
 
 use serde_json::Value;

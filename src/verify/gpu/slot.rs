@@ -86,9 +86,7 @@ impl Slot {
             Pages::Imported => imported.unwrap_or(&words),
             Pages::Mapped(pages) | Pages::Staged { pages, .. } => pages,
         };
-        let [read, of_groups, of_words] =
-            [read, &groups, &words].map(wgpu::Buffer::as_entire_buffer_binding);
-        let bind_group = pipeline.bind(device, read, of_groups, of_words);
+        let bind_group = pipeline.bind(device, read, &groups, &words);
         Self { groups, words, readback, pages, bind_group }
     }
 
@@ -115,9 +113,7 @@ impl Slot {
             let bytes = (jobs.len() * BUFFER_BYTES) as u64;
             encoder.copy_buffer_to_buffer(staging, 0, pages, 0, Some(bytes));
         }
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        pipeline.encode(&mut pass, &self.bind_group, groups.len() as u32);
-        drop(pass);
+        pipeline.encode(&mut encoder, &self.bind_group, groups.len() as u32);
         encoder.copy_buffer_to_buffer(&self.words, 0, &self.readback, 0, Some(words_bytes));
         let pending = self.map_on_submit(&encoder, words_bytes);
         let index = device.queue.submit([encoder.finish()]);

@@ -41,6 +41,8 @@ pub struct Drill {
     pub slot_jobs: Option<usize>,
     /// Submissions after which the device is destroyed.
     pub lost_after: Option<u64>,
+    /// Instead of what a submission may take.
+    pub timeout: Option<Duration>,
 }
 
 /// Opens `adapter`, which will read `arena`, as GPU number `index`, and starts its thread.
@@ -93,6 +95,7 @@ struct Worker {
     slot_jobs: usize,
     nonce: u16,
     submissions_left: Option<u64>,
+    timeout: Duration,
 }
 
 /// Opens the device in the best way that works.
@@ -124,6 +127,7 @@ fn open(
         slot_jobs,
         nonce: 0,
         submissions_left: drill.lost_after,
+        timeout: drill.timeout.unwrap_or(TIMEOUT),
     };
     Ok((worker, upload))
 }
@@ -256,7 +260,7 @@ impl Worker {
         while let Some(done) = self.in_flight.pop_front_if(|oldest| oldest.is_done()) {
             self.answer(done);
         }
-        if self.in_flight.front().is_some_and(|oldest| oldest.since.elapsed() > TIMEOUT) {
+        if self.in_flight.front().is_some_and(|oldest| oldest.since.elapsed() > self.timeout) {
             self.give_up_in_flight(&GpuError::TimedOut);
         }
     }
