@@ -46,7 +46,7 @@ fn assert_survives(drill: &Drill, error: &str) {
 }
 
 /// It is found out, all it said is looked at again, and the report names it.
-fn assert_is_found_out(shader: Shader) {
+fn assert_is_found_out(shader: &Shader) {
     let file = Damaged::new();
     let expected = file.by_cpu();
     for share in SHARES {
@@ -123,7 +123,7 @@ fn a_device_that_takes_too_long_is_given_up() {
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn bad_news_that_are_wrong_are_found_out() {
     let mismatch = "select(0u, MISMATCH, whole.x != stored)";
-    assert_is_found_out(changed(mismatch, "select(0u, MISMATCH, group.page_id > 2000u)"));
+    assert_is_found_out(&changed(mismatch, "select(0u, MISMATCH, group.page_id > 2000u)"));
 }
 
 /// Only the sample can tell.
@@ -132,13 +132,13 @@ fn bad_news_that_are_wrong_are_found_out() {
 fn good_news_that_are_wrong_are_found_out_by_the_sample() {
     let mismatch = "select(0u, MISMATCH, whole.x != stored)";
     let only_early = "select(0u, MISMATCH, whole.x != stored && group.page_id < 1000u)";
-    assert_is_found_out(changed(mismatch, only_early));
+    assert_is_found_out(&changed(mismatch, only_early));
 }
 
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn a_wrong_checksum_is_found_out() {
-    assert_is_found_out(changed("sum = ((sum << 1u)", "sum = ((sum << 2u)"));
+    assert_is_found_out(&changed("sum = ((sum << 1u)", "sum = ((sum << 2u)"));
 }
 
 #[test]

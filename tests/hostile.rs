@@ -102,7 +102,9 @@ fn wrong_usage_is_exit_2_with_a_word_about_what_is_right() {
     for (args, word) in [
         (&["scan"][..], "PATH"),
         (&["scan", "x", "--engine", "sse9"], "avx"),
+        #[cfg(not(feature = "gpu"))]
         (&["scan", "x", "--engine", "gpu"], "auto"),
+        (&["scan", "x", "--check-gpu-one-in", "0"], "1.."),
         (&["scan", "x", "--reader", "tape"], "pread"),
         (&["scan", "x", "--batch-size", "100KiB"], "64 KiB"),
         (&["scan", "x", "--batch-size", "99GiB"], "16MiB"),

@@ -45,18 +45,13 @@ impl EngineArgs {
         Engine::named(name).map_err(Failure::usage)
     }
 
-    /// The GPUs beside `engine`, for a scan of `bytes` with `threads`.
+    /// Everything for a scan of `bytes` with `threads`.
     #[cfg(feature = "gpu")]
-    pub(crate) fn choose(
-        &self,
-        engine: Engine,
-        bytes: u64,
-        threads: usize,
-    ) -> Result<Chosen, Failure> {
+    pub(crate) fn choose(&self, bytes: u64, threads: usize) -> Result<Chosen, Failure> {
         use pagescrub::verify::gpu::pool::Share;
         use pagescrub::verify::gpu::select::{Selected, Terms, auto, select};
         use pagescrub::verify::gpu::worker::Drill;
-        let wish = (&self.gpu).into();
+        let (engine, wish) = (self.kernel()?, (&self.gpu).into());
         let terms = Terms { threads, check_one_in: self.check_gpu_one_in, drill: Drill::default() };
         let selected = match self.engine.as_str() {
             "auto" => auto(&wish, bytes, &engine, &terms),
@@ -70,7 +65,8 @@ impl EngineArgs {
 
     /// There are no GPUs in this build.
     #[cfg(not(feature = "gpu"))]
-    pub(crate) fn choose(&self, engine: Engine, _: u64, _: usize) -> Result<Chosen, Failure> {
+    pub(crate) fn choose(&self, _: u64, _: usize) -> Result<Chosen, Failure> {
+        let engine = self.kernel()?;
         Ok(Chosen { engine, gpus: None, calibration: None, notes: Vec::new() })
     }
 }

@@ -85,7 +85,7 @@ enum Format {
 /// Scans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = outputs(args)?;
-    let kernel = args.engine.kernel()?;
+    args.engine.kernel()?;
     let reader = Reader::from(args.reader);
     if let Some(why) = reader.unavailable() {
         return Err(Failure::usage(format!("--reader {} cannot be used: {why}", reader.name())));
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let resume = args.checkpoint.resume(&discovery)?;
     let threads = args.threads.map_or_else(cores, usize::from);
     let bytes = discovery.files.iter().map(|file| file.bytes).sum();
-    let chosen = args.engine.choose(kernel, bytes, threads)?;
+    let chosen = args.engine.choose(bytes, threads)?;
     let failed = |error: &io::Error| args.checkpoint.tell_failed(error);
     let settings = Settings {
         engine: &chosen.engine,

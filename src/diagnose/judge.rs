@@ -244,4 +244,40 @@ mod tests {
         assert_eq!(look(&sealed(), Allocation::Unknown), Verdict::IntactChecksum);
         assert_eq!(look(&Page::ZERO, Allocation::Unknown), Verdict::Unprotected);
     }
+
+    /// Whatever a page is, what a GPU sees of it leads to the verdict of its bytes, or to none.
+    #[test]
+    fn a_word_and_the_bytes_lead_to_the_same_verdict() {
+        let mut torn = unsealed(FLAG_TORN);
+        torn::seal(&mut torn, 1);
+        let mut both = unsealed(FLAG_TORN | FLAG_CHECKSUM);
+        checksum::seal(&mut both);
+        let (sealed, flagless) = (sealed(), unsealed(0));
+        let clean = [&sealed, &torn, &both, &flagless, &Page::ZERO];
+        let spoilt = clean.iter().flat_map(|page| {
+            let bits = (0..HEADER_BYTES * 8).chain((HEADER_BYTES * 8..65_536).step_by(97));
+            bits.map(|bit| {
+                let mut page = **page;
+                page.bytes_mut()[bit / 8] ^= 1 << (bit % 8);
+                page
+            })
+        });
+        let pages: Vec<Page> = clean.iter().map(|page| **page).chain(spoilt).collect();
+        let mut decided = 0;
+        for page in &pages {
+            let word = Word::of(page, PLACE, 7);
+            for allocation in [Allocation::Allocated, Allocation::Free, Allocation::Unknown] {
+                if let Some(verdict) = judge_word(word, allocation) {
+                    assert_eq!(verdict, look(page, allocation), "{page:?} {allocation:?}");
+                    decided += 1;
+                }
+            }
+            let is_healthy = matches!(
+                look(page, Allocation::Allocated),
+                Verdict::IntactChecksum | Verdict::IntactTorn
+            );
+            assert_eq!(judge_word(word, Allocation::Allocated).is_some(), is_healthy);
+        }
+        assert!(decided > pages.len(), "all free pages, and more");
+    }
 }

@@ -164,8 +164,9 @@ impl std::fmt::Display for NoSuchEngine {
         let names: Vec<_> = supported().map(|kernel| kernel.name).collect();
         write!(
             f,
-            "engine '{}' is not available here; this machine has: auto, cpu, cycle, {}",
+            "engine '{}' is not available here; this machine has: auto, cpu, {}cycle, {}",
             self.asked,
+            if cfg!(feature = "gpu") { "gpu, hybrid, " } else { "" },
             names.join(", ")
         )
     }

@@ -223,11 +223,8 @@ impl Gpus {
 
     /// Whether what `gpu` says of the good page `page` is to be checked.
     pub fn must_check(&self, gpu: &Gpu, page: PageId, word: Word) -> bool {
-        // As good as a random number, and the same in every run.
-        const SPREAD: u32 = 0x9e37_79b1;
-        let number = (word.checksum ^ page.0.rotate_left(16)).wrapping_mul(SPREAD) >> 8;
-        number.is_multiple_of(self.check_one_in)
-            || gpu.status.pages_checked.load(Ordering::Relaxed) < CHECKED_FIRST_PAGES
+        let is_drawn = lot(word.checksum ^ page.0).is_multiple_of(self.check_one_in);
+        is_drawn || gpu.status.pages_checked.load(Ordering::Relaxed) < CHECKED_FIRST_PAGES
     }
 
     /// The GPU called `index` in answers.
@@ -244,6 +241,14 @@ impl Gpus {
     pub fn summaries(&self) -> Vec<GpuSummary> {
         self.members.iter().map(Gpu::summary).collect()
     }
+}
+
+/// A number that looks random, and is the same for the same seed in every run.
+fn lot(seed: u32) -> u32 {
+    const SPREAD: u32 = 0x9e37_79b1;
+    let once = (seed ^ seed >> 16).wrapping_mul(SPREAD);
+    let twice = (once ^ once >> 15).wrapping_mul(SPREAD);
+    twice ^ twice >> 16
 }
 
 impl Gpu {
@@ -352,5 +357,105 @@ impl Status {
 
     pub(super) fn is_retired(&self) -> bool {
         self.retired.get().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    /// A GPU whose jobs nobody takes.
+    fn gpu(name: &str) -> (Gpu, Receiver<Job>) {
+        let identity = Identity {
+            name: name.to_owned(),
+            driver: String::new(),
+            backend: String::new(),
+            upload: String::new(),
+        };
+        let (jobs_to, jobs) = channel();
+        let (_, ended) = channel();
+        (Gpu::new(identity, jobs_to, Arc::default(), ended), jobs)
+    }
+
+    fn job(arena: &Arc<Arena>) -> Job {
+        let buffer = arena.take(1).unwrap().remove(0);
+        let (answer_to, _) = channel();
+        Job { buffer, range: PageRange::between(0, 8), file: FileId(1), token: 0, answer_to }
+    }
+
+    #[test]
+    fn the_gpu_with_the_least_to_do_gets_the_next_job_and_one_that_is_gone_gets_none() {
+        let arena = Arena::new(4).unwrap();
+        let ((a, jobs_of_a), (b, jobs_of_b)) = (gpu("a"), gpu("b"));
+        let gpus = Gpus::new(Arc::clone(&arena), vec![a, b], Share::Gpu, 1);
+        gpus.offer(job(&arena)).unwrap();
+        gpus.offer(job(&arena)).unwrap();
+        assert_eq!((jobs_of_a.try_iter().count(), jobs_of_b.try_iter().count()), (1, 1));
+        gpus.gpu(0).retire("gone");
+        gpus.offer(job(&arena)).unwrap();
+        assert_eq!((jobs_of_a.try_iter().count(), jobs_of_b.try_iter().count()), (0, 1));
+        drop(jobs_of_b);
+        assert!(gpus.offer(job(&arena)).is_err(), "its thread has ended");
+        assert!(gpus.are_retired() && gpus.offer(job(&arena)).is_err());
+        assert_eq!(gpus.summaries()[0].retired.as_deref(), Some("gone"));
+    }
+
+    #[test]
+    fn a_shared_gpu_takes_no_more_than_it_has_submissions_for() {
+        let arena = Arena::new(1).unwrap();
+        for (share, taken) in [(Share::Hybrid, BACKLOG_MAX), (Share::Gpu, BACKLOG_MAX + 9)] {
+            let (gpu, jobs) = gpu("a");
+            let gpus = Gpus::new(Arc::clone(&arena), vec![gpu], share, 1);
+            let offered = (0..BACKLOG_MAX + 9).filter(|_| {
+                let is_taken = gpus.offer(job(&arena)).is_ok();
+                drop(jobs.try_recv());
+                is_taken
+            });
+            assert_eq!(offered.count(), taken);
+        }
+    }
+
+    #[test]
+    fn a_few_errors_or_one_that_is_final_retire_a_gpu() {
+        let status = Status::default();
+        status.record(&GpuError::Silent);
+        status.record(&GpuError::Refused("why".to_owned()));
+        assert!(!status.is_retired());
+        status.record(&GpuError::Silent);
+        assert!(status.is_retired());
+        for last in [GpuError::TimedOut, GpuError::Lost("why".to_owned())] {
+            let status = Status::default();
+            status.record(&last);
+            assert_eq!(status.retired.get(), Some(&last.to_string()));
+        }
+    }
+
+    #[test]
+    fn the_first_pages_are_all_checked_and_then_about_one_in_so_many() {
+        let arena = Arena::new(1).unwrap();
+        let (gpu, _jobs) = gpu("a");
+        let gpus = Gpus::new(arena, vec![gpu], Share::Gpu, 1000);
+        let checked = |checksum: fn(u32) -> u32| {
+            let word = |page: u32| Word { checksum: checksum(page), meta: 0 };
+            let is_checked = |page: &u32| gpus.must_check(gpus.gpu(0), PageId(*page), word(*page));
+            (0..100_000).filter(is_checked).count()
+        };
+        assert_eq!(checked(|page| page.wrapping_mul(0x01ab_cdef)), 100_000);
+        gpus.gpu(0).checked(CHECKED_FIRST_PAGES);
+        for count in [checked(|page| page.wrapping_mul(0x01ab_cdef)), checked(|_| 0)] {
+            assert!((60..160).contains(&count), "{count} of 100,000");
+        }
+    }
+
+    #[test]
+    fn one_lie_is_enough() {
+        let arena = Arena::new(1).unwrap();
+        let (gpu, _jobs) = gpu("a");
+        let gpus = Gpus::new(arena, vec![gpu], Share::Gpu, 1);
+        assert_eq!(gpus.wrong(), None);
+        gpus.gpu(0).distrust("1 is 2".to_owned());
+        assert_eq!(gpus.wrong(), Some("1 is 2"));
+        assert!(gpus.are_retired());
     }
 }
