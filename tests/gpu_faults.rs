@@ -6,10 +6,14 @@
 mod harness;
 
 use harness::gpu::{Damaged, adapters, found, started};
+use harness::stopped::{How, part};
+use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Progress, Silent};
-use pagescrub::verify::gpu::adapter::facts::Upload;
+use pagescrub::verify::engine::Engine;
+use pagescrub::verify::gpu::adapter::Wish;
 use pagescrub::verify::gpu::pipeline::Shader;
-use pagescrub::verify::gpu::pool::Share;
+use pagescrub::verify::gpu::pool::{Gpus, Share};
+use pagescrub::verify::gpu::select::{Selected, Terms, auto};
 use pagescrub::verify::gpu::worker::Drill;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -184,9 +188,70 @@ fn what_a_liar_said_is_scanned_again_from_the_beginning() {
     assert_eq!(counter.bytes.into_inner(), 40 << 20);
 }
 
+/// Whoever looked at pages before the interruption and after it.
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
-fn every_upload_was_tried() {
-    let ways = adapters()[0].facts.uploads();
-    assert!(ways.contains(&Upload::Copy), "{ways:?}");
+fn a_scan_that_was_stopped_goes_on_with_and_without_a_gpu() {
+    let file = Damaged::new();
+    let expected = found(&file.by_cpu());
+    let paths: Vec<_> = file.discovery.files.iter().map(|file| file.path.clone()).collect();
+    let drill = Drill { slot_jobs: Some(2), ..Drill::default() };
+    let gpus: &Gpus = Box::leak(Box::new(started(Share::Gpu, drill).gpus.expect("a GPU")));
+    let checkpoint = paths[0].with_extension("checkpoint");
+    for first in [Some(gpus), None] {
+        let second = if first.is_some() { None } else { Some(gpus) };
+        let how = How { gpus: first, reader: Reader::Direct, stop_after: 2, ..How::default() };
+        let stopped = part(&paths, how, &checkpoint, Duration::from_hours(1)).report;
+        assert_eq!(stopped.exit_code, 3);
+        assert!(stopped.coverage.not_reached > 0);
+        let how = How { gpus: second, reader: Reader::Direct, ..How::default() };
+        let finished = part(&paths, how, &checkpoint, Duration::from_hours(1)).report;
+        assert_eq!(found(&finished), expected);
+        assert_eq!(finished.run.resumed, 1);
+        std::fs::remove_file(&checkpoint).expect("ours");
+    }
+}
+
+/// It counts nothing that was there before it was found out, not even what a checkpoint kept.
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn a_liar_makes_a_resumed_scan_begin_from_the_beginning() {
+    let file = Damaged::new();
+    let paths: Vec<_> = file.discovery.files.iter().map(|file| file.path.clone()).collect();
+    let checkpoint = paths[0].with_extension("checkpoint");
+    let blind = changed("select(0u, MISMATCH, whole.x != stored)", "0u");
+    let gpus: &Gpus =
+        Box::leak(Box::new(started(Share::Gpu, with_shader(blind)).gpus.expect("a GPU")));
+    let how = How { stop_after: 20, reader: Reader::Direct, ..How::default() };
+    part(&paths, how, &checkpoint, Duration::from_hours(1));
+    let how = How { gpus: Some(gpus), reader: Reader::Direct, ..How::default() };
+    let report = part(&paths, how, &checkpoint, Duration::from_hours(1)).report;
+    assert_eq!((report.exit_code, report.run.resumed), (4, 0));
+    assert_eq!(found(&report), found(&file.by_cpu()));
+}
+
+/// A measurement that uses GPUs, whatever it chooses.
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn auto_measures_and_says_what_it_found() {
+    let engine = Engine::named("auto").expect("there is one");
+    let wish = Wish { allow_software: true, ..Wish::default() };
+    let terms = |drill| Terms { threads: 2, check_one_in: 1000, drill };
+    let calibrated = |bytes, drill| {
+        let Selected { gpus, calibration, .. } = auto(&wish, bytes, &engine, &terms(drill));
+        let calibration = calibration.expect("auto always says");
+        assert_eq!(gpus.is_some(), calibration.is_for_gpus());
+        calibration
+    };
+    let measured = calibrated(1 << 40, Drill::default());
+    for speed in [measured.cpu, measured.gpu] {
+        assert!(speed.expect("measured").gb_per_second > 0.0, "{measured:?}");
+    }
+    let small = calibrated(1 << 30, Drill::default());
+    assert!(!small.is_for_gpus() && small.gpu.is_none() && small.why.contains("16"), "{small:?}");
+    let wrong = with_shader(changed("sum = ((sum << 1u)", "sum = ((sum << 2u)"));
+    let wrong = calibrated(1 << 40, wrong);
+    assert!(!wrong.is_for_gpus() && wrong.why.contains("wrong"), "{wrong:?}");
+    let lost = Drill { lost_after: Some(3), ..Drill::default() };
+    assert!(!calibrated(1 << 40, lost).is_for_gpus());
 }

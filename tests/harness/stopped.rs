@@ -5,6 +5,7 @@ use pagescrub::read::open::Reader;
 use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
 use pagescrub::scrub::{Open, Progress, Scrub, Settings, scrub};
 use pagescrub::verify::engine::Engine;
+use pagescrub::verify::gpu::pool::Gpus;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use std::time::Duration;
 #[derive(Clone, Copy)]
 pub struct How {
     pub engine: &'static str,
+    pub gpus: Option<&'static Gpus>,
     pub reader: Reader,
     pub threads: usize,
     pub batch_pages: u32,
@@ -27,6 +29,7 @@ impl Default for How {
     fn default() -> Self {
         Self {
             engine: "auto",
+            gpus: None,
             reader: Reader::Pread,
             threads: 2,
             batch_pages: 64,
@@ -92,6 +95,7 @@ pub fn scan(
     let stop = AtomicBool::new(how.stop_after == 0);
     let engine = Engine::named(how.engine).expect("there is one");
     let settings = Settings {
+        gpus: how.gpus,
         engine_name: how.engine.to_owned(),
         reader_name: how.reader.name().to_owned(),
         threads: how.threads,
