@@ -7,6 +7,7 @@ mod harness;
 
 use harness::gpu::{Damaged, adapters, found, started};
 use harness::stopped::{How, part};
+use pagescrub::read::arena::Arena;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Progress, Silent};
 use pagescrub::verify::engine::Engine;
@@ -14,7 +15,8 @@ use pagescrub::verify::gpu::adapter::Wish;
 use pagescrub::verify::gpu::pipeline::Shader;
 use pagescrub::verify::gpu::pool::{Gpus, Share};
 use pagescrub::verify::gpu::select::{Selected, Terms, auto};
-use pagescrub::verify::gpu::worker::Drill;
+use pagescrub::verify::gpu::worker::{Drill, start};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -186,6 +188,31 @@ fn what_a_liar_said_is_scanned_again_from_the_beginning() {
     file.scan(Some(&selected), &counter);
     assert_eq!(counter.begun.into_inner(), 2);
     assert_eq!(counter.bytes.into_inner(), 40 << 20);
+}
+
+/// One adapter, opened twice, stands for two.
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn of_two_gpus_one_may_fail_or_lie() {
+    let file = Damaged::new();
+    let expected = found(&file.by_cpu());
+    let adapter = &adapters()[0];
+    let small = Drill { slot_jobs: Some(4), ..Drill::default() };
+    let lost = Drill { lost_after: Some(2), ..small.clone() };
+    let blind = with_shader(changed("select(0u, MISMATCH, whole.x != stored)", "0u"));
+    for (first, exit_code) in [(&small, 1), (&lost, 1), (&blind, 4)] {
+        let arena = Arena::new(64).expect("memory");
+        let gpus = [first, &small].into_iter().enumerate();
+        let gpus = gpus.map(|(i, drill)| start(adapter, i, &arena, drill).expect("it starts"));
+        let gpus = Gpus::new(Arc::clone(&arena), gpus.collect(), Share::Gpu, 10);
+        let selected = Selected { gpus: Some(gpus), ..Selected::default() };
+        let report = file.scan(Some(&selected), &Silent);
+        assert_eq!(found(&report), expected);
+        assert_eq!(report.exit_code, exit_code);
+        let [first, second] = &report.run.gpus[..] else { panic!("{:?}", report.run.gpus) };
+        assert_eq!(second.retired, None, "its neighbour is not to blame");
+        assert!(first.pages > 0 && second.pages > 0, "{first:?} {second:?}");
+    }
 }
 
 /// Whoever looked at pages before the interruption and after it.
