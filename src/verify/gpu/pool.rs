@@ -124,6 +124,8 @@ pub struct GpuSummary {
     pub pages: u64,
     /// Pages of these that the reference looked at too.
     pub pages_checked: u64,
+    /// Of the pages that it called good, one in so many was checked, beside the first ones.
+    pub check_one_in: u32,
     /// Errors by name; the CPU looked at the pages instead.
     pub errors: BTreeMap<String, u64>,
     /// Why it was not used any more, if it was not.
@@ -239,7 +241,7 @@ impl Gpus {
 
     /// What all of them did.
     pub fn summaries(&self) -> Vec<GpuSummary> {
-        self.members.iter().map(Gpu::summary).collect()
+        self.members.iter().map(|gpu| gpu.summary(self.check_one_in)).collect()
     }
 }
 
@@ -306,12 +308,13 @@ impl Gpu {
         self.status.pages.load(Ordering::Relaxed)
     }
 
-    fn summary(&self) -> GpuSummary {
+    fn summary(&self, check_one_in: u32) -> GpuSummary {
         let status = &self.status;
         GpuSummary {
             identity: self.identity.clone(),
             pages: self.pages(),
             pages_checked: status.pages_checked.load(Ordering::Relaxed),
+            check_one_in,
             errors: status.errors.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             retired: status.retired.get().cloned(),
         }
