@@ -128,3 +128,61 @@ fn what_cannot_be_measured_is_refused_before_anything_is() {
     assert_eq!(bench(&["--chart=chart.png".as_ref()]).code, 2);
     assert_eq!(bench(&["--memory=4KiB".as_ref()]).code, 2);
 }
+
+#[cfg(feature = "gpu")]
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn a_gpu_is_measured_next_to_its_memory_its_bus_and_the_cpu() {
+    let args = ["--json", "--allow-software-gpu", "--gpu-memory=8MiB"].map(OsStr::new);
+    let report = report(&bench(&args));
+    let section = report.sections.iter().find(|section| section.name == "gpu").expect("gpu");
+    let gpu = section.gpu.as_ref().expect("what it is");
+    assert_eq!((gpu.resident_bytes, gpu.bus_bytes, gpu.arena_bytes), (8 << 20, 8 << 20, 4 << 20));
+    let kernel = format!("checksum, resident, {}", gpu.shader);
+    let end_to_end = format!("end to end, {}", gpu.upload.replace('_', " "));
+    for limit in ["device memory read", "bus, copied"] {
+        assert!(section.row(limit).expect(limit).is_limit, "{limit}");
+    }
+    for (name, limits) in [(&kernel, "device memory"), (&end_to_end, "bus")] {
+        let row = section.row(name).expect(name);
+        let limit = row.of_limit.as_ref().expect("a limit");
+        assert!(limit.row.starts_with(limits) && limit.ratio.median > 0.0, "{row:?}");
+    }
+    assert!(section.row("end to end, copy").is_some(), "every GPU can be copied to");
+    let cpu = section.row("checksum on the CPU").expect("in comparison");
+    assert!(cpu.of_limit.is_none() && !cpu.is_limit, "{cpu:?}");
+    let is_judged = section.goals.iter().map(|goal| goal.is_met.is_some());
+    assert!(is_judged.clone().all(|judged| judged != gpu.is_software), "{:?}", section.goals);
+    assert!(is_judged.count() >= 1, "the kernel has a goal everywhere");
+    assert!(report.verdicts.iter().any(|verdict| verdict.section == "gpu"));
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn an_emulation_says_that_it_judges_nothing() {
+    let args = ["--allow-software-gpu", "--adapter=llvmpipe", "--gpu-memory=2MiB"].map(OsStr::new);
+    let run = bench(&args);
+    if run.code == 2 {
+        return; // No software here, but a real GPU.
+    }
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("judge nothing"), "{}", run.stdout);
+    assert!(!run.result_line().contains("gpu="), "{}", run.result_line());
+}
+
+#[test]
+fn a_gpu_that_is_named_must_be_there() {
+    let run = bench(&["--adapter=no such GPU".as_ref()]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("no such GPU"), "{}", run.stderr);
+    assert_eq!(bench(&["--gpu-memory=1MiB".as_ref()]).code, 2);
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn software_is_not_measured_unless_asked_for() {
+    let report = report(&bench(&["--json".as_ref()]));
+    let mut gpus = report.sections.iter().filter_map(|section| section.gpu.as_ref());
+    assert!(gpus.all(|gpu| !gpu.is_software));
+}

@@ -175,7 +175,7 @@ fn time_summing(
 }
 
 /// The caller's thread does the first part, so that one thread is no thread more.
-fn in_parallel<Part: Send>(
+pub(super) fn in_parallel<Part: Send>(
     mut parts: impl Iterator<Item = Part>,
     work: impl Fn(Part) + Sync + Copy + Send,
 ) {

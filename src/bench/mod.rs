@@ -6,10 +6,12 @@
 //! what counts is the median of the ratios of each round. Every result is checked: a bench of wrong
 //! answers measures nothing.
 //!
-//! Sections: [`memory`] (kernels, threads, and what a scan does besides checksums), then, for a
-//! file, [`storage`] (every reader, cached and not).
+//! Sections: [`memory`] (kernels, threads, and what a scan does besides checksums), then one for
+//! each GPU, then, for a file, [`storage`] (every reader, cached and not).
 
 pub mod chart;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod image;
 mod machine;
 mod memory;
@@ -24,6 +26,8 @@ pub use storage::bounded;
 
 use crate::discover::Discovery;
 use crate::page::PAGE_BYTES;
+#[cfg(feature = "gpu")]
+use crate::verify::gpu::adapter::Adapter;
 use image::Image;
 use report::{BenchReport, Machine, SCHEMA, Section};
 use rounds::Rounds;
@@ -33,6 +37,8 @@ use std::fmt;
 pub const MEMORY_BYTES_DEFAULT: u64 = 2 << 30;
 /// The smallest image of a data file, in bytes.
 pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
+/// The fewest pages in the memory of a GPU, in bytes: an arena of 1 MiB, twice.
+pub const GPU_BYTES_MIN: u64 = 2 << 20;
 /// Rounds unless asked otherwise.
 pub const ROUNDS_DEFAULT: u32 = 5;
 /// Bytes of a file that are measured unless asked otherwise.
@@ -50,6 +56,11 @@ pub struct Settings<'a> {
     pub threads: usize,
     /// Files to measure, cut by [`bounded`]; `None` for memory alone.
     pub files: Option<&'a Discovery>,
+    /// GPUs to measure.
+    #[cfg(feature = "gpu")]
+    pub gpus: &'a [Adapter],
+    /// Pages in a GPU's memory, and over the bus in a round, in bytes; less if it has less room.
+    pub gpu_bytes: Option<u64>,
     /// Told what is being measured, before each measurement.
     pub progress: &'a dyn Fn(&str),
 }
@@ -72,6 +83,8 @@ pub fn run(settings: &Settings<'_>) -> Result<BenchReport, BenchError> {
     let rounds = Rounds { count: settings.rounds.max(1), progress: settings.progress };
     let memory_bytes = affordable(settings.memory_bytes, &mut notes);
     let mut sections = in_memory(memory_bytes, settings.threads.max(1), &rounds)?;
+    #[cfg(feature = "gpu")]
+    sections.extend(gpu::measure(settings, &rounds, &mut notes)?);
     if let Some(files) = settings.files {
         sections.extend(storage::measure(files, settings.threads, &rounds, &mut notes)?);
     }

@@ -42,12 +42,75 @@ pub struct Machine {
 /// Rows that were measured in turn, so that they can be compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Section {
-    /// Stable name: `kernels`, `threads`, `diagnostics`, `hot` or `cold`.
+    /// Stable name: `kernels`, `threads`, `diagnostics`, `gpu` (`gpu2` and so on for further GPUs),
+    /// `hot` or `cold`.
     pub name: String,
     /// What was done, in words.
     pub title: String,
     /// In the order of measurement.
     pub rows: Vec<Row>,
+    /// The GPU that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuMeasured>,
+    /// What is wanted of the rows, if anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Goal>,
+}
+
+/// A GPU, and how it was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuMeasured {
+    /// As its driver calls it.
+    pub name: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// `vulkan`, `metal` or `dx12`.
+    pub backend: String,
+    /// It is a program on the CPU.
+    pub is_software: bool,
+    /// How a scan brings bytes to it: `host_import`, `mappable` or `copy`.
+    pub upload: String,
+    /// The shader of a scan: `subgroups` or `portable`.
+    pub shader: String,
+    /// The least threads that run in step.
+    pub subgroup_min: u32,
+    /// The most threads that run in step.
+    pub subgroup_max: u32,
+    /// Pages in its own memory, in bytes.
+    pub resident_bytes: u64,
+    /// Pages that go over the bus in each round, in bytes.
+    pub bus_bytes: u64,
+    /// Pages in memory that they are taken from again and again, in bytes.
+    pub arena_bytes: u64,
+    /// It took the time itself.
+    pub timestamps: bool,
+}
+
+/// What is wanted of a number that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// Stable name.
+    pub name: String,
+    /// The number, in words.
+    pub what: String,
+    /// What was measured.
+    pub reached: f64,
+    /// No less than this is wanted; null where less is better.
+    pub at_least: Option<f64>,
+    /// No more than this is wanted; null where more is better.
+    pub at_most: Option<f64>,
+    /// Whether that is so; null where the numbers are those of an emulation.
+    pub is_met: Option<bool>,
+}
+
+/// Whose clock it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The GPU's own.
+    Timestamps,
+    /// The wall's, over as many passes as drown the way there and back.
+    Wall,
 }
 
 /// One thing that was measured.
@@ -65,6 +128,9 @@ pub struct Row {
     pub cpu_seconds_per_gib: Option<f64>,
     /// How much the page cache of the system grew, in bytes; the median, cold reads only.
     pub page_cache_growth_bytes: Option<i64>,
+    /// Who took the time, for what a GPU did alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// The row it is held against, and its share of that row's speed.
     pub of_limit: Option<Comparison>,
     /// The row with one thread, and how many times as fast this one is.
@@ -99,10 +165,14 @@ pub enum Bound {
     Memory,
     /// The storage or the way to it.
     Storage,
+    /// The way to the GPU: nothing can be gained by a faster one.
+    Bus,
     /// This program's own work.
     Compute,
     /// The way of reading: the processor was idle while the device could have delivered more.
     Reader,
+    /// Nobody can tell: a program on the CPU that poses as a GPU.
+    Emulation,
 }
 
 /// One conclusion.
@@ -132,6 +202,10 @@ impl Spread {
 }
 
 impl Section {
+    pub(super) fn new(name: &str, title: String, rows: Vec<Row>) -> Self {
+        Self { name: name.to_owned(), title, rows, gpu: None, goals: Vec::new() }
+    }
+
     /// The row called `name`.
     pub fn row(&self, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.name == name)

@@ -2,7 +2,7 @@
 
 use super::BenchError;
 use super::machine::page_cache_bytes;
-use super::report::{Comparison, Row, Section, Spread};
+use super::report::{Clock, Comparison, Row, Section, Spread};
 use crate::verify::cpu_time::cpu_seconds;
 use std::hint::black_box;
 use std::time::Instant;
@@ -21,6 +21,17 @@ pub(super) struct Sample {
     gb_per_second: f64,
     cpu_seconds_per_gib: Option<f64>,
     page_cache_growth_bytes: Option<i64>,
+    clock: Option<Clock>,
+}
+
+impl Sample {
+    /// What a GPU did to `bytes` in `seconds` of `clock`; how busy CPUs were says nothing about it.
+    #[cfg(feature = "gpu")]
+    pub(super) fn of_gpu(bytes: u64, seconds: f64, clock: Clock) -> Self {
+        let gb_per_second = bytes as f64 / 1e9 / seconds;
+        let (cpu_seconds_per_gib, page_cache_growth_bytes) = (None, None);
+        Self { gb_per_second, cpu_seconds_per_gib, page_cache_growth_bytes, clock: Some(clock) }
+    }
 }
 
 /// Measures `work`, which reads `bytes`.
@@ -34,6 +45,7 @@ pub(super) fn timed<T>(bytes: u64, work: impl FnOnce() -> T) -> (T, Sample) {
         gb_per_second: bytes as f64 / 1e9 / seconds,
         cpu_seconds_per_gib: cpu.map(|seconds| seconds * BYTES_PER_GIB / bytes.max(1) as f64),
         page_cache_growth_bytes: None,
+        clock: None,
     };
     (outcome, sample)
 }
@@ -58,6 +70,12 @@ pub(super) enum Limit {
     Row(String),
     /// The fastest limit of the section.
     Fastest,
+    /// The fastest of the rows with these names.
+    #[cfg(feature = "gpu")]
+    OneOf(Vec<String>),
+    /// It stands there for comparison.
+    #[cfg(feature = "gpu")]
+    Nothing,
 }
 
 /// Something that can be measured again and again.
@@ -102,7 +120,7 @@ impl Rounds<'_> {
             }
         }
         let rows = variants.iter().zip(&samples).map(|(variant, samples)| row(variant, samples));
-        let section = Section { name: name.to_owned(), title, rows: rows.collect() };
+        let section = Section::new(name, title, rows.collect());
         Ok(compared(section, &variants))
     }
 }
@@ -119,6 +137,7 @@ fn row(variant: &Variant<'_>, samples: &[Sample]) -> Row {
         rounds_gb_per_second: speeds,
         cpu_seconds_per_gib: cpu.map(|cpu| Spread::of(cpu).median),
         page_cache_growth_bytes: growth.map(|growth| Spread::of(growth).median as i64),
+        clock: samples.first().and_then(|sample| sample.clock),
         of_limit: None,
         of_one_thread: None,
     }
@@ -130,6 +149,10 @@ fn compared(mut section: Section, variants: &[Variant<'_>]) -> Section {
             Limit::Itself => None,
             Limit::Row(name) => section.row(name),
             Limit::Fastest => section.fastest(|row| row.is_limit),
+            #[cfg(feature = "gpu")]
+            Limit::OneOf(names) => section.fastest(|row| names.contains(&row.name)),
+            #[cfg(feature = "gpu")]
+            Limit::Nothing => None,
         };
         let one_thread = variant.one_thread.as_deref().and_then(|name| section.row(name));
         [limit, one_thread].map(|other| other.map(|other| row.compared_with(other)))
@@ -156,6 +179,7 @@ mod tests {
                     gb_per_second,
                     cpu_seconds_per_gib: None,
                     page_cache_growth_bytes: None,
+                    clock: None,
                 })
             }
         };

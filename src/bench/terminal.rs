@@ -1,6 +1,6 @@
 //! The report of a bench for people: a table for each section, then what it means.
 
-use super::report::{BenchReport, Bound, Comparison, Row, Section};
+use super::report::{BenchReport, Bound, Clock, Comparison, Row, Section, Verdict};
 use crate::report::escape::terminal as safe;
 use crate::report::terminal::Look;
 use crate::report::terminal::layout::table;
@@ -36,10 +36,13 @@ pub fn write(report: &BenchReport, look: Look, out: &mut dyn Write) -> io::Resul
 
 /// The last line: stable words for scripts; the share of its limit that each section reached.
 pub fn result_line(report: &BenchReport) -> String {
-    let ratio =
-        |verdict: &super::report::Verdict| format!(" {}={:.2}", verdict.section, verdict.ratio);
-    let bound = report.verdicts.last().map_or("none", |verdict| verdict.bound.name());
-    let ratios: String = report.verdicts.iter().map(ratio).collect();
+    let ratio = |verdict: &Verdict| format!(" {}={:.2}", verdict.section, verdict.ratio);
+    let mut told: Vec<_> =
+        report.verdicts.iter().filter(|verdict| verdict.bound != Bound::Emulation).collect();
+    let ratios: String = told.iter().copied().map(ratio).collect();
+    // What a scan that takes the CPU comes to.
+    told.retain(|verdict| !verdict.section.starts_with("gpu"));
+    let bound = told.last().map_or("none", |verdict| verdict.bound.name());
     format!("RESULT verdict={bound}{ratios}")
 }
 
@@ -49,8 +52,19 @@ impl Bound {
         match self {
             Self::Memory => "memory-bound",
             Self::Storage => "storage-bound",
+            Self::Bus => "bus-bound",
             Self::Compute => "compute-bound",
             Self::Reader => "reader-bound",
+            Self::Emulation => "emulation",
+        }
+    }
+}
+
+impl Clock {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Timestamps => "GPU",
+            Self::Wall => "wall",
         }
     }
 }
@@ -71,6 +85,7 @@ struct Columns {
     has_cpu: bool,
     has_threads: bool,
     has_cache: bool,
+    has_clock: bool,
     is_wide: bool,
 }
 
@@ -83,6 +98,7 @@ impl Columns {
             has_cpu: any(|row| row.cpu_seconds_per_gib.is_some()),
             has_threads,
             has_cache: section.name == "cold" && any(|row| row.page_cache_growth_bytes.is_some()),
+            has_clock: any(|row| row.clock.is_some()),
             is_wide: look.is_wide(),
         }
     }
@@ -93,6 +109,7 @@ impl Columns {
         header.extend(self.has_cpu.then_some("CPU s/GiB"));
         header.extend(self.has_threads.then_some("x 1 thr."));
         header.extend(self.has_cache.then_some("cache MiB"));
+        header.extend(self.has_clock.then_some("clock"));
         header.push("of limit");
         header.extend(self.is_wide.then_some("limit"));
         header
@@ -120,6 +137,9 @@ impl Columns {
         if self.has_cache {
             let mib = row.page_cache_growth_bytes.map(|bytes| (bytes >> 20).to_string());
             cells.push(number(mib));
+        }
+        if self.has_clock {
+            cells.push(Cell::new(row.clock.map_or("", Clock::name)));
         }
         cells.push(number(median(&row.of_limit)));
         if self.is_wide {

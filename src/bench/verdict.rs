@@ -1,5 +1,8 @@
 //! What the rows mean, in words.
 
+#[cfg(feature = "gpu")]
+pub(super) mod gpu;
+
 use super::report::{Bound, Comparison, Row, Section, Verdict};
 
 /// A share of the limit from which on the limit, and not this program, holds the speed back.
@@ -17,6 +20,8 @@ fn conclusion(section: &Section) -> Option<Verdict> {
         "kernels" => kernels(section),
         "threads" => threads(section),
         "diagnostics" => diagnostics(section),
+        #[cfg(feature = "gpu")]
+        _ if section.gpu.is_some() => gpu::conclusion(section),
         _ => storage(section),
     }
 }

@@ -1,7 +1,7 @@
 //! `pagescrub bench`: how fast this machine can be, and how near to that a scan comes.
 
 use super::exit::{Exit, Failure};
-use super::options::{When, bytes};
+use super::options::{GpuArgs, When, bytes};
 use super::progress::spinner;
 use pagescrub::bench::report::BenchReport;
 use pagescrub::bench::{self, BenchError, bounded, chart, terminal};
@@ -34,6 +34,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = memory_bytes)]
     memory: Option<u64>,
 
+    #[command(flatten)]
+    gpu: GpuArgs,
+
+    /// Pages in the memory of a GPU, at least 2MiB [default: 4GiB, 256MiB for software]
+    #[arg(long, value_name = "SIZE", value_parser = gpu_bytes)]
+    gpu_memory: Option<u64>,
+
     /// Bytes of PATH to measure at most [default: 4GiB]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     size_max: Option<u64>,
@@ -51,12 +58,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let found = args.path.as_deref().map(|path| find(path, args)).transpose()?;
     let draw = args.chart.as_deref().map(|path| chart_at(path, found.as_ref())).transpose()?;
+    #[cfg(feature = "gpu")]
+    let gpus = args.gpu.adapters_if_any()?;
+    #[cfg(not(feature = "gpu"))]
+    args.gpu.adapters_if_any()?;
     let spinner = spinner(args.progress == When::Auto);
     let settings = bench::Settings {
         memory_bytes: args.memory.unwrap_or(bench::MEMORY_BYTES_DEFAULT),
         rounds: args.rounds,
         threads: args.threads.map_or_else(super::scan::cores, usize::from),
         files: found.as_ref(),
+        #[cfg(feature = "gpu")]
+        gpus: &gpus,
+        gpu_bytes: args.gpu_memory,
         progress: &|what| spinner.set_message(what.to_owned()),
     };
     let report = bench::run(&settings);
@@ -78,6 +92,14 @@ fn memory_bytes(text: &str) -> Result<u64, String> {
     let bytes = bytes(text)?;
     if bytes < bench::MEMORY_BYTES_MIN {
         return Err("must be 1MiB or more".to_owned());
+    }
+    Ok(bytes)
+}
+
+fn gpu_bytes(text: &str) -> Result<u64, String> {
+    let bytes = bytes(text)?;
+    if bytes < bench::GPU_BYTES_MIN {
+        return Err("must be 2MiB or more".to_owned());
     }
     Ok(bytes)
 }

@@ -11,7 +11,7 @@ use pagescrub::plan::BATCH_PAGES_MAX;
 use pagescrub::plan::pace::{Pace, QUEUE_DEPTH_DEFAULT};
 use pagescrub::read::open::Reader;
 #[cfg(feature = "gpu")]
-use pagescrub::verify::gpu::adapter::Wish;
+use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,6 +103,30 @@ pub(crate) struct GpuArgs {
     /// Also use software that poses as a GPU, such as llvmpipe; good for tests only
     #[arg(long)]
     allow_software_gpu: bool,
+}
+
+#[cfg(feature = "gpu")]
+impl GpuArgs {
+    /// The adapters to use; none, without a word, if there are none and none was named.
+    pub(crate) fn adapters_if_any(&self) -> Result<Vec<Adapter>, Failure> {
+        choose(&self.into()).or_else(|no_adapter| match no_adapter.asked {
+            Some(_) => Err(Failure::usage(no_adapter)),
+            None => Ok(Vec::new()),
+        })
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+impl GpuArgs {
+    /// There are no GPUs in this build.
+    pub(crate) fn adapters_if_any(&self) -> Result<(), Failure> {
+        match self.adapters.first() {
+            Some(name) => Err(Failure::usage(format!(
+                "--adapter {name} is not in this build (built without the feature gpu)"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 #[cfg(feature = "gpu")]

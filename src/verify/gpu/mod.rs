@@ -23,6 +23,8 @@ mod slot;
 pub mod word;
 #[cfg(feature = "gpu")]
 pub mod worker;
+#[cfg(feature = "gpu")]
+pub mod yardstick;
 
 /// Buffers of one submission: 32 MiB.
 pub const SLOT_JOBS: usize = 64;

@@ -10,6 +10,7 @@ const ENTRY_POINT: &str = "main";
 const PAGE_CHECKSUM: &str = include_str!("../../../shaders/page_checksum.wgsl");
 const REDUCE_WORKGROUP: &str = include_str!("../../../shaders/reduce_workgroup.wgsl");
 const REDUCE_SUBGROUP: &str = include_str!("../../../shaders/reduce_subgroup.wgsl");
+const YARDSTICK: &str = include_str!("../../../shaders/yardstick.wgsl");
 /// Threads that look at a page together, and so must share a subgroup to be of use to each other.
 const LANES: u32 = 32;
 
@@ -20,11 +21,20 @@ pub enum Shader {
     Portable,
     /// Needs [`wgpu::Features::SUBGROUP`], and subgroups that have room for a page's lanes.
     Subgroups,
+    /// Computes nothing: reads the pages and says the XOR of each whole group.
+    Yardstick,
     /// Somebody else's WGSL.
     Custom(Cow<'static, str>),
 }
 
 impl Shader {
+    /// Ours that run on an adapter that has `features`, the best first.
+    pub fn all_for_adapter(features: wgpu::Features, info: &wgpu::AdapterInfo) -> Vec<Self> {
+        let mut all = vec![Self::for_adapter(features, info), Self::Portable];
+        all.dedup();
+        all
+    }
+
     /// The best of ours for an adapter that has `features`.
     ///
     /// Metal gives its smallest subgroup as 4, whatever the device, and so gets the portable one.
@@ -40,7 +50,7 @@ impl Shader {
     /// What its device must be made with, out of what its adapter has: `of_adapter`.
     pub fn features(&self, of_adapter: wgpu::Features) -> wgpu::Features {
         match self {
-            Self::Portable => wgpu::Features::empty(),
+            Self::Portable | Self::Yardstick => wgpu::Features::empty(),
             Self::Subgroups | Self::Custom(_) => of_adapter & wgpu::Features::SUBGROUP,
         }
     }
@@ -50,6 +60,7 @@ impl Shader {
         match self {
             Self::Portable => "portable",
             Self::Subgroups => "subgroups",
+            Self::Yardstick => "yardstick",
             Self::Custom(_) => "custom",
         }
     }
@@ -59,6 +70,7 @@ impl Shader {
         match self {
             Self::Portable => [PAGE_CHECKSUM, REDUCE_WORKGROUP].concat().into(),
             Self::Subgroups => [PAGE_CHECKSUM, REDUCE_SUBGROUP].concat().into(),
+            Self::Yardstick => YARDSTICK.into(),
             Self::Custom(source) => source.clone(),
         }
     }

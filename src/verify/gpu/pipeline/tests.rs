@@ -11,8 +11,11 @@ use naga::{Expression, Literal, Module};
 use std::collections::BTreeMap;
 
 /// The least that each of our shaders must get along with.
-const SHADERS: [(Shader, Capabilities); 2] =
-    [(Shader::Portable, Capabilities::empty()), (Shader::Subgroups, Capabilities::SUBGROUP)];
+const SHADERS: [(Shader, Capabilities); 3] = [
+    (Shader::Portable, Capabilities::empty()),
+    (Shader::Subgroups, Capabilities::SUBGROUP),
+    (Shader::Yardstick, Capabilities::empty()),
+];
 
 fn module_of(shader: &Shader) -> Module {
     let source = shader.source();
@@ -25,8 +28,8 @@ fn validated(module: &Module, capabilities: Capabilities) -> ModuleInfo {
 }
 
 /// The numbers in the shader, by name.
-fn constants() -> BTreeMap<String, u32> {
-    let module = module_of(&Shader::Portable);
+fn constants(shader: &Shader) -> BTreeMap<String, u32> {
+    let module = module_of(shader);
     let value = |init| match module.global_expressions[init] {
         Expression::Literal(Literal::U32(value)) => Some(value),
         _ => None,
@@ -106,9 +109,12 @@ fn the_shader_has_the_numbers_of_the_rust_side() {
         ("FLAG_CHECKSUM", FLAG_CHECKSUM.into()),
         ("TYPES_IN_USE", types.fold(0, |mask, n| mask | 1 << n)),
     ];
-    let found = constants();
+    let found = constants(&Shader::Portable);
     for (name, value) in expected {
         assert_eq!(found.get(name), Some(&value), "{name}");
+    }
+    for (name, value) in constants(&Shader::Yardstick) {
+        assert_eq!(found.get(&name), Some(&value), "{name}");
     }
     assert!((32..=255).all(|n| !PageType::of(n).is_of_pages_in_use()));
 }
