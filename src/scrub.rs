@@ -152,21 +152,23 @@ struct Shared<'a> {
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
     let plan = Plan::new(&discovery.files, settings.batch_pages);
     let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
-    let scrubbed = scrub_once(discovery, &plan, settings, before, progress);
-    // A GPU that was wrong may have been wrong before, in this scan and the one that it goes on
+    let history = before.map_or_else(History::new, |before| before.history.resumed());
+    let again = history.clone();
+    let shared = Shared::new(discovery, &plan, settings, before, history, progress);
+    let started = shared.started;
+    let scrubbed = scrub_once(discovery, &plan, shared);
+    if settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
+        return scrubbed;
+    }
+    // A GPU that was wrong may have been wrong before, in this scan and in the one that it goes on
     // from: everything is looked at again, without GPUs.
-    let was_wrong = settings.gpus.is_some_and(|gpus| gpus.wrong().is_some());
-    if was_wrong { scrub_once(discovery, &plan, settings, None, progress) } else { scrubbed }
+    let again = History { elapsed: again.elapsed + started.elapsed(), ..again };
+    let shared = Shared::new(discovery, &plan, settings, None, again, progress);
+    scrub_once(discovery, &plan, shared)
 }
 
-fn scrub_once(
-    discovery: &Discovery,
-    plan: &Plan,
-    settings: &Settings<'_>,
-    before: Option<&Checkpoint>,
-    progress: &dyn Progress,
-) -> Scrub {
-    let shared = Shared::new(discovery, plan, settings, before, progress);
+fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
+    let progress = shared.progress;
     let done = shared.done();
     progress.begin(plan.stored_bytes_left(&done));
     shared.tell_suspects_before();
@@ -187,6 +189,7 @@ impl<'a> Shared<'a> {
         plan: &'a Plan,
         settings: &'a Settings<'a>,
         before: Option<&Checkpoint>,
+        history: History,
         progress: &'a dyn Progress,
     ) -> Self {
         let file_scan = |(index, (planned, file))| {
@@ -212,16 +215,20 @@ impl<'a> Shared<'a> {
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,
             commit: CommitLock::default(),
-            history: before.map_or_else(History::new, |before| before.history.resumed()),
+            history,
             started: Instant::now(),
         }
+    }
+
+    /// A GPU that took part has turned out to be wrong: what was counted counts for nothing.
+    fn is_in_vain(&self) -> bool {
+        self.gpus.is_some_and(|gpus| gpus.wrong().is_some())
     }
 
     /// No further batch is to be begun.
     fn must_stop(&self) -> bool {
         let has_panicked = self.has_panicked.load(Ordering::Relaxed);
-        let is_in_vain = self.gpus.is_some_and(|gpus| gpus.wrong().is_some());
-        self.settings.stop.load(Ordering::Relaxed) || has_panicked || is_in_vain
+        self.settings.stop.load(Ordering::Relaxed) || has_panicked || self.is_in_vain()
     }
 
     fn note(&self, text: String) {

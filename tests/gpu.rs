@@ -153,7 +153,7 @@ fn every_way_to_a_gpu_gives_the_same_report_also_where_pages_cannot_be_read() {
         for (threads, slot_jobs) in [(1, 64), (3, 64), (2, 1)] {
             let drill =
                 Drill { upload: Some(upload), slot_jobs: Some(slot_jobs), ..Drill::default() };
-            let terms = Terms { threads, check_one_in: 10, drill };
+            let terms = Terms { threads, check_one_in: 10, drivers_answer: &|| Ok(()), drill };
             let gpus = start_all(&adapters, Share::Gpu, &terms).gpus.expect("a GPU");
             let settings = Settings { threads, gpus: Some(&gpus), ..settings.clone() };
             let (found, pages) = json(&settings);

@@ -5,7 +5,7 @@
 
 mod harness;
 
-use harness::gpu::{Damaged, adapters, found, started};
+use harness::gpu::{Damaged, adapters, found, started, started_with};
 use harness::stopped::{How, part};
 use pagescrub::read::arena::Arena;
 use pagescrub::read::open::Reader;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Of the good news, none but the first is checked.
+const NEVER: u32 = u32::MAX;
 const SHARES: [Share; 2] = [Share::Gpu, Share::Hybrid];
 
 /// The portable shader with `part` replaced.
@@ -52,11 +54,11 @@ fn assert_survives(drill: &Drill, error: &str) {
 }
 
 /// It is found out, all it said is looked at again, and the report names it.
-fn assert_is_found_out(shader: &Shader) {
+fn assert_is_found_out(shader: &Shader, check_one_in: u32) {
     let file = Damaged::new();
     let expected = file.by_cpu();
     for share in SHARES {
-        let selected = started(share, with_shader(shader.clone()));
+        let selected = started_with(share, 2, check_one_in, with_shader(shader.clone()));
         let report = file.scan(Some(&selected), &Silent);
         assert_eq!(found(&report), found(&expected), "{share:?}");
         assert_eq!(report.exit_code, 4);
@@ -129,22 +131,43 @@ fn a_device_that_takes_too_long_is_given_up() {
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn bad_news_that_are_wrong_are_found_out() {
     let mismatch = "select(0u, MISMATCH, whole.x != stored)";
-    assert_is_found_out(&changed(mismatch, "select(0u, MISMATCH, group.page_id > 2000u)"));
+    let shader = changed(mismatch, "select(0u, MISMATCH, group.page_id > 2000u)");
+    assert_is_found_out(&shader, NEVER);
 }
 
-/// Only the sample can tell.
+/// Its own checksum gives it away.
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
-fn good_news_that_are_wrong_are_found_out_by_the_sample() {
+fn good_news_that_are_wrong_are_found_out_at_the_first_page() {
     let mismatch = "select(0u, MISMATCH, whole.x != stored)";
     let only_early = "select(0u, MISMATCH, whole.x != stored && group.page_id < 1000u)";
-    assert_is_found_out(&changed(mismatch, only_early));
+    assert_is_found_out(&changed(mismatch, only_early), NEVER);
+}
+
+/// One that lies about the checksum, too, is found out by the sample.
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn a_lie_without_contradiction_is_found_out_by_the_sample() {
+    let signatures = "let signatures = whole.y >> SIGNATURES_SHIFT;";
+    let flip = "let sum = select(whole.x, stored, group.page_id >= 1000u);\n    ";
+    let source = Shader::Portable.source();
+    let source = source.replace(signatures, &format!("{flip}{signatures}"));
+    let source = source.replace("whole.x != stored)", "sum != stored)");
+    let source = source.replace("= vec2(whole.x, bits);", "= vec2(sum, bits);");
+    assert_is_found_out(&Shader::Custom(source.into()), 10);
 }
 
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn a_wrong_checksum_is_found_out() {
-    assert_is_found_out(&changed("sum = ((sum << 1u)", "sum = ((sum << 2u)"));
+    let shader = changed("sum = ((sum << 1u)", "sum = ((sum << 2u)");
+    assert_is_found_out(&shader, NEVER);
+    // Also where it begins to be wrong only later.
+    let late = changed(
+        "return Share(vec2(sum, found), first.w);",
+        "return Share(vec2(select(sum, 0u, group.page_id == 3000u), found), first.w);",
+    );
+    assert_is_found_out(&late, NEVER);
 }
 
 #[test]
@@ -253,7 +276,7 @@ fn a_liar_makes_a_resumed_scan_begin_from_the_beginning() {
     part(&paths, how, &checkpoint, Duration::from_hours(1));
     let how = How { gpus: Some(gpus), reader: Reader::Direct, ..How::default() };
     let report = part(&paths, how, &checkpoint, Duration::from_hours(1)).report;
-    assert_eq!((report.exit_code, report.run.resumed), (4, 0));
+    assert_eq!((report.exit_code, report.run.resumed), (4, 1));
     assert_eq!(found(&report), found(&file.by_cpu()));
 }
 
@@ -263,7 +286,7 @@ fn a_liar_makes_a_resumed_scan_begin_from_the_beginning() {
 fn auto_measures_and_says_what_it_found() {
     let engine = Engine::named("auto").expect("there is one");
     let wish = Wish { allow_software: true, ..Wish::default() };
-    let terms = |drill| Terms { threads: 2, check_one_in: 1000, drill };
+    let terms = |drill| Terms { threads: 2, check_one_in: 1000, drivers_answer: &|| Ok(()), drill };
     let calibrated = |bytes, drill| {
         let Selected { gpus, calibration, .. } = auto(&wish, bytes, &engine, &terms(drill));
         let calibration = calibration.expect("auto always says");

@@ -304,7 +304,7 @@ fn offer(gpus: &Gpus, buffer: PageBuffer, answer_to: &Sender<Answer>) -> Result<
         token: number as u64,
         answer_to: answer_to.clone(),
     };
-    gpus.offer_all(job).map_err(|_| GpuError::Retired)
+    gpus.give(job).map(drop).map_err(|_| GpuError::Retired)
 }
 
 fn failure(why: &NotMeasured) -> BenchError {

@@ -1,5 +1,7 @@
 //! What computes checksums: the CPU, GPUs, or both.
 
+#[cfg(feature = "gpu")]
+use super::drivers;
 use super::exit::Failure;
 use super::options::GpuArgs;
 use pagescrub::verify::engine::Engine;
@@ -52,8 +54,17 @@ impl EngineArgs {
         use pagescrub::verify::gpu::select::{Selected, Terms, auto, select};
         use pagescrub::verify::gpu::worker::Drill;
         let (engine, wish) = (self.kernel()?, (&self.gpu).into());
-        let terms = Terms { threads, check_one_in: self.check_gpu_one_in, drill: Drill::default() };
+        let terms = Terms {
+            threads,
+            check_one_in: self.check_gpu_one_in,
+            drivers_answer: &drivers::answer,
+            drill: Drill::default(),
+        };
         let selected = match self.engine.as_str() {
+            name if !matches!(name, "auto" | "gpu" | "hybrid") && self.gpu.names_any() => {
+                let why = "names a GPU, which only --engine gpu, hybrid and auto use";
+                return Err(Failure::usage(format!("--adapter {why}")));
+            }
             "auto" => auto(&wish, bytes, &engine, &terms),
             "gpu" => select(&wish, Share::Gpu, &terms).map_err(Failure::usage)?,
             "hybrid" => select(&wish, Share::Hybrid, &terms).map_err(Failure::usage)?,

@@ -1,6 +1,8 @@
 //! The commands, one file each. What they share is the exit code and how errors are told.
 
 mod checkpoint;
+#[cfg(feature = "gpu")]
+mod drivers;
 mod engine;
 mod devices;
 mod exit;

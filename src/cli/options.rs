@@ -107,8 +107,19 @@ pub(crate) struct GpuArgs {
 
 #[cfg(feature = "gpu")]
 impl GpuArgs {
+    /// True if the user wants certain GPUs.
+    pub(crate) fn names_any(&self) -> bool {
+        !self.adapters.is_empty()
+    }
+
     /// The adapters to use; none, without a word, if there are none and none was named.
     pub(crate) fn adapters_if_any(&self) -> Result<Vec<Adapter>, Failure> {
+        if let Err(why) = super::drivers::answer() {
+            return Err(Failure::usage(format!(
+                "a GPU driver fails ({why}): pagescrub devices shows it; WGPU_BACKEND or \
+                 VK_DRIVER_FILES can leave it out"
+            )));
+        }
         choose(&self.into()).or_else(|no_adapter| match no_adapter.asked {
             Some(_) => Err(Failure::usage(no_adapter)),
             None => Ok(Vec::new()),

@@ -6,7 +6,6 @@ use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
 use crate::page::header::{FLAG_CHECKSUM, HEADER_BYTES, PageHeader, Protection};
 use crate::page::torn::TornCheck;
-use crate::verify::gpu::word::Word;
 
 /// Byte offset of the header word that holds `m_flagBits` in its low half.
 const FLAG_WORD_OFFSET: usize = 4;
@@ -33,31 +32,6 @@ pub fn judge(
         }
         (Allocation::Free, _) => Verdict::Free(free_content(page, computed, place)),
         _ => judge_in_detail(page, computed, place, allocation),
-    }
-}
-
-/// Judges a page by what a GPU saw of it, without its bytes, as [`judge`] would: good pages and
-/// free ones. `None` for everything else, whose bytes must be looked at.
-#[inline]
-pub fn judge_word(word: Word, allocation: Allocation) -> Option<Verdict> {
-    let protection = word.protection();
-    let holds = match protection {
-        Protection::Checksum => !word.has_mismatch(),
-        Protection::Torn => !word.is_torn_broken(),
-        Protection::None => true,
-    };
-    let is_right = word.is_sane() && !word.has_wrong_id();
-    match (allocation, protection) {
-        (Allocation::Free, _) if word.checksum() == Checksum(0) && word.is_header_zero() => {
-            Some(Verdict::Free(FreeContent::Zero))
-        }
-        (Allocation::Free, _) => {
-            let right_id = !word.has_wrong_id();
-            Some(Verdict::Free(FreeContent::Stale { protection, holds, right_id }))
-        }
-        (_, Protection::Checksum) if holds && is_right => Some(Verdict::IntactChecksum),
-        (_, Protection::Torn) if holds && is_right => Some(Verdict::IntactTorn),
-        _ => None,
     }
 }
 
@@ -243,41 +217,5 @@ mod tests {
         assert!(matches!(look(&bad, Allocation::Unknown), Verdict::Suspect(_)));
         assert_eq!(look(&sealed(), Allocation::Unknown), Verdict::IntactChecksum);
         assert_eq!(look(&Page::ZERO, Allocation::Unknown), Verdict::Unprotected);
-    }
-
-    /// Whatever a page is, what a GPU sees of it leads to the verdict of its bytes, or to none.
-    #[test]
-    fn a_word_and_the_bytes_lead_to_the_same_verdict() {
-        let mut torn = unsealed(FLAG_TORN);
-        torn::seal(&mut torn, 1);
-        let mut both = unsealed(FLAG_TORN | FLAG_CHECKSUM);
-        checksum::seal(&mut both);
-        let (sealed, flagless) = (sealed(), unsealed(0));
-        let clean = [&sealed, &torn, &both, &flagless, &Page::ZERO];
-        let spoilt = clean.iter().flat_map(|page| {
-            let bits = (0..HEADER_BYTES * 8).chain((HEADER_BYTES * 8..65_536).step_by(97));
-            bits.map(|bit| {
-                let mut page = **page;
-                page.bytes_mut()[bit / 8] ^= 1 << (bit % 8);
-                page
-            })
-        });
-        let pages: Vec<Page> = clean.iter().map(|page| **page).chain(spoilt).collect();
-        let mut decided = 0;
-        for page in &pages {
-            let word = Word::of(page, PLACE, 7);
-            for allocation in [Allocation::Allocated, Allocation::Free, Allocation::Unknown] {
-                if let Some(verdict) = judge_word(word, allocation) {
-                    assert_eq!(verdict, look(page, allocation), "{page:?} {allocation:?}");
-                    decided += 1;
-                }
-            }
-            let is_healthy = matches!(
-                look(page, Allocation::Allocated),
-                Verdict::IntactChecksum | Verdict::IntactTorn
-            );
-            assert_eq!(judge_word(word, Allocation::Allocated).is_some(), is_healthy);
-        }
-        assert!(decided > pages.len(), "all free pages, and more");
     }
 }

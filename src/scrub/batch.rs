@@ -8,7 +8,7 @@ use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
 use crate::diagnose::confirm::{Confirmed, confirm};
-use crate::diagnose::judge::{judge, judge_word};
+use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
@@ -120,35 +120,59 @@ impl<'a> View<'a> {
             }
             self.look(first, pages, sums, &mut looked);
         });
-        let mut lost = Vec::new();
         if let Err(error) = lent {
-            looked = Looked::default();
-            lost = self.salvage(range, &error, memory, &mut looked);
+            return self.scrub_readable(range, &error, started, memory);
         }
         let read = started.elapsed().saturating_sub(looked.verify);
         looked.was_read(read, source.way());
-        self.settle(range, looked, lost);
+        self.settle(range, looked, Vec::new());
         read
     }
 
-    /// Reads `range` into `pages` and does not look at it: from the cache, or, unless
-    /// `only_cached`, from the device. How long that took, and in which way; `None` if it failed.
-    pub(super) fn fill(
-        &mut self,
-        range: PageRange,
-        pages: &mut [Page],
-        only_cached: bool,
-    ) -> Option<(Duration, Way)> {
+    /// Copies `range` into `pages` if memory holds it, and does not look at it. Says how long that
+    /// took.
+    pub(super) fn copy_cached(&mut self, range: PageRange, pages: &mut [Page]) -> Option<Duration> {
         let started = Instant::now();
         let is_copied = self.source.lend_mapped(range, &mut |first, piece| {
             let at = (first.0 - range.first.0) as usize;
             pages[at..at + piece.len()].copy_from_slice(piece);
         });
-        if is_copied {
-            return Some((started.elapsed(), Way::Mmap));
+        is_copied.then(|| started.elapsed())
+    }
+
+    /// Reads `range` into `pages`, waiting for it, and does not look at it. Says how long that
+    /// took, and in which way. Where it fails, the range is scrubbed as far as it can be read.
+    pub(super) fn fill(
+        &mut self,
+        range: PageRange,
+        pages: &mut [Page],
+        memory: &mut Memory,
+    ) -> Option<(Duration, Way)> {
+        let started = Instant::now();
+        match self.source.fill(range.first, pages) {
+            Ok(()) => Some((started.elapsed(), self.source.way())),
+            Err(error) => {
+                self.scrub_readable(range, &error, started, memory);
+                None
+            }
         }
-        let is_read = !only_cached && self.source.fill(range.first, pages).is_ok();
-        is_read.then(|| (started.elapsed(), self.source.way()))
+    }
+
+    /// Scrubs what can be read of `range`, of which a read that began at `started` failed. Says
+    /// how long all reading took.
+    fn scrub_readable(
+        &mut self,
+        range: PageRange,
+        error: &ReadError,
+        started: Instant,
+        memory: &mut Memory,
+    ) -> Duration {
+        let mut looked = Looked::default();
+        let lost = self.salvage(range, error, memory, &mut looked);
+        let read = started.elapsed().saturating_sub(looked.verify);
+        looked.was_read(read, self.source.way());
+        self.settle(range, looked, lost);
+        read
     }
 
     /// Scrubs `pages`, which were read before.
@@ -239,7 +263,8 @@ impl<'a> View<'a> {
         to.verify += started.elapsed();
     }
 
-    /// Judges `pages` by what `gpu` said of them; only what it does not call good is touched.
+    /// Judges `pages` by the checksums that `gpu` gave them. Of good pages and of free ones only
+    /// the header is touched; all others are looked at by the reference.
     fn look_at_words(
         &mut self,
         first: PageId,
@@ -251,17 +276,17 @@ impl<'a> View<'a> {
         self.file.allocation.learn_from(first, pages);
         for ((page, &word), id) in pages.iter().zip(words).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
-            match judge_word(word, allocation) {
-                Some(verdict) if !gpus.must_check(gpu, place.page, word) => {
-                    to.coverage.count(&verdict);
-                }
-                _ => {
-                    self.check_word(page, word, place, gpu);
-                    let sum = Checksum::of(page);
-                    let verdict = judge(page, sum, place, allocation);
-                    self.weigh(page, sum, place, allocation, verdict, to);
-                }
+            let verdict = judge(page, word.checksum(), place, allocation);
+            let is_fine =
+                matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
+            let is_plain = is_fine && word.fits(page, place);
+            if is_plain && !gpus.must_check(gpu, place.page, word) {
+                to.coverage.count(&verdict);
+                continue;
             }
+            self.check_word(page, word, place, gpu);
+            let sum = Checksum::of(page);
+            self.weigh(page, sum, place, allocation, judge(page, sum, place, allocation), to);
         }
     }
 

@@ -53,7 +53,7 @@ impl Buffers {
 
     /// `count` of those in use will not come back.
     pub(super) fn lose(&mut self, count: usize) {
-        self.count -= count;
+        self.count = self.count.saturating_sub(count);
     }
 
     /// Those that nobody uses.

@@ -23,6 +23,7 @@ pub(super) struct Unseen {
 /// Pages that are at a GPU.
 struct Piece {
     token: u64,
+    gpu: usize,
     unseen: Unseen,
     since: Instant,
 }
@@ -67,8 +68,8 @@ impl<'a> Lent<'a> {
         self.tokens += 1;
         let (token, answer_to) = (self.tokens, self.answer_to.clone());
         match gpus.offer(Job { buffer, range: unseen.range, file, token, answer_to }) {
-            Ok(()) => {
-                self.pieces.push(Piece { token, unseen, since: Instant::now() });
+            Ok(gpu) => {
+                self.pieces.push(Piece { token, gpu, unseen, since: Instant::now() });
                 Ok(())
             }
             Err(job) => Err((unseen, job.buffer)),
@@ -90,13 +91,17 @@ impl<'a> Lent<'a> {
         }
     }
 
-    /// What will not come back any more, in all likelihood.
+    /// What will not come back any more: its GPU is stuck, or its thread has ended by itself.
     pub(super) fn give_up_overdue(&mut self) -> Vec<Unseen> {
-        let is_overdue = |piece: &Piece| piece.since.elapsed() > OVERDUE;
-        let Some(gpus) = self.gpus.filter(|_| self.pieces.first().is_some_and(is_overdue)) else {
-            return Vec::new();
+        let Some(gpus) = self.gpus else { return Vec::new() };
+        let is_lost = |piece: &mut Piece| {
+            let gpu = gpus.gpu(piece.gpu);
+            let is_overdue = piece.since.elapsed() > OVERDUE;
+            if is_overdue {
+                gpu.retire("it does not answer");
+            }
+            is_overdue || gpu.has_ended()
         };
-        gpus.retire_stuck();
-        self.pieces.drain(..).map(|piece| piece.unseen).collect()
+        self.pieces.extract_if(.., is_lost).map(|piece| piece.unseen).collect()
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Worker<'a> {
 enum Queue {
     Untried,
     Open(Box<ReadQueue>),
+    /// Not to be had, which nobody has asked for yet.
+    Refused(io::Error),
     Unavailable,
 }
 
@@ -176,7 +178,7 @@ impl<'a> Worker<'a> {
         });
         if mapped == Some(false) {
             let whole = range.pages;
-            let in_buffers = is_for_gpus || self.may_queue(file);
+            let in_buffers = self.may_queue(file) || self.has_gpus();
             let pages_max = if in_buffers { BUFFER_PAGES } else { whole };
             let reads = range.pieces(pages_max).map(|piece| Task::Read(file, piece));
             self.waiting[device].extend(reads);
@@ -191,10 +193,14 @@ impl<'a> Worker<'a> {
         wait.is_none()
     }
 
-    /// True if GPUs are to look at everything.
+    /// True if there are GPUs that may look at what is read.
+    fn has_gpus(&self) -> bool {
+        self.shared.gpus.is_some_and(|gpus| !gpus.are_retired())
+    }
+
+    /// True if GPUs are to look at everything, also at what the cache holds.
     fn is_for_gpus(&self) -> bool {
-        let in_use = self.shared.gpus.filter(|gpus| !gpus.are_retired());
-        in_use.is_some_and(|gpus| gpus.share() == Share::Gpu)
+        self.has_gpus() && self.shared.gpus.is_some_and(|gpus| gpus.share() == Share::Gpu)
     }
 
     fn may_queue(&mut self, file: usize) -> bool {
@@ -205,25 +211,35 @@ impl<'a> Worker<'a> {
     /// Whether there is a queue; it is opened at its first use.
     fn has_queue(&mut self) -> bool {
         if matches!(self.queue, Queue::Untried) {
-            let opened = self.has_buffers().and_then(|()| ReadQueue::new(self.buffers.free()));
-            self.queue = match opened {
-                Ok(queue) => Queue::Open(Box::new(queue)),
-                Err(error) => self.give_up_queue(&error),
-            };
+            self.has_buffers();
+        }
+        if let Queue::Refused(error) = &self.queue {
+            self.queue = self.give_up_queue(error);
         }
         matches!(self.queue, Queue::Open(_))
     }
 
-    /// Takes this thread's buffers, if it has none yet.
-    fn has_buffers(&mut self) -> io::Result<()> {
+    /// Whether this thread has buffers. They are taken at their first use, and the queue is opened
+    /// while they are all there.
+    fn has_buffers(&mut self) -> bool {
         if self.buffers.are_untaken() {
             let threads = self.shared.settings.threads;
-            self.buffers = match self.shared.gpus {
-                Some(gpus) => Buffers::part_of(gpus.arena(), threads)?,
-                None => Buffers::of_own(Buffers::share(self.dispatch.depth(), threads))?,
+            let taken = match self.shared.gpus {
+                // Who had them before may not have given them back yet.
+                Some(gpus) => match Buffers::part_of(gpus.arena(), threads) {
+                    Ok(buffers) => Ok(buffers),
+                    Err(_) => return false,
+                },
+                None => Buffers::of_own(Buffers::share(self.dispatch.depth(), threads)),
             };
+            let opened = taken.and_then(|buffers| {
+                let queue = ReadQueue::new(buffers.free());
+                self.buffers = buffers;
+                queue
+            });
+            self.queue = opened.map_or_else(Queue::Refused, |queue| Queue::Open(Box::new(queue)));
         }
-        Ok(())
+        self.buffers.has_any()
     }
 
     fn give_up_queue(&self, error: &io::Error) -> Queue {
@@ -242,8 +258,8 @@ impl<'a> Worker<'a> {
         let fits = range.pages <= BUFFER_PAGES;
         let direct = source.direct().filter(|_| fits).cloned();
         let queued = direct.filter(|_| self.has_queue());
-        let is_for_gpus = fits && self.is_for_gpus() && self.has_buffers().is_ok();
-        let needs_buffer = (queued.is_some() || is_for_gpus) && self.buffers.has_any();
+        let may_use_gpu = fits && self.has_gpus();
+        let needs_buffer = (queued.is_some() || may_use_gpu) && self.has_buffers();
         if needs_buffer && !self.has_room_for(device) {
             return false;
         }
@@ -263,8 +279,8 @@ impl<'a> Worker<'a> {
         true
     }
 
-    /// Reads into `buffer`: queued if possible; at once what a GPU is to get and cannot be queued,
-    /// or is in the cache.
+    /// Reads into `buffer`: what is in the cache and for a GPU, queued what can be queued, and all
+    /// else at once.
     fn read_into(
         &mut self,
         mut buffer: PageBuffer,
@@ -273,22 +289,35 @@ impl<'a> Worker<'a> {
         range: PageRange,
         queued: Option<Arc<DirectFile>>,
     ) {
-        if self.is_for_gpus() {
-            let pages = &mut buffer[..range.pages as usize];
-            let only_cached = queued.is_some();
-            let filled = self.with_source(file, |view, _| view.fill(range, pages, only_cached));
-            if let Some((read, way)) = filled.flatten() {
-                self.dispatch.returned(device, read);
-                return self.look_at_pages(Unseen { file, range, read, way }, buffer);
-            }
+        let pages = &mut buffer[..range.pages as usize];
+        let is_for_gpus = self.is_for_gpus();
+        let copied =
+            self.with_source(
+                file,
+                |view, _| {
+                    if is_for_gpus { view.copy_cached(range, pages) } else { None }
+                },
+            );
+        if let Some(read) = copied.flatten() {
+            return self.has_read(device, Unseen { file, range, read, way: Way::Mmap }, buffer);
         }
         if let (Some(direct), Queue::Open(queue)) = (queued, &mut self.queue) {
             queue.begin(&direct, range, file, buffer);
             self.in_flight[device] += 1;
-        } else {
-            self.buffers.give_back(buffer);
-            self.read_and_wait(device, file, range);
+            return;
         }
+        let filled = self.with_source(file, |view, memory| view.fill(range, pages, memory));
+        if let Some((read, way)) = filled.flatten() {
+            self.has_read(device, Unseen { file, range, read, way }, buffer);
+        } else {
+            self.dispatch.returned(device, Duration::ZERO);
+            self.buffers.give_back(buffer);
+        }
+    }
+
+    fn has_read(&mut self, device: usize, unseen: Unseen, buffer: PageBuffer) {
+        self.dispatch.returned(device, unseen.read);
+        self.look_at_pages(unseen, buffer);
     }
 
     fn read_and_wait(&mut self, device: usize, file: usize, range: PageRange) {
@@ -430,14 +459,17 @@ impl<'a> Worker<'a> {
     fn abandon_queue(&mut self, error: &io::Error) {
         let given_up = self.give_up_queue(error);
         let Queue::Open(queue) = std::mem::replace(&mut self.queue, given_up) else { return };
-        for (range, file) in queue.unfinished() {
+        let unfinished = queue.unfinished();
+        // The kernel may still write into their buffers: those are gone with the queue.
+        self.buffers.lose(unfinished.len());
+        for (range, file) in unfinished {
             let device = self.dispatch.device_of(file);
             self.dispatch.returned(device, Duration::ZERO);
             self.in_flight[device] -= 1;
             self.waiting[device].push_back(Task::Read(file, range));
         }
-        if self.shared.gpus.is_none() {
-            // Nothing will fill them any more.
+        if !self.has_gpus() {
+            // Nothing will fill the others any more.
             self.buffers = Buffers::default();
         }
     }

@@ -9,7 +9,7 @@ use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Progress, Settings, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
-use pagescrub::verify::gpu::pool::Share;
+use pagescrub::verify::gpu::pool::{Gpus, Share};
 use pagescrub::verify::gpu::select::{Selected, Terms, start_all};
 use pagescrub::verify::gpu::worker::Drill;
 use serde_json::Value;
@@ -49,15 +49,31 @@ impl Damaged {
 
     /// Past the cache, so that GPUs get everything also when they share.
     pub fn scan(&self, selected: Option<&Selected>, progress: &dyn Progress) -> ScrubReport {
+        self.scan_with(selected, 2, progress)
+    }
+
+    pub fn scan_with(
+        &self,
+        selected: Option<&Selected>,
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> ScrubReport {
+        let gpus = selected.and_then(|selected| selected.gpus.as_ref());
+        let notes = selected.map(|selected| selected.notes.clone()).unwrap_or_default();
+        self.scan_by(gpus, notes, threads, progress)
+    }
+
+    pub fn scan_by(
+        &self,
+        gpus: Option<&Gpus>,
+        notes: Vec<String>,
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> ScrubReport {
         let engine = Engine::named("cpu").expect("there is one");
         let open = |path: &Path| Reader::Direct.open(path);
         let stop = AtomicBool::new(false);
-        let settings = Settings {
-            threads: 2,
-            gpus: selected.and_then(|selected| selected.gpus.as_ref()),
-            notes: selected.map(|selected| selected.notes.clone()).unwrap_or_default(),
-            ..Settings::new(&engine, &open, &stop)
-        };
+        let settings = Settings { threads, gpus, notes, ..Settings::new(&engine, &open, &stop) };
         scrub(&self.discovery, &settings, progress).report
     }
 }
@@ -73,5 +89,11 @@ pub fn found(report: &ScrubReport) -> Value {
 
 /// GPUs at work, of whose good news one in ten is checked.
 pub fn started(share: Share, drill: Drill) -> Selected {
-    start_all(&adapters(), share, &Terms { threads: 2, check_one_in: 10, drill })
+    started_with(share, 2, 10, drill)
+}
+
+/// GPUs at work for `threads`, of whose good news one in `check_one_in` is checked.
+pub fn started_with(share: Share, threads: usize, check_one_in: u32, drill: Drill) -> Selected {
+    let terms = Terms { threads, check_one_in, drivers_answer: &|| Ok(()), drill };
+    start_all(&adapters(), share, &terms)
 }

@@ -2,7 +2,7 @@
 
 use super::{Checkpoint, Checkpointing, stored};
 use crate::discover::Discovery;
-use crate::scrub::Shared;
+use crate::scrub::{Shared, lock};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,10 @@ pub(in crate::scrub) fn while_checkpointing(
     };
     let exists = AtomicBool::new(to.resume.is_some());
     let writer = Writer { to, shared, discovery, exists, failed: AtomicBool::new(false) };
+    if !lock(&shared.host_findings).is_empty() {
+        // What the one that is there has counted may be wrong: it must not outlive that insight.
+        writer.write();
+    }
     writer.beside(scan);
     if !shared.is_cut_short() {
         return None;
@@ -69,6 +73,9 @@ impl Writer<'_> {
     fn write(&self) -> Duration {
         let started = Instant::now();
         let checkpoint = Checkpoint::of(self.shared, self.discovery);
+        if self.shared.is_in_vain() {
+            return started.elapsed();
+        }
         match stored::write(&checkpoint, self.to.path) {
             Ok(()) => self.exists.store(true, Ordering::Relaxed),
             Err(error) => self.tell(&error),

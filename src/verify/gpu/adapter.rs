@@ -54,7 +54,10 @@ pub struct Found {
 /// Every adapter of this machine, also those that cannot be used.
 pub fn find(wish: &Wish) -> Found {
     let built = Instance::enabled_backend_features();
-    let backends = Backends::all().with_env() & built;
+    // An empty variable is none, as everywhere.
+    let is_named = std::env::var_os("WGPU_BACKEND").is_some_and(|names| !names.is_empty());
+    let wanted = if is_named { Backends::all().with_env() } else { Backends::all() };
+    let backends = wanted & built;
     if backends.is_empty() {
         // To make an instance without a backend is a panic.
         let why = format!("WGPU_BACKEND names none of: {}", choice::names(built).join(", "));

@@ -68,7 +68,7 @@ mod measure {
     use crate::verify::gpu::pool::{Answer, Gpus, Job};
     use crate::verify::gpu::word::Word;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::{Duration, Instant};
 
     const BYTES_PER_GIB: f64 = (1_u64 << 30) as f64;
@@ -109,40 +109,70 @@ mod measure {
             fill(buffer, number as u32);
         }
         let (answer_to, answers) = channel();
-        let next = || answers.recv_timeout(PATIENCE).map_err(|_| "no answer".to_owned());
-        let count = buffers.len();
-        // The first round is for what a driver does once, and for checking.
-        for (token, buffer) in buffers.into_iter().enumerate() {
-            offer(gpus, buffer, token as u64, &answer_to)?;
+        let mut desk = Desk { gpus, answer_to, answers, out: 0 };
+        let measured = desk.measure(buffers);
+        // Readers want their buffers back, whatever came of it.
+        while desk.out > 0 && desk.next().is_ok() {}
+        measured
+    }
+
+    /// What has been given to GPUs and not come back is counted.
+    struct Desk<'a> {
+        gpus: &'a Gpus,
+        answer_to: Sender<Answer>,
+        answers: Receiver<Answer>,
+        out: usize,
+    }
+
+    impl Desk<'_> {
+        fn measure(&mut self, buffers: Vec<PageBuffer>) -> Result<Speed, String> {
+            // The first round is for what a driver does only once, and for checking.
+            for (token, buffer) in buffers.into_iter().enumerate() {
+                self.give(buffer, token as u64)?;
+            }
+            let mut idle = Vec::new();
+            while self.out > 0 {
+                let answer = self.next()?;
+                idle.push(checked(self.gpus, answer)?);
+            }
+            let mut worked = Ok(0);
+            let speed = timed(|started| {
+                worked = self.work(idle, started);
+                worked.clone().unwrap_or_default()
+            });
+            worked.map(|_| speed)
         }
-        let mut idle = Vec::new();
-        for _ in 0..count {
-            idle.push(checked(gpus, next()?)?);
+
+        /// Keeps GPUs busy for long enough; bytes done.
+        fn work(&mut self, idle: Vec<(PageBuffer, u64)>, started: Instant) -> Result<u64, String> {
+            let mut done = 0;
+            for (buffer, token) in idle {
+                self.give(buffer, token)?;
+            }
+            while self.out > 0 {
+                let answer = self.next()?;
+                answer.words.map_err(|error| error.to_string())?;
+                done += BUFFER_BYTES as u64;
+                if started.elapsed() < ENOUGH {
+                    self.give(answer.buffer, answer.token)?;
+                }
+            }
+            Ok(done)
         }
-        let mut failed = None;
-        let speed = timed(|started| {
-            let mut work = || {
-                let mut done = 0;
-                for (buffer, token) in idle.drain(..) {
-                    offer(gpus, buffer, token, &answer_to)?;
-                }
-                for _ in 0..count {
-                    let answer = next()?;
-                    done += BUFFER_BYTES as u64;
-                    answer.words.map_err(|error| error.to_string())?;
-                    // The last ones are waited for and not given again.
-                    if started.elapsed() < ENOUGH {
-                        offer(gpus, answer.buffer, answer.token, &answer_to)?;
-                    }
-                }
-                Ok(done)
-            };
-            work().unwrap_or_else(|error: String| {
-                failed = Some(error);
-                0
-            })
-        });
-        failed.map_or(Ok(speed), Err)
+
+        fn give(&mut self, buffer: PageBuffer, token: u64) -> Result<(), String> {
+            let (range, answer_to) = (range_of(token), self.answer_to.clone());
+            let given = self.gpus.give(Job { buffer, range, file: FILE, token, answer_to });
+            given.map_err(|_| "the device is not used any more".to_owned())?;
+            self.out += 1;
+            Ok(())
+        }
+
+        fn next(&mut self) -> Result<Answer, String> {
+            let answer = self.answers.recv_timeout(PATIENCE);
+            self.out -= 1;
+            answer.map_err(|_| "no answer".to_owned())
+        }
     }
 
     /// Pages that differ from each other, and that no kernel calls good by chance.
@@ -162,17 +192,6 @@ mod measure {
     fn range_of(token: u64) -> PageRange {
         let first = token as u32 * BUFFER_PAGES;
         PageRange::between(first, first + BUFFER_PAGES)
-    }
-
-    fn offer(
-        gpus: &Gpus,
-        buffer: PageBuffer,
-        token: u64,
-        answer_to: &Sender<Answer>,
-    ) -> Result<(), String> {
-        let (range, answer_to) = (range_of(token), answer_to.clone());
-        let offered = gpus.offer_all(Job { buffer, range, file: FILE, token, answer_to });
-        offered.map_err(|_| "the device is not used any more".to_owned())
     }
 
     fn checked(gpus: &Gpus, answer: Answer) -> Result<(PageBuffer, u64), String> {

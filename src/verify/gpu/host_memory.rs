@@ -99,8 +99,9 @@ mod vulkan {
 
     /// All buffers of `arena` as one buffer that shaders read and copies start from.
     ///
-    /// The arena must outlive it, and what has been handed to the device must not be written to
-    /// before the device is done with it: `worker` keeps both promises.
+    /// The arena must outlive it, as `worker` sees to. What a device has been given may be written
+    /// to before it is done only where nothing that it says of it is used any more: then it has
+    /// timed out or was given up, and it can do no more than read other bytes.
     #[allow(unsafe_code)]
     pub(in super::super) fn import(
         device: &wgpu::Device,
@@ -135,6 +136,9 @@ mod vulkan {
         #[allow(unsafe_code)]
         fn new(device: &Device, arena: &Arena) -> Result<Self, vk::Result> {
             let raw = device.raw_device();
+            if !is_importable(device) {
+                return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
+            }
             let buffer = new_buffer(raw, arena)?;
             let memory = memory_type(device, arena, buffer)
                 .and_then(|memory_type| allocate(raw, arena, memory_type));
@@ -153,14 +157,39 @@ mod vulkan {
         }
     }
 
+    fn usage() -> vk::BufferUsageFlags {
+        vk::BufferUsageFlags::STORAGE_BUFFER | vk::BufferUsageFlags::TRANSFER_SRC
+    }
+
+    /// Whether buffers for such use may lie in host memory, as a part of it.
+    #[allow(unsafe_code)]
+    fn is_importable(device: &Device) -> bool {
+        let instance = device.shared_instance().raw_instance();
+        let info = vk::PhysicalDeviceExternalBufferInfo::default()
+            .usage(usage())
+            .handle_type(HOST_ALLOCATION);
+        let mut properties = vk::ExternalBufferProperties::default();
+        // SAFETY: the physical device is of this instance, and `can_import`, without which nothing
+        // is imported, found Vulkan 1.1, which has the call.
+        unsafe {
+            instance.get_physical_device_external_buffer_properties(
+                device.raw_physical_device(),
+                &info,
+                &mut properties,
+            );
+        }
+        let offered = properties.external_memory_properties.external_memory_features;
+        offered.contains(vk::ExternalMemoryFeatureFlags::IMPORTABLE)
+            && !offered.contains(vk::ExternalMemoryFeatureFlags::DEDICATED_ONLY)
+    }
+
     #[allow(unsafe_code)]
     fn new_buffer(raw: &ash::Device, arena: &Arena) -> Result<vk::Buffer, vk::Result> {
         let mut external =
             vk::ExternalMemoryBufferCreateInfo::default().handle_types(HOST_ALLOCATION);
-        let usage = vk::BufferUsageFlags::STORAGE_BUFFER | vk::BufferUsageFlags::TRANSFER_SRC;
         let info = vk::BufferCreateInfo::default()
             .size(arena.bytes() as u64)
-            .usage(usage)
+            .usage(usage())
             .sharing_mode(vk::SharingMode::EXCLUSIVE)
             .push_next(&mut external);
         // SAFETY: the information is complete, and the extension was enabled by `open`.
@@ -174,8 +203,8 @@ mod vulkan {
         let instance = device.shared_instance().raw_instance();
         let host_memory = external_memory_host::Device::new(instance, raw);
         let mut of_pointer = vk::MemoryHostPointerPropertiesEXT::default();
-        // SAFETY: the arena is mapped, and begins and ends on multiples of 512 KiB, which is more
-        // than any driver asks for.
+        // SAFETY: the arena is mapped, and begins and ends on multiples of a buffer's bytes, which
+        // `Facts::uploads` found to be what the driver asks for.
         let asked = unsafe {
             (host_memory.fp().get_memory_host_pointer_properties_ext)(
                 raw.handle(),

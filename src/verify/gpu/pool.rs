@@ -7,7 +7,7 @@ use crate::read::arena::{Arena, PageBuffer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -150,6 +150,8 @@ pub(super) struct Status {
     pages_checked: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
     retired: OnceLock<String>,
+    /// Its thread is no more, and answers nothing.
+    has_ended: AtomicBool,
     /// What it was wrong about.
     distrusted: OnceLock<String>,
 }
@@ -188,29 +190,21 @@ impl Gpus {
         self.share
     }
 
-    /// Hands `job` to the GPU with the least to do. It comes back if that has enough to do, or if
-    /// no GPU is left.
-    pub fn offer(&self, job: Job) -> Result<(), Job> {
-        let Some(idlest) = self.idlest() else { return Err(job) };
-        if self.share == Share::Hybrid && idlest.backlog() >= BACKLOG_MAX {
-            return Err(job);
-        }
-        idlest.give(job)
-    }
-
-    /// Gives up those that have work and do not answer, not even with an error.
-    pub fn retire_stuck(&self) {
-        for gpu in self.members.iter().filter(|gpu| gpu.backlog() > 0) {
-            gpu.retire("it does not answer");
-        }
-    }
-
-    /// Hands `job` to the GPU with the least to do, however much that is.
-    pub fn offer_all(&self, job: Job) -> Result<(), Job> {
+    /// Hands `job` to the GPU with the least to do, and says which that is. The job comes back if
+    /// that has enough to do, or if no GPU is left.
+    pub fn offer(&self, job: Job) -> Result<usize, Job> {
         match self.idlest() {
-            Some(gpu) => gpu.give(job),
-            None => Err(job),
+            Some(gpu) if self.share == Share::Gpu || gpu.backlog() < BACKLOG_MAX => self.give(job),
+            _ => Err(job),
         }
+    }
+
+    /// As [`Self::offer`], however much the GPU has to do.
+    pub fn give(&self, job: Job) -> Result<usize, Job> {
+        assert!(Arc::ptr_eq(job.buffer.arena(), &self.arena), "GPUs read this arena only");
+        let Some(gpu) = self.idlest() else { return Err(job) };
+        let index = self.members.iter().position(|member| std::ptr::eq(member, gpu));
+        gpu.give(job).map(|()| index.unwrap_or_default())
     }
 
     fn idlest(&self) -> Option<&Gpu> {
@@ -303,6 +297,11 @@ impl Gpu {
         self.status.retire(why);
     }
 
+    /// True if its thread is no more: what it has not answered it never will.
+    pub fn has_ended(&self) -> bool {
+        self.status.has_ended.load(Ordering::Acquire)
+    }
+
     /// Pages it has looked at.
     pub fn pages(&self) -> u64 {
         self.status.pages.load(Ordering::Relaxed)
@@ -360,6 +359,12 @@ impl Status {
 
     pub(super) fn is_retired(&self) -> bool {
         self.retired.get().is_some()
+    }
+
+    /// The thread is at its end, which should not come before that of its work.
+    pub(super) fn end(&self) {
+        self.retire("its thread has ended");
+        self.has_ended.store(true, Ordering::Release);
     }
 }
 

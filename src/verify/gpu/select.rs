@@ -17,6 +17,9 @@ const THREAD_BUFFERS_MIN: usize = 3;
 /// What `auto` does not start a GPU for: the CPU is through with it in about a second.
 const AUTO_BYTES_MIN: u64 = 16 << 30;
 
+/// How often GPUs are measured that fail at it.
+const ATTEMPTS: usize = 3;
+
 /// GPUs at work, and what the user should know of those that are not.
 #[derive(Default)]
 pub struct Selected {
@@ -29,11 +32,13 @@ pub struct Selected {
 }
 
 /// How GPUs are to be used.
-pub struct Terms {
+pub struct Terms<'a> {
     /// Threads that will read.
     pub threads: usize,
     /// Of the pages that are not suspect, one in so many is checked by the reference.
     pub check_one_in: u32,
+    /// Asked before drivers are loaded, since one that hangs or crashes takes the process with it.
+    pub drivers_answer: &'a dyn Fn() -> Result<(), String>,
     /// Ways in which the GPUs are to fail; for tests.
     pub drill: Drill,
 }
@@ -42,12 +47,21 @@ pub struct Terms {
 ///
 /// # Errors
 /// If no adapter is what was asked for.
-pub fn select(wish: &Wish, share: Share, terms: &Terms) -> Result<Selected, NoAdapter> {
-    Ok(start_all(&choose(wish)?, share, terms))
+pub fn select(wish: &Wish, share: Share, terms: &Terms<'_>) -> Result<Selected, NoAdapter> {
+    Ok(start_all(&chosen(wish, terms)?, share, terms))
+}
+
+fn chosen(wish: &Wish, terms: &Terms<'_>) -> Result<Vec<Adapter>, NoAdapter> {
+    let failed = |why| NoAdapter {
+        searched: vec![format!("a driver fails: {why}; pagescrub devices shows it")],
+        ..NoAdapter::default()
+    };
+    (terms.drivers_answer)().map_err(failed)?;
+    choose(wish)
 }
 
 /// The GPUs of `wish` if they are worth it for `bytes` of pages; otherwise none.
-pub fn auto(wish: &Wish, bytes: u64, engine: &Engine, terms: &Terms) -> Selected {
+pub fn auto(wish: &Wish, bytes: u64, engine: &Engine, terms: &Terms<'_>) -> Selected {
     let cpu_because = |why: &dyn fmt::Display| {
         let calibration = Some(Calibration::cpu_because(why));
         Selected { calibration, ..Selected::default() }
@@ -56,33 +70,34 @@ pub fn auto(wish: &Wish, bytes: u64, engine: &Engine, terms: &Terms) -> Selected
         let least = ByteSize(AUTO_BYTES_MIN).display().iec();
         return cpu_because(&format!("a GPU is not started for less than {least}"));
     }
-    let adapters = match choose(wish) {
+    let adapters = match chosen(wish, terms) {
         Ok(adapters) => adapters,
         Err(no_adapter) => return cpu_because(&no_adapter),
     };
-    let started = start_all(&adapters, Share::Hybrid, terms);
-    let Some(gpus) = &started.gpus else {
-        return Selected { notes: started.notes, ..cpu_because(&"no GPU could be started") };
+    let Selected { gpus, mut notes, .. } = start_all(&adapters, Share::Hybrid, terms);
+    let Some(gpus) = gpus else {
+        return Selected { notes, ..cpu_because(&"no GPU could be started") };
     };
-    match calibrate(gpus, engine, terms.threads) {
-        Ok(calibration) => Selected {
-            gpus: started.gpus.filter(|_| calibration.is_for_gpus()),
-            calibration: Some(calibration),
-            notes: started.notes,
-        },
-        Err(why) => cpu_because(&format!("the GPU failed ({why})")),
-    }
+    // One that fails is left out of the next attempt.
+    let mut attempt = |_| calibrate(&gpus, engine, terms.threads).map_err(|why| notes.push(why));
+    let Some(calibration) = (0..ATTEMPTS).find_map(|number| attempt(number).ok()) else {
+        let why = notes.last().cloned().unwrap_or_default();
+        return Selected { notes, ..cpu_because(&why) };
+    };
+    let gpus = calibration.is_for_gpus().then_some(gpus);
+    Selected { gpus, calibration: Some(calibration), notes }
 }
 
 fn calibrate(gpus: &Gpus, engine: &Engine, threads: usize) -> Result<Calibration, String> {
     let arena = gpus.arena();
     let buffers = arena.take(arena.buffers()).ok_or("its memory is in use")?;
     let cpu = calibration::cpu(engine, threads, &buffers);
-    Ok(Calibration::of(cpu, calibration::gpus(gpus, buffers)?))
+    let gpu = calibration::gpus(gpus, buffers).map_err(|why| format!("a GPU failed: {why}"))?;
+    Ok(Calibration::of(cpu, gpu))
 }
 
 /// Starts what can be started of `adapters`.
-pub fn start_all(adapters: &[Adapter], share: Share, terms: &Terms) -> Selected {
+pub fn start_all(adapters: &[Adapter], share: Share, terms: &Terms<'_>) -> Selected {
     let count = ARENA_BUFFERS.max(THREAD_BUFFERS_MIN * terms.threads);
     let arena = match Arena::new(count) {
         Ok(arena) => arena,

@@ -79,6 +79,8 @@ impl Word {
     pub const PLAUSIBLE: u32 = 1 << 8;
     /// The page says it belongs elsewhere.
     pub const WRONG_ID: u32 = 1 << 9;
+    /// The bits that cost next to nothing to know.
+    const EASY: u32 = Self::CHECKSUM | Self::TORN | Self::MISMATCH | Self::SANE | Self::WRONG_ID;
     /// Which bits hold the nonce.
     pub const NONCE: u32 = 0xffff << NONCE_SHIFT;
 
@@ -88,19 +90,33 @@ impl Word {
         let checksum = Checksum::of(page);
         let bits = [
             (Self::DONE, true),
-            (Self::CHECKSUM, header.flag_bits & FLAG_CHECKSUM != 0),
-            (Self::TORN, header.flag_bits & FLAG_TORN != 0),
-            (Self::MISMATCH, Checksum::stored_in(page) != checksum),
             (Self::TORN_BROKEN, !TornCheck::of(page).is_intact()),
             (Self::ZERO, page.is_zero()),
             (Self::HEADER_ZERO, bytemuck::bytes_of(header) == [0; HEADER_BYTES]),
-            (Self::SANE, header.is_sane()),
             (Self::PLAUSIBLE, header.is_plausible()),
-            (Self::WRONG_ID, header.address() != place),
         ];
-        let set = bits.into_iter().filter(|&(_, is_set)| is_set);
-        let meta = set.fold(u32::from(nonce) << NONCE_SHIFT, |meta, (bit, _)| meta | bit);
-        Self { checksum: checksum.0, meta }
+        let meta = Self::easy_bits(page, checksum, place) | set(bits);
+        Self { checksum: checksum.0, meta: meta | u32::from(nonce) << NONCE_SHIFT }
+    }
+
+    /// The bits that follow from the checksum and the first 64 bytes of `page`.
+    #[inline]
+    fn easy_bits(page: &Page, checksum: Checksum, place: PageAddress) -> u32 {
+        let header = PageHeader::of(page);
+        set([
+            (Self::CHECKSUM, header.flag_bits & FLAG_CHECKSUM != 0),
+            (Self::TORN, header.flag_bits & FLAG_TORN != 0),
+            (Self::MISMATCH, Checksum::stored_in(page) != checksum),
+            (Self::SANE, header.is_sane()),
+            (Self::WRONG_ID, header.address() != place),
+        ])
+    }
+
+    /// True if what it says agrees with the first 64 bytes of `page`, found at `place`, which cost
+    /// next to nothing to look at: who miscounts mostly fails already here.
+    #[inline]
+    pub fn fits(self, page: &Page, place: PageAddress) -> bool {
+        self.meta & Self::EASY == Self::easy_bits(page, self.checksum(), place)
     }
 
     /// True if the word was written for the batch of `nonce`, and can be relied on.
@@ -167,6 +183,12 @@ impl Word {
     fn has(self, bit: u32) -> bool {
         self.meta & bit != 0
     }
+}
+
+/// Those of `bits` that are set, together.
+#[inline]
+fn set<const N: usize>(bits: [(u32, bool); N]) -> u32 {
+    bits.into_iter().fold(0, |all, (bit, is_set)| all | if is_set { bit } else { 0 })
 }
 
 impl std::fmt::Debug for Word {

@@ -15,7 +15,7 @@ use super::{SLOT_JOBS, SLOTS};
 use crate::read::arena::Arena;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 use wgpu::PollType;
 
@@ -60,9 +60,10 @@ pub fn start(
     let status = Arc::new(Status::default());
     let (worker, upload) = open(adapter, index, arena, drill, jobs, Arc::clone(&status))?;
     let arena = Arc::clone(arena);
+    let end = End { status: Arc::clone(&status), _ending: ending };
     let run = move || {
-        let _ending = ending;
-        // The arena last: the device may read it until it is closed.
+        let _end = end;
+        // Before that, the arena, and before that the device, which may read it until it is closed.
         let _arena = arena;
         worker.run();
     };
@@ -78,6 +79,18 @@ pub fn start(
         upload: upload.name().to_owned(),
     };
     Ok(Gpu::new(identity, jobs_to, status, ended))
+}
+
+/// Says that the thread has ended, also if that was a fault of ours.
+struct End {
+    status: Arc<Status>,
+    _ending: Sender<()>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.status.end();
+    }
 }
 
 struct Worker {

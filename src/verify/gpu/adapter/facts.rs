@@ -1,5 +1,6 @@
 //! What is known of an adapter, and what follows: how bytes reach it, and whether it can be used.
 
+use crate::read::arena::BUFFER_BYTES;
 use crate::verify::gpu::host_memory;
 use wgpu::{Backend, DeviceType, DownlevelFlags, Features, Limits};
 
@@ -115,7 +116,10 @@ impl Facts {
     pub fn uploads(&self) -> Vec<Upload> {
         let shares_memory = self.device_type == DeviceType::IntegratedGpu || self.is_software();
         let may_map = self.features.contains(Features::MAPPABLE_PRIMARY_BUFFERS);
-        let import = self.import_alignment.map(|_| Upload::HostImport);
+        // Ours is aligned to this, and no driver is known to ask for more.
+        let fits = |alignment: u64| (BUFFER_BYTES as u64).is_multiple_of(alignment);
+        let can_import = self.import_alignment.is_some_and(fits);
+        let import = can_import.then_some(Upload::HostImport);
         let mappable = (shares_memory && may_map).then_some(Upload::Mappable);
         [import, mappable, Some(Upload::Copy)].into_iter().flatten().collect()
     }
