@@ -40,7 +40,7 @@ tell() { printf '%s\n' "$*" >&2; }
 give_up() { tell "gpu.sh: $1"; exit "${2:-1}"; }
 
 [ -x "$program" ] || give_up "no program at $program; set PAGESCRUB, or: cargo build --release" 2
-: >"$out" || give_up "cannot write $out" 2
+[ -d "$(dirname "$out")" ] || give_up "no folder for $out" 2
 folder=$(mktemp -d "$parent/pagescrub-gpu.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
@@ -57,6 +57,14 @@ grep -q '"selected": true' "$folder/devices.json" || {
     give_up "no usable GPU; see the head of this script" 2
 }
 
+# --- a file, before minutes are spent on something else ----------------------------------------
+
+tell "generate $size"
+"$program" generate "$file" --size "$size" --seed 7 >"$folder/generated.txt" ||
+    give_up "cannot generate $size in $parent"
+sync
+bytes=$(wc -c <"$file")
+
 # --- the device by itself ----------------------------------------------------------------------
 
 tell "bench ${bench_options[*]}"
@@ -68,12 +76,6 @@ grep -q '"resident_bytes"' "$folder/bench.json" || {
 }
 
 # --- scans -------------------------------------------------------------------------------------
-
-tell "generate $size"
-"$program" generate "$file" --size "$size" --seed 7 >"$folder/generated.txt" ||
-    give_up "cannot generate $size in $parent"
-sync
-bytes=$(wc -c <"$file")
 
 # What must be the same whatever the engine: a report without times and without how it was run.
 # The report is printed with one key a line, so a top-level object ends at its own indent.
@@ -122,6 +124,14 @@ for round in $(seq 0 "$rounds"); do
             scan "$round" "$engine" "$reader"
         done
     done
+done
+
+# An engine of which a GPU did nothing is not what it is called.
+for reader in $readers; do
+    grep -q '"pages": [1-9]' "$folder/run-gpu-$reader.json" ||
+        give_up "--engine gpu --reader $reader: no GPU looked at a page"
+    grep -q '"retired": null' "$folder/run-gpu-$reader.json" ||
+        give_up "--engine gpu --reader $reader: the GPU was not used to the end"
 done
 
 # --- the file ----------------------------------------------------------------------------------
@@ -201,7 +211,8 @@ name=$(awk '
     printf '  "scans": [\n'
     scans
     printf '  ]\n}\n'
-} >"$out"
+} >"$folder/out.json"
+cat "$folder/out.json" >"$out" || give_up "cannot write $out" 2
 
 # --- in short ----------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ use crate::plan::{BATCH_PAGES_DEFAULT, DoneRanges, Plan};
 use crate::read::{PageSource, Way};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::calibration::Calibration;
-use crate::verify::gpu::pool::Gpus;
+use crate::verify::gpu::pool::{GpuSummary, Gpus};
 use checkpoint::{Checkpoint, Checkpointing, History, while_checkpointing};
 use commit::CommitLock;
 use dispatch::Dispatch;
@@ -55,6 +55,8 @@ pub struct Settings<'a> {
     pub calibration: Option<Calibration>,
     /// What the user should know, from before the scan.
     pub notes: Vec<String>,
+    /// What was wrong with this machine before the scan.
+    pub host_findings: Vec<String>,
     /// The engine's name as asked for.
     pub engine_name: String,
     /// What opens files.
@@ -82,6 +84,7 @@ impl<'a> Settings<'a> {
             gpus: None,
             calibration: None,
             notes: Vec::new(),
+            host_findings: Vec::new(),
             engine_name: "auto".to_owned(),
             open,
             reader_name: "auto".to_owned(),
@@ -131,6 +134,8 @@ struct Shared<'a> {
     settings: &'a Settings<'a>,
     /// The GPUs, as long as they are believed.
     gpus: Option<&'a Gpus>,
+    /// What GPUs did before an interruption.
+    gpus_before: Vec<GpuSummary>,
     files: Vec<FileScan<'a>>,
     findings: Mutex<Findings>,
     latencies: Mutex<StageLatencies>,
@@ -152,6 +157,9 @@ struct Shared<'a> {
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
     let plan = Plan::new(&discovery.files, settings.batch_pages);
     let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
+    // Where a GPU is known to be wrong, what GPUs said before counts for nothing.
+    let is_sound = settings.host_findings.is_empty();
+    let before = before.filter(|before| is_sound || before.gpus.is_empty());
     let history = before.map_or_else(History::new, |before| before.history.resumed());
     let again = history.clone();
     let shared = Shared::new(discovery, &plan, settings, before, history, progress);
@@ -170,11 +178,11 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
 fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
     let progress = shared.progress;
     let done = shared.done();
-    progress.begin(plan.stored_bytes_left(&done));
-    shared.tell_suspects_before();
     let mut elapsed = shared.elapsed();
     let mut paces = Vec::new();
     let checkpoint = while_checkpointing(&shared, discovery, || {
+        progress.begin(plan.stored_bytes_left(&done));
+        shared.tell_suspects_before();
         paces = run(plan, &done, &shared);
         elapsed = shared.elapsed();
     });
@@ -201,10 +209,12 @@ impl<'a> Shared<'a> {
         let notes = before.into_iter().flat_map(|before| before.notes.iter().cloned());
         let wrong = settings.gpus.and_then(Gpus::wrong);
         let known = before.map(|b| b.host_findings.clone()).unwrap_or_default();
-        let host_findings = known.into_iter().chain(wrong.map(str::to_owned)).collect();
+        let new = settings.host_findings.iter().cloned().chain(wrong.map(str::to_owned));
+        let host_findings = known.into_iter().chain(new).collect();
         Self {
             settings,
             gpus: settings.gpus.filter(|_| wrong.is_none()),
+            gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),
             files: files.collect(),
             findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
@@ -218,6 +228,21 @@ impl<'a> Shared<'a> {
             history,
             started: Instant::now(),
         }
+    }
+
+    /// What GPUs did, before an interruption as well.
+    fn gpu_summaries(&self) -> Vec<GpuSummary> {
+        let mut before = self.gpus_before.clone();
+        let mut now = self.settings.gpus.map(Gpus::summaries).unwrap_or_default();
+        for gpu in &mut now {
+            // Each once: a machine may have several that cannot be told apart.
+            let is_it = |then: &GpuSummary| then.identity == gpu.identity;
+            if let Some(at) = before.iter().position(is_it) {
+                gpu.add(&before.remove(at));
+            }
+        }
+        now.extend(before);
+        now
     }
 
     /// A GPU that took part has turned out to be wrong: what was counted counts for nothing.

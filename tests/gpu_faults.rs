@@ -12,6 +12,7 @@ use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Progress, Silent};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::Wish;
+use pagescrub::verify::gpu::calibration;
 use pagescrub::verify::gpu::pipeline::Shader;
 use pagescrub::verify::gpu::pool::{Gpus, Share};
 use pagescrub::verify::gpu::select::{Selected, Terms, auto};
@@ -246,10 +247,11 @@ fn a_scan_that_was_stopped_goes_on_with_and_without_a_gpu() {
     let expected = found(&file.by_cpu());
     let paths: Vec<_> = file.discovery.files.iter().map(|file| file.path.clone()).collect();
     let drill = Drill { slot_jobs: Some(2), ..Drill::default() };
-    let gpus: &Gpus = Box::leak(Box::new(started(Share::Gpu, drill).gpus.expect("a GPU")));
     let checkpoint = paths[0].with_extension("checkpoint");
-    for first in [Some(gpus), None] {
-        let second = if first.is_some() { None } else { Some(gpus) };
+    for is_first in [true, false] {
+        let gpus = started(Share::Gpu, drill.clone()).gpus.expect("a GPU");
+        let gpus: Option<&Gpus> = Some(Box::leak(Box::new(gpus)));
+        let (first, second) = if is_first { (gpus, None) } else { (None, gpus) };
         let how = How { gpus: first, reader: Reader::Direct, stop_after: 2, ..How::default() };
         let stopped = part(&paths, how, &checkpoint, Duration::from_hours(1)).report;
         assert_eq!(stopped.exit_code, 3);
@@ -258,6 +260,10 @@ fn a_scan_that_was_stopped_goes_on_with_and_without_a_gpu() {
         let finished = part(&paths, how, &checkpoint, Duration::from_hours(1)).report;
         assert_eq!(found(&finished), expected);
         assert_eq!(finished.run.resumed, 1);
+        // Who looked at a page can be told also after an interruption.
+        let [gpu] = &finished.run.gpus[..] else { panic!("{:?}", finished.run.gpus) };
+        assert!(gpu.pages > 0 && gpu.pages < 5120, "{gpu:?}");
+        assert_eq!(finished.run.devices.len(), 2);
         std::fs::remove_file(&checkpoint).expect("ours");
     }
 }
@@ -284,24 +290,54 @@ fn a_liar_makes_a_resumed_scan_begin_from_the_beginning() {
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn auto_measures_and_says_what_it_found() {
+    let measured = chosen_for(1 << 40, Drill::default());
+    let calibration = measured.calibration.as_ref().expect("it was measured");
+    assert_eq!(measured.gpus.is_some(), calibration.is_for_gpus());
+    for speed in [calibration.cpu, calibration.gpu] {
+        assert!(speed.expect("measured").gb_per_second > 0.0, "{calibration:?}");
+    }
+    let small = chosen_for(1 << 30, Drill::default());
+    assert!(small.gpus.is_none() && small.calibration.is_none(), "not worth a look");
+    let lost = chosen_for(1 << 40, Drill { lost_after: Some(3), ..Drill::default() });
+    assert!(lost.gpus.is_none() && lost.wrong.is_none() && !lost.notes.is_empty());
+}
+
+/// It is a fault of this machine, and no page was looked at by it.
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn a_gpu_that_is_wrong_when_it_is_measured_is_a_finding() {
+    let file = Damaged::new();
+    let shader = changed("sum = ((sum << 1u)", "sum = ((sum << 2u)");
+    let selected = chosen_for(1 << 40, with_shader(shader));
+    assert!(selected.gpus.is_none());
+    let wrong = selected.wrong.clone().expect("it is wrong");
+    let report = file.scan(Some(&selected), &Silent);
+    assert_eq!((report.exit_code, &report.host_findings[..]), (4, &[wrong][..]));
+    assert_eq!(found(&report), found(&file.by_cpu()));
+}
+
+fn chosen_for(bytes: u64, drill: Drill) -> Selected {
     let engine = Engine::named("auto").expect("there is one");
     let wish = Wish { allow_software: true, ..Wish::default() };
-    let terms = |drill| Terms { threads: 2, check_one_in: 1000, drivers_answer: &|| Ok(()), drill };
-    let calibrated = |bytes, drill| {
-        let Selected { gpus, calibration, .. } = auto(&wish, bytes, &engine, &terms(drill));
-        let calibration = calibration.expect("auto always says");
-        assert_eq!(gpus.is_some(), calibration.is_for_gpus());
-        calibration
-    };
-    let measured = calibrated(1 << 40, Drill::default());
-    for speed in [measured.cpu, measured.gpu] {
-        assert!(speed.expect("measured").gb_per_second > 0.0, "{measured:?}");
-    }
-    let small = calibrated(1 << 30, Drill::default());
-    assert!(!small.is_for_gpus() && small.gpu.is_none() && small.why.contains("16"), "{small:?}");
-    let wrong = with_shader(changed("sum = ((sum << 1u)", "sum = ((sum << 2u)"));
-    let wrong = calibrated(1 << 40, wrong);
-    assert!(!wrong.is_for_gpus() && wrong.why.contains("wrong"), "{wrong:?}");
-    let lost = Drill { lost_after: Some(3), ..Drill::default() };
-    assert!(!calibrated(1 << 40, lost).is_for_gpus());
+    let terms = Terms { threads: 2, check_one_in: 1000, drivers_answer: &|| Ok(()), drill };
+    auto(&wish, bytes, &engine, &terms).expect("none is named")
+}
+
+/// A scan counts its own pages only, and has all of its buffers.
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn what_was_measured_is_not_part_of_the_scan() {
+    let file = Damaged::new();
+    let selected = started_with(Share::Gpu, 2, 1000, Drill::default());
+    let gpus = selected.gpus.as_ref().expect("a GPU");
+    let buffers = gpus.arena().take(gpus.arena().buffers()).expect("nobody has any");
+    calibration::gpus(gpus, buffers).expect("it works");
+    gpus.count_from_here();
+    let report = file.scan(Some(&selected), &Silent);
+    let all = report.coverage.pages_planned - report.coverage.suspect;
+    let gpu = &report.run.gpus[0];
+    assert!((all..=report.coverage.pages_planned).contains(&gpu.pages), "{gpu:?} of {all}");
+    assert!(gpu.pages_checked < gpu.pages / 2, "{gpu:?}");
+    assert_eq!(report.run.notes, Vec::<String>::new());
+    assert_eq!(report.run.readers, file.by_cpu().run.readers);
 }

@@ -16,8 +16,9 @@ use pagescrub::scrub::{Progress, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::facts::Upload;
 use pagescrub::verify::gpu::calibration;
+use pagescrub::verify::gpu::job::Job;
 use pagescrub::verify::gpu::pipeline::Shader;
-use pagescrub::verify::gpu::pool::{Gpus, Job, Share};
+use pagescrub::verify::gpu::pool::{Gpus, Share};
 use pagescrub::verify::gpu::worker::{Drill, start};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +35,7 @@ fn small() -> Drill {
     Drill { slot_jobs: Some(2), ..Drill::default() }
 }
 
-/// io_uring_enter fails for this thread and those that it starts.
+/// `io_uring_enter` fails for this thread and those that it starts.
 fn where_io_uring_fails<T: Send>(errno: i32, work: impl FnOnce() -> T + Send) -> T {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
     let rules = BTreeMap::from([(libc::SYS_io_uring_enter, Vec::new())]);
@@ -180,7 +181,7 @@ fn a_gpu_whose_thread_ends_by_a_fault_of_ours_is_noticed_at_once() {
             let job = Job { buffer, range: too_many, file: FileId(1), token: 1, answer_to };
             drop(gpus.give(job));
         });
-        file.scan_by(Some(&gpus), Vec::new(), 2, &Silent)
+        file.scan_by(Some(&gpus), Vec::new(), None, 2, &Silent)
     });
     assert_eq!(found(&report), expected);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());

@@ -11,8 +11,9 @@ use pagescrub::verify::gpu::pool::{CHECK_ONE_IN_DEFAULT, Gpus};
 /// Who computes.
 #[derive(clap::Args)]
 pub(crate) struct EngineArgs {
-    /// What computes checksums: auto, cpu, gpu, hybrid (both), one CPU kernel (scalar, sse2, avx2,
-    /// avx512), or cycle (all CPU kernels in turn)
+    /// What computes checksums: cpu, gpu, hybrid (both), auto (cpu, unless 16 GiB or more are to be
+    /// read and a measurement speaks for hybrid), one CPU kernel (scalar, sse2, avx2, avx512), or
+    /// cycle (all CPU kernels in turn)
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub(crate) engine: String,
 
@@ -31,6 +32,8 @@ pub(crate) struct Chosen {
     pub(crate) gpus: Option<Gpus>,
     pub(crate) calibration: Option<Calibration>,
     pub(crate) notes: Vec<String>,
+    /// What a GPU was wrong about while it was measured.
+    pub(crate) wrong: Option<String>,
 }
 
 impl EngineArgs {
@@ -65,19 +68,19 @@ impl EngineArgs {
                 let why = "names a GPU, which only --engine gpu, hybrid and auto use";
                 return Err(Failure::usage(format!("--adapter {why}")));
             }
-            "auto" => auto(&wish, bytes, &engine, &terms),
+            "auto" => auto(&wish, bytes, &engine, &terms).map_err(Failure::usage)?,
             "gpu" => select(&wish, Share::Gpu, &terms).map_err(Failure::usage)?,
             "hybrid" => select(&wish, Share::Hybrid, &terms).map_err(Failure::usage)?,
             _ => Selected::default(),
         };
-        let Selected { gpus, calibration, notes } = selected;
-        Ok(Chosen { engine, gpus, calibration, notes })
+        let Selected { gpus, calibration, notes, wrong } = selected;
+        Ok(Chosen { engine, gpus, calibration, notes, wrong })
     }
 
     /// There are no GPUs in this build.
     #[cfg(not(feature = "gpu"))]
     pub(crate) fn choose(&self, _: u64, _: usize) -> Result<Chosen, Failure> {
         let engine = self.kernel()?;
-        Ok(Chosen { engine, gpus: None, calibration: None, notes: Vec::new() })
+        Ok(Chosen { engine, gpus: None, calibration: None, notes: Vec::new(), wrong: None })
     }
 }

@@ -106,7 +106,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     refuse_to_overwrite(&outputs, &discovery)?;
     let resume = args.checkpoint.resume(&discovery)?;
     let threads = args.threads.map_or_else(cores, usize::from);
-    let bytes = discovery.files.iter().map(|file| file.bytes).sum();
+    let stored = discovery.files.iter().flat_map(|file| &file.stored);
+    let bytes = stored.map(|range| range.bytes()).sum();
     let chosen = args.engine.choose(bytes, threads)?;
     let failed = |error: &io::Error| args.checkpoint.tell_failed(error);
     let settings = Settings {
@@ -114,6 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         gpus: chosen.gpus.as_ref(),
         calibration: chosen.calibration.clone(),
         notes: chosen.notes.clone(),
+        host_findings: chosen.wrong.iter().cloned().collect(),
         engine_name: args.engine.engine.clone(),
         open: &|path| reader.open(path),
         reader_name: reader.name().to_owned(),

@@ -35,7 +35,7 @@ pub fn result_line(report: &ScrubReport) -> String {
     let coverage = &report.coverage;
     format!(
         "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
-         transient={} refused={} skipped={}",
+         transient={} refused={} skipped={} host_faults={}",
         report.verdict.name(),
         coverage.suspect,
         report.incidents.len(),
@@ -45,6 +45,7 @@ pub fn result_line(report: &ScrubReport) -> String {
         coverage.transient,
         report.files.iter().filter(|file| is_refused(file)).count(),
         report.skipped.count,
+        report.host_findings.len(),
     )
 }
 

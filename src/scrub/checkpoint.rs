@@ -16,6 +16,7 @@ use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
 use crate::read::Way;
+use crate::verify::gpu::pool::GpuSummary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -47,6 +48,9 @@ pub struct Checkpoint {
     pub(super) timeline: Timeline,
     pub(super) host_findings: Vec<String>,
     pub(super) notes: BTreeSet<String>,
+    /// What GPUs did.
+    #[serde(default)]
+    pub(super) gpus: Vec<GpuSummary>,
     /// By [`Way`].
     pub(super) bytes_by_way: [u64; Way::ALL.len()],
 }
@@ -112,11 +116,22 @@ impl Checkpoint {
         let timeline = lock(&shared.timeline).clone();
         let host_findings = lock(&shared.host_findings).clone();
         let notes = lock(&shared.notes).clone();
+        let gpus = shared.gpu_summaries();
         let bytes_by_way =
             shared.bytes_by_way.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
         drop(between_batches);
         let findings = findings.ranked();
-        Self { history, files, findings, latencies, timeline, host_findings, notes, bytes_by_way }
+        Self {
+            history,
+            files,
+            findings,
+            latencies,
+            timeline,
+            host_findings,
+            notes,
+            gpus,
+            bytes_by_way,
+        }
     }
 
     /// Bytes of the files that are done, holes included.

@@ -28,6 +28,9 @@ const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
 /// ... and for each intact page at least so many.
 const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
+const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because one was wrong: all \
+    that this report says of pages is the CPU's";
+
 /// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
 const PAGE_RESTORE_MAX: u64 = 1000;
 
@@ -42,6 +45,7 @@ pub(super) fn finish(
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
     let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
+    let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
@@ -53,10 +57,12 @@ pub(super) fn finish(
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
-    let gpus = shared.settings.gpus.map(Gpus::summaries).unwrap_or_default();
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
-    notes.extend(gpus.iter().filter_map(retired_note));
+    match shared.settings.gpus.and_then(Gpus::wrong) {
+        Some(_) => notes.push(SCANNED_AGAIN.to_owned()),
+        None => notes.extend(gpus.iter().filter_map(retired_note)),
+    }
     let report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -65,7 +71,7 @@ pub(super) fn finish(
             started_at: shared.history.started_at,
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
-            devices: devices(shared.settings, &gpus),
+            devices: devices(shared.settings, &gpus, shared.gpus.is_some()),
             calibration: shared.settings.calibration.clone(),
             gpus,
             reader: shared.settings.reader_name.clone(),
@@ -334,10 +340,12 @@ fn cached_note(reader: &str, bytes_by_reader: &BTreeMap<String, u64>) -> Option<
     })
 }
 
-/// The CPU's kernels first; it looks at what GPUs leave.
-fn devices(settings: &Settings<'_>, gpus: &[GpuSummary]) -> Vec<String> {
+/// The CPU's kernels first; it looks at what GPUs leave, and at everything if one was wrong.
+fn devices(settings: &Settings<'_>, gpus: &[GpuSummary], are_believed: bool) -> Vec<String> {
     let kernels = settings.engine.kernel_names().into_iter().map(str::to_owned);
-    kernels.chain(gpus.iter().map(|gpu| gpu.identity.name.clone())).collect()
+    let took_part = |gpu: &&GpuSummary| gpu.pages > 0 && (are_believed || settings.gpus.is_none());
+    let gpus = gpus.iter().filter(took_part).map(|gpu| gpu.identity.name.clone());
+    kernels.chain(gpus).collect()
 }
 
 fn retired_note(gpu: &GpuSummary) -> Option<String> {

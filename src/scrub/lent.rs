@@ -3,7 +3,8 @@
 use crate::page::address::{FileId, PageRange};
 use crate::read::Way;
 use crate::read::arena::PageBuffer;
-use crate::verify::gpu::pool::{Answer, Gpus, Job};
+use crate::verify::gpu::job::{Answer, Job};
+use crate::verify::gpu::pool::Gpus;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 

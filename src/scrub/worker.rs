@@ -5,18 +5,20 @@
 //! back. Where nothing can be queued, the thread reads and waits. A device that is stuck holds its
 //! own reads only: the thread goes on with what the others deliver.
 
+mod look;
+
 use super::Shared;
 use super::batch::{Memory, View};
 use super::buffers::Buffers;
 use super::dispatch::Dispatch;
-use super::lent::{Lent, Returned, Unseen};
+use super::lent::{Lent, Unseen};
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
 use crate::plan::pace::Turn;
+use crate::read::Way;
 use crate::read::arena::{BUFFER_PAGES, PageBuffer};
 use crate::read::direct::DirectFile;
-use crate::read::direct::queue::{Finished, ReadQueue};
-use crate::read::{ReadError, Way};
+use crate::read::direct::queue::ReadQueue;
 use crate::verify::gpu::pool::Share;
 use std::collections::VecDeque;
 use std::io;
@@ -26,8 +28,6 @@ use std::time::{Duration, Instant};
 
 /// How long a thread sleeps or waits at most before it looks around for other work.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// How long a thread that has handed pages to a GPU waits for a device alone.
-const GPU_PATIENCE: Duration = Duration::from_millis(1);
 /// How long reads in flight are waited for once the scan is to stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -341,137 +341,6 @@ impl<'a> Worker<'a> {
         let done = work(&mut view, &mut self.memory);
         self.dispatch.owe(self.dispatch.device_of(file), view.reread_bytes());
         Some(done)
-    }
-
-    /// Looks at the next pages that come back within `patience`, from a device or from a GPU.
-    fn look_at_next(&mut self, patience: Duration) -> bool {
-        if self.look_at_next_answer(Duration::ZERO) {
-            return true;
-        }
-        if self.in_flight() == 0 {
-            return !self.lent.is_empty() && self.look_at_next_answer(patience);
-        }
-        // A GPU cannot wake who waits for a device.
-        let is_waited_for = !self.lent.is_empty();
-        let patience = if is_waited_for { patience.min(GPU_PATIENCE) } else { patience };
-        let Queue::Open(queue) = &mut self.queue else { return false };
-        match queue.next(patience) {
-            Ok(Some(read)) => {
-                self.look_at(read);
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                self.abandon_queue(&error);
-                true
-            }
-        }
-    }
-
-    fn look_at_next_answer(&mut self, patience: Duration) -> bool {
-        if self.lent.is_empty() {
-            return false;
-        }
-        if let Some(returned) = self.lent.next(patience) {
-            self.look_at_answer(returned);
-            return true;
-        }
-        let given_up = self.lent.give_up_overdue();
-        self.buffers.lose(given_up.len());
-        for Unseen { file, range, .. } in given_up {
-            let device = self.dispatch.device_of(file);
-            self.waiting[device].push_front(Task::ReadAgain(file, range));
-        }
-        false
-    }
-
-    fn look_at(&mut self, read: Finished) {
-        let (file, range, buffer) = (read.token, read.range, read.buffer);
-        let device = self.dispatch.device_of(file);
-        self.in_flight[device] -= 1;
-        self.dispatch.returned(device, read.latency_min);
-        if !self.must_stop() {
-            // The device first: it must not wait while this thread computes.
-            self.begin_waiting();
-        }
-        match read.outcome {
-            Ok(()) => {
-                if let Queue::Open(queue) = &mut self.queue {
-                    queue.send();
-                }
-                let (read, way) = (read.latency, Way::Uring);
-                self.look_at_pages(Unseen { file, range, read, way }, buffer);
-            }
-            Err(error) => {
-                self.look_at_failed(file, range, error);
-                self.buffers.give_back(buffer);
-            }
-        }
-    }
-
-    /// Hands pages to a GPU, or looks at them here.
-    fn look_at_pages(&mut self, unseen: Unseen, buffer: PageBuffer) {
-        let file_id = self.shared.files[unseen.file].planned.file_id;
-        if let Err((unseen, buffer)) = self.lent.hand_over(unseen, file_id, buffer) {
-            self.look_at_here(&unseen, buffer);
-        }
-    }
-
-    fn look_at_here(&mut self, unseen: &Unseen, buffer: PageBuffer) {
-        let pages = &buffer[..unseen.range.pages as usize];
-        self.with_source(unseen.file, |view, memory| view.scrub_read(unseen, pages, memory));
-        self.buffers.give_back(buffer);
-    }
-
-    /// Looks at what a GPU said; where it said nothing, at the same bytes.
-    fn look_at_answer(&mut self, Returned { unseen, answer, took }: Returned) {
-        let (Some(gpus), Ok(words)) = (self.shared.gpus, &answer.words) else {
-            return self.look_at_here(&unseen, answer.buffer);
-        };
-        let pages = &answer.buffer[..unseen.range.pages as usize];
-        let by = (gpus, gpus.gpu(answer.gpu));
-        self.with_source(unseen.file, |view, _| view.scrub_words(&unseen, pages, words, by, took));
-        self.buffers.give_back(answer.buffer);
-    }
-
-    /// A failed read is halved, down to single pages; the halves take their turn like other reads.
-    fn look_at_failed(&mut self, file: usize, range: PageRange, error: ReadError) {
-        let device = self.dispatch.device_of(file);
-        if error == ReadError::Ended || error.is_shortage() {
-            // The end of the file, or the system's fault: reading once more will tell.
-            self.with_source(file, |view, memory| view.scrub_lent(range, memory));
-        } else if error.is_refusal() {
-            // The file remembers, and is read through the cache from now on.
-            self.waiting[device].push_front(Task::ReadAgain(file, range));
-        } else if range.pages == 1 {
-            self.with_source(file, |view, _| view.scrub_failed_page(range.first, error));
-        } else {
-            self.shared.files[file].read_failed();
-            let middle = range.first.0 + range.pages / 2;
-            for (first, end) in [(middle, range.end()), (range.first.0, middle)] {
-                let half = PageRange::between(first, end);
-                self.waiting[device].push_front(Task::ReadAgain(file, half));
-            }
-        }
-    }
-
-    /// What was in flight is read again in another way.
-    fn abandon_queue(&mut self, error: &io::Error) {
-        let given_up = self.give_up_queue(error);
-        let Queue::Open(queue) = std::mem::replace(&mut self.queue, given_up) else { return };
-        let unfinished = queue.unfinished();
-        // The kernel may still write into their buffers: those are gone with the queue.
-        self.buffers.lose(unfinished.len());
-        for (range, file) in unfinished {
-            let device = self.dispatch.device_of(file);
-            self.dispatch.returned(device, Duration::ZERO);
-            self.in_flight[device] -= 1;
-            self.waiting[device].push_back(Task::Read(file, range));
-        }
-        if !self.has_gpus() {
-            // Nothing will fill the others any more.
-            self.buffers = Buffers::default();
-        }
     }
 }
 

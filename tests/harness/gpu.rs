@@ -60,20 +60,29 @@ impl Damaged {
     ) -> ScrubReport {
         let gpus = selected.and_then(|selected| selected.gpus.as_ref());
         let notes = selected.map(|selected| selected.notes.clone()).unwrap_or_default();
-        self.scan_by(gpus, notes, threads, progress)
+        let wrong = selected.and_then(|selected| selected.wrong.clone());
+        self.scan_by(gpus, notes, wrong, threads, progress)
     }
 
     pub fn scan_by(
         &self,
         gpus: Option<&Gpus>,
         notes: Vec<String>,
+        wrong: Option<String>,
         threads: usize,
         progress: &dyn Progress,
     ) -> ScrubReport {
         let engine = Engine::named("cpu").expect("there is one");
         let open = |path: &Path| Reader::Direct.open(path);
         let stop = AtomicBool::new(false);
-        let settings = Settings { threads, gpus, notes, ..Settings::new(&engine, &open, &stop) };
+        let host_findings = wrong.into_iter().collect();
+        let settings = Settings {
+            threads,
+            gpus,
+            notes,
+            host_findings,
+            ..Settings::new(&engine, &open, &stop)
+        };
         scrub(&self.discovery, &settings, progress).report
     }
 }

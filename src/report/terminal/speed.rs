@@ -1,6 +1,6 @@
 //! How fast a scan was, with what, and what held it back.
 
-use super::layout::counted;
+use super::layout::{counted, number};
 use super::{Look, headed, safe};
 use crate::consolidate::report::ScrubReport;
 use crate::plan::pace::PaceSummary;
@@ -54,11 +54,11 @@ fn worked(gpu: &GpuSummary) -> String {
     let errors: u64 = gpu.errors.values().sum();
     let failed = (errors > 0).then(|| format!(", {}", counted(errors, "error")));
     format!(
-        "{}: {} by {}, {} of them checked by the CPU{}",
+        "{}: {} ({}), {} of them checked by the CPU{}",
         gpu.identity.name,
         counted(gpu.pages, "page"),
         gpu.identity.upload.replace('_', " "),
-        gpu.pages_checked,
+        number(gpu.pages_checked),
         failed.unwrap_or_default(),
     )
 }

@@ -55,12 +55,17 @@ pub struct Found {
 pub fn find(wish: &Wish) -> Found {
     let built = Instance::enabled_backend_features();
     // An empty variable is none, as everywhere.
-    let is_named = std::env::var_os("WGPU_BACKEND").is_some_and(|names| !names.is_empty());
+    let is_named =
+        std::env::var_os(choice::BACKEND_VARIABLE).is_some_and(|names| !names.is_empty());
     let wanted = if is_named { Backends::all().with_env() } else { Backends::all() };
     let backends = wanted & built;
     if backends.is_empty() {
         // To make an instance without a backend is a panic.
-        let why = format!("WGPU_BACKEND names none of: {}", choice::names(built).join(", "));
+        let why = format!(
+            "{} names none of: {}",
+            choice::BACKEND_VARIABLE,
+            choice::names(built).join(", ")
+        );
         return Found { adapters: Vec::new(), searched: vec![why] };
     }
     let instance = instance(backends);

@@ -59,14 +59,13 @@ pub use measure::{cpu, gpus};
 #[cfg(feature = "gpu")]
 mod measure {
     use super::Speed;
-    use crate::page::Page;
-    use crate::page::address::{FileId, PageAddress, PageId, PageRange};
+    use crate::page::address::{FileId, PageAddress, PageRange};
     use crate::page::checksum::Checksum;
     use crate::read::arena::{BUFFER_BYTES, BUFFER_PAGES, PageBuffer};
     use crate::verify::cpu_time::cpu_seconds;
     use crate::verify::engine::Engine;
-    use crate::verify::gpu::pool::{Answer, Gpus, Job};
-    use crate::verify::gpu::word::Word;
+    use crate::verify::gpu::job::{Answer, Job};
+    use crate::verify::gpu::pool::Gpus;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::{Duration, Instant};
@@ -197,17 +196,12 @@ mod measure {
     fn checked(gpus: &Gpus, answer: Answer) -> Result<(PageBuffer, u64), String> {
         let gpu = gpus.gpu(answer.gpu);
         let words = answer.words.map_err(|error| error.to_string())?;
-        let is_right = |((page, word), id): ((&Page, &Word), PageId)| {
-            *word == Word::of(page, PageAddress::new(FILE, id), word.nonce())
-        };
-        let mut pages = answer.buffer.iter().zip(&words).zip(range_of(answer.token).ids());
-        gpu.checked(words.len() as u64);
-        if words.len() == BUFFER_PAGES as usize && pages.all(is_right) {
-            return Ok((answer.buffer, answer.token));
+        let pages = answer.buffer.iter().zip(&words).zip(range_of(answer.token).ids());
+        for ((page, &word), id) in pages {
+            let place = PageAddress::new(FILE, id);
+            gpu.check(page, word, place, "pages made for measuring")?;
         }
-        let why = "it computes wrongly";
-        gpu.retire(why);
-        Err(format!("{}: {why}", gpu.identity().name))
+        Ok((answer.buffer, answer.token))
     }
 
     fn timed(work: impl FnOnce(Instant) -> u64) -> Speed {

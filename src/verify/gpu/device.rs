@@ -3,8 +3,8 @@
 use super::adapter::Adapter;
 use super::adapter::facts::Upload;
 use super::host_memory;
+use super::job::GpuError;
 use super::pipeline::watch;
-use super::pool::GpuError;
 use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{Features, Limits};
 

@@ -1,6 +1,6 @@
 //! Pages in, verdict words out, on GPUs.
 //!
-//! Who reads hands over a buffer of pages ([`pool::Job`]) and gets it back with a word for each
+//! Who reads hands over a buffer of pages ([`job::Job`]) and gets it back with a word for each
 //! page, or with the reason for which there is none; then the CPU looks at the same bytes. One
 //! thread owns each device. It gathers buffers into submissions, of which a few are in flight, and
 //! no other thread ever touches memory that a driver has mapped: losing a device takes that away.
@@ -12,6 +12,7 @@ pub mod calibration;
 mod device;
 #[cfg(feature = "gpu")]
 pub mod host_memory;
+pub mod job;
 #[cfg(feature = "gpu")]
 pub mod pipeline;
 #[cfg_attr(not(feature = "gpu"), allow(dead_code, reason = "nobody makes a GPU"))]

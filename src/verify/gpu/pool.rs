@@ -1,9 +1,11 @@
 //! The GPUs at work, as the rest of the program sees them: buffers of pages go in, words come out,
 //! and what a GPU could not do comes back undone, with the same bytes.
 
+use super::job::{Answer, GpuError, Job};
 use super::word::Word;
-use crate::page::address::{FileId, PageId, PageRange};
-use crate::read::arena::{Arena, PageBuffer};
+use crate::page::Page;
+use crate::page::address::{PageAddress, PageId};
+use crate::read::arena::Arena;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,85 +23,6 @@ const CHECKED_FIRST_PAGES: u64 = 512;
 const BACKLOG_MAX: usize = 2 * super::SLOT_JOBS;
 /// How long the end of a scan waits for a GPU to end its work.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Pages for a GPU to look at.
-#[derive(Debug)]
-pub struct Job {
-    /// Holds them, from its beginning on.
-    pub buffer: PageBuffer,
-    /// Which pages they are.
-    pub range: PageRange,
-    /// Of which file of its database.
-    pub file: FileId,
-    /// Whose it is; comes back with the answer.
-    pub token: u64,
-    /// Where the answer goes.
-    pub answer_to: Sender<Answer>,
-}
-
-/// What came of a job.
-#[derive(Debug)]
-pub struct Answer {
-    /// The job's, with the same bytes.
-    pub buffer: PageBuffer,
-    /// The job's.
-    pub token: u64,
-    /// Which of the GPUs it was.
-    pub gpu: usize,
-    /// A word for each page, or why there is none.
-    pub words: Result<Vec<Word>, GpuError>,
-}
-
-/// Why a GPU did not do its work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GpuError {
-    /// The device is gone.
-    Lost(String),
-    /// It did not answer in time.
-    TimedOut,
-    /// It has not enough memory.
-    OutOfMemory(String),
-    /// It refused a command.
-    Refused(String),
-    /// It reported success and left words unwritten.
-    Silent,
-    /// It is not used any more.
-    Retired,
-}
-
-impl GpuError {
-    /// Its name in reports.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Lost(_) => "lost",
-            Self::TimedOut => "timed_out",
-            Self::OutOfMemory(_) => "out_of_memory",
-            Self::Refused(_) => "refused",
-            Self::Silent => "silent",
-            Self::Retired => "retired",
-        }
-    }
-
-    /// True if there is no point in trying again.
-    pub fn is_final(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::TimedOut | Self::Retired)
-    }
-}
-
-impl fmt::Display for GpuError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lost(why) => write!(f, "the device was lost ({why})"),
-            Self::TimedOut => f.write_str("the device did not answer in time"),
-            Self::OutOfMemory(why) => write!(f, "out of memory ({why})"),
-            Self::Refused(why) => write!(f, "a command was refused ({why})"),
-            Self::Silent => f.write_str("the device left results unwritten"),
-            Self::Retired => f.write_str("the device is not used any more"),
-        }
-    }
-}
-
-impl std::error::Error for GpuError {}
 
 /// What a GPU is called, and how pages reach it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +53,18 @@ pub struct GpuSummary {
     pub errors: BTreeMap<String, u64>,
     /// Why it was not used any more, if it was not.
     pub retired: Option<String>,
+}
+
+impl GpuSummary {
+    /// Adds what `other`, the same GPU in another part of the scan, did.
+    pub fn add(&mut self, other: &Self) {
+        self.pages += other.pages;
+        self.pages_checked += other.pages_checked;
+        for (name, count) in &other.errors {
+            *self.errors.entry(name.clone()).or_default() += count;
+        }
+        self.retired = self.retired.take().or_else(|| other.retired.clone());
+    }
 }
 
 /// One GPU.
@@ -233,6 +168,14 @@ impl Gpus {
         self.members.iter().find_map(|gpu| gpu.status.distrusted.get()).map(String::as_str)
     }
 
+    /// Forgets what they have looked at so far: that were no pages of a file.
+    pub fn count_from_here(&self) {
+        for gpu in &self.members {
+            gpu.status.pages.store(0, Ordering::Relaxed);
+            gpu.status.pages_checked.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// What all of them did.
     pub fn summaries(&self) -> Vec<GpuSummary> {
         self.members.iter().map(|gpu| gpu.summary(self.check_one_in)).collect()
@@ -281,13 +224,39 @@ impl Gpu {
         })
     }
 
-    /// `pages` of its words were compared with the reference.
-    pub fn checked(&self, pages: u64) {
-        self.status.pages_checked.fetch_add(pages, Ordering::Relaxed);
+    /// Compares `word`, which it said of `page`, found at `place` of `file`, with the reference.
+    ///
+    /// # Errors
+    /// If it is wrong: what about. It is not used any more, and nothing that it said counts.
+    pub fn check(
+        &self,
+        page: &Page,
+        word: Word,
+        place: PageAddress,
+        file: impl fmt::Display,
+    ) -> Result<(), String> {
+        self.status.pages_checked.fetch_add(1, Ordering::Relaxed);
+        let right = Word::of(page, place, word.nonce());
+        if word == right {
+            return Ok(());
+        }
+        let differs = if word.checksum == right.checksum {
+            format!("said {} where the reference says {}", word.bits(), right.bits())
+        } else {
+            let [said, is] = [word, right].map(Word::checksum);
+            format!("gave checksum {said} where the reference gives {is}")
+        };
+        let name = &self.identity.name;
+        let what = format!(
+            "GPU {name} {differs} for page {place} of {file}: do not trust this device or its \
+             driver"
+        );
+        self.distrust(what.clone());
+        Err(what)
     }
 
     /// It was wrong, as `what` says: it is not used any more, and nothing that it said counts.
-    pub fn distrust(&self, what: String) {
+    fn distrust(&self, what: String) {
         self.status.retire(&what);
         let _ = self.status.distrusted.set(what);
     }
@@ -371,6 +340,7 @@ impl Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::address::{FileId, PageRange};
     use std::sync::mpsc::channel;
 
     /// A GPU whose jobs nobody takes.
@@ -450,7 +420,7 @@ mod tests {
             (0..100_000).filter(is_checked).count()
         };
         assert_eq!(checked(|page| page.wrapping_mul(0x01ab_cdef)), 100_000);
-        gpus.gpu(0).checked(CHECKED_FIRST_PAGES);
+        gpus.gpu(0).status.pages_checked.store(CHECKED_FIRST_PAGES, Ordering::Relaxed);
         for count in [checked(|page| page.wrapping_mul(0x01ab_cdef)), checked(|_| 0)] {
             assert!((60..160).contains(&count), "{count} of 100,000");
         }

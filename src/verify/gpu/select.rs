@@ -7,7 +7,6 @@ use super::pool::{Gpus, Share};
 use super::worker::{Drill, start};
 use crate::read::arena::Arena;
 use crate::verify::engine::Engine;
-use bytesize::ByteSize;
 use std::fmt;
 
 /// Buffers that those who read and all GPUs share: 128 MiB, which every adapter can bind.
@@ -29,6 +28,8 @@ pub struct Selected {
     pub calibration: Option<Calibration>,
     /// One for each that cannot be had.
     pub notes: Vec<String>,
+    /// What one was wrong about while it was measured.
+    pub wrong: Option<String>,
 }
 
 /// How GPUs are to be used.
@@ -53,6 +54,7 @@ pub fn select(wish: &Wish, share: Share, terms: &Terms<'_>) -> Result<Selected, 
 
 fn chosen(wish: &Wish, terms: &Terms<'_>) -> Result<Vec<Adapter>, NoAdapter> {
     let failed = |why| NoAdapter {
+        asked: wish.names.first().cloned(),
         searched: vec![format!("a driver fails: {why}; pagescrub devices shows it")],
         ..NoAdapter::default()
     };
@@ -61,31 +63,57 @@ fn chosen(wish: &Wish, terms: &Terms<'_>) -> Result<Vec<Adapter>, NoAdapter> {
 }
 
 /// The GPUs of `wish` if they are worth it for `bytes` of pages; otherwise none.
-pub fn auto(wish: &Wish, bytes: u64, engine: &Engine, terms: &Terms<'_>) -> Selected {
-    let cpu_because = |why: &dyn fmt::Display| {
-        let calibration = Some(Calibration::cpu_because(why));
-        Selected { calibration, ..Selected::default() }
-    };
-    if bytes < AUTO_BYTES_MIN {
-        let least = ByteSize(AUTO_BYTES_MIN).display().iec();
-        return cpu_because(&format!("a GPU is not started for less than {least}"));
+///
+/// # Errors
+/// If adapters were named and none is what was asked for.
+pub fn auto(
+    wish: &Wish,
+    bytes: u64,
+    engine: &Engine,
+    terms: &Terms<'_>,
+) -> Result<Selected, NoAdapter> {
+    if bytes < AUTO_BYTES_MIN && wish.names.is_empty() {
+        return Ok(Selected::default());
     }
     let adapters = match chosen(wish, terms) {
+        Err(no_adapter) if no_adapter.asked.is_some() => return Err(no_adapter),
+        Err(no_adapter) => return Ok(Selected::cpu_because(&no_adapter, Vec::new())),
+        Ok(_) if bytes < AUTO_BYTES_MIN => return Ok(Selected::default()),
         Ok(adapters) => adapters,
-        Err(no_adapter) => return cpu_because(&no_adapter),
     };
-    let Selected { gpus, mut notes, .. } = start_all(&adapters, Share::Hybrid, terms);
-    let Some(gpus) = gpus else {
-        return Selected { notes, ..cpu_because(&"no GPU could be started") };
-    };
-    // One that fails is left out of the next attempt.
-    let mut attempt = |_| calibrate(&gpus, engine, terms.threads).map_err(|why| notes.push(why));
-    let Some(calibration) = (0..ATTEMPTS).find_map(|number| attempt(number).ok()) else {
-        let why = notes.last().cloned().unwrap_or_default();
-        return Selected { notes, ..cpu_because(&why) };
-    };
-    let gpus = calibration.is_for_gpus().then_some(gpus);
-    Selected { gpus, calibration: Some(calibration), notes }
+    let Selected { gpus, notes, .. } = start_all(&adapters, Share::Hybrid, terms);
+    Ok(match gpus {
+        Some(gpus) => measured(gpus, engine, terms, notes),
+        None => Selected::cpu_because(&"no GPU could be started", notes),
+    })
+}
+
+/// Keeps `gpus` if they are worth it. One that fails is left out of the next attempt.
+fn measured(gpus: Gpus, engine: &Engine, terms: &Terms<'_>, mut notes: Vec<String>) -> Selected {
+    let mut first_failure = None;
+    for _ in 0..ATTEMPTS {
+        match calibrate(&gpus, engine, terms.threads) {
+            Ok(calibration) => {
+                let gpus = calibration.is_for_gpus().then_some(gpus);
+                return Selected { gpus, calibration: Some(calibration), notes, wrong: None };
+            }
+            Err(why) => drop(first_failure.get_or_insert(why)),
+        }
+        if gpus.are_retired() {
+            break;
+        }
+    }
+    let why = first_failure.unwrap_or_default();
+    notes.push(format!("GPUs are not used: {why}"));
+    let wrong = gpus.wrong().map(str::to_owned);
+    Selected { wrong, ..Selected::cpu_because(&why, notes) }
+}
+
+impl Selected {
+    fn cpu_because(why: &dyn fmt::Display, notes: Vec<String>) -> Self {
+        let calibration = Some(Calibration::cpu_because(why));
+        Self { calibration, notes, ..Self::default() }
+    }
 }
 
 fn calibrate(gpus: &Gpus, engine: &Engine, threads: usize) -> Result<Calibration, String> {
@@ -93,6 +121,7 @@ fn calibrate(gpus: &Gpus, engine: &Engine, threads: usize) -> Result<Calibration
     let buffers = arena.take(arena.buffers()).ok_or("its memory is in use")?;
     let cpu = calibration::cpu(engine, threads, &buffers);
     let gpu = calibration::gpus(gpus, buffers).map_err(|why| format!("a GPU failed: {why}"))?;
+    gpus.count_from_here();
     Ok(Calibration::of(cpu, gpu))
 }
 
@@ -118,5 +147,5 @@ pub fn start_all(adapters: &[Adapter], share: Share, terms: &Terms<'_>) -> Selec
     }
     let some = !gpus.is_empty();
     let gpus = some.then(|| Gpus::new(arena, gpus, share, terms.check_one_in));
-    Selected { gpus, calibration: None, notes }
+    Selected { gpus, notes, ..Selected::default() }
 }

@@ -2,8 +2,8 @@
 
 use super::adapter::facts::Upload;
 use super::device::OpenDevice;
+use super::job::{GpuError, Job};
 use super::pipeline::Pipeline;
-use super::pool::{GpuError, Job};
 use super::word::{GROUP_PAGES, Group, Word};
 use crate::read::arena::{BUFFER_BYTES, BUFFER_PAGES};
 use std::sync::Arc;

@@ -180,6 +180,11 @@ impl Word {
         self.has(Self::WRONG_ID)
     }
 
+    /// Its bits without the nonce, for people who look into the matter: shaders/README.md.
+    pub fn bits(self) -> String {
+        format!("{:#x}", self.meta & !Self::NONCE)
+    }
+
     fn has(self, bit: u32) -> bool {
         self.meta & bit != 0
     }

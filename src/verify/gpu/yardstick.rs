@@ -12,8 +12,8 @@ pub use expected::Expected;
 
 use super::adapter::Adapter;
 use super::device::OpenDevice;
+use super::job::GpuError;
 use super::pipeline::{Pipeline, Shader};
-use super::pool::GpuError;
 use crate::read::arena::{BUFFER_BYTES, PageBuffer};
 use clock::{Clock, PATIENCE};
 use parts::Parts;

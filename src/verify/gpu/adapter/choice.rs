@@ -5,6 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use wgpu::{Backend, Backends, DeviceType};
 
+/// Which backends wgpu is to use.
+pub(super) const BACKEND_VARIABLE: &str = "WGPU_BACKEND";
+/// Numbers below are places in the list of adapters.
+const PLACES_MAX: usize = 100;
+
 /// No adapter is what was asked for: what there is, and what to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoAdapter {
@@ -28,8 +33,14 @@ impl fmt::Display for NoAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.headline())?;
         if self.seen.is_empty() {
-            let next = "install the GPU's driver, or use --engine cpu";
-            return write!(f, ": none was found ({}); {next}", self.searched.join(", "));
+            let searched = self.searched.join(", ");
+            let next = if searched.contains(BACKEND_VARIABLE) {
+                "unset it"
+            } else {
+                "install the GPU's driver and the loader of its interface (for Vulkan on Linux, \
+                 libvulkan.so.1)"
+            };
+            return write!(f, ": none was found ({searched}); {next}, or use --engine cpu");
         }
         let next = "name a usable one by part of its name, its number or its PCI bus id, or use \
              --engine cpu";
@@ -109,9 +120,12 @@ fn unnamed(adapters: &[&Facts], mut usable: Vec<usize>) -> Vec<usize> {
 
 /// The places that `name` may mean: one by number or PCI bus id, or all with it in their names.
 fn named(adapters: &[&Facts], name: &str) -> Vec<usize> {
-    let by_number = name.parse().ok().filter(|&place: &usize| place < adapters.len());
+    // A place, and never the digits of some version; RTX 4090 may still be called by its number.
+    if let Some(place) = name.parse().ok().filter(|&place: &usize| place < PLACES_MAX) {
+        return if place < adapters.len() { vec![place] } else { Vec::new() };
+    }
     let is_at = |gpu: &&Facts| gpu.pci_bus_id.eq_ignore_ascii_case(name);
-    if let Some(place) = by_number.or_else(|| adapters.iter().position(is_at)) {
+    if let Some(place) = adapters.iter().position(is_at) {
         return vec![place];
     }
     let part = name.to_lowercase();

@@ -1,7 +1,7 @@
 //! The device's own clock: how long it worked, without the way there and back.
 
 use crate::verify::gpu::device::OpenDevice;
-use crate::verify::gpu::pool::GpuError;
+use crate::verify::gpu::job::GpuError;
 use std::time::Duration;
 use wgpu::{Buffer, BufferUsages, CommandEncoder, Features, PollType, QuerySet, QueryType};
 

@@ -7,8 +7,8 @@ use crate::verify::gpu::adapter::Adapter;
 use crate::verify::gpu::adapter::facts::Upload;
 use crate::verify::gpu::device::OpenDevice;
 use crate::verify::gpu::host_memory;
+use crate::verify::gpu::job::GpuError;
 use crate::verify::gpu::pipeline::{Pipeline, Shader};
-use crate::verify::gpu::pool::GpuError;
 use wgpu::BufferUsages;
 
 /// The largest part of the resident pages: less than any binding may have.

@@ -4,8 +4,8 @@ use super::clock::contents;
 use super::{Expected, NotMeasured};
 use crate::read::arena::{BUFFER_BYTES, BUFFER_PAGES};
 use crate::verify::gpu::device::OpenDevice;
+use crate::verify::gpu::job::GpuError;
 use crate::verify::gpu::pipeline::Pipeline;
-use crate::verify::gpu::pool::GpuError;
 use crate::verify::gpu::word::{GROUP_PAGES, Group, Word};
 use wgpu::{Buffer, BufferUsages, CommandEncoder, CommandEncoderDescriptor};
 

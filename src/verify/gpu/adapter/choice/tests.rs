@@ -111,6 +111,7 @@ fn where_there_is_nothing_the_answer_says_where_it_was_looked_for() {
     assert_eq!(searched, expected);
     let no = NoAdapter { searched, ..choose(&[], &[], false).unwrap_err() }.to_string();
     let expected = "no usable GPU: none was found (vulkan: drivers/libraries could not be loaded, \
-                    dx12: found no adapters); install the GPU's driver, or use --engine cpu";
+                    dx12: found no adapters); install the GPU's driver and the loader of its \
+         interface (for Vulkan on Linux, libvulkan.so.1), or use --engine cpu";
     assert_eq!(no, expected);
 }
