@@ -40,6 +40,9 @@ use worker::Worker;
 /// Host findings kept at most; one is enough to distrust the machine.
 const HOST_FINDINGS_MAX: usize = 100;
 
+const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because one was wrong: all \
+    that this report says of pages is the CPU's";
+
 /// Opens a file for reading pages. The readers of [`crate::read::open`] in production, broken
 /// disks in tests.
 pub type Open<'a> = &'a (dyn Fn(&Path) -> io::Result<Box<dyn PageSource>> + Sync);
@@ -132,6 +135,8 @@ pub struct Scrub {
 /// What the workers share.
 struct Shared<'a> {
     settings: &'a Settings<'a>,
+    /// One of them was wrong, so that none is used.
+    are_gpus_wrong: bool,
     /// The GPUs, as long as they are believed.
     gpus: Option<&'a Gpus>,
     /// What GPUs did before an interruption.
@@ -163,15 +168,18 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let history = before.map_or_else(History::new, |before| before.history.resumed());
     let again = history.clone();
     let shared = Shared::new(discovery, &plan, settings, before, history, progress);
-    let started = shared.started;
+    let (started, has_gpus) = (shared.started, shared.gpus.is_some());
     let scrubbed = scrub_once(discovery, &plan, shared);
-    if settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
+    if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
     }
     // A GPU that was wrong may have been wrong before, in this scan and in the one that it goes on
     // from: everything is looked at again, without GPUs.
     let again = History { elapsed: again.elapsed + started.elapsed(), ..again };
-    let shared = Shared::new(discovery, &plan, settings, None, again, progress);
+    let known = scrubbed.report.host_findings;
+    let settings = Settings { host_findings: known, ..settings.clone() };
+    let shared = Shared::new(discovery, &plan, &settings, None, again, progress);
+    shared.note(SCANNED_AGAIN.to_owned());
     scrub_once(discovery, &plan, shared)
 }
 
@@ -208,12 +216,15 @@ impl<'a> Shared<'a> {
         let files = plan.files.iter().zip(&discovery.files).enumerate().map(file_scan);
         let notes = before.into_iter().flat_map(|before| before.notes.iter().cloned());
         let wrong = settings.gpus.and_then(Gpus::wrong);
+        let are_gpus_wrong = wrong.is_some() || before.is_some_and(|before| before.are_gpus_wrong);
         let known = before.map(|b| b.host_findings.clone()).unwrap_or_default();
         let new = settings.host_findings.iter().cloned().chain(wrong.map(str::to_owned));
-        let host_findings = known.into_iter().chain(new).collect();
+        let mut host_findings: Vec<_> = known.into_iter().chain(new).collect();
+        host_findings.dedup();
         Self {
             settings,
-            gpus: settings.gpus.filter(|_| wrong.is_none()),
+            are_gpus_wrong,
+            gpus: settings.gpus.filter(|_| !are_gpus_wrong),
             gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),
             files: files.collect(),
             findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),

@@ -160,3 +160,14 @@ fn software_is_usable_only_if_it_is_allowed() {
         assert_eq!(daring["usable"], true, "{daring}");
     }
 }
+
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn a_gpu_that_computes_right_passes_its_test() {
+    let run = pagescrub(&["devices", "--self-test", "--allow-software-gpu"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    let lines: Vec<_> = run.stdout.lines().collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains(": right, ")), "{lines:?}");
+    let run = pagescrub(&["devices", "--self-test", "--adapter=Voodoo2"]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+}

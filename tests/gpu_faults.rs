@@ -332,7 +332,6 @@ fn what_was_measured_is_not_part_of_the_scan() {
     let gpus = selected.gpus.as_ref().expect("a GPU");
     let buffers = gpus.arena().take(gpus.arena().buffers()).expect("nobody has any");
     calibration::gpus(gpus, buffers).expect("it works");
-    gpus.count_from_here();
     let report = file.scan(Some(&selected), &Silent);
     let all = report.coverage.pages_planned - report.coverage.suspect;
     let gpu = &report.run.gpus[0];

@@ -145,6 +145,57 @@ fn nothing_that_a_liar_said_survives_in_a_checkpoint() {
     assert_eq!((report.exit_code, report.host_findings.len()), (4, 1));
 }
 
+/// Stops a scan when it begins for the second time.
+struct StopsTheSecond<'a>(AtomicU64, &'a AtomicBool);
+
+impl Progress for StopsTheSecond<'_> {
+    fn begin(&self, _: u64) {
+        let begun = self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.store(begun > 0, Ordering::Relaxed);
+    }
+    fn advance(&self, _: u64) {}
+    fn suspects(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+#[test]
+#[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
+fn a_liar_is_not_asked_again_after_an_interruption() {
+    let file = Damaged::new();
+    let expected = found(&file.by_cpu());
+    let path = file.discovery.files[0].path.with_extension("checkpoint");
+    let engine = Engine::named("cpu").expect("there is one");
+    let open = |path: &Path| Reader::Direct.open(path);
+    let stop = AtomicBool::new(false);
+    let failed = |error: &std::io::Error| panic!("{error}");
+    let with = |resume| {
+        let interval = Duration::from_hours(1);
+        Some(Checkpointing { path: &path, interval, resume, failed: &failed })
+    };
+    let wrong = Shader::Portable.source().replace("sum = ((sum << 1u)", "sum = ((sum << 2u)");
+    let wrong = Drill { shader: Some(Shader::Custom(wrong.into())), ..small() };
+    let liar = started_with(Share::Gpu, 1, 1000, wrong);
+    let settings = Settings {
+        gpus: liar.gpus.as_ref(),
+        checkpoint: with(None),
+        ..Settings::new(&engine, &open, &stop)
+    };
+    let progress = StopsTheSecond(AtomicU64::new(0), &stop);
+    let stopped = scrub(&file.discovery, &settings, &progress).report;
+    assert_eq!((stopped.exit_code, stopped.run.stopped), (4, true));
+    // The next time it seems to be right.
+    stop.store(false, Ordering::Relaxed);
+    let kept = Checkpoint::read(&path, &file.discovery).expect("ours");
+    let reformed = started_with(Share::Gpu, 1, 1000, small());
+    let settings =
+        Settings { gpus: reformed.gpus.as_ref(), checkpoint: with(Some(&kept)), ..settings };
+    let report = scrub(&file.discovery, &settings, &Silent).report;
+    assert_eq!(found(&report), expected);
+    assert_eq!((report.exit_code, report.host_findings.len()), (4, 1));
+    assert_eq!(reformed.gpus.as_ref().map(|gpus| gpus.gpu(0).pages()), Some(0), "not asked");
+    assert!(report.run.notes.iter().any(|note| note.contains("scanned again")));
+}
+
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn measuring_leaves_no_buffer_at_a_gpu() {

@@ -3,6 +3,8 @@
 use super::exit::{Exit, Failure};
 use super::options::GpuArgs;
 use pagescrub::devices::{Devices, Gpus, terminal};
+#[cfg(feature = "gpu")]
+use pagescrub::report::escape;
 use pagescrub::report::terminal::Look;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -15,10 +17,27 @@ pub(crate) struct Args {
     /// Print everything as JSON, schema pagescrub.devices/1
     #[arg(long)]
     json: bool,
+
+    /// Have each selected GPU compute checksums and compare them with the CPU's: exit code 4 if one
+    /// is wrong, 3 if one fails, 2 if there is none
+    #[arg(long)]
+    self_test: bool,
+
+    /// Test, and say nothing: for this program's own use
+    #[arg(long, hide = true, conflicts_with_all = ["json", "self_test"])]
+    probe: bool,
 }
 
 /// Looks and prints.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    #[cfg(feature = "gpu")]
+    if args.probe {
+        super::drivers::probe(&args.gpu);
+        return Ok(Exit::Clean);
+    }
+    if args.self_test {
+        return test(&args.gpu);
+    }
     let devices = Devices::of_this_machine(gpus(&args.gpu));
     let mut out = BufWriter::new(anstream::stdout().lock());
     let printed = if args.json {
@@ -34,6 +53,32 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::work(e)),
         _ => Ok(Exit::Clean),
     }
+}
+
+/// One line for each GPU.
+#[cfg(feature = "gpu")]
+fn test(gpu: &GpuArgs) -> Result<Exit, Failure> {
+    let all = pagescrub::verify::gpu::select::self_test(&gpu.into()).map_err(Failure::usage)?;
+    let mut exit = Exit::Clean;
+    for tested in &all {
+        let said = match &tested.outcome {
+            Ok(speed) => format!("right, {:.1} GB/s", speed.gb_per_second),
+            Err(why) => why.clone(),
+        };
+        let name = escape::terminal(&tested.name);
+        anstream::println!("SELF-TEST {name}: {}", escape::terminal(&said));
+        exit = match (&tested.outcome, tested.is_wrong, exit) {
+            (_, true, _) | (_, _, Exit::Internal) => Exit::Internal,
+            (Err(_), _, _) => Exit::Incomplete,
+            (Ok(_), _, exit) => exit,
+        };
+    }
+    Ok(exit)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn test(_: &GpuArgs) -> Result<Exit, Failure> {
+    Err(Failure::usage("there are no GPUs in this build (built without the feature gpu)"))
 }
 
 #[cfg(feature = "gpu")]

@@ -60,7 +60,7 @@ impl EngineArgs {
         let terms = Terms {
             threads,
             check_one_in: self.check_gpu_one_in,
-            drivers_answer: &drivers::answer,
+            drivers_answer: &|| drivers::answer(&self.gpu),
             drill: Drill::default(),
         };
         let selected = match self.engine.as_str() {

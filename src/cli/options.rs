@@ -112,9 +112,16 @@ impl GpuArgs {
         !self.adapters.is_empty()
     }
 
+    /// As they were given.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let named = self.adapters.iter().map(|name| format!("--adapter={name}"));
+        let software = self.allow_software_gpu.then(|| "--allow-software-gpu".to_owned());
+        named.chain(software).collect()
+    }
+
     /// The adapters to use; none, without a word, if there are none and none was named.
     pub(crate) fn adapters_if_any(&self) -> Result<Vec<Adapter>, Failure> {
-        if let Err(why) = super::drivers::answer() {
+        if let Err(why) = super::drivers::answer(self) {
             return Err(Failure::usage(format!(
                 "a GPU driver fails ({why}): pagescrub devices shows it; WGPU_BACKEND or \
                  VK_DRIVER_FILES can leave it out"

@@ -141,21 +141,19 @@ impl<'a> View<'a> {
     }
 
     /// Reads `range` into `pages`, waiting for it, and does not look at it. Says how long that
-    /// took, and in which way. Where it fails, the range is scrubbed as far as it can be read.
+    /// took, and in which way. Where it fails, the range is scrubbed as far as it can be read, and
+    /// the error is how long all of that took.
     pub(super) fn fill(
         &mut self,
         range: PageRange,
         pages: &mut [Page],
         memory: &mut Memory,
-    ) -> Option<(Duration, Way)> {
+    ) -> Result<(Duration, Way), Duration> {
         let started = Instant::now();
-        match self.source.fill(range.first, pages) {
-            Ok(()) => Some((started.elapsed(), self.source.way())),
-            Err(error) => {
-                self.scrub_readable(range, &error, started, memory);
-                None
-            }
-        }
+        let filled = self.source.fill(range.first, pages);
+        filled
+            .map(|()| (started.elapsed(), self.source.way()))
+            .map_err(|error| self.scrub_readable(range, &error, started, memory))
     }
 
     /// Scrubs what can be read of `range`, of which a read that began at `started` failed. Says
@@ -196,6 +194,7 @@ impl<'a> View<'a> {
     ) {
         let mut looked = Looked { verify, ..Looked::default() };
         self.look_at_words(read.range.first, pages, words, by, &mut looked);
+        by.1.took_part(read.range.pages);
         looked.was_read(read.read, read.way);
         self.settle(read.range, looked, Vec::new());
     }
@@ -285,6 +284,7 @@ impl<'a> View<'a> {
                 continue;
             }
             // Who was wrong is remembered there, and ends this.
+            gpu.was_checked();
             let _ = gpu.check(page, word, place, self.file.planned.path.display());
             let sum = Checksum::of(page);
             self.weigh(page, sum, place, allocation, judge(page, sum, place, allocation), to);

@@ -51,6 +51,9 @@ pub struct Checkpoint {
     /// What GPUs did.
     #[serde(default)]
     pub(super) gpus: Vec<GpuSummary>,
+    /// One of them was wrong; nothing of what they said is in these counts.
+    #[serde(default)]
+    pub(super) are_gpus_wrong: bool,
     /// By [`Way`].
     pub(super) bytes_by_way: [u64; Way::ALL.len()],
 }
@@ -130,6 +133,7 @@ impl Checkpoint {
             host_findings,
             notes,
             gpus,
+            are_gpus_wrong: shared.are_gpus_wrong,
             bytes_by_way,
         }
     }

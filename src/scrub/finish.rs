@@ -15,7 +15,7 @@ use crate::plan::pace::PaceSummary;
 use crate::plan::{Plan, PlannedFile};
 use crate::read::Way;
 use crate::read::open::Reader;
-use crate::verify::gpu::pool::{GpuSummary, Gpus};
+use crate::verify::gpu::pool::GpuSummary;
 use bytesize::ByteSize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,6 @@ use std::time::Duration;
 const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
 /// ... and for each intact page at least so many.
 const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
-
-const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because one was wrong: all \
-    that this report says of pages is the CPU's";
 
 /// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
 const PAGE_RESTORE_MAX: u64 = 1000;
@@ -59,9 +56,8 @@ pub(super) fn finish(
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
-    match shared.settings.gpus.and_then(Gpus::wrong) {
-        Some(_) => notes.push(SCANNED_AGAIN.to_owned()),
-        None => notes.extend(gpus.iter().filter_map(retired_note)),
+    if !shared.are_gpus_wrong {
+        notes.extend(gpus.iter().filter_map(retired_note));
     }
     let report = ScrubReport {
         schema: SCHEMA.into(),
@@ -71,7 +67,7 @@ pub(super) fn finish(
             started_at: shared.history.started_at,
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
-            devices: devices(shared.settings, &gpus, shared.gpus.is_some()),
+            devices: devices(shared.settings, &gpus, !shared.are_gpus_wrong),
             calibration: shared.settings.calibration.clone(),
             gpus,
             reader: shared.settings.reader_name.clone(),
@@ -343,7 +339,7 @@ fn cached_note(reader: &str, bytes_by_reader: &BTreeMap<String, u64>) -> Option<
 /// The CPU's kernels first; it looks at what GPUs leave, and at everything if one was wrong.
 fn devices(settings: &Settings<'_>, gpus: &[GpuSummary], are_believed: bool) -> Vec<String> {
     let kernels = settings.engine.kernel_names().into_iter().map(str::to_owned);
-    let took_part = |gpu: &&GpuSummary| gpu.pages > 0 && (are_believed || settings.gpus.is_none());
+    let took_part = |gpu: &&GpuSummary| gpu.pages > 0 && are_believed;
     let gpus = gpus.iter().filter(took_part).map(|gpu| gpu.identity.name.clone());
     kernels.chain(gpus).collect()
 }

@@ -263,24 +263,31 @@ impl<'a> Worker<'a> {
         if needs_buffer && !self.has_room_for(device) {
             return false;
         }
-        match self.dispatch.begin(device) {
-            Turn::Now => {}
-            Turn::WhenOneReturns => return false,
-            Turn::After(wait) => {
-                self.pause = self.pause.min(wait);
-                return false;
+        let mut buffer = if needs_buffer { self.buffers.next() } else { None };
+        if let Some(empty) = buffer.take() {
+            buffer = self.copy_for_gpu(empty, file, range);
+            if buffer.is_none() {
+                return true;
             }
         }
-        let buffer = if needs_buffer { self.buffers.next() } else { None };
-        match buffer {
-            Some(buffer) => self.read_into(buffer, device, file, range, queued),
-            None => self.read_and_wait(device, file, range),
+        let turn = self.dispatch.begin(device);
+        match (turn, buffer) {
+            (Turn::Now, Some(buffer)) => self.read_into(buffer, device, file, range, queued),
+            (Turn::Now, None) => self.read_and_wait(device, file, range),
+            (Turn::WhenOneReturns | Turn::After(_), buffer) => {
+                if let Some(buffer) = buffer {
+                    self.buffers.give_back(buffer);
+                }
+                if let Turn::After(wait) = turn {
+                    self.pause = self.pause.min(wait);
+                }
+                return false;
+            }
         }
         true
     }
 
-    /// Reads into `buffer`: what is in the cache and for a GPU, queued what can be queued, and all
-    /// else at once.
+    /// Reads into `buffer`: queued what can be queued, all else at once.
     fn read_into(
         &mut self,
         mut buffer: PageBuffer,
@@ -289,35 +296,41 @@ impl<'a> Worker<'a> {
         range: PageRange,
         queued: Option<Arc<DirectFile>>,
     ) {
-        let pages = &mut buffer[..range.pages as usize];
-        let is_for_gpus = self.is_for_gpus();
-        let copied =
-            self.with_source(
-                file,
-                |view, _| {
-                    if is_for_gpus { view.copy_cached(range, pages) } else { None }
-                },
-            );
-        if let Some(read) = copied.flatten() {
-            return self.has_read(device, Unseen { file, range, read, way: Way::Mmap }, buffer);
-        }
         if let (Some(direct), Queue::Open(queue)) = (queued, &mut self.queue) {
             queue.begin(&direct, range, file, buffer);
             self.in_flight[device] += 1;
             return;
         }
+        let pages = &mut buffer[..range.pages as usize];
         let filled = self.with_source(file, |view, memory| view.fill(range, pages, memory));
-        if let Some((read, way)) = filled.flatten() {
-            self.has_read(device, Unseen { file, range, read, way }, buffer);
-        } else {
-            self.dispatch.returned(device, Duration::ZERO);
-            self.buffers.give_back(buffer);
+        match filled.unwrap_or(Err(Duration::ZERO)) {
+            Ok((read, way)) => {
+                self.dispatch.returned(device, read);
+                self.look_at_pages(Unseen { file, range, read, way }, buffer);
+            }
+            Err(took) => {
+                self.dispatch.returned(device, took);
+                self.buffers.give_back(buffer);
+            }
         }
     }
 
-    fn has_read(&mut self, device: usize, unseen: Unseen, buffer: PageBuffer) {
-        self.dispatch.returned(device, unseen.read);
-        self.look_at_pages(unseen, buffer);
+    /// Takes what the cache holds for a GPU, which cannot read it there. No device has any part in
+    /// that. The buffer comes back if the cache does not hold it.
+    fn copy_for_gpu(
+        &mut self,
+        mut buffer: PageBuffer,
+        file: usize,
+        range: PageRange,
+    ) -> Option<PageBuffer> {
+        if !self.is_for_gpus() {
+            return Some(buffer);
+        }
+        let pages = &mut buffer[..range.pages as usize];
+        let copied = self.with_source(file, |view, _| view.copy_cached(range, pages));
+        let Some(read) = copied.flatten() else { return Some(buffer) };
+        self.look_at_pages(Unseen { file, range, read, way: Way::Mmap }, buffer);
+        None
     }
 
     fn read_and_wait(&mut self, device: usize, file: usize, range: PageRange) {

@@ -41,6 +41,9 @@ pub(in crate::scrub) fn while_checkpointing(
         writer.write();
     }
     writer.beside(scan);
+    if shared.is_in_vain() {
+        writer.forget();
+    }
     if !shared.is_cut_short() {
         return None;
     }
@@ -73,14 +76,21 @@ impl Writer<'_> {
     fn write(&self) -> Duration {
         let started = Instant::now();
         let checkpoint = Checkpoint::of(self.shared, self.discovery);
-        if self.shared.is_in_vain() {
-            return started.elapsed();
-        }
         match stored::write(&checkpoint, self.to.path) {
             Ok(()) => self.exists.store(true, Ordering::Relaxed),
             Err(error) => self.tell(&error),
         }
+        if self.shared.is_in_vain() {
+            self.forget();
+        }
         started.elapsed()
+    }
+
+    /// What has been counted counts for nothing; better no checkpoint than that.
+    fn forget(&self) {
+        if std::fs::remove_file(self.to.path).is_ok() {
+            self.exists.store(false, Ordering::Relaxed);
+        }
     }
 
     fn tell(&self, error: &io::Error) {

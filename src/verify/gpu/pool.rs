@@ -56,14 +56,13 @@ pub struct GpuSummary {
 }
 
 impl GpuSummary {
-    /// Adds what `other`, the same GPU in another part of the scan, did.
+    /// Adds what `other`, the same GPU in an earlier part of the scan, did.
     pub fn add(&mut self, other: &Self) {
         self.pages += other.pages;
         self.pages_checked += other.pages_checked;
         for (name, count) in &other.errors {
             *self.errors.entry(name.clone()).or_default() += count;
         }
-        self.retired = self.retired.take().or_else(|| other.retired.clone());
     }
 }
 
@@ -168,14 +167,6 @@ impl Gpus {
         self.members.iter().find_map(|gpu| gpu.status.distrusted.get()).map(String::as_str)
     }
 
-    /// Forgets what they have looked at so far: that were no pages of a file.
-    pub fn count_from_here(&self) {
-        for gpu in &self.members {
-            gpu.status.pages.store(0, Ordering::Relaxed);
-            gpu.status.pages_checked.store(0, Ordering::Relaxed);
-        }
-    }
-
     /// What all of them did.
     pub fn summaries(&self) -> Vec<GpuSummary> {
         self.members.iter().map(|gpu| gpu.summary(self.check_one_in)).collect()
@@ -235,7 +226,6 @@ impl Gpu {
         place: PageAddress,
         file: impl fmt::Display,
     ) -> Result<(), String> {
-        self.status.pages_checked.fetch_add(1, Ordering::Relaxed);
         let right = Word::of(page, place, word.nonce());
         if word == right {
             return Ok(());
@@ -264,6 +254,16 @@ impl Gpu {
     /// It is not used any more, and `why`.
     pub fn retire(&self, why: &str) {
         self.status.retire(why);
+    }
+
+    /// A page of a file was compared with the reference.
+    pub fn was_checked(&self) {
+        self.status.pages_checked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `pages` of a file were judged by what it said.
+    pub fn took_part(&self, pages: u32) {
+        self.status.pages.fetch_add(u64::from(pages), Ordering::Relaxed);
     }
 
     /// True if its thread is no more: what it has not answered it never will.
@@ -302,9 +302,6 @@ impl Status {
     /// Answers `job`.
     pub(super) fn answer(&self, gpu: usize, job: Job, words: Result<Vec<Word>, GpuError>) {
         self.backlog.fetch_sub(1, Ordering::Relaxed);
-        if words.is_ok() {
-            self.pages.fetch_add(u64::from(job.range.pages), Ordering::Relaxed);
-        }
         let Job { buffer, token, answer_to, .. } = job;
         // Who asked may have stopped waiting.
         let _ = answer_to.send(Answer { buffer, token, gpu, words });

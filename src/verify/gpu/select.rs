@@ -2,7 +2,7 @@
 
 use super::adapter::choice::NoAdapter;
 use super::adapter::{Adapter, Wish, choose};
-use super::calibration::{self, Calibration};
+use super::calibration::{self, Calibration, Speed};
 use super::pool::{Gpus, Share};
 use super::worker::{Drill, start};
 use crate::read::arena::Arena;
@@ -16,6 +16,8 @@ const THREAD_BUFFERS_MIN: usize = 3;
 /// What `auto` does not start a GPU for: the CPU is through with it in about a second.
 const AUTO_BYTES_MIN: u64 = 16 << 30;
 
+/// Buffers of a test: 32 MiB, a whole submission.
+const TEST_BUFFERS: usize = super::SLOT_JOBS;
 /// How often GPUs are measured that fail at it.
 const ATTEMPTS: usize = 3;
 
@@ -88,25 +90,27 @@ pub fn auto(
     })
 }
 
-/// Keeps `gpus` if they are worth it. One that fails is left out of the next attempt.
+/// Keeps `gpus` if they are worth it. One that fails is left out of the next attempt; one that is
+/// wrong is a fault of this machine, which then has no GPU to be believed.
 fn measured(gpus: Gpus, engine: &Engine, terms: &Terms<'_>, mut notes: Vec<String>) -> Selected {
-    let mut first_failure = None;
+    let mut last_failure = String::new();
     for _ in 0..ATTEMPTS {
         match calibrate(&gpus, engine, terms.threads) {
             Ok(calibration) => {
                 let gpus = calibration.is_for_gpus().then_some(gpus);
                 return Selected { gpus, calibration: Some(calibration), notes, wrong: None };
             }
-            Err(why) => drop(first_failure.get_or_insert(why)),
+            Err(why) => last_failure = why,
+        }
+        notes.push(format!("a GPU is not used: {last_failure}"));
+        if let Some(wrong) = gpus.wrong().map(str::to_owned) {
+            return Selected { wrong: Some(wrong), ..Selected::cpu_because(&last_failure, notes) };
         }
         if gpus.are_retired() {
             break;
         }
     }
-    let why = first_failure.unwrap_or_default();
-    notes.push(format!("GPUs are not used: {why}"));
-    let wrong = gpus.wrong().map(str::to_owned);
-    Selected { wrong, ..Selected::cpu_because(&why, notes) }
+    Selected::cpu_because(&last_failure, notes)
 }
 
 impl Selected {
@@ -121,8 +125,40 @@ fn calibrate(gpus: &Gpus, engine: &Engine, threads: usize) -> Result<Calibration
     let buffers = arena.take(arena.buffers()).ok_or("its memory is in use")?;
     let cpu = calibration::cpu(engine, threads, &buffers);
     let gpu = calibration::gpus(gpus, buffers).map_err(|why| format!("a GPU failed: {why}"))?;
-    gpus.count_from_here();
     Ok(Calibration::of(cpu, gpu))
+}
+
+/// What came of testing a GPU.
+pub struct Tested {
+    /// As its driver calls it.
+    pub name: String,
+    /// How fast it was, or what went wrong.
+    pub outcome: Result<Speed, String>,
+    /// It works, and computes wrongly.
+    pub is_wrong: bool,
+}
+
+/// Has each GPU of `wish` look at pages made for it, and compares what it says.
+///
+/// # Errors
+/// If no adapter is what was asked for.
+pub fn self_test(wish: &Wish) -> Result<Vec<Tested>, NoAdapter> {
+    Ok(choose(wish)?.iter().map(tested).collect())
+}
+
+fn tested(adapter: &Adapter) -> Tested {
+    let name = adapter.facts.name.clone();
+    let started = Arena::new(TEST_BUFFERS).map_err(|error| error.to_string()).and_then(|arena| {
+        let gpu = start(adapter, 0, &arena, &Drill::default()).map_err(|e| e.to_string())?;
+        Ok(Gpus::new(arena, vec![gpu], Share::Gpu, 1))
+    });
+    let gpus = match started {
+        Ok(gpus) => gpus,
+        Err(why) => return Tested { name, outcome: Err(why), is_wrong: false },
+    };
+    let buffers = gpus.arena().take(TEST_BUFFERS).ok_or("its memory is in use".to_owned());
+    let outcome = buffers.and_then(|buffers| calibration::gpus(&gpus, buffers));
+    Tested { name, outcome, is_wrong: gpus.wrong().is_some() }
 }
 
 /// Starts what can be started of `adapters`.
