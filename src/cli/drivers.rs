@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A driver that takes longer does not answer; several GPUs at rest may take seconds each.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the end of a process that was killed is waited for.
 const FAREWELL: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(5);
