@@ -6,6 +6,7 @@
 
 mod harness;
 
+use harness::forbid::forbidding;
 use harness::{pagescrub, scan_json, timeless};
 use pagescrub::discover::discover;
 use pagescrub::page::Page;
@@ -16,10 +17,7 @@ use pagescrub::read::{PageSource, ReadError};
 use pagescrub::scrub::{Open, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use rustix::fs::Advice;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, apply_filter,
-};
+use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -52,25 +50,6 @@ fn readers(report: &Value) -> Vec<&str> {
 
 fn notes(report: &Value) -> String {
     report["run"]["notes"].to_string()
-}
-
-/// Runs `work` on a thread for which, and for whose children, `rules` name what fails with `errno`.
-fn forbidding<T: Send>(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
-    errno: i32,
-    work: impl FnOnce() -> T + Send,
-) -> T {
-    let refuse = SeccompAction::Errno(errno as u32);
-    let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).expect("valid");
-    let program: BpfProgram = filter.try_into().expect("it compiles");
-    thread::scope(|scope| {
-        let filtered = scope.spawn(move || {
-            apply_filter(&program).expect("no_new_privs is enough");
-            work()
-        });
-        filtered.join().expect("no panic")
-    })
 }
 
 fn without_io_uring<T: Send>(errno: i32, work: impl FnOnce() -> T + Send) -> T {

@@ -6,6 +6,7 @@
 
 mod harness;
 
+use harness::forbid::forbidding;
 use harness::gpu::{Damaged, adapters, found, started_with};
 use harness::{pagescrub, pagescrub_in};
 use pagescrub::page::address::{FileId, PageRange};
@@ -35,23 +36,6 @@ fn small() -> Drill {
     Drill { slot_jobs: Some(2), ..Drill::default() }
 }
 
-/// `io_uring_enter` fails for this thread and those that it starts.
-fn where_io_uring_fails<T: Send>(errno: i32, work: impl FnOnce() -> T + Send) -> T {
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
-    let rules = BTreeMap::from([(libc::SYS_io_uring_enter, Vec::new())]);
-    let refuse = SeccompAction::Errno(errno as u32);
-    let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).expect("valid");
-    let program: BpfProgram = filter.try_into().expect("it compiles");
-    thread::scope(|scope| {
-        let filtered = scope.spawn(move || {
-            apply_filter(&program).expect("no_new_privs is enough");
-            work()
-        });
-        filtered.join().expect("no panic")
-    })
-}
-
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn reads_that_never_come_back_cost_their_buffers_and_not_the_scan() {
@@ -61,8 +45,9 @@ fn reads_that_never_come_back_cost_their_buffers_and_not_the_scan() {
     for share in SHARES {
         for threads in [1, 2, 64] {
             let selected = started_with(share, threads, 1000, small());
-            let report =
-                where_io_uring_fails(ENOMEM, || file.scan_with(Some(&selected), threads, &Silent));
+            let no_enter = BTreeMap::from([(libc::SYS_io_uring_enter, Vec::new())]);
+            let scan = || file.scan_with(Some(&selected), threads, &Silent);
+            let report = forbidding(no_enter, ENOMEM, scan);
             assert_eq!(found(&report), expected, "{share:?}, {threads} threads");
         }
     }

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 #[cfg(target_os = "linux")]
+pub mod forbid;
+#[cfg(target_os = "linux")]
 pub mod fuse;
 #[cfg(feature = "gpu")]
 pub mod gpu;
