@@ -252,6 +252,13 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             coverage.suspect
         ));
     }
+    if !file.is_primary() && file.boot.is_none() && coverage.suspect > 0 {
+        notes.push(
+            "its primary file is not in this scan: what its suspects belong to is told by \
+             allocation unit id only"
+                .to_owned(),
+        );
+    }
     if tally.catalog.is_cut() && coverage.suspect > 0 {
         notes.push(
             "holds more pages of system tables than are looked through: object names may be \
