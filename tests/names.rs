@@ -205,7 +205,7 @@ fn assert_ranked(suspect: &Value, object: &Object) {
 }
 
 /// Places and objects as they were printed by a scan of a copy, checked against what is published:
-/// Orders and its index CustomersOrders, and the pictures of Employees.
+/// Orders and one of its indexes, and the pictures of Employees.
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn faults_injected_into_northwind_show_tables_indexes_and_lob_data() {

@@ -63,7 +63,7 @@ mod tests {
     fn a_system_table_is_known_by_the_header_of_its_leaf_pages() {
         let of = |page_type, level, object_id, index_id| {
             let zero: PageHeader = bytemuck::Zeroable::zeroed();
-            SystemTable::of(&PageHeader { page_type, level, object_id, index_id, ..zero })
+            SystemTable::of(&PageHeader { page_type, level, index_id, object_id, ..zero })
         };
         assert_eq!(of(1, 0, 7, 0), Some(SystemTable::SysAllocUnits));
         assert_eq!(of(1, 0, 64, 1), Some(SystemTable::SysClsObjs));

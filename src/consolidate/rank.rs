@@ -227,6 +227,7 @@ impl From<Vec<Finding>> for Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::object::ObjectKind;
     use crate::page::address::{FileId, PageId};
 
     fn finding(file: usize, page: u32, page_type: u8, unknown: bool) -> Finding {
@@ -274,6 +275,30 @@ mod tests {
         let doubtful = Finding::new(0, place, reason, Allocation::Unknown, page);
         assert_eq!([&certain, &likely, &doubtful].map(Finding::score), [600, 300, 75]);
         assert_eq!(priority(doubtful.score()), "P4");
+    }
+
+    #[test]
+    fn the_object_tells_what_is_lost_unless_the_page_cannot_be_its() {
+        let object = |object_id, index_id, kind| Object {
+            object_id,
+            index_id,
+            kind,
+            schema: None,
+            table: None,
+            index: None,
+            is_view: false,
+        };
+        let score = |page_type, object: &Object| {
+            let mut finding = finding(0, 200, page_type, false);
+            finding.is_of(&Arc::new(object.clone()));
+            (finding.score(), finding.object.is_some())
+        };
+        let clustered = object(1000, 1, ObjectKind::ClusteredIndex);
+        assert_eq!([1, 2].map(|kind| score(kind, &clustered)), [(600, true); 2]);
+        let nonclustered = object(1000, 2, ObjectKind::NonclusteredIndex);
+        assert_eq!([2, 10].map(|kind| score(kind, &nonclustered)), [(300, true), (800, true)]);
+        assert_eq!(score(2, &object(34, 2, ObjectKind::NonclusteredIndex)), (800, true));
+        assert_eq!(score(2, &object(1000, 0, ObjectKind::Heap)), (300, false));
     }
 
     #[test]

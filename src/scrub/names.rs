@@ -12,6 +12,7 @@ use crate::diagnose::verdict::{Allocation, Verdict};
 use crate::discover::DataFile;
 use crate::page::address::{PageAddress, PageId};
 use crate::page::checksum::Checksum;
+use crate::page::file_header::BindingId;
 use crate::page::header::PageHeader;
 use crate::page::{Page, torn};
 use crate::read::PageSource;
@@ -72,23 +73,21 @@ pub(super) struct Remembered<'a> {
 /// Tells the `findings` what they belong to, as far as it can be found out.
 pub(super) fn name(findings: &mut [Finding], files: &[Remembered<'_>], open: Open<'_>) {
     let primaries = primaries(files);
-    let mut databases: HashMap<usize, Database<'_>> = HashMap::new();
-    for (file, primary) in files.iter().zip(&primaries) {
-        primary.map(|primary| databases.entry(primary).or_default().files.push(file));
-    }
-    let database_of = |finding: &Finding| primaries[finding.file];
+    let mut databases = databases(files, &primaries);
     for finding in findings.iter() {
-        let database = database_of(finding).and_then(|primary| databases.get_mut(&primary));
-        database.map(|database| database.units.extend(finding.allocation_unit));
+        if let Some(database) = databases.get_mut(&primaries[finding.file]) {
+            database.units.extend(finding.allocation_unit);
+        }
     }
-    let objects: HashMap<_, _> = databases
-        .into_iter()
-        .map(|(primary, database)| (primary, database.objects(open)))
-        .collect();
+    let objects =
+        databases.into_iter().map(|(primary, database)| (primary, database.objects(open)));
+    let objects: HashMap<_, _> = objects.collect();
     for finding in findings {
-        let objects = database_of(finding).and_then(|primary| objects.get(&primary));
+        let objects = objects.get(&primaries[finding.file]);
         let object = objects.and_then(|objects| objects.get(&finding.allocation_unit?));
-        object.map(|object| finding.is_of(object));
+        if let Some(object) = object {
+            finding.is_of(object);
+        }
     }
 }
 
@@ -107,38 +106,54 @@ impl Database<'_> {
     }
 }
 
+/// The index of a database's primary file among all files, if that is known.
+type Primary = Option<usize>;
+
+/// The databases whose primary file is known.
+fn databases<'a>(
+    files: &'a [Remembered<'a>],
+    primaries: &[Primary],
+) -> HashMap<Primary, Database<'a>> {
+    let mut databases: HashMap<Primary, Database<'a>> = HashMap::new();
+    for (file, primary) in files.iter().zip(primaries).filter(|(_, primary)| primary.is_some()) {
+        databases.entry(*primary).or_default().files.push(file);
+    }
+    databases
+}
+
 /// For each file, the primary file of its database: names are found there. `None` where that is
 /// not among the files, or where more than one could be it: no name is better than a wrong one.
-fn primaries(files: &[Remembered<'_>]) -> Vec<Option<usize>> {
-    let mut by_folder: HashMap<_, Vec<usize>> = HashMap::new();
-    let mut by_database: HashMap<_, Vec<usize>> = HashMap::new();
-    for (index, Remembered { file, .. }) in files.iter().enumerate() {
-        if let (true, Some(header)) = (file.is_primary(), &file.header) {
-            by_database.entry(header.binding_id).or_default().push(index);
-            by_folder.entry((header.binding_id, folder(file))).or_default().push(index);
-        }
+fn primaries(files: &[Remembered<'_>]) -> Vec<Primary> {
+    // Copies of a database are told apart by the folder they are in.
+    let (mut by_folder, mut by_database) = (HashMap::new(), HashMap::new());
+    for (index, file) in files.iter().enumerate().filter(|(_, file)| file.file.is_primary()) {
+        let is_ambiguous = |known: &mut Primary| *known = None;
+        by_folder.entry(file.folder()).and_modify(is_ambiguous).or_insert(Some(index));
+        by_database.entry(file.database()).and_modify(is_ambiguous).or_insert(Some(index));
     }
-    let only = |found: Option<&Vec<usize>>| match found.map(Vec::as_slice) {
-        Some([one]) => Some(*one),
-        _ => None,
-    };
-    let primary_of = |(index, Remembered { file, .. }): (usize, &Remembered<'_>)| {
-        if file.is_primary() {
-            return Some(index);
-        }
-        // Copies of a database are told apart by the folder they are in.
-        let binding_id = file.header.as_ref()?.binding_id;
-        let beside = only(by_folder.get(&(binding_id, folder(file))));
-        beside.or_else(|| only(by_database.get(&binding_id)))
+    let primary_of = |(index, file): (usize, &Remembered<'_>)| match file.database() {
+        _ if file.file.is_primary() => Some(index),
+        None => None,
+        database => by_folder
+            .get(&file.folder())
+            .copied()
+            .flatten()
+            .or_else(|| by_database.get(&database).copied().flatten()),
     };
     files.iter().enumerate().map(primary_of).collect()
 }
 
-fn folder(file: &DataFile) -> Option<&Path> {
-    file.path.parent()
-}
-
 impl Remembered<'_> {
+    /// What all files of its database share, if its page 0 can be believed.
+    fn database(&self) -> Option<BindingId> {
+        self.file.header.as_ref().map(|header| header.binding_id)
+    }
+
+    /// Its database in its folder.
+    fn folder(&self) -> (Option<BindingId>, Option<&Path>) {
+        (self.database(), self.file.path.parent())
+    }
+
     /// Shows the pages of `table` that are still sound; those that are not cost names only.
     fn visit(&self, table: SystemTable, open: Open<'_>, visit: &mut dyn FnMut(&Page)) {
         let Some(pages) = self.catalog.pages.get(&table) else { return };
