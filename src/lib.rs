@@ -11,6 +11,7 @@ pub mod plan;
 pub mod read;
 pub mod verify;
 pub mod diagnose;
+pub mod catalog;
 pub mod consolidate;
 pub mod scrub;
 pub mod report;

@@ -7,6 +7,7 @@
 mod commit;
 pub mod checkpoint;
 mod file;
+mod names;
 mod batch;
 mod dispatch;
 mod buffers;

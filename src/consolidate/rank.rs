@@ -1,5 +1,6 @@
 //! What the loss of a page means, and the order that follows from it.
 
+use crate::catalog::object::Object;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::Page;
 use crate::page::address::PageAddress;
@@ -8,6 +9,7 @@ use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
 pub const SUSPECTS_MAX: usize = 100_000;
@@ -98,6 +100,9 @@ pub struct Finding {
     pub page_type: Option<PageType>,
     /// What it belongs to, as far as its header can be believed.
     pub allocation_unit: Option<u64>,
+    /// What that is; looked up at the end of a scan.
+    #[serde(skip)]
+    pub object: Option<Arc<Object>>,
     /// What is lost.
     pub consequence: Consequence,
     /// How sure it is that it is lost.
@@ -126,10 +131,27 @@ impl Finding {
             allocation,
             page_type,
             allocation_unit: header.filter(|_| fixed.is_none()).map(PageHeader::allocation_unit_id),
+            object: None,
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
             unsettled: false,
         }
+    }
+
+    /// The page belongs to `object`, unless its type tells that its header is wrong. What is lost
+    /// with it is then known better than by the page alone.
+    pub fn is_of(&mut self, object: &Arc<Object>) {
+        if !self.page_type.is_some_and(|page_type| object.can_own(page_type)) {
+            return;
+        }
+        self.object = Some(Arc::clone(object));
+        self.consequence = match self.consequence {
+            Consequence::StopsDatabase | Consequence::NotInUse => self.consequence,
+            _ if self.page_type == Some(PageType::Iam) => self.consequence,
+            _ if object.is_system() => Consequence::SystemOrMap,
+            _ if object.can_be_rebuilt() => Consequence::Index,
+            _ => Consequence::Rows,
+        };
     }
 
     /// From 0 (note) to 1000 (now): what is lost, by how sure that is.
@@ -182,9 +204,14 @@ impl Findings {
     }
 
     fn cut(&mut self) {
-        self.list.sort_by_key(Finding::rank);
+        rank(&mut self.list);
         self.list.truncate(SUSPECTS_MAX);
     }
+}
+
+/// Puts the most urgent first.
+pub fn rank(findings: &mut [Finding]) {
+    findings.sort_by_key(Finding::rank);
 }
 
 impl From<Vec<Finding>> for Findings {
@@ -200,6 +227,7 @@ impl From<Vec<Finding>> for Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::object::ObjectKind;
     use crate::page::address::{FileId, PageId};
 
     fn finding(file: usize, page: u32, page_type: u8, unknown: bool) -> Finding {
@@ -247,6 +275,30 @@ mod tests {
         let doubtful = Finding::new(0, place, reason, Allocation::Unknown, page);
         assert_eq!([&certain, &likely, &doubtful].map(Finding::score), [600, 300, 75]);
         assert_eq!(priority(doubtful.score()), "P4");
+    }
+
+    #[test]
+    fn the_object_tells_what_is_lost_unless_the_page_cannot_be_its() {
+        let object = |object_id, index_id, kind| Object {
+            object_id,
+            index_id,
+            kind,
+            schema: None,
+            table: None,
+            index: None,
+            is_view: false,
+        };
+        let score = |page_type, object: &Object| {
+            let mut finding = finding(0, 200, page_type, false);
+            finding.is_of(&Arc::new(object.clone()));
+            (finding.score(), finding.object.is_some())
+        };
+        let clustered = object(1000, 1, ObjectKind::ClusteredIndex);
+        assert_eq!([1, 2].map(|kind| score(kind, &clustered)), [(600, true); 2]);
+        let nonclustered = object(1000, 2, ObjectKind::NonclusteredIndex);
+        assert_eq!([2, 10].map(|kind| score(kind, &nonclustered)), [(300, true), (800, true)]);
+        assert_eq!(score(2, &object(34, 2, ObjectKind::NonclusteredIndex)), (800, true));
+        assert_eq!(score(2, &object(1000, 0, ObjectKind::Heap)), (300, false));
     }
 
     #[test]

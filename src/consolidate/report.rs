@@ -219,8 +219,23 @@ pub struct Suspect {
     pub page_type: Cow<'static, str>,
     /// `yes`, `no` or `unknown`.
     pub allocated: Cow<'static, str>,
-    /// What it belongs to.
+    /// What it belongs to: the object's name, else the allocation unit's id.
     pub object: Option<String>,
+    /// The object's schema. This and all that follows to `index_id` is null where unknown.
+    pub schema: Option<Arc<str>>,
+    /// The table's or view's name.
+    pub table: Option<Arc<str>>,
+    /// The index's name.
+    pub index: Option<Arc<str>>,
+    /// What of the object: `heap`, `clustered_index`, `nonclustered_index`, `lob_data` or
+    /// `row_overflow_data`.
+    pub object_kind: Option<Cow<'static, str>>,
+    /// As in sys.objects.
+    pub object_id: Option<i32>,
+    /// As in sys.indexes.
+    pub index_id: Option<i32>,
+    /// The allocation unit that its header names.
+    pub allocation_unit_id: Option<u64>,
     /// The likely cause; not determined by this version.
     pub cause: Option<String>,
     /// True if no two looks saw the same bytes.
@@ -305,6 +320,7 @@ pub fn rank_and_group(
 
 fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
     let score = finding.score();
+    let object = finding.object.as_deref();
     let (stored, computed) = match finding.reason {
         SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
         _ => (None, None),
@@ -326,12 +342,24 @@ fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
         found: found(&finding.reason),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
         allocated: allocated(finding.allocation).into(),
-        object: finding.allocation_unit.map(|id| format!("allocation unit {id}")),
+        object: belongs_to(finding),
+        schema: object.and_then(|object| object.schema.clone()),
+        table: object.and_then(|object| object.table.clone()),
+        index: object.and_then(|object| object.index.clone()),
+        object_kind: object.map(|object| object.kind.name().into()),
+        object_id: object.map(|object| object.object_id),
+        index_id: object.map(|object| object.index_id),
+        allocation_unit_id: finding.allocation_unit,
         cause: None,
         unsettled: finding.unsettled,
         message: super::message::of(finding, file),
         action: action(finding, file).into(),
     }
+}
+
+fn belongs_to(finding: &Finding) -> Option<String> {
+    let unit = || finding.allocation_unit.map(|id| format!("allocation unit {id}"));
+    finding.object.as_ref().map(ToString::to_string).or_else(unit)
 }
 
 fn found(reason: &SuspectReason) -> Option<String> {
@@ -364,6 +392,10 @@ fn action(finding: &Finding, file: &FileFacts) -> &'static str {
         _ if file.is_log => {
             "a log file's header: do not detach or restart; restore the database, with its log \
              tail if that can still be backed up"
+        }
+        Consequence::Index if finding.object.is_some() => {
+            "its index can be made again from the rows: DROP and CREATE it, or its constraint (a \
+             rebuild may read the damaged one)"
         }
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
             "cannot be restored alone: do not detach or restart; restore the database from its \

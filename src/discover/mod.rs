@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+/// The id of a database's primary file.
+const PRIMARY_FILE: FileId = FileId(1);
+
 /// What a file is, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +67,13 @@ pub struct DataFile {
     pub identity: FileIdentity,
     /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
     pub stored: Vec<PageRange>,
+}
+
+impl DataFile {
+    /// The file that begins its database: it has the boot page and the system tables.
+    pub fn is_primary(&self) -> bool {
+        self.kind == FileKind::Data && self.file_id == PRIMARY_FILE
+    }
 }
 
 /// A path that is not scanned.

@@ -1,10 +1,16 @@
 //! The FixedVar record: a fixed part, a null bitmap, then variable columns
 //! (docs/page-format.md, sections 5.1 and 6.2).
 
+use super::header::PageHeader;
 use super::{PAGE_BYTES, Page};
 
 /// Set in status byte A when the record has variable columns.
 const HAS_VARIABLE_COLUMNS: u8 = 0x20;
+/// Bits of status byte A that tell the type of the record; 0 is a primary record.
+const RECORD_TYPE: u8 = 0x0e;
+/// Status bytes and the end of the fixed part stand before it.
+const FIXED_PART: usize = 4;
+const SLOT_BYTES: usize = 2;
 /// Marks the end offset of a complex column.
 const COMPLEX_COLUMN: u16 = 0x8000;
 
@@ -19,6 +25,24 @@ impl<'a> Record<'a> {
     /// The record that starts at byte `offset` of `page`; `None` if that is outside the page.
     pub fn at(page: &'a Page, offset: usize) -> Option<Self> {
         (offset < PAGE_BYTES).then(|| Self { bytes: &page.bytes()[offset..] })
+    }
+
+    /// The primary records of `page`, in the order of its slot array: no ghosts, no forwarding
+    /// stubs, no index rows.
+    pub fn primaries_of(page: &'a Page) -> impl Iterator<Item = Self> {
+        let slots = usize::from(PageHeader::of(page).slot_count).min(PAGE_BYTES / SLOT_BYTES);
+        let at = |slot: usize| usize::from(page.u16_at(PAGE_BYTES - SLOT_BYTES * (slot + 1)));
+        (0..slots).filter_map(move |slot| Self::at(page, at(slot))).filter(Self::is_primary)
+    }
+
+    fn is_primary(&self) -> bool {
+        self.bytes.first().is_some_and(|status| status & RECORD_TYPE == 0)
+    }
+
+    /// `N` bytes at `offset` of the fixed part; `None` if it is not that long.
+    pub fn fixed<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let part = self.bytes.get(FIXED_PART..usize::from(self.u16_at(2)?))?;
+        part.get(offset..offset + N)?.try_into().ok()
     }
 
     /// Variable column `index`, counted from 0; `None` if the record has no such column or the
@@ -78,6 +102,30 @@ mod tests {
         assert_eq!(record.variable(0), Some(&b"hi"[..]));
         assert_eq!(record.variable(1), Some(&b"!"[..]));
         assert_eq!(record.variable(2), None);
+    }
+
+    #[test]
+    fn fields_end_with_the_fixed_part() {
+        let page = page_with_record(&[0x10, 0, 8, 0, 1, 2, 3, 4, 5]);
+        let record = Record::at(&page, 96).unwrap();
+        assert_eq!(record.fixed(0), Some([1, 2, 3, 4]));
+        assert_eq!(record.fixed(3), Some([4]));
+        assert_eq!(record.fixed::<2>(3), None);
+        assert_eq!(Record::at(&page, PAGE_BYTES - 1).unwrap().fixed::<1>(0), None);
+    }
+
+    #[test]
+    fn only_primary_records_are_walked_whatever_the_slots_say() {
+        let mut page = page_with_record(&[0x10, 0, 5, 0, 7, 0x1c, 0, 5, 0, 8]);
+        PageHeader::of_mut(&mut page).slot_count = 4;
+        for (slot, at) in [101_u16, 96, u16::MAX, 8191].into_iter().enumerate() {
+            let end = PAGE_BYTES - 2 * slot;
+            page.bytes_mut()[end - 2..end].copy_from_slice(&at.to_le_bytes());
+        }
+        let fields: Vec<_> = Record::primaries_of(&page).filter_map(|r| r.fixed(0)).collect();
+        assert_eq!(fields, [[7]]);
+        PageHeader::of_mut(&mut page).slot_count = u16::MAX;
+        assert!(Record::primaries_of(&page).count() <= PAGE_BYTES / SLOT_BYTES);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::Shared;
 use super::commit::{Settled, Took};
 use super::file::FileScan;
 use super::lent::Unseen;
+use crate::catalog::SystemTable;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -13,6 +14,7 @@ use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
 use crate::page::checksum::Checksum;
+use crate::page::header::PageHeader;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
@@ -37,6 +39,8 @@ struct Looked {
     doubtful: Vec<(PageId, Option<Box<Page>>)>,
     /// Pages in use that carry what looks like a checksum and no flag.
     flagless: Vec<Finding>,
+    /// Pages of system tables that can be believed.
+    catalog: Vec<(SystemTable, PageId)>,
     verify: Duration,
     /// How long reading took, and in which way; `None` for a hole.
     read: Option<(Duration, Way)>,
@@ -45,6 +49,18 @@ struct Looked {
 }
 
 impl Looked {
+    /// Counts a page that is in order, and remembers it if it tells names. So does a page without
+    /// protection: databases with PAGE_VERIFY NONE have no others.
+    #[inline]
+    fn count(&mut self, page: &Page, place: PageAddress, verdict: &Verdict) {
+        self.coverage.count(verdict);
+        if let Some(table) = SystemTable::of(PageHeader::of(page))
+            && !matches!(verdict, Verdict::Free(_))
+        {
+            self.catalog.push((table, place.page));
+        }
+    }
+
     /// Reading took `read`, on this `way`.
     fn was_read(&mut self, read: Duration, way: Way) {
         self.read = Some((read, way));
@@ -280,7 +296,7 @@ impl<'a> View<'a> {
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
             let is_plain = is_fine && word.fits(page, place);
             if is_plain && !gpus.must_check(gpu, place.page, word) {
-                to.coverage.count(&verdict);
+                to.count(page, place, &verdict);
                 continue;
             }
             // Who was wrong is remembered there, and ends this.
@@ -309,7 +325,7 @@ impl<'a> View<'a> {
         match verdict {
             Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
-            verdict => to.coverage.count(&verdict),
+            verdict => to.count(page, place, &verdict),
         }
     }
 
@@ -322,7 +338,7 @@ impl<'a> View<'a> {
         allocation: Allocation,
         to: &mut Looked,
     ) {
-        to.coverage.count(&Verdict::Unprotected);
+        to.count(page, place, &Verdict::Unprotected);
         let stored = Checksum::stored_in(page);
         if allocation == Allocation::Unknown && page.is_zero() {
             to.coverage.zero_allocation_unknown += 1;
@@ -368,12 +384,20 @@ impl<'a> View<'a> {
 
     /// Gives every doubtful and every lost page its verdict and adds the range to the counts.
     fn settle(&mut self, range: PageRange, looked: Looked, lost: Vec<(PageId, ReadError)>) {
-        let Looked { coverage, doubtful, flagless, verify, read, failed_reads, failed_pages } =
-            looked;
+        let Looked {
+            coverage,
+            doubtful,
+            flagless,
+            catalog,
+            verify,
+            read,
+            failed_reads,
+            failed_pages,
+        } = looked;
         let took = read.map(|(read, way)| Took { read, way, verify });
         let nothing = Settled::default();
         let mut settled =
-            Settled { coverage, flagless, failed_reads, failed_pages, took, ..nothing };
+            Settled { coverage, flagless, catalog, failed_reads, failed_pages, took, ..nothing };
         for (page, first_look) in doubtful {
             let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
             settled.host_findings.extend(self.cross_check(first_look, page));
@@ -395,7 +419,12 @@ impl<'a> View<'a> {
                 let found = Finding::new(self.file.index, place, reason, allocation, Some(&page));
                 to.findings.push(Finding { unsettled, ..found });
             }
-            Confirmed::Judged { verdict, .. } => to.coverage.count(&verdict),
+            Confirmed::Judged { verdict, page: good, .. } => {
+                to.coverage.count(&verdict);
+                let table = SystemTable::of(PageHeader::of(&good));
+                let table = table.filter(|_| allocation != Allocation::Free);
+                to.catalog.extend(table.map(|table| (table, page)));
+            }
             Confirmed::Gone => to.has_shrunk = true,
         }
     }

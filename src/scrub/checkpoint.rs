@@ -246,6 +246,7 @@ impl FileTally {
             && self.coverage.is_plausible(u64::from(self.done.pages()))
             && self.flagless_pages <= self.coverage.unprotected
             && self.flagless.len() as u64 <= self.flagless_pages
+            && self.catalog.is_plausible(planned.pages)
             && self.flagless.iter().all(|finding| finding.file == index)
     }
 }

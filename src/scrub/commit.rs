@@ -2,9 +2,10 @@
 
 use super::file::FileScan;
 use super::{HOST_FINDINGS_MAX, Shared, lock};
+use crate::catalog::SystemTable;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
-use crate::page::address::PageRange;
+use crate::page::address::{PageId, PageRange};
 use crate::read::Way;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
@@ -17,6 +18,8 @@ pub(super) struct Settled {
     pub(super) findings: Vec<Finding>,
     pub(super) flagless: Vec<Finding>,
     pub(super) host_findings: Vec<String>,
+    /// Pages of system tables that can be believed.
+    pub(super) catalog: Vec<(SystemTable, PageId)>,
     /// The file ended before one of the pages.
     pub(super) has_shrunk: bool,
     /// A read of several pages failed.
@@ -60,6 +63,7 @@ impl Shared<'_> {
         let mut tally = lock(&file.tally);
         tally.coverage += &settled.coverage;
         tally.add_flagless(settled.flagless);
+        tally.catalog.add(settled.catalog);
         tally.failed_reads |= settled.failed_reads;
         tally.failed_pages |= settled.failed_pages;
         if settled.has_shrunk {

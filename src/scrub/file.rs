@@ -1,11 +1,12 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
+use super::names::CatalogPages;
 use super::{Open, lock};
 use crate::consolidate::rank::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;
-use crate::discover::paths::{FileIdentity, explain, identity_of};
+use crate::discover::paths::{explain, identity_of};
 use crate::discover::{DataFile, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::PageRange;
@@ -35,7 +36,7 @@ pub(super) struct FileScan<'a> {
     pub(super) allocation: AllocationMap,
     /// PAGE_VERIFY is on: pages in use carry a flag, with few exceptions.
     pub(super) is_protected: bool,
-    identity: &'a FileIdentity,
+    file: &'a DataFile,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
 }
@@ -67,6 +68,9 @@ pub(super) struct FileTally {
     pub(super) flagless: Vec<Finding>,
     /// How many of them there are and are not suspects.
     pub(super) flagless_pages: u64,
+    /// Where names can be looked up.
+    #[serde(default)]
+    pub(super) catalog: CatalogPages,
     /// Pages that were looked at.
     pub(super) done: DoneRanges,
 }
@@ -85,7 +89,7 @@ impl<'a> FileScan<'a> {
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_protected: page_verify.is_some_and(|verify| verify != PageVerify::None),
-            identity: &file.identity,
+            file,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(tally),
         }
@@ -95,7 +99,7 @@ impl<'a> FileScan<'a> {
     pub(super) fn source(&self, open: Open<'_>) -> Option<Arc<dyn PageSource>> {
         let mut source = lock(&self.source);
         if matches!(*source, Source::Unopened) {
-            *source = match self.open(open) {
+            *source = match open_unchanged(self.file, open) {
                 Ok(opened) => Source::Open(opened.into()),
                 Err(error) => {
                     let why = format!("could not be opened: {}", explain(&error));
@@ -108,13 +112,6 @@ impl<'a> FileScan<'a> {
             Source::Open(open) => Some(Arc::clone(open)),
             Source::Unopened | Source::Closed => None,
         }
-    }
-
-    fn open(&self, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
-        if identity_of(&self.planned.path)? != *self.identity {
-            return Err(io::Error::other("another file was put in its place; scan again"));
-        }
-        open(&self.planned.path)
     }
 
     /// A read of several pages failed; what becomes of them is not known yet.
@@ -143,6 +140,14 @@ impl<'a> FileScan<'a> {
     }
 }
 
+/// Opens `file`, if it is still the one that was found.
+pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
+    if identity_of(&file.path)? != file.identity {
+        return Err(io::Error::other("another file was put in its place; scan again"));
+    }
+    open(&file.path)
+}
+
 impl FileTally {
     /// Of the file at `index` before anything was looked at.
     pub(super) fn new(index: usize, planned: &PlannedFile) -> Self {
@@ -155,6 +160,7 @@ impl FileTally {
             unopened: None,
             flagless: Vec::new(),
             flagless_pages: 0,
+            catalog: CatalogPages::default(),
             done: DoneRanges::default(),
         }
     }

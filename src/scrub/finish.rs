@@ -1,7 +1,9 @@
 //! After the last batch: counts become a report.
 
 use super::file::{FileScan, FileTally};
+use super::names::{self, Remembered};
 use super::{Scrub, Settings, Shared};
+use crate::consolidate::rank::rank;
 use crate::consolidate::report::{
     FileFacts, FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport,
     Skipped, Throughput, Tool, rank_and_group,
@@ -28,6 +30,8 @@ const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
 /// ... and for each intact page at least so many.
 const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
+const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to is looked up at its end";
+
 /// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
 const PAGE_RESTORE_MAX: u64 = 1000;
 
@@ -46,7 +50,12 @@ pub(super) fn finish(
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
-    let findings = findings.ranked();
+    let mut findings = findings.ranked();
+    // A stopped scan ends at once, and has not seen all system tables.
+    if !stopped {
+        names::name(&mut findings, &remembered(&discovery.files, &tallies), shared.settings.open);
+        rank(&mut findings);
+    }
     let (suspects, incidents) = rank_and_group(&findings, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
@@ -56,6 +65,9 @@ pub(super) fn finish(
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
+    if stopped && !suspects.is_empty() {
+        notes.push(NOT_NAMED.to_owned());
+    }
     if !shared.are_gpus_wrong {
         notes.extend(gpus.iter().filter_map(retired_note));
     }
@@ -102,6 +114,11 @@ pub(super) fn finish(
         host_findings,
     };
     Scrub { report, latencies, file_latencies }
+}
+
+fn remembered<'a>(files: &'a [DataFile], tallies: &'a [FileTally]) -> Vec<Remembered<'a>> {
+    let files = files.iter().zip(tallies);
+    files.map(|(file, tally)| Remembered { file, catalog: &tally.catalog }).collect()
 }
 
 fn into_inner<T>(mutex: std::sync::Mutex<T>) -> T {
@@ -230,6 +247,20 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
              for a file: restore the file instead",
             coverage.suspect
         ));
+    }
+    if !file.is_primary() && file.boot.is_none() && coverage.suspect > 0 {
+        notes.push(
+            "its primary file is not in this scan: what its suspects belong to is told by \
+             allocation unit id only"
+                .to_owned(),
+        );
+    }
+    if tally.catalog.is_cut() && coverage.suspect > 0 {
+        notes.push(
+            "holds more pages of system tables than are looked through: object names may be \
+             missing"
+                .to_owned(),
+        );
     }
     notes.extend(written_to(file));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;

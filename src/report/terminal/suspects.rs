@@ -47,35 +47,78 @@ fn list(
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut table = table(look, &["#", "", "Page", "Type", "What is wrong", "File"]);
+    let belongs = Belonging::of(shown, look);
+    let mut header = vec!["#", "", "Page"];
+    header.extend_from_slice(belongs.header());
+    header.extend(["What is wrong", "File"]);
+    let mut table = table(look, &header);
     for suspect in shown {
-        table.add_row([
+        let mut row = vec![
             Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
             Cell::new(&suspect.priority),
             Cell::new(&suspect.address),
-            Cell::new(&suspect.page_type),
-            Cell::new(what_is_wrong(suspect)),
-            Cell::new(&names[&*suspect.path]),
-        ]);
+        ];
+        row.extend(belongs.cells(suspect));
+        row.extend([Cell::new(belongs.what_is_wrong(suspect)), Cell::new(&names[&*suspect.path])]);
+        table.add_row(row);
     }
     writeln!(out, "\n{table}")
 }
 
-fn what_is_wrong(suspect: &Suspect) -> String {
-    let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
-        ("bad_checksum", Some(stored), Some(computed), _) => {
-            format!("checksum {stored}, is {computed}")
+/// The columns that say what a page is.
+enum Belonging {
+    /// No object is known.
+    Type,
+    /// There is room for one column: the object, or the type of a page that has none.
+    Either,
+    Both,
+}
+
+impl Belonging {
+    fn of(shown: &[Suspect], look: Look) -> Self {
+        match shown.iter().any(|suspect| suspect.object_id.is_some()) {
+            false => Self::Type,
+            true if look.is_wide() => Self::Both,
+            true => Self::Either,
         }
-        (_, _, _, Some(found)) => format!("wrong page id: it says {found}"),
-        (reason, ..) => reason.replace('_', " "),
-    };
-    if suspect.unsettled {
-        words += ", changing";
     }
-    match &*suspect.allocated {
-        "yes" => words,
-        "no" => words + ", not in use",
-        _ => words + ", maybe free",
+
+    fn header(&self) -> &'static [&'static str] {
+        match self {
+            Self::Type => &["Type"],
+            Self::Either => &["Object"],
+            Self::Both => &["Type", "Object"],
+        }
+    }
+
+    fn cells(&self, suspect: &Suspect) -> Vec<Cell> {
+        let kind = || Cell::new(&suspect.page_type);
+        let named = suspect.object.as_ref().filter(|_| suspect.object_id.is_some());
+        let object = named.map(|object| Cell::new(safe(object)));
+        match self {
+            Self::Type => vec![kind()],
+            Self::Either => vec![object.unwrap_or_else(kind)],
+            Self::Both => vec![kind(), object.unwrap_or_else(|| Cell::new(""))],
+        }
+    }
+
+    /// Where room is scarce, the object is worth more than two checksums, which the message has.
+    fn what_is_wrong(&self, suspect: &Suspect) -> String {
+        let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
+            ("bad_checksum", Some(stored), Some(computed), _) if !matches!(self, Self::Either) => {
+                format!("checksum {stored}, is {computed}")
+            }
+            (_, _, _, Some(found)) => format!("wrong page id: it says {found}"),
+            (reason, ..) => reason.replace('_', " "),
+        };
+        if suspect.unsettled {
+            words += ", changing";
+        }
+        match &*suspect.allocated {
+            "yes" => words,
+            "no" => words + ", not in use",
+            _ => words + ", maybe free",
+        }
     }
 }
 

@@ -1,0 +1,92 @@
+//! Allocation units in, objects out: the join of the five tables.
+//!
+//! Each table is read once, and only rows that somebody asked for are kept: memory depends on how
+//! many units are asked for, never on what the pages hold.
+
+use super::SystemTable;
+use super::object::{Object, ObjectKind};
+use super::rows::{AllocationUnit, IndexName, Row, Rowset, SchemaName, SchemaObject};
+use crate::page::Page;
+use crate::page::header::{Lsn, PageHeader};
+use crate::page::record::Record;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Shows all pages of a system table that are sound, torn bits restored.
+pub type Pages<'a> = &'a dyn Fn(SystemTable, &mut dyn FnMut(&Page));
+
+/// Where the index id is in an allocation unit id.
+const INDEX_ID_SHIFT: u32 = 48;
+
+/// The objects of those `units` that the system tables on `pages` know.
+pub fn objects(units: &BTreeSet<u64>, pages: Pages<'_>) -> BTreeMap<u64, Arc<Object>> {
+    let also_clustered = units.iter().copied().filter_map(clustered);
+    let unit_rows = select(pages, units.iter().copied().chain(also_clustered));
+    let rowsets = select(pages, unit_rows.values().map(|unit: &AllocationUnit| unit.rowset_id));
+    let names = Names::of(pages, &rowsets);
+    let object = |unit: &u64| {
+        let row = unit_rows.get(unit).or_else(|| unit_rows.get(&clustered(*unit)?))?;
+        let Rowset(object_id, index_id) = *rowsets.get(&row.rowset_id)?;
+        let kind = ObjectKind::of(row.content, index_id)?;
+        Some((*unit, Arc::new(names.object(object_id, index_id, kind))))
+    };
+    units.iter().filter_map(object).collect()
+}
+
+/// The unit of which pages from SQL Server 2000 call themselves unit `id`: data pages of a
+/// clustered index have index id 0 there, while the unit has 1 (section 6.3).
+fn clustered(id: u64) -> Option<u64> {
+    (id >> INDEX_ID_SHIFT == 0).then_some(id | 1 << INDEX_ID_SHIFT)
+}
+
+/// The rows with one of the keys that are `wanted`. Where there are several, because a page is old
+/// content that nobody can tell to be free, that of the page written last.
+fn select<R: Row>(pages: Pages<'_>, wanted: impl Iterator<Item = R::Key>) -> BTreeMap<R::Key, R> {
+    let wanted: BTreeSet<R::Key> = wanted.collect();
+    let mut found: BTreeMap<R::Key, (Lsn, R)> = BTreeMap::new();
+    if wanted.is_empty() {
+        return BTreeMap::new();
+    }
+    pages(R::TABLE, &mut |page| {
+        let written = PageHeader::of(page).lsn();
+        for record in Record::primaries_of(page) {
+            let Some(key) = R::key(&record).filter(|key| wanted.contains(key)) else { continue };
+            let is_newer = found.get(&key).is_none_or(|(lsn, _)| *lsn < written);
+            if let (true, Some(row)) = (is_newer, R::of(&record)) {
+                found.insert(key, (written, row));
+            }
+        }
+    });
+    found.into_iter().map(|(key, (_, row))| (key, row)).collect()
+}
+
+/// Names by id.
+struct Names {
+    objects: BTreeMap<i32, SchemaObject>,
+    indexes: BTreeMap<(i32, i32), IndexName>,
+    schemas: BTreeMap<i32, SchemaName>,
+}
+
+impl Names {
+    fn of(pages: Pages<'_>, rowsets: &BTreeMap<u64, Rowset>) -> Self {
+        let ids = || rowsets.values().map(|Rowset(object, index)| (*object, *index));
+        let objects: BTreeMap<_, SchemaObject> = select(pages, ids().map(|(object, _)| object));
+        let schemas = select(pages, objects.values().map(|object| object.schema_id));
+        Self { objects, indexes: select(pages, ids()), schemas }
+    }
+
+    fn object(&self, object_id: i32, index_id: i32, kind: ObjectKind) -> Object {
+        let object = self.objects.get(&object_id);
+        let schema = object.and_then(|object| self.schemas.get(&object.schema_id));
+        let index = self.indexes.get(&(object_id, index_id));
+        Object {
+            object_id,
+            index_id,
+            kind,
+            schema: schema.map(|SchemaName(name)| Arc::clone(name)),
+            table: object.map(|object| Arc::clone(&object.name)),
+            index: index.map(|IndexName(name)| Arc::clone(name)),
+            is_view: object.is_some_and(|object| object.is_view),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The rows of the five system tables, as far as names need them.
+
+use super::SystemTable;
+use crate::page::record::{Record, utf16};
+use std::sync::Arc;
+
+/// Bytes of a name at most: `sysname` is nvarchar(128).
+const NAME_BYTES_MAX: usize = 256;
+/// The class of rows in sysclsobjs that are schemas.
+const SCHEMA_CLASS: u8 = 50;
+
+/// A row of one system table.
+pub(super) trait Row: Sized {
+    /// What it is looked up by.
+    type Key: Ord;
+    /// Where such rows are.
+    const TABLE: SystemTable;
+    /// The key of the row that `record` holds.
+    fn key(record: &Record<'_>) -> Option<Self::Key>;
+    /// The row.
+    fn of(record: &Record<'_>) -> Option<Self>;
+}
+
+/// Of sysallocunits.
+pub(super) struct AllocationUnit {
+    /// 1 rows, 2 LOB values, 3 row-overflow data.
+    pub(super) content: u8,
+    pub(super) rowset_id: u64,
+}
+
+/// Of sysrowsets: object id and index id.
+pub(super) struct Rowset(pub(super) i32, pub(super) i32);
+
+/// Of sysschobjs.
+pub(super) struct SchemaObject {
+    pub(super) name: Arc<str>,
+    pub(super) schema_id: i32,
+    pub(super) is_view: bool,
+}
+
+/// Of sysidxstats: the name.
+pub(super) struct IndexName(pub(super) Arc<str>);
+
+/// Of sysclsobjs: the name.
+pub(super) struct SchemaName(pub(super) Arc<str>);
+
+impl Row for AllocationUnit {
+    type Key = u64;
+    const TABLE: SystemTable = SystemTable::SysAllocUnits;
+
+    fn key(record: &Record<'_>) -> Option<u64> {
+        u64_at(record, 0)
+    }
+
+    fn of(record: &Record<'_>) -> Option<Self> {
+        let [content] = record.fixed(8)?;
+        Some(Self { content, rowset_id: u64_at(record, 9)? })
+    }
+}
+
+impl Row for Rowset {
+    type Key = u64;
+    const TABLE: SystemTable = SystemTable::SysRowsets;
+
+    fn key(record: &Record<'_>) -> Option<u64> {
+        u64_at(record, 0)
+    }
+
+    fn of(record: &Record<'_>) -> Option<Self> {
+        Some(Self(i32_at(record, 9)?, i32_at(record, 13)?))
+    }
+}
+
+impl Row for SchemaObject {
+    type Key = i32;
+    const TABLE: SystemTable = SystemTable::SysSchObjs;
+
+    fn key(record: &Record<'_>) -> Option<i32> {
+        i32_at(record, 0)
+    }
+
+    fn of(record: &Record<'_>) -> Option<Self> {
+        let schema_id = i32_at(record, 4)?;
+        let is_view = record.fixed(13)? == *b"V ";
+        Some(Self { name: name(record)?, schema_id, is_view })
+    }
+}
+
+impl Row for IndexName {
+    type Key = (i32, i32);
+    const TABLE: SystemTable = SystemTable::SysIdxStats;
+
+    fn key(record: &Record<'_>) -> Option<(i32, i32)> {
+        Some((i32_at(record, 0)?, i32_at(record, 4)?))
+    }
+
+    fn of(record: &Record<'_>) -> Option<Self> {
+        name(record).map(Self)
+    }
+}
+
+impl Row for SchemaName {
+    type Key = i32;
+    const TABLE: SystemTable = SystemTable::SysClsObjs;
+
+    fn key(record: &Record<'_>) -> Option<i32> {
+        let [class] = record.fixed(0)?;
+        if class == SCHEMA_CLASS { i32_at(record, 1) } else { None }
+    }
+
+    fn of(record: &Record<'_>) -> Option<Self> {
+        name(record).map(Self)
+    }
+}
+
+fn u64_at(record: &Record<'_>, offset: usize) -> Option<u64> {
+    record.fixed(offset).map(u64::from_le_bytes)
+}
+
+fn i32_at(record: &Record<'_>, offset: usize) -> Option<i32> {
+    record.fixed(offset).map(i32::from_le_bytes)
+}
+
+/// The first variable column; all five tables keep their name there. A heap's index has none.
+fn name(record: &Record<'_>) -> Option<Arc<str>> {
+    let bytes = record.variable(0)?;
+    (1..=NAME_BYTES_MAX).contains(&bytes.len()).then(|| utf16(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::Page;
+
+    /// A page with one record at byte 96: `fixed`, and a variable column if there is one.
+    fn page(fixed: &[u8], name: Option<&[u8]>) -> Page {
+        let end = 4 + fixed.len();
+        let mut record = vec![if name.is_some() { 0x30 } else { 0x10 }, 0, end as u8, 0];
+        record.extend(fixed);
+        record.extend([1, 0, 0]);
+        if let Some(name) = name {
+            let end = (record.len() + 4 + name.len()) as u16;
+            record.extend([1, 0]);
+            record.extend(end.to_le_bytes());
+            record.extend(name);
+        }
+        let mut page = Page::ZERO;
+        page.bytes_mut()[96..96 + record.len()].copy_from_slice(&record);
+        page
+    }
+
+    fn object(name: Option<&[u8]>, kind: [u8; 2]) -> Option<SchemaObject> {
+        let fixed = [9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, kind[0], kind[1], 0, 0, 0, 0];
+        let page = page(&fixed, name);
+        let record = Record::at(&page, 96).unwrap();
+        assert_eq!(SchemaObject::key(&record), Some(9));
+        SchemaObject::of(&record)
+    }
+
+    #[test]
+    fn an_object_has_name_schema_and_type() {
+        let view = object(Some(b"V\0i\0"), *b"V ").unwrap();
+        assert_eq!((&*view.name, view.schema_id, view.is_view), ("Vi", 1, true));
+        assert!(!object(Some(b"T\0"), *b"U ").unwrap().is_view);
+    }
+
+    #[test]
+    fn what_is_no_name_gives_none_and_bad_utf16_is_replaced() {
+        assert!(object(None, *b"U ").is_none());
+        assert!(object(Some(b""), *b"U ").is_none());
+        assert!(object(Some(&[65; NAME_BYTES_MAX + 1]), *b"U ").is_none());
+        assert_eq!(object(Some(b"a\0\0\xd8"), *b"U ").unwrap().name.as_ref(), "a\u{fffd}");
+    }
+
+    #[test]
+    fn rows_that_are_too_short_and_other_classes_are_no_rows() {
+        let short = page(&[1; 8], None);
+        let record = Record::at(&short, 96).unwrap();
+        assert!(AllocationUnit::key(&record).is_some() && AllocationUnit::of(&record).is_none());
+        assert!(Rowset::of(&record).is_none());
+        assert_eq!(SchemaName::key(&record), None);
+        let schema = page(&[SCHEMA_CLASS, 4, 0, 0, 0], Some(b"s\0"));
+        assert_eq!(SchemaName::key(&Record::at(&schema, 96).unwrap()), Some(4));
+    }
+}
