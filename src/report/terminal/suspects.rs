@@ -51,10 +51,10 @@ fn list(
     for suspect in shown {
         table.add_row([
             Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
-            Cell::new(&suspect.priority),
-            Cell::new(&suspect.address),
-            Cell::new(&suspect.page_type),
-            Cell::new(what_is_wrong(suspect)),
+            Cell::new(safe(&suspect.priority)),
+            Cell::new(safe(&suspect.address)),
+            Cell::new(safe(&suspect.page_type)),
+            Cell::new(safe(&what_is_wrong(suspect))),
             Cell::new(&names[&*suspect.path]),
         ]);
     }
@@ -90,7 +90,7 @@ fn actions(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<
         }
     }
     shown.iter().try_for_each(|(action, ranks)| {
-        look.paragraph(&format!("  #{}: {action}", runs(ranks)), 4, out)
+        look.paragraph(&format!("  #{}: {}", runs(ranks), safe(action)), 4, out)
     })
 }
 
@@ -125,7 +125,8 @@ fn incidents(
         };
         let (rank, priority) = (incident.rank, &incident.priority);
         let (name, reasons) = (&names[&*incident.path], reasons.join(", "));
-        look.paragraph(&format!("  {rank:>3} {priority}  {name} {place}: {reasons}"), 10, out)?;
+        let text = format!("  {rank:>3} {priority}  {name} {place}: {reasons}");
+        look.paragraph(&safe(&text), 10, out)?;
     }
     match report.incidents.len().saturating_sub(look.rows_max) {
         0 => Ok(()),
