@@ -92,6 +92,11 @@ fn write_file(sql: &str, loss: &Loss<'_>, out: &mut dyn Write) -> io::Result<boo
              --     FROM DISK = N'<full backup>' WITH NORECOVERY; -- its other pages come with it"
         )?;
     }
+    let listed_pages = loss.suspects.len() as u64;
+    let not_listed = loss.file.map_or(0, |f| f.coverage.suspect.saturating_sub(listed_pages));
+    if not_listed > 0 {
+        writeln!(out, "-- {not_listed} more of its suspects are not listed: restore the file")?;
+    }
     let indexes: Vec<_> =
         pages.iter().copied().filter(|suspect| suspect.page_type == "index").collect();
     if !indexes.is_empty() {

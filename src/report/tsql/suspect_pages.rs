@@ -62,7 +62,11 @@ pub(super) fn look(databases: &[Database<'_>], out: &mut dyn Write) -> io::Resul
          -- DBCC TRACEON (3604);"
     )?;
     for database in databases.iter().filter(|database| database.name.is_some()) {
-        let name = tsql_text(database.name.unwrap_or_default());
+        // DBCC takes a variable, but no expression.
+        let name = match &database.declaration {
+            Some(_) => database.sql.clone(),
+            None => tsql_text(database.name.unwrap_or_default()),
+        };
         let mut suspects: Vec<_> = database.files.iter().flat_map(|file| &file.suspects).collect();
         suspects.sort_by_key(|suspect| suspect.rank);
         for suspect in suspects.into_iter().take(LOOKED_AT_MAX) {
