@@ -6,11 +6,13 @@ use pagescrub::report::{csv, hgrm, json, prometheus, tsql};
 use pagescrub::scrub::Scrub;
 use std::path::Path;
 
-/// The report in the directory.
-pub(crate) const REPORT_NAME: &str = "report.json";
+const REPORT_NAME: &str = "report.json";
 const SUSPECTS_NAME: &str = "suspects.csv";
 const RESTORE_NAME: &str = "restore.sql";
 const METRICS_NAME: &str = "metrics.prom";
+
+/// The reports in the directory, besides maps and histograms.
+pub(crate) const NAMES: [&str; 4] = [REPORT_NAME, SUSPECTS_NAME, RESTORE_NAME, METRICS_NAME];
 
 /// Writes it; the report names the histograms, so they come first.
 pub(crate) fn write(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure> {

@@ -58,8 +58,18 @@ pub(crate) struct Outputs<'a> {
 }
 
 impl Options {
-    /// Pairs formats with outputs in the order given; one format at most goes to stdout, the
-    /// terminal report if no other does.
+    /// As [`Self::outputs`], and the terminal report on stdout if nothing else goes there: hours of
+    /// scanning should not end in silence.
+    pub(crate) fn outputs_and_terminal(&self) -> Result<Outputs<'_>, Failure> {
+        let mut outputs = self.outputs()?;
+        if outputs.pairs.iter().all(|(_, output)| output.is_some()) {
+            outputs.pairs.push((Format::Terminal, None));
+        }
+        Ok(outputs)
+    }
+
+    /// Pairs formats with outputs in the order given, one format at most with stdout; without
+    /// any, the terminal report goes there.
     pub(crate) fn outputs(&self) -> Result<Outputs<'_>, Failure> {
         if self.output.len() > self.format.len() {
             return Err(Failure::usage("each --output needs a --format"));
@@ -70,13 +80,12 @@ impl Options {
             let why = "writes a map for each data file: add --output DIR";
             return Err(Failure::usage(format!("--format mapfile {why}")));
         }
-        match pairs.iter().filter(|(_, output)| output.is_none()).count() {
-            0 => pairs.push((Format::Terminal, None)),
-            1 => {}
-            _ => {
-                let why = "only one --format can go to stdout; add --output FILE";
-                return Err(Failure::usage(why));
-            }
+        if pairs.is_empty() {
+            pairs.push((Format::Terminal, None));
+        }
+        if pairs.iter().filter(|(_, output)| output.is_none()).count() > 1 {
+            let why = "only one --format can go to stdout; add --output FILE";
+            return Err(Failure::usage(why));
         }
         Ok(Outputs { pairs, options: self })
     }

@@ -62,7 +62,7 @@ pub(crate) struct Args {
 
 /// Scans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let outputs = args.outputs.outputs()?;
+    let outputs = args.outputs.outputs_and_terminal()?;
     args.engine.kernel()?;
     let reader = Reader::from(args.reader);
     if let Some(why) = reader.unavailable() {
@@ -169,7 +169,8 @@ fn write_everything(
 
 /// What the report will be written to.
 fn written_at_the_end(outputs: &Outputs<'_>, args: &Args) -> Vec<PathBuf> {
-    let in_directory = args.report_dir.iter().map(|path| path.join(directory::REPORT_NAME));
+    let named = |path: &PathBuf| directory::NAMES.map(|name| path.join(name));
+    let in_directory = args.report_dir.iter().flat_map(named);
     outputs.paths().map(Path::to_owned).chain(in_directory).collect()
 }
 
