@@ -1,4 +1,4 @@
-//! The suspects as a table for spreadsheets and imports: the columns of msdb.dbo.suspect_pages
+//! The suspects as a table for spreadsheets and imports: the columns of `msdb.dbo.suspect_pages`
 //! first (docs/formats.md).
 
 use super::escape::spreadsheet as safe;

@@ -1,6 +1,7 @@
 //! The whole report as one JSON document (docs/report-schema.md), written and read.
 
 use crate::consolidate::report::{SCHEMA, ScrubReport};
+use crate::consolidate::tally::Coverage;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -33,7 +34,7 @@ pub fn read(bytes: &[u8]) -> Result<ScrubReport, String> {
 /// What cannot be true of a report that a scan wrote, and what formats rely on.
 fn contradiction(report: &ScrubReport) -> Option<&'static str> {
     let files = || report.files.iter().map(|file| &file.coverage);
-    if !files().chain([&report.coverage]).all(|coverage| coverage.adds_up()) {
+    if !files().chain([&report.coverage]).all(Coverage::adds_up) {
         return Some("the pages do not add up to those planned");
     }
     let listed = report.suspects.len() as u64;

@@ -30,7 +30,9 @@ pub fn suspect_pages(report: &ScrubReport) -> BTreeMap<&str, Vec<u32>> {
     for suspect in &report.suspects {
         pages.entry(&suspect.path).or_default().push(suspect.page_id);
     }
-    pages.values_mut().for_each(|pages| pages.sort_unstable());
+    for pages in pages.values_mut() {
+        pages.sort_unstable();
+    }
     pages
 }
 

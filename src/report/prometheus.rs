@@ -1,4 +1,4 @@
-//! The report as metrics, for node_exporter's textfile collector (docs/formats.md).
+//! The report as metrics, for `node_exporter`'s textfile collector (docs/formats.md).
 //!
 //! Page ids are never labels: every series lives as long as its database.
 

@@ -1,4 +1,4 @@
-//! A table like msdb.dbo.suspect_pages with what was found, and commands to look at the pages.
+//! A table like `msdb.dbo.suspect_pages` with what was found, and commands to look at the pages.
 
 use super::{Database, database_id};
 use crate::consolidate::report::Suspect;
