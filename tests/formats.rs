@@ -283,8 +283,9 @@ fn a_scan_that_was_stopped_maps_what_it_has_seen() {
     let inject = ["inject", text, "--fault=bit-flip", "--random=9", "--seed=3"];
     assert_eq!(pagescrub(&inject).code, 0);
     fs::File::options().write(true).open(&path).expect("there").set_len(15 << 20).expect("cut");
+    let discovery = discover(&[path]);
     for stop_after in [0, 1, 5, u64::MAX] {
-        let scrubbed = whole(&discover(&[path.clone()]), How { stop_after, ..How::default() });
+        let scrubbed = whole(&discovery, How { stop_after, ..How::default() });
         assert_eq!(maps_agree(&scrubbed.report), 1);
         assert!(json(&scrubbed)["files"][0]["not_reached_ranges"].is_array());
         let read = serde_json::to_vec(&scrubbed.report).expect("JSON");

@@ -64,6 +64,8 @@ fn a_saved_report_gives_what_the_scan_would_have_written() {
     assert_eq!(names.len(), 4 + 1 + 4, "reports, a map, histograms and nothing else: {names:?}");
 }
 
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 #[test]
 fn what_is_no_report_of_ours_is_refused_with_a_reason() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -71,7 +73,7 @@ fn what_is_no_report_of_ours_is_refused_with_a_reason() {
     let counts = |r: &mut Value| r["coverage"]["intact"] = u64::MAX.into();
     let list = |r: &mut Value| drop(r["suspects"].as_array_mut().expect("a list").pop());
     let stray = |r: &mut Value| r["incidents"][0]["path"] = "elsewhere".into();
-    let changes: [(&str, &dyn Fn(&mut Value)); 6] = [
+    let changes: [(&str, Change<'_>); 6] = [
         ("has the schema pagescrub.report/2", &schema),
         ("is no JSON report", &|r| *r = Value::Array(Vec::new())),
         ("has no schema", &|r| *r = serde_json::json!({"files": []})),

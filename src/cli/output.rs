@@ -45,7 +45,7 @@ pub(crate) enum Format {
     Csv,
     /// A script of page restores
     Tsql,
-    /// Metrics for `node_exporter`'s textfile collector
+    /// Metrics for Prometheus, as a textfile
     Prometheus,
     /// Maps for GNU ddrescue, one for each data file
     Mapfile,
