@@ -59,12 +59,12 @@ RETURN;
 -- File /data/sales.mdf
 RESTORE DATABASE [sales] PAGE = '1:57, 1:58, 1:202'
     FROM DISK = N'<full backup>' WITH NORECOVERY;
+-- 1:202: index pages: if nonclustered, rather DROP and CREATE the index
 -- 1:6: DIFF or ML maps, not restored alone: restore the file
 -- 1:9: never restored alone: restore the file or the database
 -- 1:210: not in use: nothing to restore; see to the storage
 -- RESTORE DATABASE [sales] FILE = N'<logical name of the file>'
 --     FROM DISK = N'<full backup>' WITH NORECOVERY; -- its other pages come with it
--- 1:202: index pages: if nonclustered, rather DROP and CREATE the index
 -- File /data/sales_2.ndf
 RESTORE DATABASE [sales] PAGE = '3:90'
     FROM DISK = N'<full backup>' WITH NORECOVERY;

@@ -25,6 +25,7 @@ const NOT_IN_USE: &str = "not in use: nothing to restore; see to the storage";
 const UNSETTLED: &str = "changed between looks: scan an offline copy before you act";
 const SIMPLE: &str = "SIMPLE recovery model, no page restore: restore the database";
 const TOO_MANY: &str = "more than the 1,000 pages that page restore takes: restore the file";
+const INDEX: &str = "index pages: if nonclustered, rather DROP and CREATE the index";
 
 /// Writes the restore of `database`.
 pub(super) fn write(database: &Database<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -65,7 +66,36 @@ impl Database<'_> {
 /// True if there is a page to restore by itself.
 fn write_file(sql: &str, loss: &Loss<'_>, out: &mut dyn Write) -> io::Result<bool> {
     writeln!(out, "-- File {}", safe(loss.path))?;
-    let (mut pages, mut others) = (Vec::new(), BTreeMap::<&str, Vec<&Suspect>>::new());
+    let (pages, others) = sorted_out(loss);
+    for chunk in pages.chunks(STATEMENT_PAGES_MAX) {
+        let list = listed(chunk);
+        writeln!(
+            out,
+            "RESTORE DATABASE {sql} PAGE = '{list}'\n    FROM DISK = N'<full backup>' \
+             WITH NORECOVERY;"
+        )?;
+    }
+    let is_index = |suspect: &&Suspect| suspect.page_type == "index";
+    let indexes: Vec<_> = pages.iter().copied().filter(is_index).collect();
+    if !indexes.is_empty() {
+        remark(INDEX, &indexes, out)?;
+    }
+    others.iter().try_for_each(|(why, suspects)| remark(why, suspects, out))?;
+    let listed = loss.suspects.len() as u64;
+    let not_listed = loss.file.map_or(0, |file| file.coverage.suspect.saturating_sub(listed));
+    if not_listed > 0 {
+        writeln!(out, "-- {not_listed} more of its suspects are not listed: restore the file")?;
+    }
+    let by_file = |why: &&str| [CONTROL_PAGE, EXTENT_MAP, TOO_MANY].contains(why);
+    if not_listed > 0 || others.keys().any(by_file) {
+        whole_file(sql, out)?;
+    }
+    Ok(!pages.is_empty())
+}
+
+/// Pages to restore by themselves, and the others by the reason why not.
+fn sorted_out<'a>(loss: &Loss<'a>) -> (Vec<&'a Suspect>, BTreeMap<&'static str, Vec<&'a Suspect>>) {
+    let (mut pages, mut others) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
     for &suspect in &loss.suspects {
         match obstacle(suspect, loss) {
             None => pages.push(suspect),
@@ -76,33 +106,15 @@ fn write_file(sql: &str, loss: &Loss<'_>, out: &mut dyn Write) -> io::Result<boo
         others.insert(TOO_MANY, std::mem::take(&mut pages));
     }
     pages.sort_by_key(|suspect| suspect.page_id);
-    for chunk in pages.chunks(STATEMENT_PAGES_MAX) {
-        let list = listed(chunk);
-        writeln!(
-            out,
-            "RESTORE DATABASE {sql} PAGE = '{list}'\n    FROM DISK = N'<full backup>' \
-             WITH NORECOVERY;"
-        )?;
-    }
-    others.iter().try_for_each(|(why, suspects)| remark(why, suspects, out))?;
-    if others.keys().any(|why| [CONTROL_PAGE, EXTENT_MAP, TOO_MANY].contains(why)) {
-        writeln!(
-            out,
-            "-- RESTORE DATABASE {sql} FILE = N'<logical name of the file>'\n\
-             --     FROM DISK = N'<full backup>' WITH NORECOVERY; -- its other pages come with it"
-        )?;
-    }
-    let listed_pages = loss.suspects.len() as u64;
-    let not_listed = loss.file.map_or(0, |f| f.coverage.suspect.saturating_sub(listed_pages));
-    if not_listed > 0 {
-        writeln!(out, "-- {not_listed} more of its suspects are not listed: restore the file")?;
-    }
-    let indexes: Vec<_> =
-        pages.iter().copied().filter(|suspect| suspect.page_type == "index").collect();
-    if !indexes.is_empty() {
-        remark("index pages: if nonclustered, rather DROP and CREATE the index", &indexes, out)?;
-    }
-    Ok(!pages.is_empty())
+    (pages, others)
+}
+
+fn whole_file(sql: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "-- RESTORE DATABASE {sql} FILE = N'<logical name of the file>'\n\
+         --     FROM DISK = N'<full backup>' WITH NORECOVERY; -- its other pages come with it"
+    )
 }
 
 /// Why a page cannot or need not be restored by itself.
