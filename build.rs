@@ -15,14 +15,17 @@ const ROOT_TESTS: &str = "PAGESCRUB_ROOT_TESTS";
 const FUSE_TESTS: &str = "PAGESCRUB_FUSE_TESTS";
 /// Set to 1 where there is an adapter that tests may use, a software one included.
 const GPU_TESTS: &str = "PAGESCRUB_GPU_TESTS";
+/// Set to 1 where ddrescuelog (GNU ddrescue) is installed.
+const DDRESCUE_TESTS: &str = "PAGESCRUB_DDRESCUE_TESTS";
 /// The name that other projects use for the same.
 const REQUIRE_GPU: &str = "REQUIRE_GPU";
 
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data)");
-    println!("cargo:rustc-check-cfg=cfg(root_tests, fuse_tests, gpu_tests)");
+    println!("cargo:rustc-check-cfg=cfg(root_tests, fuse_tests, gpu_tests, ddrescue_tests)");
     println!("cargo:rerun-if-changed=build.rs");
-    for variable in [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS, REQUIRE_GPU] {
+    let variables = [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS, DDRESCUE_TESTS, REQUIRE_GPU];
+    for variable in variables {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
@@ -32,6 +35,7 @@ fn main() {
         (ROOT_TESTS, "root_tests"),
         (FUSE_TESTS, "fuse_tests"),
         (GPU_TESTS, "gpu_tests"),
+        (DDRESCUE_TESTS, "ddrescue_tests"),
         (REQUIRE_GPU, "gpu_tests"),
     ];
     for (variable, cfg) in tests {

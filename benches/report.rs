@@ -8,13 +8,16 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
-use pagescrub::report::{json, terminal};
+use pagescrub::report::{csv, json, jsonl, prometheus, terminal, tsql};
 use pagescrub::scrub::{Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 const SUSPECTS: usize = 10_000;
+
+type Format = fn(&ScrubReport, &mut dyn Write) -> io::Result<()>;
 
 /// The report on the damaged sample file, its suspects repeated.
 fn long_report() -> ScrubReport {
@@ -53,6 +56,23 @@ fn formats(criterion: &mut Criterion) {
     });
     let text = String::from_utf8(written).expect("it is text");
     assert!(text.lines().count() > SUSPECTS, "a line for each suspect");
+
+    let by_suspect: [(&str, Format); 3] =
+        [("csv", csv::write), ("jsonl", jsonl::write), ("tsql", tsql::write)];
+    for (name, write) in by_suspect {
+        let mut written = Vec::new();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                written.clear();
+                write(&report, &mut written).expect("memory takes everything");
+            });
+        });
+        let text = String::from_utf8(written).expect("it is text");
+        assert!(text.lines().count() > SUSPECTS, "a line for each suspect");
+    }
+    group.bench_function("prometheus", |b| {
+        b.iter(|| prometheus::write(&report, &mut io::sink()).expect("it takes everything"));
+    });
     group.finish();
 }
 

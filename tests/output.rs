@@ -168,7 +168,7 @@ fn a_plan_shows_what_would_be_read_and_reads_back() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["scan", "plan", "generate", "inject", "bench", "devices"] {
+    for command in ["scan", "report", "plan", "generate", "inject", "bench", "devices"] {
         let run = pagescrub(&[command, "--help"]);
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("Usage: pagescrub"), "{}", run.stdout);

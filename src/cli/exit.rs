@@ -1,40 +1,85 @@
 //! Exit codes, and errors that end a command.
 
+use clap::ValueEnum;
+use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
 use pagescrub::report::escape;
+use std::ffi::OsString;
 use std::fmt::Display;
-use std::process::ExitCode;
 
-/// How a command ends; the numbers are a contract.
+/// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything planned was verified and nothing is suspect; or a command did its work.
-    Clean = 0,
+    Clean,
+    /// The same, but somebody should have a look: pages were read wrongly at first, or no page
+    /// could be verified.
+    Remarkable,
     /// Suspect pages.
-    Damaged = 1,
+    Damaged,
     /// Wrong usage.
-    Usage = 2,
+    Usage,
     /// Something was not verified, or work could not be done.
-    Incomplete = 3,
+    Incomplete,
+    /// The same, but there are suspect pages already.
+    DamagedSoFar,
     /// This machine or this program is at fault.
-    Internal = 4,
+    Internal,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+/// What an exit code says; the numbers are contracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExitStyle {
+    /// 0 clean, 1 damage, 2 wrong usage, 3 incomplete, 4 this machine is at fault
+    Plain,
+    /// 0 OK, 1 WARNING (clean, but see the report), 2 CRITICAL (damage), 3 UNKNOWN (all else)
+    Nagios,
+}
+
+impl ExitStyle {
+    /// The style that `words` ask for, which may not be understood otherwise: Nagios would take
+    /// the code of wrong usage for damage.
+    pub(crate) fn asked_for(words: impl IntoIterator<Item = OsString>) -> Self {
+        let words: Vec<_> = words.into_iter().collect();
+        let is_in_one = words.iter().any(|word| word == "--exit-style=nagios");
+        let is_in_two = words.windows(2).any(|pair| pair == ["--exit-style", "nagios"]);
+        if is_in_one || is_in_two { Self::Nagios } else { Self::Plain }
+    }
+
+    /// The number for `exit`.
+    pub(crate) fn code(self, exit: Exit) -> u8 {
+        let (plain, nagios) = match exit {
+            Exit::Clean => (0, 0),
+            Exit::Remarkable => (0, 1),
+            Exit::Damaged => (1, 2),
+            Exit::Usage => (2, 3),
+            Exit::Incomplete => (3, 3),
+            Exit::DamagedSoFar => (3, 2),
+            Exit::Internal => (4, 3),
+        };
+        match self {
+            Self::Plain => plain,
+            Self::Nagios => nagios,
+        }
     }
 }
 
 impl Exit {
-    /// The exit that a report asks for.
-    pub(crate) fn of_report(exit_code: u8) -> Self {
-        match exit_code {
+    /// The exit that `report` asks for.
+    pub(crate) fn of_report(report: &ScrubReport) -> Self {
+        let coverage = &report.coverage;
+        match report.exit_code {
+            0 if coverage.transient > 0 || coverage.intact == 0 => Self::Remarkable,
             0 => Self::Clean,
             1 => Self::Damaged,
-            2 => Self::Usage,
+            3 if report.verdict == RunVerdict::Damaged => Self::DamagedSoFar,
             3 => Self::Incomplete,
             _ => Self::Internal,
         }
+    }
+
+    /// True if it must be told even if the report could not be written.
+    pub(crate) fn matters_more_than_output(self) -> bool {
+        matches!(self, Self::Damaged | Self::DamagedSoFar | Self::Internal)
     }
 }
 

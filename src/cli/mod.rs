@@ -5,17 +5,20 @@ mod checkpoint;
 mod drivers;
 mod engine;
 mod devices;
+mod directory;
 mod exit;
 mod options;
+mod output;
 mod progress;
 mod bench;
 mod generate;
 mod inject;
 mod plan;
+mod report;
 mod scan;
 
 use clap::{Parser, Subcommand};
-use exit::{Exit, Failure};
+use exit::{Exit, ExitStyle, Failure};
 use std::process::ExitCode;
 
 /// Finds the damaged pages of SQL Server data files, offline and in bulk
@@ -34,6 +37,7 @@ Exit codes: 0 everything planned was verified and nothing is suspect; 1 suspect 
 #[derive(Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Report(report::Args),
     Plan(plan::Args),
     Generate(generate::Args),
     Inject(inject::Args),
@@ -43,19 +47,23 @@ enum Command {
 
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
+    let style = ExitStyle::asked_for(std::env::args_os());
+    style.code(parse_and_run()).into()
+}
+
+fn parse_and_run() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Printing help cannot usefully fail: there is nobody left to tell.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Clean.into() };
+            return if error.use_stderr() { Exit::Usage } else { Exit::Clean };
         }
     };
     allow_open_files();
     // A panic is a bug of ours; it has said so on stderr, and the exit code must say so too.
     let outcome = std::panic::catch_unwind(|| run(&cli.command));
-    let exit = outcome.map_or(Exit::Internal, |o| o.unwrap_or_else(|failure| failure.tell()));
-    exit.into()
+    outcome.map_or(Exit::Internal, |o| o.unwrap_or_else(|failure| failure.tell()))
 }
 
 /// As many open files as the system allows: each file in work takes two, and each thread may have
@@ -73,6 +81,7 @@ fn allow_open_files() {}
 fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Scan(args) => scan::run(args),
+        Command::Report(args) => report::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),

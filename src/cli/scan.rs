@@ -1,19 +1,16 @@
 //! `pagescrub scan`
 
 use super::checkpoint;
+use super::directory;
 use super::engine::EngineArgs;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, ExitStyle, Failure};
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
+use super::output::{self, Outputs, make_directory};
 use super::progress::Bar;
-use clap::ValueEnum;
-use pagescrub::discover::paths::{identity_of, promises_pages};
-use pagescrub::discover::{Discovery, FileKind, discover};
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
-use pagescrub::report::{hgrm, json, terminal};
 use pagescrub::scrub::{Scrub, Settings, scrub};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -42,16 +39,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     pace: PaceArgs,
 
-    /// What to write; may be given several times, each with its own --output
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Vec<Format>,
+    #[command(flatten)]
+    outputs: output::Options,
 
-    /// Where to write: the first goes with the first --format, and so on; formats beyond go to
-    /// stdout
-    #[arg(long, value_name = "FILE")]
-    output: Vec<PathBuf>,
-
-    /// Also write report.json and latency histograms (*.hgrm) into this directory
+    /// Also write report.json, suspects.csv, restore.sql, metrics.prom, maps (*.map) and latency
+    /// histograms (*.hgrm) into this directory
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
 
@@ -62,29 +54,15 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = When::Auto)]
     progress: When,
 
-    /// Rows of each table in the terminal report
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    top: usize,
-
-    /// Also print SQL Server's message for each suspect, healthy files and skipped files
-    #[arg(short, long)]
-    verbose: bool,
-}
-
-/// The report's name in --report-dir.
-const REPORT_NAME: &str = "report.json";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Terminal,
-    /// Everything, schema pagescrub.report/1
-    Json,
+    /// What the exit code says
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = ExitStyle::Plain)]
+    #[allow(dead_code, reason = "found before parsing, so that usage errors follow it too")]
+    exit_style: ExitStyle,
 }
 
 /// Scans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let outputs = outputs(args)?;
+    let outputs = args.outputs.outputs_and_terminal()?;
     args.engine.kernel()?;
     let reader = Reader::from(args.reader);
     if let Some(why) = reader.unavailable() {
@@ -95,15 +73,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("--max-latency {why}")));
     }
     if let Some(directory) = &args.report_dir {
-        fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))?;
+        make_directory(directory)?;
     }
     args.checkpoint.check(&written_at_the_end(&outputs, args))?;
-    for path in outputs.iter().filter_map(|(_, path)| *path) {
-        check_output(path)?;
-    }
+    outputs.check()?;
     let mut discovery = args.paths.discover()?;
     args.checkpoint.forget_in(&mut discovery);
-    refuse_to_overwrite(&outputs, &discovery)?;
+    let scanned: Vec<_> = discovery.files.iter().map(|file| &file.identity).collect();
+    outputs.refuse_to_overwrite(&scanned)?;
     let resume = args.checkpoint.resume(&discovery)?;
     let threads = args.threads.map_or_else(cores, usize::from);
     let stored = discovery.files.iter().flat_map(|file| &file.stored);
@@ -131,10 +108,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if written.is_ok() && !scrubbed.report.run.stopped {
         args.checkpoint.remove();
     }
-    let exit = Exit::of_report(scrubbed.report.exit_code);
+    let exit = Exit::of_report(&scrubbed.report);
     match written {
         // That there is damage, or a fault of this machine, matters more than a lost file.
-        Err(failure) if matches!(exit, Exit::Damaged | Exit::Internal) => {
+        Err(failure) if exit.matters_more_than_output() => {
             failure.tell();
             Ok(exit)
         }
@@ -164,7 +141,7 @@ fn stop_at_a_signal() -> Result<(), Failure> {
             }
             Some(first) if first.elapsed() > SAME_WISH => {
                 eprintln!("pagescrub: ended without a report");
-                std::process::exit(Exit::Incomplete as i32);
+                std::process::exit(ExitStyle::Plain.code(Exit::Incomplete).into());
             }
             Some(_) => {}
         }
@@ -180,154 +157,23 @@ fn tell_if_it_takes_long() {
     );
 }
 
-/// Stdout first: what cannot be written elsewhere must not cost the answer.
 fn write_everything(
     scrubbed: &mut Scrub,
-    outputs: &[(Format, Option<&Path>)],
+    outputs: &Outputs<'_>,
     args: &Args,
 ) -> Result<(), Failure> {
-    let directory = args.report_dir.as_ref().map(|directory| write_directory(scrubbed, directory));
-    let (files, stdout): (Vec<_>, Vec<_>) = outputs.iter().partition(|(_, path)| path.is_some());
-    let formats = stdout.into_iter().chain(files);
-    let written: Vec<_> =
-        formats.map(|&(format, path)| write_format(scrubbed, format, path, args)).collect();
-    directory.into_iter().chain(written).collect()
+    let directory = args.report_dir.as_ref().map(|path| directory::write(scrubbed, path));
+    let written = outputs.write(&scrubbed.report);
+    directory.unwrap_or(Ok(())).and(written)
 }
 
 /// What the report will be written to.
-fn written_at_the_end(outputs: &[(Format, Option<&Path>)], args: &Args) -> Vec<PathBuf> {
-    let in_directory = args.report_dir.iter().map(|directory| directory.join(REPORT_NAME));
-    outputs.iter().filter_map(|(_, path)| path.map(Path::to_owned)).chain(in_directory).collect()
-}
-
-/// An output that cannot be written is better known before hours of scanning.
-fn check_output(path: &Path) -> Result<(), Failure> {
-    if promises_pages(path) || is_database(path) {
-        let path = path.display();
-        let why = "is a database file, or is named like one: give another name";
-        return Err(Failure::usage(format!("--output {path} {why}")));
-    }
-    let opened = File::options().append(true).create(true).open(path);
-    opened.map(drop).map_err(|e| cannot_write(path, &e))
-}
-
-fn is_database(path: &Path) -> bool {
-    if fs::metadata(path).map_or(0, |metadata| metadata.len()) == 0 {
-        return false;
-    }
-    let found = discover(&[path.to_owned()]);
-    !found.files.is_empty() || found.refusals.iter().any(|r| r.kind != FileKind::Unknown)
-}
-
-/// A slip of the fingers must not replace a database by its report.
-fn refuse_to_overwrite(
-    outputs: &[(Format, Option<&Path>)],
-    discovery: &Discovery,
-) -> Result<(), Failure> {
-    for path in outputs.iter().filter_map(|(_, path)| *path) {
-        let identity = identity_of(path).map_err(|e| cannot_write(path, &e))?;
-        if discovery.files.iter().any(|file| file.identity == identity) {
-            let path = path.display();
-            return Err(Failure::usage(format!("--output {path} is one of the files to scan")));
-        }
-    }
-    Ok(())
+fn written_at_the_end(outputs: &Outputs<'_>, args: &Args) -> Vec<PathBuf> {
+    let named = |path: &PathBuf| directory::NAMES.map(|name| path.join(name));
+    let in_directory = args.report_dir.iter().flat_map(named);
+    outputs.paths().map(Path::to_owned).chain(in_directory).collect()
 }
 
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Pairs formats with outputs in the order given; one format at most goes to stdout, the terminal
-/// report if no other does.
-fn outputs(args: &Args) -> Result<Vec<(Format, Option<&Path>)>, Failure> {
-    if args.output.len() > args.format.len() {
-        return Err(Failure::usage("each --output needs a --format"));
-    }
-    let mut files = args.output.iter().map(PathBuf::as_path);
-    let mut pairs: Vec<_> = args.format.iter().map(|&format| (format, files.next())).collect();
-    match pairs.iter().filter(|(_, output)| output.is_none()).count() {
-        0 => pairs.push((Format::Terminal, None)),
-        1 => {}
-        _ => return Err(Failure::usage("only one --format can go to stdout; add --output FILE")),
-    }
-    Ok(pairs)
-}
-
-fn write_format(
-    scrubbed: &Scrub,
-    format: Format,
-    output: Option<&Path>,
-    args: &Args,
-) -> Result<(), Failure> {
-    let Some(path) = output else {
-        let mut out = BufWriter::new(anstream::stdout().lock());
-        let written = render(scrubbed, format, width(), args, &mut out).and_then(|()| out.flush());
-        return match written {
-            // Whoever read it has read enough.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|e| cannot_write(Path::new("stdout"), &e)),
-        };
-    };
-    let write = || {
-        let mut out = BufWriter::new(anstream::StripStream::new(File::create(path)?));
-        render(scrubbed, format, None, args, &mut out)?;
-        out.flush()
-    };
-    write().map_err(|e| cannot_write(path, &e))
-}
-
-fn render(
-    scrubbed: &Scrub,
-    format: Format,
-    width: Option<u16>,
-    args: &Args,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let look = terminal::Look { width, rows_max: args.top, verbose: args.verbose };
-    match format {
-        Format::Terminal => terminal::write(&scrubbed.report, look, out),
-        Format::Json => json::write(&scrubbed.report, out),
-    }
-}
-
-/// Columns of the terminal, if stdout is one.
-fn width() -> Option<u16> {
-    let is_terminal = io::stdout().is_terminal();
-    is_terminal.then(|| console::Term::stdout().size().1)
-}
-
-fn write_directory(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure> {
-    let mut histograms = Vec::new();
-    for (stage, histogram) in scrubbed.latencies.stages() {
-        histograms.push((format!("{stage}.hgrm"), histogram.clone()));
-    }
-    for (path, latencies) in &scrubbed.file_latencies {
-        let position = scrubbed.report.files.iter().position(|file| *file.path == **path);
-        for (stage, histogram) in latencies.stages() {
-            let name = format!("file-{:04}.{stage}.hgrm", position.unwrap_or_default());
-            histograms.push((name, histogram.clone()));
-        }
-    }
-    for (name, histogram) in histograms {
-        write_file(&directory.join(&name), |out| hgrm::write(&histogram, out))?;
-        scrubbed.report.throughput.histogram_files.push(name);
-    }
-    write_file(&directory.join(REPORT_NAME), |out| json::write(&scrubbed.report, out))
-}
-
-fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let create = || {
-        let mut out = BufWriter::new(File::create(path)?);
-        write(&mut out)?;
-        out.flush()
-    };
-    create().map_err(|e| cannot_write(path, &e))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::work(format!("cannot write {}: {error}", path.display()))
 }

@@ -7,6 +7,7 @@ use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::FileKind;
+use crate::page::address::PageRange;
 use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
 use crate::page::kind::PageType;
@@ -166,10 +167,16 @@ pub struct FileReport {
     pub page_verify: Option<PageVerify>,
     /// Shut down cleanly.
     pub clean_shutdown: Option<bool>,
+    /// SIMPLE recovery model: no page restore.
+    #[serde(default)]
+    pub simple_recovery: Option<bool>,
     /// Whole pages.
     pub pages: u64,
     /// Its part of the tally.
     pub coverage: Coverage,
+    /// Where the pages are that were not reached; `None` if only their number is known.
+    #[serde(default)]
+    pub not_reached_ranges: Option<Vec<PageRange>>,
 }
 
 /// Files that are no database files.

@@ -99,6 +99,15 @@ impl Coverage {
         assert_eq!(self.free_detail.0.iter().sum::<u64>(), self.free, "{self:?}");
     }
 
+    /// True if every planned page is in exactly one class; for counts that were written down.
+    pub fn adds_up(&self) -> bool {
+        let sum = |counts: &[u64]| counts.iter().try_fold(0_u64, |sum, n| sum.checked_add(*n));
+        let Self { intact, unprotected, free, transient, suspect, not_reached, .. } = *self;
+        sum(&[intact, unprotected, free, transient, suspect, not_reached])
+            == Some(self.pages_planned)
+            && sum(&[self.intact_checksum, self.intact_torn]) == Some(intact)
+    }
+
     /// True if a scan can have come to these counts when it had looked at `pages`. For counts that
     /// were written down: sums of them must not overflow.
     pub fn is_plausible(&self, pages: u64) -> bool {

@@ -51,16 +51,20 @@ impl DoneRanges {
         self.ends.last_key_value().map_or(0, |(_, &end)| end)
     }
 
+    /// The parts of `range` that are not done, ascending.
+    pub fn left(&self, range: PageRange) -> impl Iterator<Item = PageRange> {
+        let mut page = range.first.0;
+        std::iter::from_fn(move || {
+            let first = self.next_left(page);
+            let end = self.next_done(first).map_or(range.end(), |done| done.min(range.end()));
+            page = end;
+            (first < range.end()).then(|| PageRange::between(first, end))
+        })
+    }
+
     /// How many pages of `range` are not done.
     pub fn left_in(&self, range: PageRange) -> u32 {
-        let mut left = 0;
-        let mut page = self.next_left(range.first.0);
-        while page < range.end() {
-            let end = self.next_done(page).map_or(range.end(), |done| done.min(range.end()));
-            left += end - page;
-            page = self.next_left(end);
-        }
-        left
+        self.left(range).map(|left| left.pages).sum()
     }
 }
 
@@ -127,6 +131,8 @@ mod tests {
         assert_eq!(next_done, [Some(8), Some(8), Some(15), Some(24), Some(31), None]);
         assert_eq!((done.pages(), done.end()), (16, 32));
         assert_eq!(done.left_in(PageRange::between(4, 30)), 4 + 8);
+        let left: Vec<_> = done.left(PageRange::between(4, 40)).collect();
+        assert_eq!(left, [(4, 8), (16, 24), (32, 40)].map(|(a, b)| PageRange::between(a, b)));
         assert_eq!(done.left_in(PageRange::between(8, 16)), 0);
         assert_eq!(done.left_in(PageRange::between(32, 40)), 8);
     }

@@ -1,8 +1,15 @@
-//! A [`ScrubReport`](crate::consolidate::report::ScrubReport) in, bytes out: one format per file.
+//! A [`ScrubReport`](crate::consolidate::report::ScrubReport) in, bytes out: one format per file
+//! (docs/formats.md).
 //!
 //! File names and database names are untrusted text and pass through [`escape`] first.
 
+pub mod csv;
 pub mod escape;
 pub mod hgrm;
 pub mod json;
+pub mod jsonl;
+pub mod mapfile;
+mod moment;
+pub mod prometheus;
 pub mod terminal;
+pub mod tsql;

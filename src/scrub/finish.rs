@@ -12,6 +12,7 @@ use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::discover::paths::{identity_of, promises_pages};
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
+use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
 use crate::plan::pace::PaceSummary;
 use crate::plan::{Plan, PlannedFile};
@@ -194,9 +195,23 @@ fn scanned_file(
         sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
         page_verify: boot.map(|boot| boot.page_verify),
         clean_shutdown: boot.map(|boot| boot.clean_shutdown),
+        simple_recovery: facts.simple_recovery,
         pages: u64::from(planned.pages),
+        not_reached_ranges: not_reached_ranges(planned, tally, coverage.not_reached),
         coverage,
     }
+}
+
+/// Pages that are done and have no verdict, as in a file that shrank, have no place either.
+fn not_reached_ranges(
+    planned: &PlannedFile,
+    tally: &FileTally,
+    not_reached: u64,
+) -> Option<Vec<PageRange>> {
+    let end = planned.pages.checked_add(planned.missing_pages)?;
+    let ranges: Vec<_> = tally.done.left(PageRange::between(0, end)).collect();
+    let pages: u64 = ranges.iter().map(|range| u64::from(range.pages)).sum();
+    (pages == not_reached).then_some(ranges)
 }
 
 const CUT_SHORT: &str = "the scan was stopped before its end";
@@ -318,8 +333,10 @@ fn refused_file(refusal: &Refusal) -> FileReport {
         sql_server: None,
         page_verify: None,
         clean_shutdown: None,
+        simple_recovery: None,
         pages: 0,
         coverage: Coverage::default(),
+        not_reached_ranges: Some(Vec::new()),
     }
 }
 

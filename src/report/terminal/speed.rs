@@ -21,7 +21,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         run.elapsed_seconds,
         bytesize::ByteSize(report.throughput.bytes_per_second as u64).display().si(),
         safe(&run.devices.join("+")),
-        run.readers.join("+"),
+        safe(&run.readers.join("+")),
         counted(run.threads as u64, "thread"),
     );
     headed("Speed", &text, look, out)?;
@@ -36,7 +36,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         headed("GPU", &safe(&worked(gpu)), look, out)?;
     }
     if let Some(text) = run.calibration.as_ref().and_then(calibrated) {
-        headed("Engine", &text, look, out)?;
+        headed("Engine", &safe(&text), look, out)?;
     }
     for pace in &run.pace {
         if let Some(text) = paced(pace) {

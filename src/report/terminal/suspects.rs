@@ -55,11 +55,12 @@ fn list(
     for suspect in shown {
         let mut row = vec![
             Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
-            Cell::new(&suspect.priority),
-            Cell::new(&suspect.address),
+            Cell::new(safe(&suspect.priority)),
+            Cell::new(safe(&suspect.address)),
         ];
         row.extend(belongs.cells(suspect));
-        row.extend([Cell::new(belongs.what_is_wrong(suspect)), Cell::new(&names[&*suspect.path])]);
+        let wrong = belongs.what_is_wrong(suspect);
+        row.extend([Cell::new(safe(&wrong)), Cell::new(&names[&*suspect.path])]);
         table.add_row(row);
     }
     writeln!(out, "\n{table}")
@@ -92,7 +93,7 @@ impl Belonging {
     }
 
     fn cells(&self, suspect: &Suspect) -> Vec<Cell> {
-        let kind = || Cell::new(&suspect.page_type);
+        let kind = || Cell::new(safe(&suspect.page_type));
         let named = suspect.object.as_ref().filter(|_| suspect.object_id.is_some());
         let object = named.map(|object| Cell::new(safe(object)));
         match self {
@@ -133,7 +134,7 @@ fn actions(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<
         }
     }
     shown.iter().try_for_each(|(action, ranks)| {
-        look.paragraph(&format!("  #{}: {action}", runs(ranks)), 4, out)
+        look.paragraph(&format!("  #{}: {}", runs(ranks), safe(action)), 4, out)
     })
 }
 
@@ -168,7 +169,8 @@ fn incidents(
         };
         let (rank, priority) = (incident.rank, &incident.priority);
         let (name, reasons) = (&names[&*incident.path], reasons.join(", "));
-        look.paragraph(&format!("  {rank:>3} {priority}  {name} {place}: {reasons}"), 10, out)?;
+        let text = format!("  {rank:>3} {priority}  {name} {place}: {reasons}");
+        look.paragraph(&safe(&text), 10, out)?;
     }
     match report.incidents.len().saturating_sub(look.rows_max) {
         0 => Ok(()),

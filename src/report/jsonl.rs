@@ -1,0 +1,55 @@
+//! The report as one JSON object per line, for what reads lines.
+
+use crate::consolidate::report::{
+    FileReport, IncidentReport, Run, RunVerdict, ScrubReport, Skipped, Suspect, Throughput, Tool,
+};
+use crate::consolidate::tally::Coverage;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The schema's name; keys and types of lines are only ever added to it.
+pub const SCHEMA: &str = "pagescrub.report.jsonl/1";
+
+/// A line says what it is in `type`; its other keys are those of the JSON report.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Line<'a> {
+    Header { schema: &'a str, tool: &'a Tool, run: &'a Run },
+    Suspect(&'a Suspect),
+    Incident(&'a IncidentReport),
+    File(&'a FileReport),
+    Result(Answer<'a>),
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    verdict: RunVerdict,
+    exit_code: u8,
+    coverage: &'a Coverage,
+    skipped: &'a Skipped,
+    suspects_not_listed: u64,
+    host_findings: &'a [String],
+    throughput: &'a Throughput,
+}
+
+/// Writes `report`. The result comes last, so that a file without one is known to be cut off.
+pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
+    let ScrubReport { tool, run, suspects, incidents, files, .. } = report;
+    let header = Line::Header { schema: SCHEMA, tool, run };
+    let result = Line::Result(Answer {
+        verdict: report.verdict,
+        exit_code: report.exit_code,
+        coverage: &report.coverage,
+        skipped: &report.skipped,
+        suspects_not_listed: report.suspects_not_listed,
+        host_findings: &report.host_findings,
+        throughput: &report.throughput,
+    });
+    let found = suspects.iter().map(Line::Suspect).chain(incidents.iter().map(Line::Incident));
+    let lines = found.chain(files.iter().map(Line::File));
+    for line in std::iter::once(header).chain(lines).chain([result]) {
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The report as metrics, for `node_exporter`'s textfile collector (docs/formats.md).
+//!
+//! Page ids are never labels: every series lives as long as its database.
+
+use super::escape::label;
+use super::moment::unix_seconds_of_end;
+use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use crate::consolidate::tally::Coverage;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// With more files than this, only the sums over all files are written.
+pub const FILES_MAX: usize = 256;
+
+/// Writes `report`.
+pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut metrics = Metrics { out };
+    about_the_run(report, &mut metrics)?;
+    about_pages(report, &mut metrics)?;
+    about_files(report, &mut metrics)
+}
+
+fn about_the_run(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    let ScrubReport { run, coverage, throughput, .. } = report;
+    let version = [("version", &*report.tool.version)];
+    metrics.head("build_info", "Always 1; the program that scanned.")?;
+    metrics.sample("build_info", &version, 1)?;
+    metrics.gauge("scanned_bytes", "Bytes read; holes are not read.", coverage.bytes_read)?;
+    metrics.gauge("planned_bytes", "Bytes that were to be scanned.", coverage.bytes_planned)?;
+    let rate = throughput.bytes_per_second;
+    metrics.gauge("rate_bytes_per_second", "Mean rate of the scan.", rate)?;
+    metrics.gauge("duration_seconds", "Length of the scan.", run.elapsed_seconds)?;
+    // A scan that was stopped has not completed: its age must go on growing.
+    if let Some(end) = unix_seconds_of_end(run).filter(|_| !run.stopped) {
+        let help = "When the scan ended; absent if it was stopped.";
+        metrics.gauge("last_completed_timestamp_seconds", help, end)?;
+    }
+    metrics.gauge("stopped", "1 if the scan was stopped.", u8::from(run.stopped))?;
+    metrics.gauge("exit_code", "The exit code of the scan.", report.exit_code)?;
+    let faults = report.host_findings.len();
+    metrics.gauge("host_findings", "Signs that the machine computes wrongly.", faults)?;
+    metrics.head("verdict", "1 for the verdict of the scan, 0 for the others.")?;
+    for verdict in [RunVerdict::Clean, RunVerdict::Damaged, RunVerdict::Incomplete] {
+        let labels = [("verdict", verdict.name())];
+        metrics.sample("verdict", &labels, u8::from(report.verdict == verdict))?;
+    }
+    Ok(())
+}
+
+fn about_pages(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    let coverage = &report.coverage;
+    metrics.head("pages", "Planned pages, each in one class.")?;
+    let others = [("intact", coverage.intact), ("free", coverage.free)];
+    for (class, pages) in others.into_iter().chain(noteworthy(coverage)) {
+        metrics.sample("pages", &[("class", class)], pages)?;
+    }
+    let ratio = coverage.percent() / 100.0;
+    metrics.gauge("coverage_ratio", "Share of the planned pages that was reached.", ratio)?;
+    metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incidents.len())?;
+    let mut kinds: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for suspect in &report.suspects {
+        *kinds.entry((&*suspect.priority, &*suspect.reason)).or_default() += 1;
+    }
+    let not_listed = report.suspects_not_listed;
+    metrics.gauge("suspects_not_listed", "Suspects beyond the longest list.", not_listed)?;
+    metrics.head("suspects", "Listed suspects, by urgency and by what is wrong.")?;
+    for ((priority, reason), count) in kinds {
+        metrics.sample("suspects", &[("priority", priority), ("reason", reason)], count)?;
+    }
+    Ok(())
+}
+
+/// The classes of pages that somebody should know of.
+fn noteworthy(coverage: &Coverage) -> [(&'static str, u64); 4] {
+    [
+        ("unprotected", coverage.unprotected),
+        ("transient", coverage.transient),
+        ("suspect", coverage.suspect),
+        ("not_reached", coverage.not_reached),
+    ]
+}
+
+fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    let files = &report.files;
+    metrics.head("files", "Files that were looked at, by what became of them.")?;
+    let outcomes =
+        [("scanned", Outcome::Scanned), ("refused", Outcome::Refused), ("failed", Outcome::Failed)];
+    for (name, outcome) in outcomes {
+        let count = files.iter().filter(|file| file.outcome == outcome).count();
+        metrics.sample("files", &[("outcome", name)], count)?;
+    }
+    metrics.gauge("files_skipped", "Files that are no database files.", report.skipped.count)?;
+    let mut by_name: BTreeMap<(&str, &str), Coverage> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.coverage.pages_planned > 0) {
+        // Names that differ only in bytes that are no text look the same, and a series may stand
+        // only once.
+        let database = file.database.as_deref().unwrap_or_default();
+        *by_name.entry((&*file.path, database)).or_default() += &file.coverage;
+    }
+    if by_name.len() > FILES_MAX {
+        return Ok(());
+    }
+    metrics.head("file_pages", "Pages of a file that somebody should know of.")?;
+    for ((path, database), coverage) in by_name {
+        for (class, pages) in noteworthy(&coverage) {
+            let labels = [("path", path), ("database", database), ("class", class)];
+            metrics.sample("file_pages", &labels, pages)?;
+        }
+    }
+    Ok(())
+}
+
+struct Metrics<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl Metrics<'_> {
+    /// A metric with one value.
+    fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) -> io::Result<()> {
+        self.head(name, help)?;
+        self.sample(name, &[], value)
+    }
+
+    fn head(&mut self, name: &str, help: &str) -> io::Result<()> {
+        writeln!(self.out, "# HELP pagescrub_{name} {help}")?;
+        writeln!(self.out, "# TYPE pagescrub_{name} gauge")
+    }
+
+    fn sample(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl std::fmt::Display,
+    ) -> io::Result<()> {
+        let pairs: Vec<_> =
+            labels.iter().map(|(key, text)| format!("{key}=\"{}\"", label(text))).collect();
+        match pairs.as_slice() {
+            [] => writeln!(self.out, "pagescrub_{name} {value}"),
+            pairs => writeln!(self.out, "pagescrub_{name}{{{}}} {value}", pairs.join(",")),
+        }
+    }
+}
