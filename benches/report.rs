@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
-use pagescrub::report::{csv, json, jsonl, prometheus, terminal, tsql};
+use pagescrub::report::{csv, json, jsonl, prometheus, terminal};
 use pagescrub::scrub::{Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use std::io::{self, Write};
@@ -57,8 +57,7 @@ fn formats(criterion: &mut Criterion) {
     let text = String::from_utf8(written).expect("it is text");
     assert!(text.lines().count() > SUSPECTS, "a line for each suspect");
 
-    let by_suspect: [(&str, Format); 3] =
-        [("csv", csv::write), ("jsonl", jsonl::write), ("tsql", tsql::write)];
+    let by_suspect: [(&str, Format); 2] = [("csv", csv::write), ("jsonl", jsonl::write)];
     for (name, write) in by_suspect {
         let mut written = Vec::new();
         group.bench_function(name, |b| {

@@ -87,6 +87,7 @@ impl Names {
             table: object.map(|object| Arc::clone(&object.name)),
             index: index.map(|IndexName(name)| Arc::clone(name)),
             is_view: object.is_some_and(|object| object.is_view),
+            is_internal: object.is_some_and(|object| object.is_internal),
         }
     }
 }

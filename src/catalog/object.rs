@@ -24,6 +24,8 @@ pub struct Object {
     pub index: Option<Arc<str>>,
     /// An indexed view: its rows are computed from tables.
     pub is_view: bool,
+    /// A table that SQL Server keeps for itself: of a queue, of an XML index, of full text.
+    pub is_internal: bool,
 }
 
 /// What an allocation unit holds of its object.
@@ -78,14 +80,15 @@ impl Object {
 
     /// Everything in it can be made again from the rows of tables.
     pub fn can_be_rebuilt(&self) -> bool {
-        !self.is_system() && (self.index_id > 1 || self.is_view)
+        !self.is_system() && !self.is_internal && (self.index_id > 1 || self.is_view)
     }
 
     /// False if no page of `page_type` belongs to such an object: then the page's header is
-    /// damaged, and a name found by it would be a wrong one.
+    /// damaged, and a name found by it would be a wrong one. Above all, rows must never be taken
+    /// for an index that can be made again.
     pub fn can_own(&self, page_type: PageType) -> bool {
         match page_type {
-            PageType::Data => self.kind.is_in_row(),
+            PageType::Data => self.kind.is_in_row() && self.index_id < 2,
             PageType::Index => self.kind.is_in_row() && self.kind != ObjectKind::Heap,
             PageType::TextMix | PageType::TextTree => !self.kind.is_in_row(),
             _ => true,
@@ -145,6 +148,7 @@ mod tests {
             table: name(table),
             index: name(index),
             is_view: false,
+            is_internal: false,
         }
     }
 

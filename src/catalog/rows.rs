@@ -36,6 +36,7 @@ pub(super) struct SchemaObject {
     pub(super) name: Arc<str>,
     pub(super) schema_id: i32,
     pub(super) is_view: bool,
+    pub(super) is_internal: bool,
 }
 
 /// Of sysidxstats: the name.
@@ -81,8 +82,9 @@ impl Row for SchemaObject {
 
     fn of(record: &Record<'_>) -> Option<Self> {
         let schema_id = i32_at(record, 4)?;
-        let is_view = record.fixed(13)? == *b"V ";
-        Some(Self { name: name(record)?, schema_id, is_view })
+        let kind = record.fixed(13)?;
+        let (is_view, is_internal) = (kind == *b"V ", kind == *b"IT");
+        Some(Self { name: name(record)?, schema_id, is_view, is_internal })
     }
 }
 
@@ -162,6 +164,7 @@ mod tests {
         let view = object(Some(b"V\0i\0"), *b"V ").unwrap();
         assert_eq!((&*view.name, view.schema_id, view.is_view), ("Vi", 1, true));
         assert!(!object(Some(b"T\0"), *b"U ").unwrap().is_view);
+        assert!(object(Some(b"T\0"), *b"IT").unwrap().is_internal);
     }
 
     #[test]

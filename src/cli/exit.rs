@@ -67,8 +67,11 @@ impl Exit {
     /// The exit that `report` asks for.
     pub(crate) fn of_report(report: &ScrubReport) -> Self {
         let coverage = &report.coverage;
+        // Every healthy database has a few pages without protection, not one in ten.
+        let in_use = coverage.intact + coverage.unprotected;
+        let is_unproven = coverage.intact == 0 || 10 * coverage.unprotected > in_use;
         match report.exit_code {
-            0 if coverage.transient > 0 || coverage.intact == 0 => Self::Remarkable,
+            0 if coverage.transient > 0 || is_unproven => Self::Remarkable,
             0 => Self::Clean,
             1 => Self::Damaged,
             3 if report.verdict == RunVerdict::Damaged => Self::DamagedSoFar,

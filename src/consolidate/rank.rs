@@ -287,6 +287,7 @@ mod tests {
             table: None,
             index: None,
             is_view: false,
+            is_internal: false,
         };
         let score = |page_type, object: &Object| {
             let mut finding = finding(0, 200, page_type, false);

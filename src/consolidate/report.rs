@@ -401,8 +401,9 @@ fn action(finding: &Finding, file: &FileFacts) -> &'static str {
              tail if that can still be backed up"
         }
         Consequence::Index if finding.object.is_some() => {
-            "its index can be made again from the rows: DROP and CREATE it, or its constraint (a \
-             rebuild may read the damaged one)"
+            "its index can be made again if the table is sound: DBCC CHECKTABLE and mend the table \
+             first, script the index (unique? constraint? foreign keys?), stop writers, then DROP \
+             and CREATE it (a rebuild may read the damaged one); in doubt RESTORE DATABASE ... PAGE"
         }
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
             "cannot be restored alone: do not detach or restart; restore the database from its \

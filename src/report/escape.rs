@@ -38,36 +38,6 @@ pub fn label(text: &str) -> String {
     terminal(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// For a T-SQL comment: one line, and nothing that sqlcmd would replace.
-pub fn tsql_comment(text: &str) -> String {
-    terminal(text).replace(SQLCMD_VARIABLE, "$ (")
-}
-
-/// A name as a T-SQL identifier; `None` where brackets would not be enough: sqlcmd obeys `$(x)`
-/// and some lines (`GO`, `:r`, `!!`) even inside of them.
-pub fn tsql_identifier(name: &str) -> Option<String> {
-    let is_plain = !name.chars().any(is_dangerous) && !name.contains(SQLCMD_VARIABLE);
-    is_plain.then(|| format!("[{}]", name.replace(']', "]]")))
-}
-
-/// Text as a T-SQL expression: what sqlcmd or a terminal might obey stands as a number.
-pub fn tsql_text(text: &str) -> String {
-    let mut literal = String::from("N'");
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\'' => literal += "''",
-            '$' if rest.peek() == Some(&'(') => literal += "$' + N'",
-            c if is_dangerous(c) => literal += &format!("' + NCHAR({}) + N'", u32::from(c)),
-            c => literal.push(c),
-        }
-    }
-    literal + "'"
-}
-
-/// How a variable of sqlcmd begins.
-const SQLCMD_VARIABLE: &str = "$(";
-
 fn is_dangerous(c: char) -> bool {
     let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
     let turns_text = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2065}'..='\u{2069}');
@@ -91,16 +61,6 @@ mod tests {
         assert_eq!(spreadsheet("\t=1"), "\\t=1");
         assert_eq!(spreadsheet("a;-1; \"@x"), "a;'-1;' \"@x");
         assert_eq!(spreadsheet("a-b=c; d"), "a-b=c; d");
-    }
-
-    #[test]
-    fn names_stay_names_in_sql() {
-        assert_eq!(tsql_identifier("a]b'c").as_deref(), Some("[a]]b'c]"));
-        assert_eq!(tsql_identifier("a\nGO\n"), None);
-        assert_eq!(tsql_identifier("$(x)"), None);
-        assert_eq!(tsql_text("a'b]"), "N'a''b]'");
-        assert_eq!(tsql_text("a\n$(b)"), "N'a' + NCHAR(10) + N'$' + N'(b)'");
-        assert_eq!(tsql_comment("a\n$(b)"), "a\\n$ (b)");
     }
 
     #[test]

@@ -12,4 +12,3 @@ pub mod mapfile;
 mod moment;
 pub mod prometheus;
 pub mod terminal;
-pub mod tsql;
