@@ -162,6 +162,7 @@ fn software_is_usable_only_if_it_is_allowed() {
 }
 
 #[test]
+#[cfg(feature = "gpu")]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn a_gpu_that_computes_right_passes_its_test() {
     let run = pagescrub(&["devices", "--self-test", "--allow-software-gpu"]);
