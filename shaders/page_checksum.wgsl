@@ -6,12 +6,8 @@
 // lanes is one stretch of memory.
 const LANES: u32 = 32u;
 const PAGE_SECTORS: u32 = 16u;
-const PAGE_VECTORS: u32 = 512u;
-const GROUP_PAGES: u32 = 8u;
-const GROUP_THREADS: u32 = 256u;
 
-// Bits of a word's `meta`, as in src/verify/gpu/word.rs.
-const DONE: u32 = 0x001u;
+// The other bits of a word's `meta`.
 const CHECKSUM: u32 = 0x002u;
 const TORN: u32 = 0x004u;
 const MISMATCH: u32 = 0x008u;
@@ -21,7 +17,6 @@ const HEADER_ZERO: u32 = 0x040u;
 const SANE: u32 = 0x080u;
 const PLAUSIBLE: u32 = 0x100u;
 const WRONG_ID: u32 = 0x200u;
-const NONCE: u32 = 0xffff0000u;
 
 // What lanes find is joined by OR. So a lane reports what it knows against these, and no report
 // means that they hold.
@@ -48,17 +43,6 @@ const TYPES_IN_USE: u32 = 0x0003af9eu;
 const STORED_LANE: u32 = 3u;
 // The lane that has the last byte of each sector.
 const LAST_LANE: u32 = 31u;
-
-struct Group {
-    first_page: u32,
-    page_id: u32,
-    file_id: u32,
-    pages_and_nonce: u32,
-}
-
-@group(0) @binding(0) var<storage, read> pages: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read> groups: array<Group>;
-@group(0) @binding(2) var<storage, read_write> words: array<vec2<u32>>;
 
 // What one lane, or several together, know of a page.
 struct Share {

@@ -5,23 +5,6 @@
 // stretch of 4 KiB for the whole workgroup. The kernel's are stretches of 512 bytes in a loop: what
 // that costs is part of what is measured.
 
-const GROUP_THREADS: u32 = 256u;
-const GROUP_PAGES: u32 = 8u;
-const PAGE_VECTORS: u32 = 512u;
-const DONE: u32 = 0x001u;
-const NONCE: u32 = 0xffff0000u;
-
-struct Group {
-    first_page: u32,
-    page_id: u32,
-    file_id: u32,
-    pages_and_nonce: u32,
-}
-
-@group(0) @binding(0) var<storage, read> pages: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read> groups: array<Group>;
-@group(0) @binding(2) var<storage, read_write> words: array<vec2<u32>>;
-
 var<workgroup> sums: array<u32, GROUP_THREADS>;
 
 // The n-th load of a thread that starts at vector `start`.

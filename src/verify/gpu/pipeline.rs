@@ -7,6 +7,7 @@ use wgpu::{BindGroupLayoutEntry, BindingType, Buffer, BufferBindingType, Compute
 
 /// The entry point of every shader.
 const ENTRY_POINT: &str = "main";
+const BINDINGS: &str = include_str!("../../../shaders/bindings.wgsl");
 const PAGE_CHECKSUM: &str = include_str!("../../../shaders/page_checksum.wgsl");
 const REDUCE_WORKGROUP: &str = include_str!("../../../shaders/reduce_workgroup.wgsl");
 const REDUCE_SUBGROUP: &str = include_str!("../../../shaders/reduce_subgroup.wgsl");
@@ -68,9 +69,9 @@ impl Shader {
     /// The WGSL.
     pub fn source(&self) -> Cow<'static, str> {
         match self {
-            Self::Portable => [PAGE_CHECKSUM, REDUCE_WORKGROUP].concat().into(),
-            Self::Subgroups => [PAGE_CHECKSUM, REDUCE_SUBGROUP].concat().into(),
-            Self::Yardstick => YARDSTICK.into(),
+            Self::Portable => [BINDINGS, PAGE_CHECKSUM, REDUCE_WORKGROUP].concat().into(),
+            Self::Subgroups => [BINDINGS, PAGE_CHECKSUM, REDUCE_SUBGROUP].concat().into(),
+            Self::Yardstick => [BINDINGS, YARDSTICK].concat().into(),
             Self::Custom(source) => source.clone(),
         }
     }

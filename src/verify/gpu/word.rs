@@ -4,7 +4,7 @@
 
 use crate::page::address::{FileId, PageAddress, PageRange};
 use crate::page::checksum::Checksum;
-use crate::page::header::{FLAG_CHECKSUM, FLAG_TORN, HEADER_BYTES, PageHeader, Protection};
+use crate::page::header::{FLAG_CHECKSUM, FLAG_TORN, HEADER_BYTES, PageHeader};
 use crate::page::torn::TornCheck;
 use crate::page::{EXTENT_PAGES, Page};
 use bytemuck::{Pod, Zeroable};
@@ -121,7 +121,7 @@ impl Word {
 
     /// True if the word was written for the batch of `nonce`, and can be relied on.
     pub fn is_done(self, nonce: u16) -> bool {
-        self.has(Self::DONE) && self.nonce() == nonce
+        self.meta & Self::DONE != 0 && self.nonce() == nonce
     }
 
     /// The batch it was written for.
@@ -134,59 +134,9 @@ impl Word {
         Checksum(self.checksum)
     }
 
-    /// As [`PageHeader::protection`].
-    pub fn protection(self) -> Protection {
-        if self.has(Self::CHECKSUM) {
-            Protection::Checksum
-        } else if self.has(Self::TORN) {
-            Protection::Torn
-        } else {
-            Protection::None
-        }
-    }
-
-    /// True if the stored checksum is another.
-    pub fn has_mismatch(self) -> bool {
-        self.has(Self::MISMATCH)
-    }
-
-    /// True if the sectors do not agree on a legal torn-page signature.
-    pub fn is_torn_broken(self) -> bool {
-        self.has(Self::TORN_BROKEN)
-    }
-
-    /// As [`Page::is_zero`].
-    pub fn is_zero(self) -> bool {
-        self.has(Self::ZERO)
-    }
-
-    /// True if every byte of the header is zero.
-    pub fn is_header_zero(self) -> bool {
-        self.has(Self::HEADER_ZERO)
-    }
-
-    /// As [`PageHeader::is_sane`].
-    pub fn is_sane(self) -> bool {
-        self.has(Self::SANE)
-    }
-
-    /// As [`PageHeader::is_plausible`].
-    pub fn is_plausible(self) -> bool {
-        self.has(Self::PLAUSIBLE)
-    }
-
-    /// True if the page says it belongs elsewhere.
-    pub fn has_wrong_id(self) -> bool {
-        self.has(Self::WRONG_ID)
-    }
-
     /// Its bits without the nonce, for people who look into the matter: shaders/README.md.
     pub fn bits(self) -> String {
         format!("{:#x}", self.meta & !Self::NONCE)
-    }
-
-    fn has(self, bit: u32) -> bool {
-        self.meta & bit != 0
     }
 }
 
@@ -206,6 +156,7 @@ impl std::fmt::Debug for Word {
 mod tests {
     use super::*;
     use crate::page::address::PageId;
+    use crate::page::header::Protection;
     use crate::page::{checksum, torn};
 
     const PLACE: PageAddress = PageAddress { file: FileId(3), page: PageId(77) };
@@ -233,11 +184,19 @@ mod tests {
         page
     }
 
+    fn protection_of(word: Word) -> Protection {
+        match word.meta & (Word::CHECKSUM | Word::TORN) {
+            0 => Protection::None,
+            Word::TORN => Protection::Torn,
+            _ => Protection::Checksum,
+        }
+    }
+
     fn bits_of(page: &Page) -> u32 {
         let word = Word::of(page, PLACE, NONCE);
         assert!(word.is_done(NONCE) && !word.is_done(NONCE + 1));
         assert_eq!(word.checksum(), Checksum::of(page));
-        assert_eq!(word.protection(), PageHeader::of(page).protection());
+        assert_eq!(protection_of(word), PageHeader::of(page).protection());
         word.meta & !Word::NONCE
     }
 

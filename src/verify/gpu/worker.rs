@@ -285,13 +285,10 @@ impl Worker {
                 for (job, words) in done.jobs.into_iter().zip(words) {
                     self.status.answer(self.index, job, Ok(words));
                 }
-                self.free.push(done.slot);
             }
-            Err(error) => {
-                self.fail(done.jobs, &error);
-                self.free.push(done.slot);
-            }
+            Err(error) => self.fail(done.jobs, &error),
         }
+        self.free.push(done.slot);
     }
 
     fn give_up_in_flight(&mut self, error: &GpuError) {
