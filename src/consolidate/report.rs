@@ -403,7 +403,7 @@ fn action(finding: &Finding, file: &FileFacts) -> &'static str {
         Consequence::Index if finding.object.is_some() => {
             "its index can be made again if the table is sound: DBCC CHECKTABLE and mend the table \
              first, script the index (unique? constraint? foreign keys?), stop writers, then DROP \
-             and CREATE it (a rebuild may read the damaged one); in doubt RESTORE DATABASE ... PAGE"
+             and CREATE it (a rebuild may read the damaged one); in doubt restore it"
         }
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
             "cannot be restored alone: do not detach or restart; restore the database from its \
