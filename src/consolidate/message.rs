@@ -1,8 +1,8 @@
 //! A suspect in SQL Server's words: Msg 823 and 824 (docs/page-format.md, section 10.2), so that
 //! what searches logs for them finds ours. They are written by this program, not by a server.
 
+use super::conclude::FileFacts;
 use super::rank::Finding;
-use super::report::FileFacts;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;
 use crate::read::ReadError;

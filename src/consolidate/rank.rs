@@ -1,6 +1,8 @@
 //! What the loss of a page means, and the order that follows from it.
 
 use crate::catalog::object::Object;
+use crate::diagnose::cause::{Cause, Confidence};
+use crate::diagnose::evidence::Evidence;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::Page;
 use crate::page::address::PageAddress;
@@ -109,6 +111,12 @@ pub struct Finding {
     pub usage: Usage,
     /// No two looks saw the same bytes.
     pub unsettled: bool,
+    /// What its bytes show; `None` if none could be read.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
+    /// What follows from that; found out at the end of a scan.
+    #[serde(skip)]
+    pub cause: Option<(Cause, Confidence)>,
 }
 
 impl Finding {
@@ -135,6 +143,8 @@ impl Finding {
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
             unsettled: false,
+            evidence: page.map(Evidence::of),
+            cause: None,
         }
     }
 

@@ -1,16 +1,13 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
-use super::incident;
-use super::rank::{Consequence, Finding, Usage, priority};
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
-use crate::diagnose::verdict::{Allocation, SuspectReason};
+use crate::diagnose::evidence::Evidence;
 use crate::discover::FileKind;
 use crate::page::address::PageRange;
 use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
-use crate::page::kind::PageType;
 use crate::plan::pace::PaceSummary;
 use crate::verify::gpu::calibration::Calibration;
 use crate::verify::gpu::pool::GpuSummary;
@@ -47,6 +44,12 @@ pub struct ScrubReport {
     pub suspects_not_listed: u64,
     /// Neighbouring suspects; the one with the most urgent page first.
     pub incidents: Vec<IncidentReport>,
+    /// Regularities in where the damage is.
+    #[serde(default)]
+    pub patterns: Vec<Pattern>,
+    /// What to do, in order.
+    #[serde(default)]
+    pub plan: Vec<Step>,
     /// Signs that this machine computes wrongly; then no verdict on a page can be trusted.
     pub host_findings: Vec<String>,
     /// Rates and latencies.
@@ -198,8 +201,19 @@ pub struct Suspect {
     pub rank: usize,
     /// P1 act now, P2 today, P3 plan, P4 note.
     pub priority: Cow<'static, str>,
-    /// 0 to 1000.
+    /// What is lost with it: `T0` the database may not start, `T1` a whole object or the backup
+    /// chain, `T2` rows, `T3` what can be made again from rows, `T4` what nobody needs to keep,
+    /// `U` nothing, for it is not in use.
+    #[serde(default)]
+    pub tier: Cow<'static, str>,
+    /// 0 to 1000, the sum of its terms.
     pub score: u32,
+    /// What the score is made of.
+    #[serde(default)]
+    pub terms: ScoreTerms,
+    /// Rank of its incident; 0 in reports of before there were any.
+    #[serde(default)]
+    pub incident: usize,
     /// The file.
     pub path: Arc<str>,
     /// The database, if known.
@@ -212,6 +226,12 @@ pub struct Suspect {
     pub page_id: u32,
     /// Where the page begins in its file.
     pub offset_bytes: u64,
+    /// The block device that it is on, where the file system tells.
+    #[serde(default)]
+    pub device: Option<Arc<str>>,
+    /// Where it begins on that device.
+    #[serde(default)]
+    pub device_offset_bytes: Option<u64>,
     /// What is wrong.
     pub reason: Cow<'static, str>,
     /// As in `msdb.dbo.suspect_pages`.
@@ -243,14 +263,75 @@ pub struct Suspect {
     pub index_id: Option<i32>,
     /// The allocation unit that its header names.
     pub allocation_unit_id: Option<u64>,
-    /// The likely cause; not determined by this version.
-    pub cause: Option<String>,
+    /// The likely cause, by its code: `bit_flip`.
+    pub cause: Option<Cow<'static, str>>,
+    /// How sure that is: `certain`, `likely` or `possible`.
+    #[serde(default)]
+    pub confidence: Option<Cow<'static, str>>,
+    /// What its bytes show; null if none could be read.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
     /// True if no two looks saw the same bytes.
     pub unsettled: bool,
     /// In SQL Server's words.
     pub message: String,
     /// What to do.
     pub action: Cow<'static, str>,
+}
+
+/// What the score of a suspect is made of, in points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoreTerms {
+    /// What is lost.
+    pub consequence: u32,
+    /// How sure it is.
+    pub certainty: u32,
+    /// How much is damaged around it.
+    pub incident: u32,
+    /// How hard it is to get it back.
+    pub recovery: u32,
+    /// How much of its object depends on it.
+    pub blast: u32,
+}
+
+/// A regularity in where the damage is that chance does not explain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// `stripe_member` or `period`.
+    pub kind: Cow<'static, str>,
+    /// The file or the device whose offsets show it.
+    pub scope: Arc<str>,
+    /// The offsets are those on a device, not those in a file.
+    pub on_device: bool,
+    /// Bytes that go to one member before the next one's turn; of a period, those of a page.
+    pub unit_bytes: u64,
+    /// Members of the array; of a period, its pages.
+    pub members: u32,
+    /// Which of them, from 0: that of the offsets that leave this remainder.
+    pub member: u32,
+    /// Damaged units.
+    pub events: u64,
+    /// Those of them on this member.
+    pub hits: u64,
+    /// How likely chance does as much, after correction for all geometries that were tried.
+    pub p_value: f64,
+    /// The geometry was given, not searched for.
+    pub given: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// One step of what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// In a few words.
+    pub title: String,
+    /// Why and how.
+    pub text: String,
+    /// The suspects it is for, as runs of ranks: `1-3, 7`; empty where it is for none of them.
+    pub ranks: String,
+    /// How many those are.
+    pub suspects: u64,
 }
 
 /// Neighbouring suspects.
@@ -270,8 +351,40 @@ pub struct IncidentReport {
     pub pages: usize,
     /// How many for which reason.
     pub reasons: BTreeMap<String, usize>,
+    /// How many for which cause.
+    #[serde(default)]
+    pub causes: BTreeMap<String, usize>,
+    /// Of its most urgent page.
+    #[serde(default)]
+    pub tier: Cow<'static, str>,
+    /// Of its most urgent page.
+    #[serde(default)]
+    pub score: u32,
+    /// Where it is: one entry for each file, in their order.
+    #[serde(default)]
+    pub spans: Vec<Span>,
+    /// What to do about it as a whole, and why.
+    #[serde(default)]
+    pub action: String,
     /// Ranks of its suspects, in page order.
     pub suspects: Vec<usize>,
+}
+
+/// The part of an incident in one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The file.
+    pub path: Arc<str>,
+    /// First page.
+    pub first: String,
+    /// Last page.
+    pub last: String,
+    /// Suspects in it.
+    pub pages: usize,
+    /// The block device, where the file system tells.
+    pub device: Option<Arc<str>>,
+    /// Where the first page begins on it.
+    pub device_offset_bytes: Option<u64>,
 }
 
 /// Rates and latencies.
@@ -290,169 +403,4 @@ pub struct Throughput {
     pub files: BTreeMap<String, BTreeMap<String, StageSummary>>,
     /// Histograms written besides.
     pub histogram_files: Vec<String>,
-}
-
-/// What a finding needs to know of its file.
-#[derive(Clone, Debug)]
-pub struct FileFacts {
-    /// As reported.
-    pub path: Arc<str>,
-    /// If known.
-    pub database: Option<Arc<str>>,
-    /// 0 if not known.
-    pub database_id: u16,
-    /// SIMPLE recovery model: no page restore. `None` where the boot page does not tell.
-    pub simple_recovery: Option<bool>,
-    /// A transaction log.
-    pub is_log: bool,
-}
-
-/// Ranks `findings` (most urgent first) into suspects and incidents.
-pub fn rank_and_group(
-    findings: &[Finding],
-    files: &[FileFacts],
-) -> (Vec<Suspect>, Vec<IncidentReport>) {
-    let suspects: Vec<Suspect> = findings
-        .iter()
-        .enumerate()
-        .map(|(i, finding)| suspect(i + 1, finding, &files[finding.file]))
-        .collect();
-    let incidents = incident::group(findings)
-        .iter()
-        .enumerate()
-        .map(|(i, incident)| incident_report(i + 1, incident, &suspects))
-        .collect();
-    (suspects, incidents)
-}
-
-fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
-    let score = finding.score();
-    let object = finding.object.as_deref();
-    let (stored, computed) = match finding.reason {
-        SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
-        _ => (None, None),
-    };
-    Suspect {
-        rank,
-        priority: priority(score).into(),
-        score,
-        path: Arc::clone(&file.path),
-        database: file.database.clone(),
-        address: finding.place.to_string(),
-        file_id: finding.place.file.0,
-        page_id: finding.place.page.0,
-        offset_bytes: finding.place.page.offset_bytes(),
-        reason: finding.reason.name().into(),
-        event_type: finding.reason.event_type(),
-        stored,
-        computed,
-        found: found(&finding.reason),
-        page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
-        allocated: allocated(finding.allocation).into(),
-        object: belongs_to(finding),
-        schema: object.and_then(|object| object.schema.clone()),
-        table: object.and_then(|object| object.table.clone()),
-        index: object.and_then(|object| object.index.clone()),
-        object_kind: object.map(|object| object.kind.name().into()),
-        object_id: object.map(|object| object.object_id),
-        index_id: object.map(|object| object.index_id),
-        allocation_unit_id: finding.allocation_unit,
-        cause: None,
-        unsettled: finding.unsettled,
-        message: super::message::of(finding, file),
-        action: action(finding, file).into(),
-    }
-}
-
-fn belongs_to(finding: &Finding) -> Option<String> {
-    let unit = || finding.allocation_unit.map(|id| format!("allocation unit {id}"));
-    finding.object.as_ref().map(ToString::to_string).or_else(unit)
-}
-
-fn found(reason: &SuspectReason) -> Option<String> {
-    match reason {
-        SuspectReason::WrongPageId { found, .. } => Some(found.to_string()),
-        _ => None,
-    }
-}
-
-fn allocated(allocation: Allocation) -> &'static str {
-    match allocation {
-        Allocation::Allocated => "yes",
-        Allocation::Free => "no",
-        Allocation::Unknown => "unknown",
-    }
-}
-
-fn action(finding: &Finding, file: &FileFacts) -> &'static str {
-    let is_extent_map = matches!(finding.page_type, Some(PageType::DiffMap | PageType::MlMap));
-    match finding.consequence {
-        _ if finding.unsettled => {
-            "changed between looks: scan an offline copy or a storage snapshot before acting"
-        }
-        _ if finding.usage == Usage::Doubtful => {
-            "perhaps only old content of a free page: scan again once its PFS page is restored"
-        }
-        Consequence::NotInUse => {
-            "not in use: no data is lost, but a backup may read it; see to the storage"
-        }
-        _ if file.is_log => {
-            "a log file's header: do not detach or restart; restore the database, with its log \
-             tail if that can still be backed up"
-        }
-        Consequence::Index if finding.object.is_some() => {
-            "its index can be made again if the table is sound: DBCC CHECKTABLE and mend the table \
-             first, script the index (unique? constraint? foreign keys?), stop writers, then DROP \
-             and CREATE it (a rebuild may read the damaged one); in doubt restore it"
-        }
-        Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
-            "cannot be restored alone: do not detach or restart; restore the database from its \
-             last backup (SIMPLE recovery model)"
-        }
-        Consequence::StopsDatabase => {
-            "cannot be restored alone: do not detach or restart; back up the log tail, \
-             then restore the file or the database"
-        }
-        _ if file.simple_recovery == Some(true) => {
-            "SIMPLE recovery model, no page restore: restore the database from its last backup"
-        }
-        Consequence::SystemOrMap if is_extent_map => {
-            "a DIFF or ML map, not restored alone: back up the log tail, then restore the file"
-        }
-        Consequence::SystemOrMap => {
-            "back up the log tail, then RESTORE DATABASE ... PAGE; if refused, restore the file"
-        }
-        Consequence::Rows if file.simple_recovery.is_none() => {
-            "recovery model not known: under FULL, RESTORE DATABASE ... PAGE from the last full \
-             backup, then its differentials and logs; under SIMPLE, restore the database"
-        }
-        Consequence::Rows => {
-            "RESTORE DATABASE ... PAGE from the last full backup, then its differentials and logs"
-        }
-        Consequence::Index => {
-            "if its index is nonclustered, DROP and CREATE it; else RESTORE DATABASE ... PAGE"
-        }
-    }
-}
-
-fn incident_report(
-    rank: usize,
-    incident: &incident::Incident,
-    suspects: &[Suspect],
-) -> IncidentReport {
-    let members = || incident.findings.iter().map(|&i| &suspects[i]);
-    let mut reasons = BTreeMap::new();
-    members().for_each(|suspect| *reasons.entry(suspect.reason.to_string()).or_default() += 1);
-    let first = &suspects[incident.findings[0]];
-    let last = &suspects[incident.findings[incident.findings.len() - 1]];
-    IncidentReport {
-        rank,
-        priority: members().map(|s| &s.priority).min().unwrap_or(&first.priority).clone(),
-        path: Arc::clone(&first.path),
-        first: first.address.clone(),
-        last: last.address.clone(),
-        pages: incident.findings.len(),
-        reasons,
-        suspects: members().map(|suspect| suspect.rank).collect(),
-    }
 }

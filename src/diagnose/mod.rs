@@ -4,6 +4,8 @@
 //! each page that looked bad again, past the cache, and judges it by the plain reference.
 
 pub mod allocation;
+pub mod cause;
 pub mod confirm;
+pub mod evidence;
 pub mod judge;
 pub mod verdict;

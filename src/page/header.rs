@@ -4,6 +4,7 @@ use super::address::{FileId, PageAddress, PageId};
 use super::kind::PageType;
 use super::{PAGE_BYTES, Page};
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Bytes of the header.
@@ -85,7 +86,8 @@ const _: () = assert!(std::mem::offset_of!(PageHeader, page_id) == 32);
 const _: () = assert!(std::mem::offset_of!(PageHeader, lsn_vlf) == 40);
 
 /// A log sequence number: virtual log file, block, slot; ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Lsn {
     /// Sequence number of the virtual log file.
     pub vlf: u32,
@@ -160,6 +162,28 @@ impl PageHeader {
     /// The allocation unit id that the header implies: `m_indexId << 48 | m_objId << 16`.
     pub fn allocation_unit_id(&self) -> u64 {
         u64::from(self.index_id) << 48 | u64::from(self.object_id) << 16
+    }
+}
+
+impl From<Lsn> for String {
+    fn from(lsn: Lsn) -> Self {
+        lsn.to_string()
+    }
+}
+
+impl TryFrom<String> for Lsn {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bare = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+        let parts: Option<Vec<u32>> =
+            bare.and_then(|bare| bare.split(':').map(|part| part.parse().ok()).collect());
+        match parts.as_deref() {
+            Some(&[vlf, block, slot]) if slot <= u16::MAX.into() => {
+                Ok(Self { vlf, block, slot: slot as u16 })
+            }
+            _ => Err(format!("{text:?} is no log sequence number")),
+        }
     }
 }
 

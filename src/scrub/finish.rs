@@ -3,10 +3,11 @@
 use super::file::{FileScan, FileTally};
 use super::names::{self, Remembered};
 use super::{Scrub, Settings, Shared};
+use crate::consolidate::conclude::{FileFacts, rank_and_group};
 use crate::consolidate::rank::rank;
 use crate::consolidate::report::{
-    FileFacts, FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport,
-    Skipped, Throughput, Tool, rank_and_group,
+    FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
+    Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
@@ -112,6 +113,8 @@ pub(super) fn finish(
         skipped: skipped(discovery),
         suspects,
         incidents,
+        patterns: Vec::new(),
+        plan: Vec::new(),
         host_findings,
     };
     Scrub { report, latencies, file_latencies }
