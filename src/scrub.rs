@@ -18,6 +18,7 @@ mod finish;
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
+use crate::consolidate::weights::{Weights, WeightsOrigin};
 use crate::discover::Discovery;
 use crate::discover::device::numa_nodes;
 use crate::plan::pace::{Pace, PaceSummary};
@@ -73,6 +74,10 @@ pub struct Settings<'a> {
     pub batch_pages: u32,
     /// How fast devices may be read.
     pub pace: Pace,
+    /// What counts how much in a score.
+    pub weights: Weights,
+    /// Where the weights come from.
+    pub weights_origin: WeightsOrigin,
     /// Once true, no further batch is begun; what was not reached is reported as such.
     pub stop: &'a AtomicBool,
     /// Whether and how to write checkpoints, and the one to go on from.
@@ -95,6 +100,8 @@ impl<'a> Settings<'a> {
             threads: 1,
             batch_pages: BATCH_PAGES_DEFAULT,
             pace: Pace::default(),
+            weights: Weights::default(),
+            weights_origin: WeightsOrigin::default(),
             stop,
             checkpoint: None,
         }

@@ -7,13 +7,16 @@ use super::exit::{Exit, ExitStyle, Failure};
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
 use super::output::{self, Outputs, make_directory};
 use super::progress::Bar;
+use pagescrub::consolidate::weights::{Weights, WeightsOrigin};
+use pagescrub::discover::paths::explain;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Scrub, Settings, scrub};
-use std::io;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// Verify every page and report the suspect ones, most urgent first
 #[derive(clap::Args)]
@@ -47,6 +50,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
 
+    /// Rank by the weights in this file (TOML, docs/ranking.md) instead of those built in
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+
     #[command(flatten)]
     checkpoint: checkpoint::Options,
 
@@ -63,6 +70,7 @@ pub(crate) struct Args {
 /// Scans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = args.outputs.outputs_and_terminal()?;
+    let (weights, weights_origin) = weights(args.weights.as_deref())?;
     args.engine.kernel()?;
     let reader = Reader::from(args.reader);
     if let Some(why) = reader.unavailable() {
@@ -99,6 +107,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         threads,
         batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
         pace: (&args.pace).into(),
+        weights,
+        weights_origin,
         stop: &STOP,
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
@@ -118,6 +128,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Err(failure) => Err(failure),
         Ok(()) => Ok(exit),
     }
+}
+
+/// The weights in the file at `path`, or those built in.
+fn weights(path: Option<&Path>) -> Result<(Weights, WeightsOrigin), Failure> {
+    let Some(path) = path else { return Ok(Default::default()) };
+    let refused = |why: String| Failure::usage(format!("--weights {}: {why}", path.display()));
+    let text = fs::read_to_string(path).map_err(|e| refused(explain(&e)))?;
+    let weights = Weights::from_toml(&text).map_err(refused)?;
+    let origin = WeightsOrigin {
+        path: Some(path.to_string_lossy().into_owned()),
+        sha256: Some(hex(&Sha256::digest(&text))),
+    };
+    Ok((weights, origin))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Set by the first signal.

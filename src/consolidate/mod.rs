@@ -9,5 +9,7 @@ pub mod incident;
 mod message;
 pub mod rank;
 pub mod report;
+pub mod score;
 pub mod tally;
 pub mod throughput;
+pub mod weights;

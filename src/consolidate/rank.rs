@@ -10,11 +10,12 @@ use crate::page::allocation::fixed_page_type;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
-pub const SUSPECTS_MAX: usize = 100_000;
+pub const SUSPECTS_MAX: usize = 1_000_000;
+/// Beyond the longest list, so many more are gathered before the least urgent are dropped.
+const BEYOND_MAX: usize = SUSPECTS_MAX / 4;
 /// Object ids below this belong to the system tables.
 const SYSTEM_OBJECT_ID_END: u32 = 100;
 /// Allocation units made for users since SQL Server 2005 have this index id or a higher one.
@@ -33,19 +34,6 @@ pub enum Consequence {
     Index,
     /// Nothing now: the page is not in use.
     NotInUse,
-}
-
-impl Consequence {
-    /// From 0 (note) to 1000 (now).
-    fn score(self) -> u32 {
-        match self {
-            Self::StopsDatabase => 1000,
-            Self::SystemOrMap => 800,
-            Self::Rows => 600,
-            Self::Index => 300,
-            Self::NotInUse => 50,
-        }
-    }
 }
 
 /// How sure it is that a suspect page is in use; in order of urgency.
@@ -68,22 +56,12 @@ impl Usage {
         }
     }
 
-    fn divisor(self) -> u32 {
+    fn factor(self) -> u32 {
         match self {
             Self::Certain => 1,
             Self::Likely => 2,
             Self::Doubtful => 8,
         }
-    }
-}
-
-/// P1 act now, P2 today, P3 plan, P4 note.
-pub fn priority(score: u32) -> &'static str {
-    match score {
-        700.. => "P1",
-        400.. => "P2",
-        150.. => "P3",
-        _ => "P4",
     }
 }
 
@@ -100,6 +78,9 @@ pub struct Finding {
     pub allocation: Allocation,
     /// What it is, as far as its place or its own header can be believed.
     pub page_type: Option<PageType>,
+    /// Level in its index, 0 for leaves and where the header cannot be believed.
+    #[serde(default)]
+    pub level: u8,
     /// What it belongs to, as far as its header can be believed.
     pub allocation_unit: Option<u64>,
     /// What that is; looked up at the end of a scan.
@@ -138,6 +119,7 @@ impl Finding {
             reason,
             allocation,
             page_type,
+            level: header.map_or(0, |header| header.level),
             allocation_unit: header.filter(|_| fixed.is_none()).map(PageHeader::allocation_unit_id),
             object: None,
             consequence: consequence(page_type, is_system, allocation),
@@ -164,14 +146,11 @@ impl Finding {
         };
     }
 
-    /// From 0 (note) to 1000 (now): what is lost, by how sure that is.
-    pub fn score(&self) -> u32 {
-        self.consequence.score() / self.usage.divisor()
-    }
-
-    /// Urgency; equal only for the same page.
-    fn rank(&self) -> (Reverse<u32>, Consequence, usize, PageAddress) {
-        (Reverse(self.score()), self.consequence, self.file, self.place)
+    /// How urgent it is by what its own page says: enough to tell which ones to keep if there are
+    /// too many. Equal only for the same page.
+    fn urgency(&self) -> (u32, Consequence, usize, PageAddress) {
+        let remoteness = (self.consequence as u32 + 1) * self.usage.factor();
+        (remoteness, self.consequence, self.file, self.place)
     }
 }
 
@@ -202,26 +181,24 @@ impl Findings {
     /// Adds one. Which ones are kept does not depend on the order of adding.
     pub fn add(&mut self, finding: Finding) {
         self.list.push(finding);
-        if self.list.len() == 2 * SUSPECTS_MAX {
+        if self.list.len() == SUSPECTS_MAX + BEYOND_MAX {
             self.cut();
         }
     }
 
-    /// The most urgent first; pages of one kind in one file stay together.
-    pub fn ranked(mut self) -> Vec<Finding> {
+    /// Those that are kept, in order of their places.
+    pub fn into_list(mut self) -> Vec<Finding> {
         self.cut();
+        self.list.sort_unstable_by_key(|finding| (finding.file, finding.place));
         self.list
     }
 
     fn cut(&mut self) {
-        rank(&mut self.list);
-        self.list.truncate(SUSPECTS_MAX);
+        if self.list.len() > SUSPECTS_MAX {
+            self.list.select_nth_unstable_by_key(SUSPECTS_MAX, Finding::urgency);
+            self.list.truncate(SUSPECTS_MAX);
+        }
     }
-}
-
-/// Puts the most urgent first.
-pub fn rank(findings: &mut [Finding]) {
-    findings.sort_by_key(Finding::rank);
 }
 
 impl From<Vec<Finding>> for Findings {
@@ -258,37 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_pinned_on_a_fixed_set() {
-        let mut findings = Findings::default();
-        for f in [
-            finding(0, 300, 2, false),
-            finding(1, 205, 1, false),
-            finding(0, 200, 1, true),
-            finding(0, 204, 1, false),
-            finding(1, 40, 10, false),
-            finding(0, 201, 3, false),
-            finding(1, 1, 11, false),
-            finding(0, 9, 13, false),
-        ] {
-            findings.add(f);
-        }
-        let order: Vec<_> = findings.ranked().iter().map(|f| (f.file, f.place.page.0)).collect();
-        let expected = [(0, 9), (1, 1), (1, 40), (0, 201), (0, 204), (1, 205), (0, 200), (0, 300)];
-        assert_eq!(order, expected);
-    }
-
-    #[test]
-    fn what_may_be_free_ranks_below_what_is_in_use() {
-        let (likely, certain) = (finding(0, 200, 1, true), finding(0, 300, 1, false));
-        let place = PageAddress::new(FileId(1), PageId(100));
-        let (reason, page) = (SuspectReason::BadHeader, Some(&Page::ZERO));
-        let doubtful = Finding::new(0, place, reason, Allocation::Unknown, page);
-        assert_eq!([&certain, &likely, &doubtful].map(Finding::score), [600, 300, 75]);
-        assert_eq!(priority(doubtful.score()), "P4");
-    }
-
-    #[test]
     fn the_object_tells_what_is_lost_unless_the_page_cannot_be_its() {
+        use Consequence::{Index, Rows, SystemOrMap};
         let object = |object_id, index_id, kind| Object {
             object_id,
             index_id,
@@ -299,17 +247,18 @@ mod tests {
             is_view: false,
             is_internal: false,
         };
-        let score = |page_type, object: &Object| {
+        let lost = |page_type, object: &Object| {
             let mut finding = finding(0, 200, page_type, false);
             finding.is_of(&Arc::new(object.clone()));
-            (finding.score(), finding.object.is_some())
+            (finding.consequence, finding.object.is_some())
         };
         let clustered = object(1000, 1, ObjectKind::ClusteredIndex);
-        assert_eq!([1, 2].map(|kind| score(kind, &clustered)), [(600, true); 2]);
+        assert_eq!([1, 2].map(|kind| lost(kind, &clustered)), [(Rows, true); 2]);
         let nonclustered = object(1000, 2, ObjectKind::NonclusteredIndex);
-        assert_eq!([2, 10].map(|kind| score(kind, &nonclustered)), [(300, true), (800, true)]);
-        assert_eq!(score(2, &object(34, 2, ObjectKind::NonclusteredIndex)), (800, true));
-        assert_eq!(score(2, &object(1000, 0, ObjectKind::Heap)), (300, false));
+        let of_index = [2, 10].map(|kind| lost(kind, &nonclustered));
+        assert_eq!(of_index, [(Index, true), (SystemOrMap, true)]);
+        assert_eq!(lost(2, &object(34, 2, ObjectKind::NonclusteredIndex)), (SystemOrMap, true));
+        assert_eq!(lost(2, &object(1000, 0, ObjectKind::Heap)), (Index, false));
     }
 
     #[test]
@@ -327,14 +276,14 @@ mod tests {
 
     #[test]
     fn of_too_many_the_most_urgent_are_kept_in_whatever_order_they_come() {
-        let many = 2 * SUSPECTS_MAX as u32 + 5;
+        let many = (SUSPECTS_MAX + BEYOND_MAX) as u32 + 5;
         let kept = |pages: &mut dyn Iterator<Item = u32>| {
             let mut findings = Findings::default();
             pages.for_each(|page| findings.add(finding(0, page + 1000, 1, false)));
-            findings.ranked()
+            findings.into_list()
         };
         let forward = kept(&mut (0..many));
         assert_eq!(forward.len(), SUSPECTS_MAX);
-        assert_eq!(forward, kept(&mut (0..many).rev()));
+        assert!(forward == kept(&mut (0..many).rev()), "the order of adding shows");
     }
 }

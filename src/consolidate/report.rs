@@ -3,6 +3,7 @@
 
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
+use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
 use crate::discover::FileKind;
 use crate::page::address::PageRange;
@@ -50,6 +51,9 @@ pub struct ScrubReport {
     /// What to do, in order.
     #[serde(default)]
     pub plan: Vec<Step>,
+    /// By which weights it is ranked.
+    #[serde(default)]
+    pub weights: WeightsOrigin,
     /// Signs that this machine computes wrongly; then no verdict on a page can be trusted.
     pub host_findings: Vec<String>,
     /// Rates and latencies.

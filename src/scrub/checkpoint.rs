@@ -123,7 +123,7 @@ impl Checkpoint {
         let bytes_by_way =
             shared.bytes_by_way.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
         drop(between_batches);
-        let findings = findings.ranked();
+        let findings = findings.into_list();
         Self {
             history,
             files,

@@ -3,8 +3,7 @@
 use super::file::{FileScan, FileTally};
 use super::names::{self, Remembered};
 use super::{Scrub, Settings, Shared};
-use crate::consolidate::conclude::{FileFacts, rank_and_group};
-use crate::consolidate::rank::rank;
+use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
@@ -52,13 +51,12 @@ pub(super) fn finish(
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
-    let mut findings = findings.ranked();
+    let mut findings = findings.into_list();
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
         names::name(&mut findings, &remembered(&discovery.files, &tallies), shared.settings.open);
-        rank(&mut findings);
     }
-    let (suspects, incidents) = rank_and_group(&findings, &facts);
+    let Conclusions { suspects, incidents } = conclude(findings, &facts, &shared.settings.weights);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -115,6 +113,7 @@ pub(super) fn finish(
         incidents,
         patterns: Vec::new(),
         plan: Vec::new(),
+        weights: shared.settings.weights_origin.clone(),
         host_findings,
     };
     Scrub { report, latencies, file_latencies }

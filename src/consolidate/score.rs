@@ -1,0 +1,167 @@
+//! How urgent a suspect is: its tier, and a score that is the sum of its terms (docs/ranking.md).
+
+use super::rank::{Consequence, Finding, Usage};
+use super::report::ScoreTerms;
+use super::weights::Weights;
+use crate::diagnose::verdict::SuspectReason;
+use crate::page::kind::PageType;
+
+/// Levels of an index above its leaf until a page counts as all of it.
+const LEVELS_FULL: f64 = 3.0;
+
+/// What is lost with a page; in order of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// The database may not start.
+    T0,
+    /// A whole object, or the backup chain.
+    T1,
+    /// Rows.
+    T2,
+    /// What can be made again from rows.
+    T3,
+    /// What nobody needs to keep.
+    T4,
+    /// Nothing: the page is not in use.
+    U,
+}
+
+/// What a score needs to know beside the finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// Suspects of its incident, itself included.
+    pub incident_pages: usize,
+    /// Files that the incident spans.
+    pub incident_files: usize,
+    /// Share of its object's pages that are suspect, 0 if that is not known.
+    pub share_of_object: f64,
+    /// Made anew whenever the server starts.
+    pub is_tempdb: bool,
+}
+
+impl Tier {
+    /// The tier of `finding`.
+    pub fn of(finding: &Finding, is_tempdb: bool) -> Self {
+        let is_map =
+            matches!(finding.page_type, Some(PageType::Iam | PageType::DiffMap | PageType::MlMap));
+        let is_sort = finding.page_type == Some(PageType::Sort);
+        let is_index = finding.page_type == Some(PageType::Index);
+        match finding.consequence {
+            Consequence::NotInUse => Self::U,
+            _ if is_tempdb || is_sort => Self::T4,
+            Consequence::StopsDatabase => Self::T0,
+            Consequence::SystemOrMap if is_map => Self::T1,
+            Consequence::SystemOrMap => Self::T0,
+            // Rows hang on it: its object is known, and cannot be made again.
+            Consequence::Rows if is_index && finding.object.is_some() => Self::T1,
+            // Whose index it is, is not known: it may lead to rows.
+            Consequence::Index if finding.object.is_none() => Self::T2,
+            Consequence::Rows => Self::T2,
+            Consequence::Index => Self::T3,
+        }
+    }
+
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::T0 => "T0",
+            Self::T1 => "T1",
+            Self::T2 => "T2",
+            Self::T3 => "T3",
+            Self::T4 => "T4",
+            Self::U => "U",
+        }
+    }
+}
+
+/// P1 act now, P2 today, P3 plan, P4 note.
+pub fn priority(tier: Tier, score: u32, weights: &Weights) -> &'static str {
+    let least = weights.priority;
+    match score {
+        _ if tier == Tier::T0 => "P1",
+        score if score >= least.p1 => "P1",
+        score if score >= least.p2 => "P2",
+        score if score >= least.p3 => "P3",
+        _ => "P4",
+    }
+}
+
+/// The terms of the score of `finding`.
+pub fn terms(finding: &Finding, around: &Surroundings, weights: &Weights) -> ScoreTerms {
+    let tier = Tier::of(finding, around.is_tempdb);
+    let factor = in_use(finding.usage, weights);
+    let points = |most: u32, share: f64| (f64::from(most) * share * factor).round() as u32;
+    let most = weights.points;
+    ScoreTerms {
+        consequence: points(most.consequence, consequence(tier, weights)),
+        certainty: points(most.certainty, certainty(finding, tier, weights)),
+        incident: points(most.incident, incident(around, weights)),
+        recovery: points(most.recovery, recovery(tier, weights)),
+        blast: points(most.blast, blast(finding, tier, around)),
+    }
+}
+
+impl ScoreTerms {
+    /// The score that they make.
+    pub fn sum(&self) -> u32 {
+        let Self { consequence, certainty, incident, recovery, blast } = *self;
+        [consequence, certainty, incident, recovery, blast].iter().sum::<u32>().min(1000)
+    }
+}
+
+fn in_use(usage: Usage, weights: &Weights) -> f64 {
+    match usage {
+        Usage::Certain => weights.in_use.certain,
+        Usage::Likely => weights.in_use.likely,
+        Usage::Doubtful => weights.in_use.doubtful,
+    }
+}
+
+fn consequence(tier: Tier, weights: &Weights) -> f64 {
+    let by_tier = weights.consequence;
+    match tier {
+        Tier::T0 => by_tier.t0,
+        Tier::T1 => by_tier.t1,
+        Tier::T2 => by_tier.t2,
+        Tier::T3 => by_tier.t3,
+        Tier::T4 => by_tier.t4,
+        Tier::U => by_tier.u,
+    }
+}
+
+fn certainty(finding: &Finding, tier: Tier, weights: &Weights) -> f64 {
+    let certainty = weights.certainty;
+    match finding.reason {
+        _ if tier == Tier::U => 0.0,
+        _ if finding.unsettled => certainty.changing,
+        SuspectReason::BadChecksum { .. }
+        | SuspectReason::TornPage(_)
+        | SuspectReason::Unreadable(_) => certainty.stable,
+        SuspectReason::WrongPageId { .. } | SuspectReason::Zeroed | SuspectReason::BadHeader => {
+            certainty.without_checksum
+        }
+    }
+}
+
+fn incident(around: &Surroundings, weights: &Weights) -> f64 {
+    let full = f64::from(weights.incident.pages_full).log2();
+    let pages = (1.0 + around.incident_pages as f64).log2() / full;
+    let files = if around.incident_files > 1 { weights.incident.several_files } else { 0.0 };
+    (pages + files).min(1.0)
+}
+
+fn recovery(tier: Tier, weights: &Weights) -> f64 {
+    match tier {
+        Tier::T0 | Tier::T1 | Tier::T2 => weights.recovery.no_copy,
+        Tier::T3 => weights.recovery.from_rows,
+        Tier::T4 | Tier::U => weights.recovery.by_itself,
+    }
+}
+
+fn blast(finding: &Finding, tier: Tier, around: &Surroundings) -> f64 {
+    let is_map = finding.consequence == Consequence::SystemOrMap && tier == Tier::T1;
+    if tier == Tier::T0 || is_map {
+        return 1.0;
+    }
+    (f64::from(finding.level) / LEVELS_FULL).max(around.share_of_object).min(1.0)
+}
