@@ -172,7 +172,7 @@ fn metrics_follow_the_grammar_and_name_no_page() {
     described.sort_unstable();
     assert!(described.windows(2).all(|pair| pair[0] != pair[1]), "{described:?}");
     assert!(text.contains("pagescrub_verdict{verdict=\"damaged\"} 1\n"));
-    assert!(text.contains("pagescrub_suspects{priority=\"P1\",reason=\"zeroed\"} 1\n"));
+    assert!(text.contains("pagescrub_suspects{priority=\"P1\",tier=\"\",reason=\"zeroed\",cause=\"\"} 1\n"));
     assert!(text.ends_with('\n'));
 }
 
@@ -225,7 +225,7 @@ fn maps_agree(report: &ScrubReport) -> usize {
     let suspects = mapfile::suspect_pages(report);
     let mut maps = 0;
     for (_, file) in mapfile::mapped(report) {
-        let pages = suspects.get(&*file.path).map_or(&[][..], Vec::as_slice);
+        let pages = suspects.get(&(None, &*file.path)).map_or(&[][..], Vec::as_slice);
         let mut map = Vec::new();
         mapfile::write(report, file, pages, &mut map).expect("memory takes everything");
         let blocks = blocks(&String::from_utf8(map).expect("UTF-8"));
@@ -266,7 +266,7 @@ fn a_list_that_was_cut_makes_nothing_good() {
     report.suspects.retain(|suspect| suspect.page_id != 57);
     let (_, file) =
         mapfile::mapped(&report).find(|(_, f)| &*f.path == "/data/sales.mdf").expect("there");
-    let pages = &mapfile::suspect_pages(&report)["/data/sales.mdf"];
+    let pages = &mapfile::suspect_pages(&report)[&(None, "/data/sales.mdf")];
     let mut map = Vec::new();
     mapfile::write(&report, file, pages, &mut map).expect("memory takes everything");
     let blocks = blocks(&String::from_utf8(map).expect("UTF-8"));
@@ -327,7 +327,7 @@ fn the_longest_list_there_is_is_written_in_seconds() {
     prometheus::write(&report, &mut out).expect("memory takes everything");
     terminal::write(&report, look, &mut out).expect("memory takes everything");
     let suspects = mapfile::suspect_pages(&report);
-    let pages = &suspects["/data/sales.mdf"];
+    let pages = &suspects[&(None, "/data/sales.mdf")];
     mapfile::write(&report, &report.files[3], pages, &mut out).expect("memory takes everything");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert!(out.len() > 2 * many * 300);

@@ -13,6 +13,7 @@ mod progress;
 mod bench;
 mod generate;
 mod inject;
+mod merge;
 mod plan;
 mod report;
 mod scan;
@@ -38,6 +39,7 @@ Exit codes: 0 everything planned was verified and nothing is suspect; 1 suspect 
 enum Command {
     Scan(scan::Args),
     Report(report::Args),
+    Merge(merge::Args),
     Plan(plan::Args),
     Generate(generate::Args),
     Inject(inject::Args),
@@ -82,6 +84,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Scan(args) => scan::run(args),
         Command::Report(args) => report::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),

@@ -218,7 +218,8 @@ pub(crate) fn make_directory(directory: &Path) -> Result<(), Failure> {
 pub(crate) fn write_maps(report: &ScrubReport, directory: &Path) -> Result<(), Failure> {
     let suspects = mapfile::suspect_pages(report);
     mapfile::mapped(report).try_for_each(|(position, file)| {
-        let pages = suspects.get(&*file.path).map_or(&[][..], Vec::as_slice);
+        let key = (file.host.as_deref(), &*file.path);
+        let pages = suspects.get(&key).map_or(&[][..], Vec::as_slice);
         let path = directory.join(mapfile::name(position));
         write_file(&path, |out| mapfile::write(report, file, pages, out))
     })

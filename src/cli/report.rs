@@ -2,10 +2,11 @@
 
 use super::exit::{Exit, Failure};
 use super::output;
-use pagescrub::discover::paths::{explain, identity_of};
+use pagescrub::consolidate::report::ScrubReport;
+use pagescrub::discover::paths::{FileIdentity, explain, identity_of};
 use pagescrub::report::json;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Write a saved JSON report in other formats
 #[derive(clap::Args)]
@@ -21,13 +22,18 @@ pub(crate) struct Args {
 /// Reads and writes; the exit code says whether that went well, not what the report says.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = args.outputs.outputs()?;
-    let path = args.report.display();
-    let unreadable = |e| Failure::work(format!("cannot read {path}: {}", explain(&e)));
-    let bytes = fs::read(&args.report).map_err(unreadable)?;
-    let report = json::read(&bytes).map_err(|why| Failure::usage(format!("{path} {why}")))?;
-    let identity = identity_of(&args.report).map_err(unreadable)?;
+    let (report, identity) = read(&args.report)?;
     outputs.check()?;
     outputs.refuse_to_overwrite(&[&identity])?;
     outputs.write(&report)?;
     Ok(Exit::Clean)
+}
+
+/// The report that is saved at `path`, and which file that is.
+pub(super) fn read(path: &Path) -> Result<(ScrubReport, FileIdentity), Failure> {
+    let unreadable = |e| Failure::work(format!("cannot read {}: {}", path.display(), explain(&e)));
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let report =
+        json::read(&bytes).map_err(|why| Failure::usage(format!("{} {why}", path.display())))?;
+    Ok((report, identity_of(path).map_err(unreadable)?))
 }

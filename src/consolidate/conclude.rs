@@ -126,6 +126,7 @@ fn suspect(rank: usize, ranked: &Ranked, file: &FileFacts, weights: &Weights) ->
         score,
         terms: *terms,
         incident: 0,
+        host: None,
         path: Arc::clone(&file.path),
         database: file.database.clone(),
         address: finding.place.to_string(),
@@ -215,6 +216,7 @@ fn incident_report(
     IncidentReport {
         rank,
         priority: top.priority.clone(),
+        host: None,
         tier: top.tier.clone(),
         score: top.score,
         path: Arc::clone(&spans[0].path),

@@ -29,6 +29,9 @@ pub struct ScrubReport {
     pub tool: Tool,
     /// How it ran.
     pub run: Run,
+    /// The scans that a merged report was made from, by host; empty for a report of one scan.
+    #[serde(default)]
+    pub sources: Vec<Source>,
     /// The answer.
     pub verdict: RunVerdict,
     /// The exit code that goes with it.
@@ -70,10 +73,13 @@ pub struct Tool {
 }
 
 /// How a scan ran.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Tells runs apart.
     pub id: String,
+    /// The machine's name; null in reports of before it was told, and in merged ones.
+    #[serde(default)]
+    pub host: Option<Arc<str>>,
     /// RFC 3339, UTC.
     pub started_at: String,
     /// From the first to the last byte, without interruptions.
@@ -114,6 +120,21 @@ pub struct Run {
     pub checkpoint: Option<String>,
 }
 
+/// One of the scans that a merged report was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where it ran.
+    pub host: Arc<str>,
+    /// How it ran.
+    pub run: Run,
+    /// Its answer.
+    pub verdict: RunVerdict,
+    /// Its exit code.
+    pub exit_code: u8,
+    /// Its rates and latencies.
+    pub throughput: Throughput,
+}
+
 /// The answer of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -152,6 +173,9 @@ pub enum Outcome {
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileReport {
+    /// The machine that scanned it; null unless the report is a merged one.
+    #[serde(default)]
+    pub host: Option<Arc<str>>,
     /// As given or found.
     pub path: Arc<str>,
     /// What it is.
@@ -218,6 +242,9 @@ pub struct Suspect {
     /// Rank of its incident; 0 in reports of before there were any.
     #[serde(default)]
     pub incident: usize,
+    /// The machine that scanned it; null unless the report is a merged one.
+    #[serde(default)]
+    pub host: Option<Arc<str>>,
     /// The file.
     pub path: Arc<str>,
     /// The database, if known.
@@ -303,6 +330,9 @@ pub struct ScoreTerms {
 pub struct Pattern {
     /// `stripe_member` or `period`.
     pub kind: Cow<'static, str>,
+    /// The machine that scanned it; null unless the report is a merged one.
+    #[serde(default)]
+    pub host: Option<Arc<str>>,
     /// The file or the device whose offsets show it.
     pub scope: Arc<str>,
     /// The offsets are those on a device, not those in a file.
@@ -345,6 +375,9 @@ pub struct IncidentReport {
     pub rank: usize,
     /// Of its most urgent page.
     pub priority: Cow<'static, str>,
+    /// The machine that scanned it; null unless the report is a merged one.
+    #[serde(default)]
+    pub host: Option<Arc<str>>,
     /// The file.
     pub path: Arc<str>,
     /// First page.

@@ -5,6 +5,7 @@ use super::report::ScoreTerms;
 use super::weights::Weights;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::kind::PageType;
+use std::fmt;
 
 /// Levels of an index above its leaf until a page counts as all of it.
 const LEVELS_FULL: f64 = 3.0;
@@ -105,7 +106,20 @@ impl ScoreTerms {
     /// The score that they make.
     pub fn sum(&self) -> u32 {
         let Self { consequence, certainty, incident, recovery, blast } = *self;
-        [consequence, certainty, incident, recovery, blast].iter().sum::<u32>().min(1000)
+        let terms = [consequence, certainty, incident, recovery, blast];
+        terms.into_iter().fold(0, u32::saturating_add).min(1000)
+    }
+}
+
+/// `consequence 238, certainty 220, incident 18, recovery 140, blast 0`
+impl fmt::Display for ScoreTerms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { consequence, certainty, incident, recovery, blast } = self;
+        write!(
+            f,
+            "consequence {consequence}, certainty {certainty}, incident {incident}, \
+             recovery {recovery}, blast {blast}"
+        )
     }
 }
 

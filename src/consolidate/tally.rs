@@ -140,22 +140,24 @@ impl Coverage {
 }
 
 impl AddAssign<&Self> for Coverage {
+    /// Counts of reports from elsewhere may be anything: they stop at the largest number.
     fn add_assign(&mut self, other: &Self) {
-        self.pages_planned += other.pages_planned;
-        self.intact += other.intact;
-        self.intact_checksum += other.intact_checksum;
-        self.intact_torn += other.intact_torn;
-        self.unprotected += other.unprotected;
-        self.free += other.free;
-        self.transient += other.transient;
-        self.suspect += other.suspect;
-        self.not_reached += other.not_reached;
-        self.allocation_unknown += other.allocation_unknown;
-        self.zero_allocation_unknown += other.zero_allocation_unknown;
-        self.bytes_planned += other.bytes_planned;
-        self.bytes_read += other.bytes_read;
+        let add = |count: &mut u64, more: u64| *count = count.saturating_add(more);
+        add(&mut self.pages_planned, other.pages_planned);
+        add(&mut self.intact, other.intact);
+        add(&mut self.intact_checksum, other.intact_checksum);
+        add(&mut self.intact_torn, other.intact_torn);
+        add(&mut self.unprotected, other.unprotected);
+        add(&mut self.free, other.free);
+        add(&mut self.transient, other.transient);
+        add(&mut self.suspect, other.suspect);
+        add(&mut self.not_reached, other.not_reached);
+        add(&mut self.allocation_unknown, other.allocation_unknown);
+        add(&mut self.zero_allocation_unknown, other.zero_allocation_unknown);
+        add(&mut self.bytes_planned, other.bytes_planned);
+        add(&mut self.bytes_read, other.bytes_read);
         for (count, more) in self.free_detail.0.iter_mut().zip(other.free_detail.0) {
-            *count += more;
+            add(count, more);
         }
     }
 }

@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 31] = [
     "database",
     "file_id",
     "page_id",
@@ -33,6 +33,13 @@ pub const COLUMNS: [&str; 24] = [
     "action",
     "message",
     "object_kind",
+    "host",
+    "tier",
+    "incident",
+    "device",
+    "device_offset_bytes",
+    "score_terms",
+    "confidence",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -76,5 +83,12 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         safe(&suspect.action),
         safe(&suspect.message),
         optional(suspect.object_kind.as_deref()),
+        optional(suspect.host.as_deref()),
+        safe(&suspect.tier),
+        suspect.incident.to_string(),
+        optional(suspect.device.as_deref()),
+        suspect.device_offset_bytes.map_or_else(String::new, |bytes| bytes.to_string()),
+        suspect.terms.to_string(),
+        optional(suspect.confidence.as_deref()),
     ]
 }

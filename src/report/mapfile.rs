@@ -24,11 +24,15 @@ pub fn name(position: usize) -> String {
     format!("file-{position:04}.map")
 }
 
-/// The page ids of all suspects, by path.
-pub fn suspect_pages(report: &ScrubReport) -> BTreeMap<&str, Vec<u32>> {
-    let mut pages: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+/// A file, by the machine that scanned it and its path.
+pub type FileKey<'a> = (Option<&'a str>, &'a str);
+
+/// The page ids of all suspects, by file.
+pub fn suspect_pages(report: &ScrubReport) -> BTreeMap<FileKey<'_>, Vec<u32>> {
+    let mut pages: BTreeMap<FileKey<'_>, Vec<u32>> = BTreeMap::new();
     for suspect in &report.suspects {
-        pages.entry(&suspect.path).or_default().push(suspect.page_id);
+        let file = (suspect.host.as_deref(), &*suspect.path);
+        pages.entry(file).or_default().push(suspect.page_id);
     }
     for pages in pages.values_mut() {
         pages.sort_unstable();

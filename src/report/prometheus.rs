@@ -4,7 +4,7 @@
 
 use super::escape::label;
 use super::moment::unix_seconds_of_end;
-use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -57,15 +57,18 @@ fn about_pages(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
     let ratio = coverage.percent() / 100.0;
     metrics.gauge("coverage_ratio", "Share of the planned pages that was reached.", ratio)?;
     metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incidents.len())?;
-    let mut kinds: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut kinds: BTreeMap<[&str; 4], u64> = BTreeMap::new();
     for suspect in &report.suspects {
-        *kinds.entry((&*suspect.priority, &*suspect.reason)).or_default() += 1;
+        let Suspect { priority, tier, reason, cause, .. } = suspect;
+        let cause = cause.as_deref().unwrap_or_default();
+        *kinds.entry([&**priority, &**tier, &**reason, cause]).or_default() += 1;
     }
     let not_listed = report.suspects_not_listed;
     metrics.gauge("suspects_not_listed", "Suspects beyond the longest list.", not_listed)?;
     metrics.head("suspects", "Listed suspects, by urgency and by what is wrong.")?;
-    for ((priority, reason), count) in kinds {
-        metrics.sample("suspects", &[("priority", priority), ("reason", reason)], count)?;
+    for ([priority, tier, reason, cause], count) in kinds {
+        let labels = [("priority", priority), ("tier", tier), ("reason", reason), ("cause", cause)];
+        metrics.sample("suspects", &labels, count)?;
     }
     Ok(())
 }
@@ -90,21 +93,24 @@ fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
         metrics.sample("files", &[("outcome", name)], count)?;
     }
     metrics.gauge("files_skipped", "Files that are no database files.", report.skipped.count)?;
-    let mut by_name: BTreeMap<(&str, &str), Coverage> = BTreeMap::new();
+    let mut by_name: BTreeMap<[&str; 3], Coverage> = BTreeMap::new();
     for file in files.iter().filter(|file| file.coverage.pages_planned > 0) {
         // Names that differ only in bytes that are no text look the same, and a series may stand
         // only once.
         let database = file.database.as_deref().unwrap_or_default();
-        *by_name.entry((&*file.path, database)).or_default() += &file.coverage;
+        let host = file.host.as_deref().unwrap_or_default();
+        *by_name.entry([host, &*file.path, database]).or_default() += &file.coverage;
     }
     if by_name.len() > FILES_MAX {
         return Ok(());
     }
     metrics.head("file_pages", "Pages of a file that somebody should know of.")?;
-    for ((path, database), coverage) in by_name {
+    for ([host, path, database], coverage) in by_name {
         for (class, pages) in noteworthy(&coverage) {
-            let labels = [("path", path), ("database", database), ("class", class)];
-            metrics.sample("file_pages", &labels, pages)?;
+            // Only a merged report tells files by their machines.
+            let labels = [("host", host), ("path", path), ("database", database), ("class", class)];
+            let labels = if host.is_empty() { &labels[1..] } else { &labels[..] };
+            metrics.sample("file_pages", labels, pages)?;
         }
     }
     Ok(())

@@ -76,6 +76,7 @@ pub(super) fn finish(
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
         run: Run {
             id: shared.history.id,
+            host: host(),
             started_at: shared.history.started_at,
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
@@ -92,6 +93,7 @@ pub(super) fn finish(
             resumed: shared.history.resumed,
             checkpoint: checkpoint.map(|path| path.to_string_lossy().into_owned()),
         },
+        sources: Vec::new(),
         verdict,
         exit_code: exit_code(verdict, stopped, &host_findings),
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
@@ -117,6 +119,18 @@ pub(super) fn finish(
         host_findings,
     };
     Scrub { report, latencies, file_latencies }
+}
+
+/// The name of this machine.
+#[cfg(unix)]
+fn host() -> Option<Arc<str>> {
+    let name = rustix::system::uname();
+    Some(name.nodename().to_string_lossy().into())
+}
+
+#[cfg(not(unix))]
+fn host() -> Option<Arc<str>> {
+    std::env::var("COMPUTERNAME").ok().map(Into::into)
 }
 
 fn remembered<'a>(files: &'a [DataFile], tallies: &'a [FileTally]) -> Vec<Remembered<'a>> {
@@ -186,6 +200,7 @@ fn scanned_file(
         (None, _) => (Outcome::Scanned, incomplete(planned)),
     };
     FileReport {
+        host: None,
         path: Arc::clone(&facts.path),
         kind: file.kind,
         outcome,
@@ -324,6 +339,7 @@ fn written_to(file: &DataFile) -> Option<String> {
 
 fn refused_file(refusal: &Refusal) -> FileReport {
     FileReport {
+        host: None,
         path: text(&refusal.path),
         kind: refusal.kind,
         outcome: if refusal.failed { Outcome::Failed } else { Outcome::Refused },

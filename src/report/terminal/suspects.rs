@@ -5,8 +5,9 @@ use super::BOLD;
 use super::layout::{Look, counted, file_name, number, table};
 use crate::consolidate::report::{ScrubReport, Suspect};
 use comfy_table::{Cell, CellAlignment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// Runs of ranks printed for one action at most.
 const RANK_RUNS_MAX: usize = 6;
@@ -43,7 +44,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
 
 fn list(
     shown: &[Suspect],
-    names: &BTreeMap<&str, String>,
+    names: &BTreeMap<FileKey<'_>, String>,
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -60,7 +61,10 @@ fn list(
         ];
         row.extend(belongs.cells(suspect));
         let wrong = belongs.what_is_wrong(suspect);
-        row.extend([Cell::new(safe(&wrong)), Cell::new(&names[&*suspect.path])]);
+        row.extend([
+            Cell::new(safe(&wrong)),
+            Cell::new(&names[&key(&suspect.host, &suspect.path)]),
+        ]);
         table.add_row(row);
     }
     writeln!(out, "\n{table}")
@@ -154,7 +158,7 @@ fn runs(ranks: &[usize]) -> String {
 
 fn incidents(
     report: &ScrubReport,
-    names: &BTreeMap<&str, String>,
+    names: &BTreeMap<FileKey<'_>, String>,
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -168,7 +172,8 @@ fn incidents(
             format!("{} to {}", incident.first, incident.last)
         };
         let (rank, priority) = (incident.rank, &incident.priority);
-        let (name, reasons) = (&names[&*incident.path], reasons.join(", "));
+        let name = &names[&key(&incident.host, &incident.path)];
+        let reasons = reasons.join(", ");
         let text = format!("  {rank:>3} {priority}  {name} {place}: {reasons}");
         look.paragraph(&safe(&text), 10, out)?;
     }
@@ -178,20 +183,31 @@ fn incidents(
     }
 }
 
-/// The file name where it is unique among the files with suspects, else the whole path.
-fn short_names(report: &ScrubReport) -> BTreeMap<&str, String> {
-    let mut paths: Vec<&str> = report.suspects.iter().map(|suspect| &*suspect.path).collect();
-    paths.sort_unstable();
-    paths.dedup();
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for path in &paths {
-        *uses.entry(file_name(path)).or_default() += 1;
+/// A file, by the machine that scanned it and its path.
+type FileKey<'a> = (Option<&'a str>, &'a str);
+
+/// The file name where it is unique among the files with suspects, else the whole path; in a merged
+/// report after the machine's name.
+fn short_names(report: &ScrubReport) -> BTreeMap<FileKey<'_>, String> {
+    let files: BTreeSet<FileKey<'_>> =
+        report.suspects.iter().map(|suspect| key(&suspect.host, &suspect.path)).collect();
+    let mut uses: BTreeMap<(Option<&str>, String), usize> = BTreeMap::new();
+    for (host, path) in &files {
+        *uses.entry((*host, file_name(path))).or_default() += 1;
     }
-    let name = |path: &str| match uses[&file_name(path)] {
-        1 => file_name(path),
-        _ => path.to_owned(),
+    let name = |host: Option<&str>, path: &str| {
+        let name = match uses[&(host, file_name(path))] {
+            1 => file_name(path),
+            _ => path.to_owned(),
+        };
+        host.map_or(name.clone(), |host| format!("{host}:{name}"))
     };
-    paths.into_iter().map(|path| (path, safe(&name(path)).into_owned())).collect()
+    let named = |(host, path)| ((host, path), safe(&name(host, path)).into_owned());
+    files.into_iter().map(named).collect()
+}
+
+fn key<'a>(host: &'a Option<Arc<str>>, path: &'a str) -> FileKey<'a> {
+    (host.as_deref(), path)
 }
 
 #[cfg(test)]

@@ -1,0 +1,30 @@
+//! `pagescrub merge`
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::report::read;
+use pagescrub::consolidate::merge::merge;
+use std::path::PathBuf;
+
+/// Make one report with one ranking from the saved JSON reports of many machines
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Reports that scan or merge wrote with --format json, or report.json from --report-dir
+    #[arg(value_name = "FILE", required = true)]
+    reports: Vec<PathBuf>,
+
+    #[command(flatten)]
+    outputs: output::Options,
+}
+
+/// Reads, merges and writes; the exit code is that of one scan of everything.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let outputs = args.outputs.outputs()?;
+    let read: Result<Vec<_>, Failure> = args.reports.iter().map(|path| read(path)).collect();
+    let (reports, identities): (Vec<_>, Vec<_>) = read?.into_iter().unzip();
+    outputs.check()?;
+    outputs.refuse_to_overwrite(&identities.iter().collect::<Vec<_>>())?;
+    let merged = merge(reports).map_err(Failure::usage)?;
+    outputs.write(&merged)?;
+    Ok(Exit::of_report(&merged))
+}
