@@ -94,7 +94,7 @@ fn unreadable_pages_are_suspects_and_all_others_are_verified() {
     assert_eq!(report.exit_code, 1);
     assert_eq!(report.coverage.not_reached, 0);
     assert_eq!(report.coverage.pages_planned, healthy.coverage.pages_planned);
-    assert!(report.suspects[0].message.contains("error 5 (Input/output error)"));
+    assert!(report.suspects[0].message.to_string().contains("error 5 (Input/output error)"));
     assert_eq!(report.suspects[0].event_type, 1);
 }
 

@@ -172,7 +172,9 @@ fn metrics_follow_the_grammar_and_name_no_page() {
     described.sort_unstable();
     assert!(described.windows(2).all(|pair| pair[0] != pair[1]), "{described:?}");
     assert!(text.contains("pagescrub_verdict{verdict=\"damaged\"} 1\n"));
-    assert!(text.contains("pagescrub_suspects{priority=\"P1\",tier=\"\",reason=\"zeroed\",cause=\"\"} 1\n"));
+    assert!(text.contains(
+        "pagescrub_suspects{priority=\"P1\",tier=\"\",reason=\"zeroed\",cause=\"\"} 1\n"
+    ));
     assert!(text.ends_with('\n'));
 }
 

@@ -7,10 +7,11 @@ use super::rank::Finding;
 use super::report::{IncidentReport, ScoreTerms, Span, Suspect};
 use super::score::{self, Surroundings, Tier, priority};
 use super::weights::Weights;
+use crate::catalog::object::Object;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::address::PageAddress;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What a finding needs to know of its file.
@@ -52,10 +53,12 @@ pub fn conclude(findings: Vec<Finding>, files: &[FileFacts], weights: &Weights) 
     let mut ranked = ranked(findings, &groups, files, weights);
     let mut suspects = Vec::with_capacity(ranked.len());
     let mut rank_of = vec![0; ranked.len()];
+    let mut names = Names::default();
     // From the back, so that what is done with goes away: there may be a million.
     ranked.reverse();
     while let Some(next) = ranked.pop() {
-        suspects.push(suspect(suspects.len() + 1, &next, &files[next.finding.file], weights));
+        let (rank, file) = (suspects.len() + 1, &files[next.finding.file]);
+        suspects.push(suspect(rank, &next, file, weights, &mut names));
         rank_of[next.position] = suspects.len();
         if ranked.len().is_multiple_of(SHRINK_EVERY) {
             ranked.shrink_to_fit();
@@ -111,7 +114,13 @@ impl Ranked {
     }
 }
 
-fn suspect(rank: usize, ranked: &Ranked, file: &FileFacts, weights: &Weights) -> Suspect {
+fn suspect(
+    rank: usize,
+    ranked: &Ranked,
+    file: &FileFacts,
+    weights: &Weights,
+    names: &mut Names,
+) -> Suspect {
     let Ranked { finding, tier, terms, .. } = ranked;
     let score = terms.sum();
     let object = finding.object.as_deref();
@@ -129,7 +138,7 @@ fn suspect(rank: usize, ranked: &Ranked, file: &FileFacts, weights: &Weights) ->
         host: None,
         path: Arc::clone(&file.path),
         database: file.database.clone(),
-        address: finding.place.to_string(),
+        address: finding.place,
         file_id: finding.place.file.0,
         page_id: finding.place.page.0,
         offset_bytes: finding.place.page.offset_bytes(),
@@ -142,7 +151,7 @@ fn suspect(rank: usize, ranked: &Ranked, file: &FileFacts, weights: &Weights) ->
         found: found(&finding.reason),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
         allocated: allocated(finding.allocation).into(),
-        object: belongs_to(finding),
+        object: names.of(finding),
         schema: object.and_then(|object| object.schema.clone()),
         table: object.and_then(|object| object.table.clone()),
         index: object.and_then(|object| object.index.clone()),
@@ -159,14 +168,26 @@ fn suspect(rank: usize, ranked: &Ranked, file: &FileFacts, weights: &Weights) ->
     }
 }
 
-fn belongs_to(finding: &Finding) -> Option<String> {
-    let unit = || finding.allocation_unit.map(|id| format!("allocation unit {id}"));
-    finding.object.as_ref().map(ToString::to_string).or_else(unit)
+/// Names of objects, each written once: many suspects belong to few objects.
+#[derive(Default)]
+struct Names(HashMap<u64, Arc<str>>, HashMap<*const Object, Arc<str>>);
+
+impl Names {
+    /// What `finding` belongs to.
+    fn of(&mut self, finding: &Finding) -> Option<Arc<str>> {
+        if let Some(object) = &finding.object {
+            let name = self.1.entry(Arc::as_ptr(object));
+            return Some(Arc::clone(name.or_insert_with(|| object.to_string().into())));
+        }
+        let id = finding.allocation_unit?;
+        let name = self.0.entry(id).or_insert_with(|| format!("allocation unit {id}").into());
+        Some(Arc::clone(name))
+    }
 }
 
-fn found(reason: &SuspectReason) -> Option<String> {
+fn found(reason: &SuspectReason) -> Option<PageAddress> {
     match reason {
-        SuspectReason::WrongPageId { found, .. } => Some(found.to_string()),
+        SuspectReason::WrongPageId { found, .. } => Some(*found),
         _ => None,
     }
 }
@@ -220,8 +241,8 @@ fn incident_report(
         tier: top.tier.clone(),
         score: top.score,
         path: Arc::clone(&spans[0].path),
-        first: spans[0].first.clone(),
-        last: spans[0].last.clone(),
+        first: spans[0].first,
+        last: spans[0].last,
         pages: ranks.len(),
         reasons,
         causes,
@@ -244,13 +265,13 @@ fn spans<'a>(members: impl Iterator<Item = &'a Suspect>) -> Vec<Span> {
     for suspect in members {
         match spans.last_mut() {
             Some(span) if span.path == suspect.path => {
-                span.last.clone_from(&suspect.address);
+                span.last = suspect.address;
                 span.pages += 1;
             }
             _ => spans.push(Span {
                 path: Arc::clone(&suspect.path),
-                first: suspect.address.clone(),
-                last: suspect.address.clone(),
+                first: suspect.address,
+                last: suspect.address,
                 pages: 1,
                 device: suspect.device.clone(),
                 device_offset_bytes: suspect.device_offset_bytes,
@@ -263,7 +284,7 @@ fn spans<'a>(members: impl Iterator<Item = &'a Suspect>) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::object::{Object, ObjectKind};
+    use crate::catalog::object::ObjectKind;
     use crate::page::Page;
     use crate::page::address::{FileId, PageId};
     use crate::page::header::PageHeader;
@@ -398,7 +419,8 @@ mod tests {
             }
         }
         let first = &incidents[0];
-        assert_eq!((&*first.first, &*first.last, &*first.tier), ("(1:100)", "(1:130)", "T1"));
+        let (from, to) = (first.first.to_string(), first.last.to_string());
+        assert_eq!((&*from, &*to, &*first.tier), ("(1:100)", "(1:130)", "T1"));
         assert_eq!(first.score, suspects[0].score);
         assert_eq!(first.reasons["bad_header"], 3);
         // Three neighbours weigh more than one.

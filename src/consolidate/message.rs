@@ -6,6 +6,8 @@ use super::rank::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;
 use crate::read::ReadError;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 const AFTER_824: &str = "Additional messages in the SQL Server error log or system event log may \
     provide more detail. This is a severe error condition that threatens database integrity and \
@@ -17,8 +19,59 @@ const AFTER_823: &str = "Additional messages in the SQL Server error log and sys
     CHECKDB). This error can be caused by many factors; for more information, see SQL Server \
     Books Online.";
 
+/// A message, kept without the sentences that all messages of its kind end with: there may be a
+/// million of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub struct Message {
+    text: Box<str>,
+    ending: Ending,
+}
+
+/// How it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// As every Msg 823.
+    Of823,
+    /// As every Msg 824.
+    Of824,
+    /// Like nothing that is known.
+    Other,
+}
+
+impl Ending {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Of823 => AFTER_823,
+            Self::Of824 => AFTER_824,
+            Self::Other => "",
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.text, self.ending.text())
+    }
+}
+
+impl From<Message> for String {
+    fn from(message: Message) -> Self {
+        message.to_string()
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        let is_it = |ending: &Ending| text.ends_with(ending.text());
+        let ending = [Ending::Of823, Ending::Of824].into_iter().find(is_it);
+        let ending = ending.unwrap_or(Ending::Other);
+        Self { text: text[..text.len() - ending.text().len()].into(), ending }
+    }
+}
+
 /// The message of `finding` in `file`.
-pub(super) fn of(finding: &Finding, file: &FileFacts) -> String {
+pub(super) fn of(finding: &Finding, file: &FileFacts) -> Message {
     match &finding.reason {
         SuspectReason::Unreadable(error) => message_823(finding.place, error, file),
         SuspectReason::BadChecksum { stored, computed } => {
@@ -55,27 +108,29 @@ fn bare(address: PageAddress) -> String {
     format!("{}:{}", address.file, address.page)
 }
 
-fn message_824(place: PageAddress, what: &str, file: &FileFacts) -> String {
-    format!(
+fn message_824(place: PageAddress, what: &str, file: &FileFacts) -> Message {
+    let text = format!(
         "SQL Server detected a logical consistency-based I/O error: {what}. It occurred during a \
-         read of page {place} in database ID {} at offset {:#016x} in file '{}'.  {AFTER_824}",
+         read of page {place} in database ID {} at offset {:#016x} in file '{}'.  ",
         file.database_id,
         place.page.offset_bytes(),
         file.path,
-    )
+    );
+    Message { text: text.into(), ending: Ending::Of824 }
 }
 
-fn message_823(place: PageAddress, error: &ReadError, file: &FileFacts) -> String {
+fn message_823(place: PageAddress, error: &ReadError, file: &FileFacts) -> Message {
     let system_error = match error {
         ReadError::Os { code: Some(code), text } => format!("{code} ({text})"),
         other => other.to_string(),
     };
-    format!(
+    let text = format!(
         "The operating system returned error {system_error} to SQL Server during a read at offset \
-         {:#016x} in file '{}'. {AFTER_823}",
+         {:#016x} in file '{}'. ",
         place.page.offset_bytes(),
         file.path,
-    )
+    );
+    Message { text: text.into(), ending: Ending::Of823 }
 }
 
 #[cfg(test)]
@@ -96,7 +151,9 @@ mod tests {
             simple_recovery: None,
             is_log: false,
         };
-        of(&finding, &file)
+        let message = of(&finding, &file);
+        assert_eq!(Message::from(message.to_string()), message, "as it is written down");
+        message.to_string()
     }
 
     /// As published for page (1:43686) in Microsoft's description of error 824.

@@ -7,7 +7,7 @@ mod advice;
 pub mod conclude;
 pub mod incident;
 pub mod merge;
-mod message;
+pub mod message;
 pub mod rank;
 pub mod report;
 pub mod score;

@@ -1,12 +1,13 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
+use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
 use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
 use crate::discover::FileKind;
-use crate::page::address::PageRange;
+use crate::page::address::{PageAddress, PageRange};
 use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
 use crate::plan::pace::PaceSummary;
@@ -250,7 +251,7 @@ pub struct Suspect {
     /// The database, if known.
     pub database: Option<Arc<str>>,
     /// `(file:page)`.
-    pub address: String,
+    pub address: PageAddress,
     /// File id.
     pub file_id: u16,
     /// Page id.
@@ -272,13 +273,13 @@ pub struct Suspect {
     /// The checksum it should carry, where that is the reason.
     pub computed: Option<Checksum>,
     /// The address it carries, where that is the reason.
-    pub found: Option<String>,
+    pub found: Option<PageAddress>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,
     /// `yes`, `no` or `unknown`.
     pub allocated: Cow<'static, str>,
     /// What it belongs to: the object's name, else the allocation unit's id.
-    pub object: Option<String>,
+    pub object: Option<Arc<str>>,
     /// The object's schema. This and all that follows to `index_id` is null where unknown.
     pub schema: Option<Arc<str>>,
     /// The table's or view's name.
@@ -305,7 +306,7 @@ pub struct Suspect {
     /// True if no two looks saw the same bytes.
     pub unsettled: bool,
     /// In SQL Server's words.
-    pub message: String,
+    pub message: Message,
     /// What to do.
     pub action: Cow<'static, str>,
 }
@@ -381,9 +382,9 @@ pub struct IncidentReport {
     /// The file.
     pub path: Arc<str>,
     /// First page.
-    pub first: String,
+    pub first: PageAddress,
     /// Last page.
-    pub last: String,
+    pub last: PageAddress,
     /// Suspects in it.
     pub pages: usize,
     /// How many for which reason.
@@ -413,9 +414,9 @@ pub struct Span {
     /// The file.
     pub path: Arc<str>,
     /// First page.
-    pub first: String,
+    pub first: PageAddress,
     /// Last page.
-    pub last: String,
+    pub last: PageAddress,
     /// Suspects in it.
     pub pages: usize,
     /// The block device, where the file system tells.

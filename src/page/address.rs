@@ -18,6 +18,7 @@ pub struct ExtentId(pub u32);
 
 /// A page of a database, written `(1:1314)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct PageAddress {
     /// The file.
     pub file: FileId,
@@ -112,6 +113,24 @@ impl fmt::Display for PageAddress {
     }
 }
 
+impl From<PageAddress> for String {
+    fn from(address: PageAddress) -> Self {
+        address.to_string()
+    }
+}
+
+impl TryFrom<String> for PageAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bare = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+        let parsed = bare.and_then(|bare| bare.split_once(':')).and_then(|(file, page)| {
+            Some(Self::new(FileId(file.parse().ok()?), PageId(page.parse().ok()?)))
+        });
+        parsed.ok_or_else(|| format!("{text:?} is no page address, such as (1:1314)"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +140,10 @@ mod tests {
         let address = PageAddress::new(FileId(1), PageId(510_524));
         assert_eq!(address.to_string(), "(1:510524)");
         assert_eq!(address.page.offset_bytes(), 0xf947_8000);
+        assert_eq!(PageAddress::try_from(address.to_string()), Ok(address));
+        for wrong in ["", "1:2", "(1:2", "(1)", "(70000:1)", "(1:-1)", "(1:4294967296)"] {
+            assert!(PageAddress::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

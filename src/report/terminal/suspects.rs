@@ -35,7 +35,11 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     }
     if look.verbose {
         for suspect in shown {
-            look.paragraph(&format!("{:>5}  {}", suspect.rank, safe(&suspect.message)), 7, out)?;
+            look.paragraph(
+                &format!("{:>5}  {}", suspect.rank, safe(&suspect.message.to_string())),
+                7,
+                out,
+            )?;
         }
     }
     actions(report, look, out)?;
@@ -57,7 +61,7 @@ fn list(
         let mut row = vec![
             Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
             Cell::new(safe(&suspect.priority)),
-            Cell::new(safe(&suspect.address)),
+            Cell::new(suspect.address),
         ];
         row.extend(belongs.cells(suspect));
         let wrong = belongs.what_is_wrong(suspect);
@@ -167,7 +171,7 @@ fn incidents(
         let reason = |(reason, n): (&String, &usize)| format!("{n} {}", reason.replace('_', " "));
         let reasons: Vec<_> = incident.reasons.iter().map(reason).collect();
         let place = if incident.first == incident.last {
-            incident.first.clone()
+            incident.first.to_string()
         } else {
             format!("{} to {}", incident.first, incident.last)
         };
