@@ -45,25 +45,14 @@ pub(super) fn fill_sectors(page: &mut Page, dice: &mut Dice) -> String {
 /// Replaces one half. Another page's half only where a checksum is sure to see it.
 pub(super) fn lose_block(page: &mut Page, dice: &mut Dice, source: Option<&Source>) -> String {
     let half = below(dice, 2) as usize;
-    let checked = PageHeader::of(page).protection() == Protection::Checksum;
-    let kind = below(dice, 3);
-    let noise = junk::noise(dice);
     let block = half * BLOCK_BYTES..(half + 1) * BLOCK_BYTES;
-    let bytes = &mut page.bytes_mut()[block.clone()];
-    let what = match (kind, source) {
-        (0, Some((id, other))) if checked => {
-            bytes.copy_from_slice(&other.bytes()[block]);
-            format!("are those of page {id}")
-        }
-        (1, _) => {
-            bytes.fill(0);
-            "are zeros".to_owned()
-        }
-        _ => {
-            bytes.copy_from_slice(&noise.bytes()[block]);
-            "are noise".to_owned()
-        }
+    let other = source.filter(|_| PageHeader::of(page).protection() == Protection::Checksum);
+    let (what, content) = match (below(dice, 3), other) {
+        (0, Some((id, content))) => (format!("are those of page {id}"), **content),
+        (1, _) => ("are zeros".to_owned(), Page::ZERO),
+        _ => ("are noise".to_owned(), junk::noise(dice)),
     };
+    page.bytes_mut()[block.clone()].copy_from_slice(&content.bytes()[block]);
     format!("the 4096 bytes of half {half} {what}")
 }
 

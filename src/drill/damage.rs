@@ -94,17 +94,10 @@ fn flip_bits(page: &mut Page, dice: &mut Dice) -> String {
     let torn = PageHeader::of(page).protection() == Protection::Torn;
     let mut bits: Vec<(usize, u32)> = Vec::new();
     while bits.len() < wanted {
-        let bit = if torn {
-            let sector = 1 + below(dice, PAGE_SECTORS as u64 - 1) as usize;
-            (signature_byte(sector), below(dice, 2) as u32)
-        } else {
-            (below(dice, PAGE_BYTES as u64) as usize, below(dice, 8) as u32)
-        };
-        let apart = |&(byte, other): &(usize, u32)| match torn {
-            true => byte != bit.0,
-            false => column(byte, other) != column(bit.0, bit.1),
-        };
-        if !FLAG_BYTES.contains(&bit.0) && bits.iter().all(apart) {
+        let bit = if torn { signature_bit(dice) } else { any_bit(dice) };
+        let place = |&bit: &(usize, u32)| if torn { bit.0 } else { column(bit) };
+        let is_apart = bits.iter().all(|other| place(other) != place(&bit));
+        if is_apart && !FLAG_BYTES.contains(&bit.0) {
             bits.push(bit);
         }
     }
@@ -115,12 +108,20 @@ fn flip_bits(page: &mut Page, dice: &mut Dice) -> String {
     format!("{} inverted", names.join(", "))
 }
 
+fn any_bit(dice: &mut Dice) -> (usize, u32) {
+    (below(dice, PAGE_BYTES as u64) as usize, below(dice, 8) as u32)
+}
+
+fn signature_bit(dice: &mut Dice) -> (usize, u32) {
+    let sector = 1 + below(dice, PAGE_SECTORS as u64 - 1) as usize;
+    (signature_byte(sector), below(dice, 2) as u32)
+}
+
 /// The bit of the checksum that a bit of the page goes into.
-fn column(byte: usize, bit: u32) -> u32 {
-    let in_word = (byte % 4) as u32 * 8 + bit;
+fn column((byte, bit): (usize, u32)) -> usize {
     let is_stored = (TORN_BITS_OFFSET..TORN_BITS_OFFSET + 4).contains(&byte);
     let rotation = if is_stored { 0 } else { PAGE_SECTORS - 1 - byte / SECTOR_BYTES };
-    (in_word + rotation as u32) % u32::BITS
+    (byte % 4 * 8 + bit as usize + rotation) % u32::BITS as usize
 }
 
 fn zero_page(page: &mut Page) -> String {
