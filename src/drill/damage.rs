@@ -102,7 +102,9 @@ fn flip_bits(page: &mut Page, dice: &mut Dice) -> String {
         }
     }
     bits.sort_unstable();
-    bits.iter().for_each(|&(byte, bit)| page.bytes_mut()[byte] ^= 1 << bit);
+    for &(byte, bit) in &bits {
+        page.bytes_mut()[byte] ^= 1 << bit;
+    }
     let names: Vec<_> =
         bits.iter().map(|(byte, bit)| format!("bit {bit} of byte {byte}")).collect();
     format!("{} inverted", names.join(", "))

@@ -33,6 +33,7 @@ const RUN_BYTES_MAX: usize = 256;
 const NOISE_VALUES_MIN: usize = 190;
 
 /// The cause that a scan must name, and whether it can.
+#[derive(Clone, Copy)]
 pub(super) struct Signature {
     pub(super) cause: Cause,
     /// A second name that is as right.
@@ -147,22 +148,22 @@ fn hides_lost_sectors(facts: &Facts<'_>) -> Option<&'static str> {
 }
 
 fn lost_block(facts: &Facts<'_>) -> Signature {
-    let lost = if changed_sectors(facts).start < PAGE_SECTORS / 2 { 0 } else { 1 };
+    let lost = changed_sectors(facts).start / (PAGE_SECTORS / 2);
     let half = |page: &Page, n: usize| page.bytes()[n * BLOCK_BYTES..][..BLOCK_BYTES].to_vec();
     let (bytes, other) = (half(facts.after, lost), half(facts.after, 1 - lost));
-    let facing = other.chunks_exact(SECTOR_BYTES).nth(if lost == 0 { 0 } else { 7 });
-    let faces = |is: fn(&[u8]) -> bool| facing.is_none_or(is);
+    let beside = other.chunks_exact(SECTOR_BYTES).nth(if lost == 0 { 0 } else { 7 });
+    let adjoins = |is: fn(&[u8]) -> bool| beside.is_none_or(is);
     if is_zero(&bytes) {
         let little = used_bytes_in(facts.before, &(lost * BLOCK_BYTES..(lost + 1) * BLOCK_BYTES));
         let silent = match lost {
             1 => Some(LOST_TO_THE_END),
-            _ if faces(is_zero) => Some(BEGINS_ELSEWHERE),
+            _ if adjoins(is_zero) => Some(BEGINS_ELSEWHERE),
             _ if little < LOST_BYTES_MIN || has_long_run(facts.before) => Some(USUAL),
             _ => None,
         };
         Signature::shown_unless(Cause::LostBlock, silent).or(Cause::LostSectors)
     } else if bytes.chunks_exact(SECTOR_BYTES).all(is_noise) {
-        let silent = faces(is_noise).then_some(BEGINS_ELSEWHERE);
+        let silent = adjoins(is_noise).then_some(BEGINS_ELSEWHERE);
         Signature::shown_unless(Cause::LostBlock, silent)
     } else {
         Signature::silent(Cause::LostBlock, PAGE_LIKE)
@@ -220,6 +221,8 @@ fn is_zero(bytes: &[u8]) -> bool {
 
 fn is_noise(sector: &[u8]) -> bool {
     let mut seen = [false; 256];
-    sector.iter().for_each(|&byte| seen[usize::from(byte)] = true);
+    for &byte in sector {
+        seen[usize::from(byte)] = true;
+    }
     seen.into_iter().filter(|&seen| seen).count() >= NOISE_VALUES_MIN
 }
