@@ -243,7 +243,7 @@ fn regional(fault: Fault, seed: u64) -> (Vec<u32>, Value) {
     (struck.map(|entry| entry.page_id.0).collect(), report)
 }
 
-/// The one pattern in the offsets of the file. Where the file lies on its device, nobody knows here.
+/// The one pattern in the offsets of the file. Where the file lies on its device is not known here.
 fn the_pattern(report: &Value) -> &Value {
     let patterns = list(report, "patterns");
     let of_file: Vec<_> = patterns.iter().filter(|of| of["on_device"] == false).collect();
