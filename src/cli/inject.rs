@@ -16,11 +16,12 @@ pub(crate) struct Args {
     /// The kind of damage
     #[arg(long, value_name = "KIND", value_parser = FaultParser)]
     fault: Fault,
-    /// Damage this page; the first page of the stripes for ransomware-stripe
+    /// Damage this page; the first page of the stripes for ransomware-stripe, the member that
+    /// holds it for dead-member, its 64 KiB for dead-zone
     #[arg(long, value_name = "N", group = "target")]
     page: Option<u32>,
-    /// Damage K pages on which the fault makes sense; ransomware-stripe takes a random start,
-    /// whatever K
+    /// Damage K pages on which the fault makes sense; whatever K, ransomware-stripe takes a random
+    /// start, dead-member a random member, and dead-zone an eighth of the file
     #[arg(long, value_name = "K", group = "target")]
     random: Option<u32>,
     /// The same seed does the same damage

@@ -1,6 +1,8 @@
 //! The answer key: which pages were damaged, how, and what a scan must say about each.
 
 use super::fault::Fault;
+use super::signature::{HOME_WAS_STRUCK, Signature};
+use crate::diagnose::cause::Cause;
 use crate::page::address::{PageAddress, PageId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -55,6 +57,21 @@ pub struct InjectedFault {
     pub reason: Option<Reason>,
     /// Why a page that is not suspect is none; null for suspect pages.
     pub why: Option<String>,
+    /// The cause that must be named for a suspect page; null for others, and in older keys.
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    /// Another cause that says the same of these bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause_also: Option<Cause>,
+    /// True if the bytes of the file show the cause.
+    #[serde(default)]
+    pub decidable: bool,
+    /// Why they do not.
+    #[serde(default)]
+    pub undecidable_because: Option<String>,
+    /// The page whose content stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_page_id: Option<PageId>,
 }
 
 /// What a scan must say about a page.
@@ -103,6 +120,7 @@ impl AnswerKey {
         mut side_effects: Vec<SideEffect>,
     ) -> Self {
         faults.sort_by_key(|fault| fault.page_id);
+        forget_struck_homes(&mut faults);
         let is_listed = |effect: &SideEffect| {
             let same = |fault: &&InjectedFault| fault.page_id == effect.page_id;
             faults.iter().find(same).is_some_and(|fault| fault.expected == Expected::Suspect)
@@ -152,6 +170,35 @@ impl InjectedFault {
             expected: Expected::Undetectable,
             reason: None,
             why: None,
+            cause: None,
+            cause_also: None,
+            decidable: false,
+            undecidable_because: None,
+            source_page_id: None,
+        }
+    }
+
+    /// Writes down what the bytes tell about the cause.
+    pub(super) fn sign(&mut self, signature: Signature) {
+        self.cause = Some(signature.cause);
+        self.cause_also = signature.also;
+        self.decidable = signature.silent_because.is_none();
+        self.undecidable_because = signature.silent_because.map(str::to_owned);
+    }
+}
+
+/// A write that is missing at home shows only there; if that page, too, was struck, it is gone.
+/// `faults` are sorted by page.
+fn forget_struck_homes(faults: &mut [InjectedFault]) {
+    let struck: Vec<PageId> = faults.iter().map(|fault| fault.page_id).collect();
+    let is_struck = |home: Option<PageId>| home.is_some_and(|id| struck.binary_search(&id).is_ok());
+    for fault in faults {
+        if fault.cause == Some(Cause::StaleHome) && is_struck(fault.source_page_id) {
+            fault.sign(Signature {
+                cause: Cause::StaleHome,
+                also: Some(Cause::Misplaced),
+                silent_because: Some(HOME_WAS_STRUCK),
+            });
         }
     }
 }
@@ -181,6 +228,28 @@ mod tests {
         let both = key(1, &[9, 4], "old").followed_by(key(1, &[4, 2], "new")).unwrap();
         let entries: Vec<_> = both.faults.iter().map(|f| (f.page_id.0, &*f.detail)).collect();
         assert_eq!(entries, [(2, "new"), (4, "new"), (9, "old")]);
+    }
+
+    #[test]
+    fn a_missing_write_cannot_be_seen_once_its_home_is_struck() {
+        let mut moved = key(1, &[9], "");
+        moved.faults[0].source_page_id = Some(PageId(4));
+        moved.faults[0].sign(Signature::clear(Cause::StaleHome));
+        let with = |page| moved.clone().followed_by(key(1, &[page], "")).unwrap();
+        let decidable = |key: AnswerKey| key.faults.iter().any(|fault| fault.decidable);
+        assert!(decidable(with(5)));
+        assert!(!decidable(with(4)));
+    }
+
+    #[test]
+    fn a_key_of_before_there_were_causes_is_still_read() {
+        let mut old = serde_json::to_value(key(1, &[9], "")).unwrap();
+        let fault = old["faults"][0].as_object_mut().unwrap();
+        for name in ["cause", "decidable", "undecidable_because"] {
+            assert!(fault.remove(name).is_some(), "{name}");
+        }
+        let read: AnswerKey = serde_json::from_value(old).unwrap();
+        assert_eq!((read.faults[0].cause, read.faults[0].decidable), (None, false));
     }
 
     #[test]

@@ -26,10 +26,30 @@ pub enum Fault {
     RansomwareStripe,
     /// A free page holds old disk content that looks like a damaged page.
     JunkOnFreePage,
+    /// Two or three bits are inverted, in different columns of the checksum.
+    MultiBitFlip,
+    /// One to seven sectors where records are hold one repeated byte.
+    PatternSectors,
+    /// One half of the page, a block of 4 KiB, is zeros, noise or another page's.
+    LostBlock,
+    /// Content of something that is no data file stands here.
+    ForeignContent,
+    /// All 8192 bytes are noise.
+    EncryptedPage,
+    /// The flag that says that there is a checksum is cleared.
+    LostFlag,
+    /// A newer version of another page stands here, and the older one in that page's own place.
+    StaleHome,
+    /// The last rows of a page are missing in its last sectors, while its header counts them.
+    TornInsert,
+    /// All that one member of an array of 8 holds, in units of 64 KiB, is zeros or noise.
+    DeadMember,
+    /// One unit of 64 KiB in eight, anywhere, is zeros or noise.
+    DeadZone,
 }
 
 /// Every fault, its name, and one line on what it is.
-pub const FAULTS: [(Fault, &str, &str); 9] = [
+pub const FAULTS: [(Fault, &str, &str); 19] = [
     (Fault::BitFlip, "bit-flip", "one bit inverted, as by bad memory or a bad cable"),
     (Fault::ZeroPage, "zero-page", "the page reads as zeros, as after a lost extent"),
     (Fault::ZeroSector, "zero-sector", "one 512-byte sector reads as zeros, as after remapping"),
@@ -39,6 +59,16 @@ pub const FAULTS: [(Fault, &str, &str); 9] = [
     (Fault::GarbageHeader, "garbage-header", "the 96 header bytes are noise"),
     (Fault::RansomwareStripe, "ransomware-stripe", "128 bytes encrypted at every 128 KiB"),
     (Fault::JunkOnFreePage, "junk-on-free-page", "old disk content on a free page: no damage"),
+    (Fault::MultiBitFlip, "multi-bit-flip", "two or three bits inverted"),
+    (Fault::PatternSectors, "pattern-sectors", "1 to 7 sectors of records hold FF, CC or 55"),
+    (Fault::LostBlock, "lost-block", "one half of 4 KiB is zeros, noise or another page's half"),
+    (Fault::ForeignContent, "foreign-content", "overwritten by a file of another kind"),
+    (Fault::EncryptedPage, "encrypted-page", "all 8192 bytes are noise, as after encryption"),
+    (Fault::LostFlag, "lost-flag", "the flag that says there is a checksum is cleared"),
+    (Fault::StaleHome, "stale-home", "another page's newest version was written here, not there"),
+    (Fault::TornInsert, "torn-insert", "the last sectors lack rows that the header counts"),
+    (Fault::DeadMember, "dead-member", "one disk of a stripe of 8, 64 KiB each, is zeros or noise"),
+    (Fault::DeadZone, "dead-zone", "as much as dead-member, at random places"),
 ];
 
 impl Fault {

@@ -6,12 +6,14 @@
 
 use super::answer_key::{AnswerKey, Expected, InjectedFault};
 use super::chance::{Purpose, below, dice};
-use super::damage::{Damage, damage};
+use super::damage::{Conditions, Damage, damage};
 use super::fault::Fault;
 use super::generate::is_generated;
 use super::positioned::{read_page, write_pages};
+use super::signature;
 use super::target::{DrillFile, Target, is_meant};
 use super::witness::Testimony;
+use super::zone;
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::FileHeader;
 use crate::page::header::{PageHeader, Protection};
@@ -128,6 +130,9 @@ fn plan(
     }
     let (pages, aimed) = match (fault, target) {
         (Fault::RansomwareStripe, _) => (stripes(file, target, seed), false),
+        (Fault::DeadMember | Fault::DeadZone, _) => {
+            (zone::pages(file, fault, target, seed).map_err(failed)?, false)
+        }
         (_, Target::Page(page)) => (vec![page], false),
         (_, Target::Random(wanted)) => {
             let pages = aim(file, fault, wanted, seed).map_err(failed)?;
@@ -167,21 +172,32 @@ fn strike(
     aimed: bool,
 ) -> io::Result<(Strike, Testimony)> {
     let before = read_page(&file.file, page)?;
-    let source = match fault {
-        Fault::MisdirectedWrite => file.source_for(page, seed)?,
-        _ => None,
-    };
+    let source = if takes_source(fault) { file.source_for(page, seed)? } else { None };
     let source = source.map(|id| read_page(&file.file, id).map(|page| (id, page))).transpose()?;
     let mut dice = dice(seed ^ fault as u64, Purpose::Damage, page.0.into());
-    let Damage { page: after, mut detail } =
-        damage(fault, &before, page, &mut dice, aimed, source.as_ref());
+    let reads_as_zeros = zone::reads_as_zeros(seed);
+    let conditions = Conditions { aimed, source: source.as_ref(), reads_as_zeros };
+    let Damage { page: after, mut detail } = damage(fault, &before, page, &mut dice, conditions);
     let allocation = file.allocation(page)?;
     detail.push_str(&side_effects(file, page, allocation));
     let testimony = file.testimony(&after, page, allocation);
     let mut entry = InjectedFault::new(fault, file.place(page), detail);
     (entry.expected, entry.reason) = testimony.expected();
     entry.why = why(&entry, &before, &after);
+    if matches!(fault, Fault::MisdirectedWrite | Fault::StaleHome) {
+        entry.source_page_id = source.map(|(id, _)| id);
+    }
+    if let Some(reason) = entry.reason {
+        let was_healthy = file.testimony(&before, page, None).is_healthy();
+        let facts = signature::Facts { fault, before: &before, after: &after, reason };
+        entry.sign(signature::of(&facts, was_healthy));
+    }
     Ok(((entry, after), testimony))
+}
+
+/// True for faults that may bring another page's bytes.
+fn takes_source(fault: Fault) -> bool {
+    matches!(fault, Fault::MisdirectedWrite | Fault::StaleHome | Fault::LostBlock)
 }
 
 /// What the damage means for other pages, or other damage for this one.

@@ -5,6 +5,7 @@
 //! real files, and nothing here is used by a scan.
 
 mod answer_key;
+mod blocks;
 mod catalog;
 mod chance;
 mod content;
@@ -12,6 +13,7 @@ mod damage;
 mod fault;
 pub mod faulty_source;
 mod fields;
+mod foreign;
 mod front;
 mod generate;
 mod inject;
@@ -20,10 +22,12 @@ mod layout;
 mod maps;
 mod positioned;
 mod recipe;
+mod signature;
 mod synthetic;
 mod target;
 mod units;
 mod witness;
+mod zone;
 
 pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason, SideEffect};
 pub use fault::{FAULTS, Fault, UnknownFault};

@@ -2,6 +2,7 @@
 //! strike. The recipe is never asked, so copies of real files serve as well.
 
 use super::answer_key::{Reason, SideEffect};
+use super::blocks;
 use super::chance::{Purpose, below, dice};
 use super::fault::Fault;
 use super::positioned::read_page;
@@ -28,10 +29,12 @@ const GUESS_RANGE_PAGES_MIN: u32 = 4096;
 /// Which pages to damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// This page, whatever it is. For `ransomware-stripe` the page where the stripes begin.
+    /// This page, whatever it is. For `ransomware-stripe` the page where the stripes begin, for
+    /// `dead-member` one that the member holds, for `dead-zone` one in the only unit of 64 KiB.
     Page(PageId),
     /// So many different pages on which the fault makes sense, chosen by the seed. For
-    /// `ransomware-stripe` one random start among the first 16 pages, whatever the number.
+    /// `ransomware-stripe` one random start among the first 16 pages, for `dead-member` one random
+    /// member, for `dead-zone` one unit in eight, whatever the number.
     Random(u32),
 }
 
@@ -121,7 +124,8 @@ impl DrillFile {
         let content = read_page(&self.file, page)?;
         let is_healthy = testify(&content, self.place(page), true).is_healthy();
         let is_protected = PageHeader::of(&content).protection() != Protection::None;
-        Ok(is_healthy && (is_protected || shows_without_protection(fault)))
+        let shows = is_protected || shows_without_protection(fault);
+        Ok(is_healthy && shows && has_what_is_struck(fault, &content))
     }
 
     /// A healthy page other than `target`, to be written in its place.
@@ -190,7 +194,22 @@ impl DrillFile {
 }
 
 fn shows_without_protection(fault: Fault) -> bool {
-    matches!(fault, Fault::ZeroPage | Fault::MisdirectedWrite | Fault::GarbageHeader)
+    use Fault::{
+        DeadMember, DeadZone, EncryptedPage, ForeignContent, GarbageHeader, MisdirectedWrite,
+        StaleHome, ZeroPage,
+    };
+    matches!(fault, ZeroPage | MisdirectedWrite | GarbageHeader | ForeignContent | EncryptedPage)
+        || matches!(fault, StaleHome | DeadMember | DeadZone)
+}
+
+/// Some faults need rows, or a checksum, to strike at.
+fn has_what_is_struck(fault: Fault, page: &Page) -> bool {
+    match fault {
+        Fault::PatternSectors => !blocks::full_sectors(page).is_empty(),
+        Fault::TornInsert => blocks::can_lack_rows(page),
+        Fault::LostFlag => PageHeader::of(page).protection() == Protection::Checksum,
+        _ => true,
+    }
 }
 
 fn dice_seed(seed: u64, target: PageId) -> u64 {

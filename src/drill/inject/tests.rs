@@ -7,8 +7,10 @@ use super::super::recipe::Recipe;
 use super::super::synthetic::SyntheticFile;
 use super::super::witness::testify;
 use super::*;
+use crate::diagnose::cause::Cause;
 use crate::page::address::PageAddress;
 use crate::page::boot::PageVerify;
+use crate::page::checksum::Checksum;
 use std::fs;
 use tempfile::NamedTempFile;
 
@@ -47,27 +49,38 @@ fn check_key(path: &Path, page_verify: PageVerify, key: &AnswerKey) {
         let found = testify(&page, place, original.is_allocated(id)).expected();
         assert_eq!((entry.expected, entry.reason), found, "{entry:?}");
         assert_eq!(entry.why.is_none(), entry.expected == Expected::Suspect);
+        assert_eq!(entry.cause.is_some(), entry.expected == Expected::Suspect);
+        let is_explained = entry.undecidable_because.is_some();
+        assert_eq!(entry.cause.is_some(), entry.decidable || is_explained, "{entry:?}");
         assert_eq!((entry.offset_bytes, &*entry.address), (id.offset_bytes(), &*place.to_string()));
     }
 }
 
 fn needs_protection(fault: Fault) -> bool {
-    use Fault::{BitFlip, StaleChecksum, TornWrite, ZeroSector};
-    matches!(fault, BitFlip | ZeroSector | TornWrite | StaleChecksum)
+    use Fault::{BitFlip, LostBlock, MultiBitFlip, PatternSectors, StaleChecksum, TornInsert};
+    use Fault::{LostFlag, TornWrite, ZeroSector};
+    matches!(fault, BitFlip | ZeroSector | TornWrite | StaleChecksum | MultiBitFlip)
+        || matches!(fault, LostBlock | PatternSectors | TornInsert | LostFlag)
+}
+
+/// The faults that strike where they like, however many pages are wanted.
+fn is_regional(fault: Fault) -> bool {
+    matches!(fault, Fault::RansomwareStripe | Fault::DeadMember | Fault::DeadZone)
 }
 
 #[test]
 fn every_key_is_true_for_every_fault_and_protection() {
     for page_verify in PROTECTIONS {
         for (fault, ..) in FAULTS {
-            if page_verify == PageVerify::None && needs_protection(fault) {
+            let lacks_checksum = page_verify != PageVerify::Checksum && fault == Fault::LostFlag;
+            if lacks_checksum || page_verify == PageVerify::None && needs_protection(fault) {
                 continue;
             }
             let file = drill_file(page_verify);
             let key = inject(file.path(), &random(fault, 5)).unwrap();
             check_key(file.path(), page_verify, &key);
             let wanted = match fault {
-                Fault::RansomwareStripe => continue,
+                _ if is_regional(fault) => continue,
                 Fault::JunkOnFreePage => Expected::Free,
                 _ => Expected::Suspect,
             };
@@ -85,7 +98,8 @@ fn every_key_is_true_for_every_page_asked_for_by_name() {
                 let file = drill_file(page_verify);
                 let key = inject(file.path(), &one(fault, page)).unwrap();
                 check_key(file.path(), page_verify, &key);
-                assert_eq!(key.faults[0].page_id, PageId(page));
+                let is_first = key.faults.first().is_some_and(|entry| entry.page_id.0 == page);
+                assert!(is_first || is_regional(fault), "{fault} {page}");
             }
         }
     }
@@ -106,6 +120,101 @@ fn faults_have_the_reasons_that_a_dba_expects() {
         assert_eq!(reason(Fault::ZeroPage, page_verify), Some(Zeroed));
         assert_eq!(reason(Fault::MisdirectedWrite, page_verify), Some(WrongPageId));
     }
+}
+
+/// Each fault on its own, by the bytes: no classifier is asked.
+#[test]
+fn every_fault_has_its_cause_and_most_pages_show_it() {
+    use Cause::{
+        BitFlip, Encrypted, FlagLost, Foreign, Garbage, LostBlock, LostSectors, Misplaced,
+        StaleHome, TornWrite, UnknownChange, Zeroed,
+    };
+    let causes = [
+        (Fault::BitFlip, BitFlip, 8),
+        (Fault::ZeroPage, Zeroed, 8),
+        (Fault::ZeroSector, LostSectors, 4),
+        (Fault::TornWrite, TornWrite, 0),
+        (Fault::MisdirectedWrite, Misplaced, 8),
+        (Fault::StaleChecksum, UnknownChange, 8),
+        (Fault::GarbageHeader, Garbage, 8),
+        (Fault::MultiBitFlip, BitFlip, 8),
+        (Fault::PatternSectors, LostSectors, 6),
+        (Fault::LostBlock, LostBlock, 2),
+        (Fault::ForeignContent, Foreign, 8),
+        (Fault::EncryptedPage, Encrypted, 8),
+        (Fault::LostFlag, FlagLost, 8),
+        (Fault::StaleHome, StaleHome, 4),
+        (Fault::TornInsert, TornWrite, 4),
+    ];
+    for (fault, cause, decidable_min) in causes {
+        let file = drill_file(PageVerify::Checksum);
+        let key = inject(file.path(), &random(fault, 8)).unwrap();
+        assert!(key.faults.iter().all(|entry| entry.cause == Some(cause)), "{key:?}");
+        let decidable = key.faults.iter().filter(|entry| entry.decidable).count();
+        assert!(decidable >= decidable_min, "{fault}: {decidable} {key:?}");
+    }
+}
+
+#[test]
+fn a_torn_write_shows_where_sectors_are_signed_and_flipped_bits_do_not() {
+    for (fault, is_decidable) in
+        [(Fault::TornWrite, true), (Fault::TornInsert, true), (Fault::MultiBitFlip, false)]
+    {
+        let file = drill_file(PageVerify::Torn);
+        let key = inject(file.path(), &random(fault, 4)).unwrap();
+        assert!(key.faults.iter().all(|entry| entry.decidable == is_decidable), "{key:?}");
+    }
+}
+
+#[test]
+fn two_or_three_bits_change_as_many_bits_of_the_checksum() {
+    let file = drill_file(PageVerify::Checksum);
+    let key = inject(file.path(), &random(Fault::MultiBitFlip, 40)).unwrap();
+    for entry in &key.faults {
+        let page = read_page(&File::open(file.path()).unwrap(), entry.page_id).unwrap();
+        let syndrome = Checksum::of(&page).0 ^ Checksum::stored_in(&page).0;
+        assert!((2..=3).contains(&syndrome.count_ones()), "{entry:?}");
+    }
+}
+
+#[test]
+fn a_stale_home_is_older_than_what_stands_elsewhere() {
+    for page_verify in PROTECTIONS {
+        let file = drill_file(page_verify);
+        let key = inject(file.path(), &random(Fault::StaleHome, 6)).unwrap();
+        for entry in &key.faults {
+            let file = File::open(file.path()).unwrap();
+            let (home, here) = (entry.source_page_id.unwrap(), entry.page_id);
+            let [older, newer] = [home, here].map(|id| read_page(&file, id).unwrap());
+            let place = PageAddress::new(FileId(1), home);
+            assert!(testify(&newer, place, true).is_healthy(), "{entry:?}");
+            if entry.decidable {
+                assert!(testify(&older, place, true).is_healthy(), "{entry:?}");
+                assert!(PageHeader::of(&newer).lsn() > PageHeader::of(&older).lsn());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dead_member_takes_all_its_healthy_pages_and_nothing_else() {
+    let file = drill_file(PageVerify::Checksum);
+    let original = SyntheticFile::new(recipe(PageVerify::Checksum)).unwrap();
+    let key = inject(file.path(), &one(Fault::DeadMember, 47)).unwrap();
+    let struck: Vec<_> = key.faults.iter().map(|entry| entry.page_id.0).collect();
+    let of_member = |page: &u32| page / 8 % 8 == 5 && original.is_allocated(PageId(*page));
+    assert_eq!(struck, (0..128).filter(of_member).collect::<Vec<_>>());
+    let cause = key.faults[0].cause;
+    assert!(matches!(cause, Some(Cause::Zeroed | Cause::Encrypted)));
+    assert!(key.faults.iter().all(|entry| entry.cause == cause && entry.decidable));
+}
+
+#[test]
+fn a_page_that_was_damaged_before_tells_nothing_of_the_next_fault() {
+    let file = drill_file(PageVerify::Checksum);
+    inject(file.path(), &one(Fault::ZeroSector, 50)).unwrap();
+    let key = inject(file.path(), &one(Fault::BitFlip, 50)).unwrap();
+    assert!(!key.faults[0].decidable);
 }
 
 #[test]
