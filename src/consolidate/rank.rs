@@ -1,6 +1,7 @@
 //! What the loss of a page means, and the order that follows from it.
 
 use crate::catalog::object::Object;
+use crate::catalog::owners::NamedBy;
 use crate::diagnose::cause::{Cause, Confidence};
 use crate::diagnose::evidence::Evidence;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
@@ -16,9 +17,9 @@ use std::sync::Arc;
 /// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
 pub const SUSPECTS_MAX: usize = 100_000;
 /// Object ids below this belong to the system tables.
-const SYSTEM_OBJECT_ID_END: u32 = 100;
+const SYSTEM_OBJECT_ID_END: u64 = 100;
 /// Allocation units made for users since SQL Server 2005 have this index id or a higher one.
-const USER_INDEX_ID_START: u16 = 256;
+const USER_INDEX_ID_START: u64 = 256;
 
 /// What is lost with a page; in order of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,8 +101,15 @@ pub struct Finding {
     pub allocation: Allocation,
     /// What it is, as far as its place or its own header can be believed.
     pub page_type: Option<PageType>,
-    /// What it belongs to, as far as its header can be believed.
+    /// What it belongs to: as far as its header can be believed, until the allocation structures
+    /// are asked at the end of a scan.
     pub allocation_unit: Option<u64>,
+    /// How that is known, if it was asked for.
+    #[serde(skip)]
+    pub named_by: Option<NamedBy>,
+    /// Units whose IAM pages claim it, 2 for more than one; `None` if nobody was asked.
+    #[serde(skip)]
+    pub iam_claims: Option<u8>,
     /// What that is; looked up at the end of a scan.
     #[serde(skip)]
     pub object: Option<Arc<Object>>,
@@ -119,6 +127,19 @@ pub struct Finding {
     pub cause: Option<(Cause, Confidence)>,
 }
 
+/// What the allocation structures say of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// The unit that it belongs to, if that can be told.
+    pub unit: Option<u64>,
+    /// How.
+    pub named_by: Option<NamedBy>,
+    /// Units whose IAM pages claim it, 2 for more than one.
+    pub claims: u8,
+    /// It is an IAM page itself.
+    pub is_iam: bool,
+}
+
 impl Finding {
     /// Describes a suspect by the bytes that were seen, if any could be read.
     pub fn new(
@@ -131,14 +152,17 @@ impl Finding {
         let header = page.map(PageHeader::of).filter(|h| h.is_sane() && h.address() == place);
         let fixed = fixed_page_type(place.file, place.page);
         let page_type = fixed.or_else(|| header.map(|h| PageType::of(h.page_type)));
-        let is_system = header.is_some_and(is_system);
+        let header_unit = header.map(PageHeader::allocation_unit_id);
+        let is_system = header_unit.is_some_and(is_system);
         Self {
             file,
             place,
             reason,
             allocation,
             page_type,
-            allocation_unit: header.filter(|_| fixed.is_none()).map(PageHeader::allocation_unit_id),
+            allocation_unit: header_unit.filter(|_| fixed.is_none()),
+            named_by: None,
+            iam_claims: None,
             object: None,
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
@@ -148,11 +172,42 @@ impl Finding {
         }
     }
 
-    /// The page belongs to `object`, unless its type tells that its header is wrong. What is lost
-    /// with it is then known better than by the page alone.
+    /// True if an allocation unit must own it: it is in use and stands at no fixed place.
+    pub fn has_owner(&self) -> bool {
+        let is_fixed = fixed_page_type(self.place.file, self.place.page).is_some();
+        self.allocation != Allocation::Free && !is_fixed
+    }
+
+    /// How its allocation unit is known; `None` if it is not.
+    pub fn named_by(&self) -> Option<NamedBy> {
+        self.allocation_unit.map(|_| self.named_by.unwrap_or(NamedBy::Header))
+    }
+
+    /// The page belongs to the unit that the allocation structures name, or to none that is known,
+    /// whatever its header says. Where they contradict the header, nothing in it is believed.
+    pub fn is_owned(&mut self, ownership: Ownership) {
+        let Ownership { unit, named_by, claims, is_iam } = ownership;
+        let is_refuted = self.allocation_unit.is_some() && unit.is_none() && claims == 0;
+        let is_no_iam = claims > 0 && self.page_type == Some(PageType::Iam);
+        if is_iam {
+            self.page_type = Some(PageType::Iam);
+        } else if is_refuted || is_no_iam {
+            self.page_type = None;
+        }
+        (self.allocation_unit, self.named_by, self.iam_claims) = (unit, named_by, Some(claims));
+        let is_system = unit.is_some_and(is_system);
+        self.consequence = consequence(self.page_type, is_system, self.allocation);
+    }
+
+    /// The page belongs to `object`. What is lost with it is then known better than by the page
+    /// alone. Where only its header says so, and its type is none that the object has, it is the
+    /// header that is wrong; where others say so, it is the type.
     pub fn is_of(&mut self, object: &Arc<Object>) {
-        if !self.page_type.is_some_and(|page_type| object.can_own(page_type)) {
-            return;
+        if self.page_type.is_some_and(|page_type| !object.can_own(page_type)) {
+            if self.named_by() == Some(NamedBy::Header) {
+                return;
+            }
+            self.page_type = None;
         }
         self.object = Some(Arc::clone(object));
         self.consequence = match self.consequence {
@@ -175,8 +230,10 @@ impl Finding {
     }
 }
 
-fn is_system(header: &PageHeader) -> bool {
-    header.object_id < SYSTEM_OBJECT_ID_END && header.index_id < USER_INDEX_ID_START
+/// `unit` is one of a system table (section 6.1).
+fn is_system(unit: u64) -> bool {
+    let (index_id, object_id) = (unit >> 48, unit >> 16 & 0xffff_ffff);
+    object_id < SYSTEM_OBJECT_ID_END && index_id < USER_INDEX_ID_START
 }
 
 fn consequence(page_type: Option<PageType>, is_system: bool, in_use: Allocation) -> Consequence {
@@ -298,6 +355,8 @@ mod tests {
             index: None,
             is_view: false,
             is_internal: false,
+            unit_pages: None,
+            partition: None,
         };
         let score = |page_type, object: &Object| {
             let mut finding = finding(0, 200, page_type, false);

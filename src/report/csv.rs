@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 25] = [
     "database",
     "file_id",
     "page_id",
@@ -33,6 +33,7 @@ pub const COLUMNS: [&str; 24] = [
     "action",
     "message",
     "object_kind",
+    "named_by",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -76,5 +77,6 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         safe(&suspect.action),
         safe(&suspect.message),
         optional(suspect.object_kind.as_deref()),
+        optional(suspect.named_by.as_deref()),
     ]
 }
