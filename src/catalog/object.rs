@@ -56,8 +56,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// By the content of an allocation unit (`type` in sysallocunits), its index id and what kind of
-    /// index that is (`type` in sys.indexes), if that is known.
+    /// By the content of an allocation unit (`type` in sysallocunits), its index id and the kind of
+    /// that index (`type` in sys.indexes), if it is known.
     pub(super) fn of(content: u8, index_id: i32, index: Option<u8>) -> Option<Self> {
         Some(match (content, index_id) {
             (1..=3, 1) if index == Some(CLUSTERED_COLUMNSTORE) => Self::ClusteredColumnstore,
@@ -211,5 +211,19 @@ mod tests {
         assert_eq!(owned.map(|kind| heap.can_own(kind)), [true, true, false, false]);
         let lob = object(ObjectKind::LobData, 1, "T", "PK");
         assert_eq!(owned.map(|kind| lob.can_own(kind)), [false, true, false, true]);
+    }
+    #[test]
+    fn rows_that_are_stored_by_column_are_never_taken_for_a_copy() {
+        use ObjectKind::{ClusteredColumnstore, LobData, NonclusteredColumnstore};
+        let kind = |content, index_id, index| ObjectKind::of(content, index_id, index).unwrap();
+        assert_eq!(kind(2, 1, Some(5)), ClusteredColumnstore);
+        assert_eq!(kind(2, 2, Some(6)), NonclusteredColumnstore);
+        assert_eq!([kind(2, 1, None), kind(2, 1, Some(1)), kind(2, 0, Some(5))], [LobData; 3]);
+        let rows = object(ClusteredColumnstore, 1, "Facts", "CCI");
+        let copies = object(NonclusteredColumnstore, 2, "Facts", "NCCI");
+        assert!(!rows.can_be_rebuilt() && copies.can_be_rebuilt());
+        assert!(!Object { is_internal: true, ..copies }.can_be_rebuilt());
+        assert!([PageType::Data, PageType::TextMix].iter().all(|kind| rows.can_own(*kind)));
+        assert_eq!(rows.to_string(), "dbo.Facts.CCI");
     }
 }

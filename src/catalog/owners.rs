@@ -111,7 +111,7 @@ impl Owners {
 
     fn add_extents(&mut self, iam: IamPage<'_>) {
         let PageAddress { file, page: start } = iam.start();
-        if file != self.file || !iam.has_bitmap() {
+        if file != self.file {
             return;
         }
         let last = PageId(start.0.saturating_add(GAM_INTERVAL_PAGES - 1));
@@ -157,4 +157,23 @@ pub fn is_same_unit(a: u64, b: u64) -> bool {
 /// clustered index have index id 0 there, while the unit has 1 (section 6.3).
 pub(super) fn clustered(id: u64) -> Option<u64> {
     (id >> INDEX_ID_SHIFT == 0).then_some(id | 1 << INDEX_ID_SHIFT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_units_that_claim_a_page_are_one_too_many() {
+        let both = Claim::Nobody.and(7).and(7);
+        assert_eq!(both, Claim::Unit(7));
+        assert_eq!([both.and(8), both.and(8).and(8)], [Claim::Several; 2]);
+    }
+
+    #[test]
+    fn units_of_sql_server_2000_are_the_same_with_index_id_0_and_1() {
+        let (heap, clustered, other) = (5 << 16, 5 << 16 | 1 << 48, 5 << 16 | 2 << 48);
+        assert!(is_same_unit(heap, clustered) && is_same_unit(clustered, heap));
+        assert!(!is_same_unit(heap, other) && !is_same_unit(clustered, other));
+    }
 }

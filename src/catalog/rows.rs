@@ -249,4 +249,48 @@ mod tests {
         let schema = page(&[SCHEMA_CLASS, 4, 0, 0, 0], Some(b"s\0"));
         assert_eq!(SchemaName::key(&Record::at(&schema, 96).unwrap()), Some(4));
     }
+    /// A fixed part of `bytes` with `fields` at their offsets.
+    fn fixed<const N: usize>(fields: &[(usize, &[u8])]) -> [u8; N] {
+        let mut bytes = [0; N];
+        for (at, field) in fields {
+            bytes[*at..at + field.len()].copy_from_slice(field);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_unit_has_a_count_of_pages_that_can_be_and_a_first_iam_page() {
+        let count = |pages: u64| {
+            let row = fixed::<65>(&[(0, &[7]), (35, &[9, 0, 0, 0, 3]), (41, &pages.to_le_bytes())]);
+            let page = page(&row, None);
+            let record = Record::at(&page, 96).unwrap();
+            let place = PageAddress::new(FileId(3), PageId(9));
+            assert_eq!(FirstIam::key(&record), Some(place));
+            assert_eq!(FirstIam::of(&record).unwrap().0, 7);
+            AllocationUnit::of(&record).unwrap().used_pages
+        };
+        assert_eq!([12, 0, u64::MAX].map(count), [Some(12), None, None]);
+    }
+
+    #[test]
+    fn a_second_partition_shows_that_there_is_more_than_one() {
+        let rowset = |owner_type: u8, partition: u8| {
+            let row = fixed::<53>(&[(8, &[owner_type, 5]), (13, &[2]), (17, &[partition])]);
+            let page = page(&row, None);
+            let record = Record::at(&page, 96).unwrap();
+            let rowset = Rowset::of(&record).unwrap();
+            assert_eq!((rowset.object_id, rowset.index_id), (5, 2));
+            (rowset.partition, rowset.is_internal, SecondPartition::key(&record))
+        };
+        assert_eq!(rowset(1, 1), (1, false, None));
+        assert_eq!(rowset(1, 2), (2, false, Some((5, 2))));
+        assert_eq!(rowset(4, 2), (2, true, None));
+    }
+
+    #[test]
+    fn an_index_has_a_kind_even_without_a_name() {
+        let page = page(&fixed::<35>(&[(17, &[5])]), None);
+        let index = Index::of(&Record::at(&page, 96).unwrap()).unwrap();
+        assert_eq!((index.kind, index.name), (5, None));
+    }
 }

@@ -372,6 +372,56 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_believed_as_far_as_the_allocation_structures_let_it() {
+        let owned = |page_type, unit, named_by, claims, is_iam| {
+            let mut finding = finding(0, 200, page_type, false);
+            finding.is_owned(Ownership { unit, named_by, claims, is_iam });
+            (finding.page_type, finding.consequence, finding.named_by())
+        };
+        let user = Some(256 << 48 | 100 << 16);
+        let (both, rows) = (Some(NamedBy::Both), Consequence::Rows);
+        assert_eq!(owned(1, user, both, 1, false), (Some(PageType::Data), rows, both));
+        assert_eq!(owned(2, None, None, 0, false), (None, rows, None), "it is not the unit's");
+        let several = owned(2, None, None, 2, false);
+        assert_eq!(several, (Some(PageType::Index), Consequence::Index, None));
+        let no_iam = owned(10, user, Some(NamedBy::Iam), 1, false);
+        assert_eq!(no_iam, (None, rows, Some(NamedBy::Iam)), "no IAM page is in an extent");
+        let iam = (Some(PageType::Iam), Consequence::SystemOrMap, Some(NamedBy::Catalog));
+        assert_eq!(owned(1, user, Some(NamedBy::Catalog), 0, true), iam);
+        let system = owned(1, Some(34 << 16 | 1 << 48), both, 1, false);
+        assert_eq!(system.1, Consequence::SystemOrMap);
+    }
+
+    #[test]
+    fn what_others_say_of_the_object_counts_more_than_the_type_in_the_header() {
+        let heap = Arc::new(Object {
+            object_id: 1000,
+            index_id: 0,
+            kind: ObjectKind::Heap,
+            schema: None,
+            table: None,
+            index: None,
+            is_view: false,
+            is_internal: false,
+            unit_pages: None,
+            partition: None,
+        });
+        for (named_by, page_type) in
+            [(NamedBy::Header, Some(PageType::Index)), (NamedBy::Iam, None), (NamedBy::Both, None)]
+        {
+            let mut finding = finding(0, 200, 2, false);
+            let unit = finding.allocation_unit;
+            let named_by = Some(named_by);
+            finding.is_owned(Ownership { unit, named_by, claims: 1, is_iam: false });
+            finding.is_of(&heap);
+            assert_eq!(
+                (finding.page_type, finding.object.is_some()),
+                (page_type, page_type.is_none())
+            );
+        }
+    }
+
+    #[test]
     fn a_destroyed_header_is_known_by_its_place_or_not_at_all() {
         let at = |page| PageAddress::new(FileId(1), PageId(page));
         let of = |page| {

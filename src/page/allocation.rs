@@ -23,8 +23,8 @@ pub const BITMAP_BYTES: usize = GAM_INTERVAL_EXTENTS as usize / 8;
 /// Page id of the boot page, in the primary file only.
 pub const BOOT_PAGE: PageId = PageId(9);
 
-/// Page 12, an IAM page whose bitmap covers extents it does not own.
-pub(super) const SPECIAL_IAM: PageId = PageId(12);
+/// Page 12, an IAM page that nothing protects.
+const SPECIAL_IAM: PageId = PageId(12);
 const FIRST_PFS: u32 = 1;
 const FIRST_GAM: u32 = 2;
 const FIRST_SGAM: u32 = 3;
