@@ -20,7 +20,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json as value};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -432,7 +432,9 @@ fn in_use_after(file: &Path, start: u32) -> u32 {
     let file = fs::File::open(file).expect("ours");
     let page = |id: u32| {
         let mut bytes = [0; 8192];
-        file.read_exact_at(&mut bytes, u64::from(id) * 8192).expect("inside the file");
+        let mut file = &file;
+        file.seek(SeekFrom::Start(u64::from(id) * 8192)).expect("inside the file");
+        file.read_exact(&mut bytes).expect("inside the file");
         Page::new(&bytes)
     };
     let is_in_use = |id: &u32| {
@@ -455,7 +457,9 @@ fn secondary_files_and_later_intervals_are_described_by_their_own_iam_pages() {
     };
     // One page in each interval, known by its header first.
     let places = [0, GAM_INTERVAL_PAGES].map(|start| in_use_after(&secondary, start + 100));
-    places.iter().for_each(|page| inject(&page.to_string(), "--fault=zero-sector"));
+    for page in places {
+        inject(&page.to_string(), "--fault=zero-sector");
+    }
     let before = scan();
     let known: Vec<Value> = suspect_pages(&before)
         .iter()
@@ -465,8 +469,9 @@ fn secondary_files_and_later_intervals_are_described_by_their_own_iam_pages() {
     for before in &known {
         assert_eq!(before["named_by"], "both", "{before}");
         let offset = before["offset_bytes"].as_u64().expect("a number");
-        let file = fs::OpenOptions::new().write(true).open(&secondary).expect("ours");
-        file.write_all_at(&[0; 8192], offset).expect("room");
+        let mut file = fs::OpenOptions::new().write(true).open(&secondary).expect("ours");
+        file.seek(SeekFrom::Start(offset)).expect("inside the file");
+        file.write_all(&[0; 8192]).expect("room");
     }
     let after = scan();
     for before in &known {

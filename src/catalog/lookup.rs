@@ -67,7 +67,7 @@ fn select<R: Row>(pages: Pages<'_>, wanted: impl Iterator<Item = R::Key>) -> BTr
 struct Names {
     objects: BTreeMap<i32, SchemaObject>,
     indexes: BTreeMap<(i32, i32), Index>,
-    partitioned: BTreeMap<(i32, i32), SecondPartition>,
+    partitioned: BTreeSet<(i32, i32)>,
     schemas: BTreeMap<i32, SchemaName>,
 }
 
@@ -76,7 +76,8 @@ impl Names {
         let ids = || rowsets.values().map(|rowset| (rowset.object_id, rowset.index_id));
         let objects: BTreeMap<_, SchemaObject> = select(pages, ids().map(|(object, _)| object));
         let schemas = select(pages, objects.values().map(|object| object.schema_id));
-        Self { objects, indexes: select(pages, ids()), partitioned: select(pages, ids()), schemas }
+        let partitioned = select::<SecondPartition>(pages, ids()).into_keys().collect();
+        Self { objects, indexes: select(pages, ids()), partitioned, schemas }
     }
 
     fn object(&self, unit: &AllocationUnit, rowset: &Rowset) -> Option<Object> {
@@ -94,7 +95,7 @@ impl Names {
             is_view: object.is_some_and(|object| object.is_view),
             is_internal: is_internal || object.is_some_and(|object| object.is_internal),
             unit_pages: unit.used_pages,
-            partition: self.partitioned.get(&(object_id, index_id)).map(|_| partition),
+            partition: self.partitioned.contains(&(object_id, index_id)).then_some(partition),
         })
     }
 }

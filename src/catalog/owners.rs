@@ -53,6 +53,7 @@ pub enum Claim {
 
 impl Claim {
     /// With the claim of `unit`.
+    #[must_use]
     pub fn and(self, unit: u64) -> Self {
         match self {
             Self::Nobody => Self::Unit(unit),
