@@ -67,8 +67,7 @@ fn report() -> ScrubReport {
     let saved = include_bytes!("../tests/golden/report.json");
     let mut report = json::read(saved).expect("it is a report");
     let findings = findings().into_list();
-    let Conclusions { suspects, incidents, .. } =
-        conclude(findings, &[file], &Weights::default());
+    let Conclusions { suspects, incidents, .. } = conclude(findings, &[file], &Weights::default());
     (report.suspects, report.incidents) = (suspects, incidents);
     report
 }

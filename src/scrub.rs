@@ -7,6 +7,8 @@
 mod commit;
 pub mod checkpoint;
 mod file;
+mod leads;
+mod owners;
 mod names;
 mod batch;
 mod dispatch;

@@ -410,7 +410,7 @@ fn the_terminal_shows_objects_in_80_and_in_160_columns() {
     let path = generated(&folder, "damaged.mdf", "1");
     damage(&path, "30");
     let mut report = whole(&discover(&[path]), How::default()).report;
-    report.suspects[0].object = Some("dbo.\u{1b}[31mred".to_owned());
+    report.suspects[0].object = Some("dbo.\u{1b}[31mred".into());
     report.suspects[0].object_id = Some(1);
     for width in [80, 160] {
         let look = Look { width: Some(width), rows_max: 20, verbose: false };

@@ -5,8 +5,12 @@
 
 use super::SystemTable;
 use super::object::{Object, ObjectKind};
-use super::rows::{AllocationUnit, IndexName, Row, Rowset, SchemaName, SchemaObject};
+use super::owners::clustered;
+use super::rows::{
+    AllocationUnit, FirstIam, Index, Row, Rowset, SchemaName, SchemaObject, SecondPartition,
+};
 use crate::page::Page;
+use crate::page::address::PageAddress;
 use crate::page::header::{Lsn, PageHeader};
 use crate::page::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +18,6 @@ use std::sync::Arc;
 
 /// Shows all pages of a system table that are sound, torn bits restored.
 pub type Pages<'a> = &'a dyn Fn(SystemTable, &mut dyn FnMut(&Page));
-
-/// Where the index id is in an allocation unit id.
-const INDEX_ID_SHIFT: u32 = 48;
 
 /// The objects of those `units` that the system tables on `pages` know.
 pub fn objects(units: &BTreeSet<u64>, pages: Pages<'_>) -> BTreeMap<u64, Arc<Object>> {
@@ -26,17 +27,19 @@ pub fn objects(units: &BTreeSet<u64>, pages: Pages<'_>) -> BTreeMap<u64, Arc<Obj
     let names = Names::of(pages, &rowsets);
     let object = |unit: &u64| {
         let row = unit_rows.get(unit).or_else(|| unit_rows.get(&clustered(*unit)?))?;
-        let Rowset(object_id, index_id) = *rowsets.get(&row.rowset_id)?;
-        let kind = ObjectKind::of(row.content, index_id)?;
-        Some((*unit, Arc::new(names.object(object_id, index_id, kind))))
+        let rowset = rowsets.get(&row.rowset_id)?;
+        Some((*unit, Arc::new(names.object(row, rowset)?)))
     };
     units.iter().filter_map(object).collect()
 }
 
-/// The unit of which pages from SQL Server 2000 call themselves unit `id`: data pages of a
-/// clustered index have index id 0 there, while the unit has 1 (section 6.3).
-fn clustered(id: u64) -> Option<u64> {
-    (id >> INDEX_ID_SHIFT == 0).then_some(id | 1 << INDEX_ID_SHIFT)
+/// Which units have one of `places` as their first IAM page.
+pub fn units_by_first_iam(
+    places: &BTreeSet<PageAddress>,
+    pages: Pages<'_>,
+) -> BTreeMap<PageAddress, u64> {
+    let rows = select(pages, places.iter().copied());
+    rows.into_iter().map(|(place, FirstIam(unit))| (place, unit)).collect()
 }
 
 /// The rows with one of the keys that are `wanted`. Where there are several, because a page is old
@@ -63,31 +66,36 @@ fn select<R: Row>(pages: Pages<'_>, wanted: impl Iterator<Item = R::Key>) -> BTr
 /// Names by id.
 struct Names {
     objects: BTreeMap<i32, SchemaObject>,
-    indexes: BTreeMap<(i32, i32), IndexName>,
+    indexes: BTreeMap<(i32, i32), Index>,
+    partitioned: BTreeSet<(i32, i32)>,
     schemas: BTreeMap<i32, SchemaName>,
 }
 
 impl Names {
     fn of(pages: Pages<'_>, rowsets: &BTreeMap<u64, Rowset>) -> Self {
-        let ids = || rowsets.values().map(|Rowset(object, index)| (*object, *index));
+        let ids = || rowsets.values().map(|rowset| (rowset.object_id, rowset.index_id));
         let objects: BTreeMap<_, SchemaObject> = select(pages, ids().map(|(object, _)| object));
         let schemas = select(pages, objects.values().map(|object| object.schema_id));
-        Self { objects, indexes: select(pages, ids()), schemas }
+        let partitioned = select::<SecondPartition>(pages, ids()).into_keys().collect();
+        Self { objects, indexes: select(pages, ids()), partitioned, schemas }
     }
 
-    fn object(&self, object_id: i32, index_id: i32, kind: ObjectKind) -> Object {
+    fn object(&self, unit: &AllocationUnit, rowset: &Rowset) -> Option<Object> {
+        let Rowset { object_id, index_id, partition, is_internal } = *rowset;
         let object = self.objects.get(&object_id);
         let schema = object.and_then(|object| self.schemas.get(&object.schema_id));
         let index = self.indexes.get(&(object_id, index_id));
-        Object {
+        Some(Object {
             object_id,
             index_id,
-            kind,
+            kind: ObjectKind::of(unit.content, index_id, index.map(|index| index.kind))?,
             schema: schema.map(|SchemaName(name)| Arc::clone(name)),
             table: object.map(|object| Arc::clone(&object.name)),
-            index: index.map(|IndexName(name)| Arc::clone(name)),
+            index: index.and_then(|index| index.name.clone()),
             is_view: object.is_some_and(|object| object.is_view),
-            is_internal: object.is_some_and(|object| object.is_internal),
-        }
+            is_internal: is_internal || object.is_some_and(|object| object.is_internal),
+            unit_pages: unit.used_pages,
+            partition: self.partitioned.contains(&(object_id, index_id)).then_some(partition),
+        })
     }
 }

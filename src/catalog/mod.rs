@@ -5,9 +5,10 @@
 
 mod lookup;
 pub mod object;
+pub mod owners;
 mod rows;
 
-pub use lookup::{Pages, objects};
+pub use lookup::{Pages, objects, units_by_first_iam};
 
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
@@ -33,9 +34,7 @@ impl SystemTable {
     /// The highest `m_objId` of their pages.
     const OBJECT_ID_MAX: u32 = 64;
 
-    /// The system table whose rows are on the page with `header`. Asked of every page of a scan,
-    /// so one comparison settles it for all pages of users.
-    #[inline]
+    /// The system table whose rows are on the page with `header`.
     pub fn of(header: &PageHeader) -> Option<Self> {
         if header.object_id > Self::OBJECT_ID_MAX { None } else { Self::of_system_page(header) }
     }
@@ -52,6 +51,30 @@ impl SystemTable {
             (Self::OBJECT_ID_MAX, 1) => Self::SysClsObjs,
             _ => return None,
         })
+    }
+}
+
+/// What a page tells of other pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// It holds rows of a system table.
+    Rows(SystemTable),
+    /// It is an IAM page.
+    Iam,
+}
+
+impl Lead {
+    /// What the page with `header` tells. Asked of every page of a scan, so two comparisons settle
+    /// it for all other pages.
+    #[inline]
+    pub fn of(header: &PageHeader) -> Option<Self> {
+        let is_iam = header.page_type == PageType::Iam.m_type();
+        let may_have_rows = header.object_id <= SystemTable::OBJECT_ID_MAX;
+        if is_iam || may_have_rows { Self::of_few(header, is_iam) } else { None }
+    }
+
+    fn of_few(header: &PageHeader, is_iam: bool) -> Option<Self> {
+        if is_iam { Some(Self::Iam) } else { SystemTable::of_system_page(header).map(Self::Rows) }
     }
 }
 

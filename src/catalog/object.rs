@@ -7,6 +7,10 @@ use std::sync::Arc;
 /// Object ids below this belong to the system tables.
 const SYSTEM_OBJECT_ID_END: i32 = 100;
 
+/// `type` in sys.indexes: columnstore indexes, of which segments are stored as LOB values.
+const CLUSTERED_COLUMNSTORE: u8 = 5;
+const NONCLUSTERED_COLUMNSTORE: u8 = 6;
+
 /// What an allocation unit stores. Names are text from outside and may hold anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -26,6 +30,10 @@ pub struct Object {
     pub is_view: bool,
     /// A table that SQL Server keeps for itself: of a queue, of an XML index, of full text.
     pub is_internal: bool,
+    /// Pages of the unit as SQL Server counted them, IAM pages and all; `None` if not known.
+    pub unit_pages: Option<u64>,
+    /// Its partition, from 1, if it has more than one.
+    pub partition: Option<u32>,
 }
 
 /// What an allocation unit holds of its object.
@@ -37,6 +45,10 @@ pub enum ObjectKind {
     ClusteredIndex,
     /// Copies of columns, which can be made again from the rows.
     NonclusteredIndex,
+    /// Rows of a table, column by column.
+    ClusteredColumnstore,
+    /// Copies of columns, column by column.
+    NonclusteredColumnstore,
     /// Values of LOB types.
     LobData,
     /// Columns that do not fit into their rows.
@@ -44,9 +56,14 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// By the content of an allocation unit (`type` in sysallocunits) and its index id.
-    pub(super) fn of(content: u8, index_id: i32) -> Option<Self> {
+    /// By the content of an allocation unit (`type` in sysallocunits), its index id and the kind of
+    /// that index (`type` in sys.indexes), if it is known.
+    pub(super) fn of(content: u8, index_id: i32, index: Option<u8>) -> Option<Self> {
         Some(match (content, index_id) {
+            (1..=3, 1) if index == Some(CLUSTERED_COLUMNSTORE) => Self::ClusteredColumnstore,
+            (1..=3, 2..) if index == Some(NONCLUSTERED_COLUMNSTORE) => {
+                Self::NonclusteredColumnstore
+            }
             (1, 0) => Self::Heap,
             (1, 1) => Self::ClusteredIndex,
             (1, _) => Self::NonclusteredIndex,
@@ -62,6 +79,8 @@ impl ObjectKind {
             Self::Heap => "heap",
             Self::ClusteredIndex => "clustered_index",
             Self::NonclusteredIndex => "nonclustered_index",
+            Self::ClusteredColumnstore => "clustered_columnstore",
+            Self::NonclusteredColumnstore => "nonclustered_columnstore",
             Self::LobData => "lob_data",
             Self::RowOverflowData => "row_overflow_data",
         }
@@ -69,6 +88,10 @@ impl ObjectKind {
 
     fn is_in_row(self) -> bool {
         !matches!(self, Self::LobData | Self::RowOverflowData)
+    }
+
+    fn is_columnstore(self) -> bool {
+        matches!(self, Self::ClusteredColumnstore | Self::NonclusteredColumnstore)
     }
 }
 
@@ -88,6 +111,7 @@ impl Object {
     /// for an index that can be made again.
     pub fn can_own(&self, page_type: PageType) -> bool {
         match page_type {
+            _ if self.kind.is_columnstore() => true,
             PageType::Data => self.kind.is_in_row() && self.index_id < 2,
             PageType::Index => self.kind.is_in_row() && self.kind != ObjectKind::Heap,
             PageType::TextMix | PageType::TextTree => !self.kind.is_in_row(),
@@ -149,6 +173,8 @@ mod tests {
             index: name(index),
             is_view: false,
             is_internal: false,
+            unit_pages: None,
+            partition: None,
         }
     }
 
@@ -185,5 +211,19 @@ mod tests {
         assert_eq!(owned.map(|kind| heap.can_own(kind)), [true, true, false, false]);
         let lob = object(ObjectKind::LobData, 1, "T", "PK");
         assert_eq!(owned.map(|kind| lob.can_own(kind)), [false, true, false, true]);
+    }
+    #[test]
+    fn rows_that_are_stored_by_column_are_never_taken_for_a_copy() {
+        use ObjectKind::{ClusteredColumnstore, LobData, NonclusteredColumnstore};
+        let kind = |content, index_id, index| ObjectKind::of(content, index_id, index).unwrap();
+        assert_eq!(kind(2, 1, Some(5)), ClusteredColumnstore);
+        assert_eq!(kind(2, 2, Some(6)), NonclusteredColumnstore);
+        assert_eq!([kind(2, 1, None), kind(2, 1, Some(1)), kind(2, 0, Some(5))], [LobData; 3]);
+        let rows = object(ClusteredColumnstore, 1, "Facts", "CCI");
+        let copies = object(NonclusteredColumnstore, 2, "Facts", "NCCI");
+        assert!(!rows.can_be_rebuilt() && copies.can_be_rebuilt());
+        assert!(!Object { is_internal: true, ..copies }.can_be_rebuilt());
+        assert!([PageType::Data, PageType::TextMix].iter().all(|kind| rows.can_own(*kind)));
+        assert_eq!(rows.to_string(), "dbo.Facts.CCI");
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of the five system tables, as far as names need them.
 
 use super::SystemTable;
+use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::record::{Record, utf16};
 use std::sync::Arc;
 
@@ -8,6 +9,11 @@ use std::sync::Arc;
 const NAME_BYTES_MAX: usize = 256;
 /// The class of rows in sysclsobjs that are schemas.
 const SCHEMA_CLASS: u8 = 50;
+
+/// The owner type of rowsets that hold rows or an index; of others nothing is known.
+const ORDINARY_OWNER: u8 = 1;
+/// Pages that a unit can have at most: more files and pages there are not.
+const UNIT_PAGES_MAX: u64 = 1 << 47;
 
 /// A row of one system table.
 pub(super) trait Row: Sized {
@@ -26,10 +32,25 @@ pub(super) struct AllocationUnit {
     /// 1 rows, 2 LOB values, 3 row-overflow data.
     pub(super) content: u8,
     pub(super) rowset_id: u64,
+    /// As SQL Server counted them; `None` where it says nothing that can be.
+    pub(super) used_pages: Option<u64>,
 }
 
-/// Of sysrowsets: object id and index id.
-pub(super) struct Rowset(pub(super) i32, pub(super) i32);
+/// Of sysallocunits, by the first page of the chain of IAM pages: the unit's id.
+pub(super) struct FirstIam(pub(super) u64);
+
+/// Of sysrowsets.
+pub(super) struct Rowset {
+    pub(super) object_id: i32,
+    pub(super) index_id: i32,
+    /// From 1.
+    pub(super) partition: u32,
+    /// What columnstore indexes keep beside their segments, or something unknown.
+    pub(super) is_internal: bool,
+}
+
+/// Of sysrowsets: the index has a second partition, and so more than one.
+pub(super) struct SecondPartition;
 
 /// Of sysschobjs.
 pub(super) struct SchemaObject {
@@ -39,8 +60,13 @@ pub(super) struct SchemaObject {
     pub(super) is_internal: bool,
 }
 
-/// Of sysidxstats: the name.
-pub(super) struct IndexName(pub(super) Arc<str>);
+/// Of sysidxstats.
+pub(super) struct Index {
+    /// A heap has none.
+    pub(super) name: Option<Arc<str>>,
+    /// As `type` in sys.indexes.
+    pub(super) kind: u8,
+}
 
 /// Of sysclsobjs: the name.
 pub(super) struct SchemaName(pub(super) Arc<str>);
@@ -55,7 +81,23 @@ impl Row for AllocationUnit {
 
     fn of(record: &Record<'_>) -> Option<Self> {
         let [content] = record.fixed(8)?;
-        Some(Self { content, rowset_id: u64_at(record, 9)? })
+        let used_pages = u64_at(record, 41).filter(|pages| (1..=UNIT_PAGES_MAX).contains(pages));
+        Some(Self { content, rowset_id: u64_at(record, 9)?, used_pages })
+    }
+}
+
+impl Row for FirstIam {
+    type Key = PageAddress;
+    const TABLE: SystemTable = SystemTable::SysAllocUnits;
+
+    fn key(record: &Record<'_>) -> Option<PageAddress> {
+        let page = record.fixed(35).map(u32::from_le_bytes)?;
+        let file = record.fixed(39).map(u16::from_le_bytes)?;
+        Some(PageAddress::new(FileId(file), PageId(page)))
+    }
+
+    fn of(record: &Record<'_>) -> Option<Self> {
+        u64_at(record, 0).map(Self)
     }
 }
 
@@ -68,7 +110,28 @@ impl Row for Rowset {
     }
 
     fn of(record: &Record<'_>) -> Option<Self> {
-        Some(Self(i32_at(record, 9)?, i32_at(record, 13)?))
+        let [owner_type] = record.fixed(8)?;
+        Some(Self {
+            object_id: i32_at(record, 9)?,
+            index_id: i32_at(record, 13)?,
+            partition: record.fixed(17).map(u32::from_le_bytes)?,
+            is_internal: owner_type != ORDINARY_OWNER,
+        })
+    }
+}
+
+impl Row for SecondPartition {
+    type Key = (i32, i32);
+    const TABLE: SystemTable = SystemTable::SysRowsets;
+
+    fn key(record: &Record<'_>) -> Option<(i32, i32)> {
+        let rowset = Rowset::of(record)?;
+        (rowset.partition == 2 && !rowset.is_internal)
+            .then_some((rowset.object_id, rowset.index_id))
+    }
+
+    fn of(_: &Record<'_>) -> Option<Self> {
+        Some(Self)
     }
 }
 
@@ -88,7 +151,7 @@ impl Row for SchemaObject {
     }
 }
 
-impl Row for IndexName {
+impl Row for Index {
     type Key = (i32, i32);
     const TABLE: SystemTable = SystemTable::SysIdxStats;
 
@@ -97,7 +160,8 @@ impl Row for IndexName {
     }
 
     fn of(record: &Record<'_>) -> Option<Self> {
-        name(record).map(Self)
+        let [kind] = record.fixed(17)?;
+        Some(Self { name: name(record), kind })
     }
 }
 
@@ -184,5 +248,49 @@ mod tests {
         assert_eq!(SchemaName::key(&record), None);
         let schema = page(&[SCHEMA_CLASS, 4, 0, 0, 0], Some(b"s\0"));
         assert_eq!(SchemaName::key(&Record::at(&schema, 96).unwrap()), Some(4));
+    }
+    /// A fixed part of `bytes` with `fields` at their offsets.
+    fn fixed<const N: usize>(fields: &[(usize, &[u8])]) -> [u8; N] {
+        let mut bytes = [0; N];
+        for (at, field) in fields {
+            bytes[*at..at + field.len()].copy_from_slice(field);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_unit_has_a_count_of_pages_that_can_be_and_a_first_iam_page() {
+        let count = |pages: u64| {
+            let row = fixed::<65>(&[(0, &[7]), (35, &[9, 0, 0, 0, 3]), (41, &pages.to_le_bytes())]);
+            let page = page(&row, None);
+            let record = Record::at(&page, 96).unwrap();
+            let place = PageAddress::new(FileId(3), PageId(9));
+            assert_eq!(FirstIam::key(&record), Some(place));
+            assert_eq!(FirstIam::of(&record).unwrap().0, 7);
+            AllocationUnit::of(&record).unwrap().used_pages
+        };
+        assert_eq!([12, 0, u64::MAX].map(count), [Some(12), None, None]);
+    }
+
+    #[test]
+    fn a_second_partition_shows_that_there_is_more_than_one() {
+        let rowset = |owner_type: u8, partition: u8| {
+            let row = fixed::<53>(&[(8, &[owner_type, 5]), (13, &[2]), (17, &[partition])]);
+            let page = page(&row, None);
+            let record = Record::at(&page, 96).unwrap();
+            let rowset = Rowset::of(&record).unwrap();
+            assert_eq!((rowset.object_id, rowset.index_id), (5, 2));
+            (rowset.partition, rowset.is_internal, SecondPartition::key(&record))
+        };
+        assert_eq!(rowset(1, 1), (1, false, None));
+        assert_eq!(rowset(1, 2), (2, false, Some((5, 2))));
+        assert_eq!(rowset(4, 2), (2, true, None));
+    }
+
+    #[test]
+    fn an_index_has_a_kind_even_without_a_name() {
+        let page = page(&fixed::<35>(&[(17, &[5])]), None);
+        let index = Index::of(&Record::at(&page, 96).unwrap()).unwrap();
+        assert_eq!((index.kind, index.name), (5, None));
     }
 }

@@ -89,12 +89,13 @@ fn ranked(
     for group in groups {
         group.findings.iter().for_each(|&i| incident_pages[i] = group.findings.len() as u32);
     }
+    let hits = hits(&findings);
     let rate = |(position, finding): (usize, Finding)| {
         let file = &files[finding.file];
         let around = Surroundings {
             incident_pages: incident_pages[position] as usize,
             incident_files: 1,
-            share_of_object: 0.0,
+            share_of_object: share_of_object(&finding, &hits),
             is_tempdb: file.is_tempdb(),
         };
         let tier = Tier::of(&finding, around.is_tempdb);
@@ -104,6 +105,24 @@ fn ranked(
     let mut ranked: Vec<Ranked> = findings.into_iter().enumerate().map(rate).collect();
     ranked.sort_unstable_by_key(Ranked::urgency);
     ranked
+}
+
+/// How many of the findings belong to each object.
+fn hits(findings: &[Finding]) -> HashMap<*const Object, u64> {
+    let mut hits = HashMap::new();
+    for object in findings.iter().filter_map(|finding| finding.object.as_ref()) {
+        *hits.entry(Arc::as_ptr(object)).or_default() += 1;
+    }
+    hits
+}
+
+/// The share of the pages of its allocation unit that are suspect; 0 if these are not counted.
+fn share_of_object(finding: &Finding, hits: &HashMap<*const Object, u64>) -> f64 {
+    let share = finding.object.as_ref().and_then(|object| {
+        let pages = object.unit_pages.filter(|pages| *pages > 0)?;
+        Some(*hits.get(&Arc::as_ptr(object))? as f64 / pages as f64)
+    });
+    share.unwrap_or_default().min(1.0)
 }
 
 impl Ranked {
@@ -158,7 +177,10 @@ fn suspect(
         object_kind: object.map(|object| object.kind.name().into()),
         object_id: object.map(|object| object.object_id),
         index_id: object.map(|object| object.index_id),
+        partition: object.and_then(|object| object.partition),
         allocation_unit_id: finding.allocation_unit,
+        named_by: finding.named_by().map(|by| by.name().into()),
+        iam_claims: finding.iam_claims,
         cause: finding.cause.map(|(cause, _)| cause.name().into()),
         confidence: finding.cause.map(|(_, confidence)| confidence.name().into()),
         evidence: finding.evidence.clone(),
@@ -315,6 +337,8 @@ mod tests {
             index: None,
             is_view: false,
             is_internal: false,
+            unit_pages: None,
+            partition: None,
         }));
         finding
     }

@@ -1,6 +1,7 @@
 //! What the loss of a page means, and the order that follows from it.
 
 use crate::catalog::object::Object;
+use crate::catalog::owners::NamedBy;
 use crate::diagnose::cause::{Cause, Confidence};
 use crate::diagnose::evidence::Evidence;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
@@ -17,9 +18,9 @@ pub const SUSPECTS_MAX: usize = 1_000_000;
 /// Beyond the longest list, so many more are gathered before the least urgent are dropped.
 const BEYOND_MAX: usize = SUSPECTS_MAX / 4;
 /// Object ids below this belong to the system tables.
-const SYSTEM_OBJECT_ID_END: u32 = 100;
+const SYSTEM_OBJECT_ID_END: u64 = 100;
 /// Allocation units made for users since SQL Server 2005 have this index id or a higher one.
-const USER_INDEX_ID_START: u16 = 256;
+const USER_INDEX_ID_START: u64 = 256;
 
 /// What is lost with a page; in order of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,8 +82,15 @@ pub struct Finding {
     /// Level in its index, 0 for leaves and where the header cannot be believed.
     #[serde(default)]
     pub level: u8,
-    /// What it belongs to, as far as its header can be believed.
+    /// What it belongs to: as far as its header can be believed, until the allocation structures
+    /// are asked at the end of a scan.
     pub allocation_unit: Option<u64>,
+    /// How that is known, if it was asked for.
+    #[serde(skip)]
+    pub named_by: Option<NamedBy>,
+    /// Units whose IAM pages claim it, 2 for more than one; `None` if nobody was asked.
+    #[serde(skip)]
+    pub iam_claims: Option<u8>,
     /// What that is; looked up at the end of a scan.
     #[serde(skip)]
     pub object: Option<Arc<Object>>,
@@ -100,6 +108,19 @@ pub struct Finding {
     pub cause: Option<(Cause, Confidence)>,
 }
 
+/// What the allocation structures say of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// The unit that it belongs to, if that can be told.
+    pub unit: Option<u64>,
+    /// How.
+    pub named_by: Option<NamedBy>,
+    /// Units whose IAM pages claim it, 2 for more than one.
+    pub claims: u8,
+    /// It is an IAM page itself.
+    pub is_iam: bool,
+}
+
 impl Finding {
     /// Describes a suspect by the bytes that were seen, if any could be read.
     pub fn new(
@@ -112,7 +133,8 @@ impl Finding {
         let header = page.map(PageHeader::of).filter(|h| h.is_sane() && h.address() == place);
         let fixed = fixed_page_type(place.file, place.page);
         let page_type = fixed.or_else(|| header.map(|h| PageType::of(h.page_type)));
-        let is_system = header.is_some_and(is_system);
+        let header_unit = header.map(PageHeader::allocation_unit_id);
+        let is_system = header_unit.is_some_and(is_system);
         Self {
             file,
             place,
@@ -120,7 +142,9 @@ impl Finding {
             allocation,
             page_type,
             level: header.map_or(0, |header| header.level),
-            allocation_unit: header.filter(|_| fixed.is_none()).map(PageHeader::allocation_unit_id),
+            allocation_unit: header_unit.filter(|_| fixed.is_none()),
+            named_by: None,
+            iam_claims: None,
             object: None,
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
@@ -130,11 +154,42 @@ impl Finding {
         }
     }
 
-    /// The page belongs to `object`, unless its type tells that its header is wrong. What is lost
-    /// with it is then known better than by the page alone.
+    /// True if an allocation unit must own it: it is in use and stands at no fixed place.
+    pub fn has_owner(&self) -> bool {
+        let is_fixed = fixed_page_type(self.place.file, self.place.page).is_some();
+        self.allocation != Allocation::Free && !is_fixed
+    }
+
+    /// How its allocation unit is known; `None` if it is not.
+    pub fn named_by(&self) -> Option<NamedBy> {
+        self.allocation_unit.map(|_| self.named_by.unwrap_or(NamedBy::Header))
+    }
+
+    /// The page belongs to the unit that the allocation structures name, or to none that is known,
+    /// whatever its header says. Where they contradict the header, nothing in it is believed.
+    pub fn is_owned(&mut self, ownership: Ownership) {
+        let Ownership { unit, named_by, claims, is_iam } = ownership;
+        let is_refuted = self.allocation_unit.is_some() && unit.is_none() && claims == 0;
+        let is_no_iam = claims > 0 && self.page_type == Some(PageType::Iam);
+        if is_iam {
+            self.page_type = Some(PageType::Iam);
+        } else if is_refuted || is_no_iam {
+            self.page_type = None;
+        }
+        (self.allocation_unit, self.named_by, self.iam_claims) = (unit, named_by, Some(claims));
+        let is_system = unit.is_some_and(is_system);
+        self.consequence = consequence(self.page_type, is_system, self.allocation);
+    }
+
+    /// The page belongs to `object`. What is lost with it is then known better than by the page
+    /// alone. Where only its header says so, and its type is none that the object has, it is the
+    /// header that is wrong; where others say so, it is the type.
     pub fn is_of(&mut self, object: &Arc<Object>) {
-        if !self.page_type.is_some_and(|page_type| object.can_own(page_type)) {
-            return;
+        if self.page_type.is_some_and(|page_type| !object.can_own(page_type)) {
+            if self.named_by() == Some(NamedBy::Header) {
+                return;
+            }
+            self.page_type = None;
         }
         self.object = Some(Arc::clone(object));
         self.consequence = match self.consequence {
@@ -154,8 +209,10 @@ impl Finding {
     }
 }
 
-fn is_system(header: &PageHeader) -> bool {
-    header.object_id < SYSTEM_OBJECT_ID_END && header.index_id < USER_INDEX_ID_START
+/// `unit` is one of a system table (section 6.1).
+fn is_system(unit: u64) -> bool {
+    let (index_id, object_id) = (unit >> 48, unit >> 16 & 0xffff_ffff);
+    object_id < SYSTEM_OBJECT_ID_END && index_id < USER_INDEX_ID_START
 }
 
 fn consequence(page_type: Option<PageType>, is_system: bool, in_use: Allocation) -> Consequence {
@@ -246,6 +303,8 @@ mod tests {
             index: None,
             is_view: false,
             is_internal: false,
+            unit_pages: None,
+            partition: None,
         };
         let lost = |page_type, object: &Object| {
             let mut finding = finding(0, 200, page_type, false);
@@ -259,6 +318,56 @@ mod tests {
         assert_eq!(of_index, [(Index, true), (SystemOrMap, true)]);
         assert_eq!(lost(2, &object(34, 2, ObjectKind::NonclusteredIndex)), (SystemOrMap, true));
         assert_eq!(lost(2, &object(1000, 0, ObjectKind::Heap)), (Index, false));
+    }
+
+    #[test]
+    fn a_header_is_believed_as_far_as_the_allocation_structures_let_it() {
+        let owned = |page_type, unit, named_by, claims, is_iam| {
+            let mut finding = finding(0, 200, page_type, false);
+            finding.is_owned(Ownership { unit, named_by, claims, is_iam });
+            (finding.page_type, finding.consequence, finding.named_by())
+        };
+        let user = Some(256 << 48 | 100 << 16);
+        let (both, rows) = (Some(NamedBy::Both), Consequence::Rows);
+        assert_eq!(owned(1, user, both, 1, false), (Some(PageType::Data), rows, both));
+        assert_eq!(owned(2, None, None, 0, false), (None, rows, None), "it is not the unit's");
+        let several = owned(2, None, None, 2, false);
+        assert_eq!(several, (Some(PageType::Index), Consequence::Index, None));
+        let no_iam = owned(10, user, Some(NamedBy::Iam), 1, false);
+        assert_eq!(no_iam, (None, rows, Some(NamedBy::Iam)), "no IAM page is in an extent");
+        let iam = (Some(PageType::Iam), Consequence::SystemOrMap, Some(NamedBy::Catalog));
+        assert_eq!(owned(1, user, Some(NamedBy::Catalog), 0, true), iam);
+        let system = owned(1, Some(34 << 16 | 1 << 48), both, 1, false);
+        assert_eq!(system.1, Consequence::SystemOrMap);
+    }
+
+    #[test]
+    fn what_others_say_of_the_object_counts_more_than_the_type_in_the_header() {
+        let heap = Arc::new(Object {
+            object_id: 1000,
+            index_id: 0,
+            kind: ObjectKind::Heap,
+            schema: None,
+            table: None,
+            index: None,
+            is_view: false,
+            is_internal: false,
+            unit_pages: None,
+            partition: None,
+        });
+        for (named_by, page_type) in
+            [(NamedBy::Header, Some(PageType::Index)), (NamedBy::Iam, None), (NamedBy::Both, None)]
+        {
+            let mut finding = finding(0, 200, 2, false);
+            let unit = finding.allocation_unit;
+            let named_by = Some(named_by);
+            finding.is_owned(Ownership { unit, named_by, claims: 1, is_iam: false });
+            finding.is_of(&heap);
+            assert_eq!(
+                (finding.page_type, finding.object.is_some()),
+                (page_type, page_type.is_none())
+            );
+        }
     }
 
     #[test]

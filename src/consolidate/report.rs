@@ -286,15 +286,24 @@ pub struct Suspect {
     pub table: Option<Arc<str>>,
     /// The index's name.
     pub index: Option<Arc<str>>,
-    /// What of the object: `heap`, `clustered_index`, `nonclustered_index`, `lob_data` or
-    /// `row_overflow_data`.
+    /// What of the object: `heap`, `clustered_index`, `nonclustered_index`, `lob_data`,
+    /// `row_overflow_data`, `clustered_columnstore` or `nonclustered_columnstore`.
     pub object_kind: Option<Cow<'static, str>>,
     /// As in sys.objects.
     pub object_id: Option<i32>,
     /// As in sys.indexes.
     pub index_id: Option<i32>,
-    /// The allocation unit that its header names.
+    /// Its partition, from 1, if it has more than one.
+    #[serde(default)]
+    pub partition: Option<u32>,
+    /// The allocation unit that it belongs to.
     pub allocation_unit_id: Option<u64>,
+    /// How that is known: `header`, `iam`, `both`, `extent` or `catalog`.
+    #[serde(default)]
+    pub named_by: Option<Cow<'static, str>>,
+    /// Allocation units whose IAM pages claim it, 2 for more than one; null if nobody was asked.
+    #[serde(default)]
+    pub iam_claims: Option<u8>,
     /// The likely cause, by its code: `bit_flip`.
     pub cause: Option<Cow<'static, str>>,
     /// How sure that is: `certain`, `likely` or `possible`.

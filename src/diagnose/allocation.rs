@@ -149,6 +149,14 @@ impl Interval {
         page.0 / PFS_INTERVAL_PAGES == self.number
     }
 
+    /// What the PFS page says of `page`, which the interval holds; `None` if it is bad.
+    pub fn pfs_byte(&self, page: PageId) -> Option<PfsByte> {
+        match &self.told_by {
+            Teller::Pfs(pfs) => Some(PfsByte::of(pfs, page)),
+            Teller::Gam(_) | Teller::Log => None,
+        }
+    }
+
     /// Whether `page`, which the interval holds, is in use.
     #[inline]
     pub fn of(&self, page: PageId) -> Allocation {

@@ -23,7 +23,7 @@ pub const BITMAP_BYTES: usize = GAM_INTERVAL_EXTENTS as usize / 8;
 /// Page id of the boot page, in the primary file only.
 pub const BOOT_PAGE: PageId = PageId(9);
 
-/// Page 12, an IAM page whose bitmap covers extents it does not own.
+/// Page 12, an IAM page that nothing protects.
 const SPECIAL_IAM: PageId = PageId(12);
 const FIRST_PFS: u32 = 1;
 const FIRST_GAM: u32 = 2;
@@ -52,6 +52,16 @@ impl PfsByte {
     /// True if the page is in use. Lower bits may be stale on free pages, so only this one counts.
     pub fn is_allocated(self) -> bool {
         self.0 & Self::ALLOCATED != 0
+    }
+
+    /// True if the page is in use and stands in a mixed extent.
+    pub fn is_mixed(self) -> bool {
+        self.is_allocated() && self.0 & Self::MIXED != 0
+    }
+
+    /// True if the page is in use and an IAM page.
+    pub fn is_iam(self) -> bool {
+        self.is_allocated() && self.0 & Self::IAM != 0
     }
 }
 

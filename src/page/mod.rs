@@ -9,6 +9,7 @@ pub mod boot;
 pub mod checksum;
 pub mod file_header;
 pub mod header;
+pub mod iam;
 pub mod kind;
 pub mod record;
 pub mod torn;

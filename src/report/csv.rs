@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 31] = [
+pub const COLUMNS: [&str; 32] = [
     "database",
     "file_id",
     "page_id",
@@ -40,6 +40,7 @@ pub const COLUMNS: [&str; 31] = [
     "device_offset_bytes",
     "score_terms",
     "confidence",
+    "named_by",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -90,5 +91,6 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         suspect.device_offset_bytes.map_or_else(String::new, |bytes| bytes.to_string()),
         suspect.terms.to_string(),
         optional(suspect.confidence.as_deref()),
+        optional(suspect.named_by.as_deref()),
     ]
 }

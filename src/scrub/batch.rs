@@ -4,7 +4,7 @@ use super::Shared;
 use super::commit::{Settled, Took};
 use super::file::FileScan;
 use super::lent::Unseen;
-use crate::catalog::SystemTable;
+use crate::catalog::Lead;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -39,8 +39,8 @@ struct Looked {
     doubtful: Vec<(PageId, Option<Box<Page>>)>,
     /// Pages in use that carry what looks like a checksum and no flag.
     flagless: Vec<Finding>,
-    /// Pages of system tables that can be believed.
-    catalog: Vec<(SystemTable, PageId)>,
+    /// Pages of system tables and IAM pages that can be believed.
+    leads: Vec<(Lead, PageId)>,
     verify: Duration,
     /// How long reading took, and in which way; `None` for a hole.
     read: Option<(Duration, Way)>,
@@ -52,12 +52,10 @@ impl Looked {
     /// Counts a page that is in order, and remembers it if it tells names. So does a page without
     /// protection: databases with PAGE_VERIFY NONE have no others.
     #[inline]
-    fn count(&mut self, page: &Page, place: PageAddress, verdict: &Verdict) {
+    fn count(&mut self, page: &Page, id: PageId, allocation: Allocation, verdict: &Verdict) {
         self.coverage.count(verdict);
-        if let Some(table) = SystemTable::of(PageHeader::of(page))
-            && !matches!(verdict, Verdict::Free(_))
-        {
-            self.catalog.push((table, place.page));
+        if let Some(lead) = lead(page, allocation) {
+            self.leads.push((lead, id));
         }
     }
 
@@ -67,6 +65,17 @@ impl Looked {
         let pages = self.coverage.accounted() + self.doubtful.len() as u64;
         self.coverage.bytes_read = pages * PAGE_BYTES as u64;
     }
+}
+
+/// What a page in order tells of others. Of an IAM page it must be sure that it is in use: what an
+/// old one says is wrong, and nothing in it tells that it is old.
+#[inline]
+fn lead(page: &Page, allocation: Allocation) -> Option<Lead> {
+    Lead::of(PageHeader::of(page)).filter(|lead| match allocation {
+        Allocation::Allocated => true,
+        Allocation::Unknown => *lead != Lead::Iam,
+        Allocation::Free => false,
+    })
 }
 
 /// A file while one worker looks at its pages.
@@ -296,7 +305,7 @@ impl<'a> View<'a> {
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
             let is_plain = is_fine && word.fits(page, place);
             if is_plain && !gpus.must_check(gpu, place.page, word) {
-                to.count(page, place, &verdict);
+                to.count(page, place.page, allocation, &verdict);
                 continue;
             }
             // Who was wrong is remembered there, and ends this.
@@ -325,7 +334,7 @@ impl<'a> View<'a> {
         match verdict {
             Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
-            verdict => to.count(page, place, &verdict),
+            verdict => to.count(page, place.page, allocation, &verdict),
         }
     }
 
@@ -338,7 +347,7 @@ impl<'a> View<'a> {
         allocation: Allocation,
         to: &mut Looked,
     ) {
-        to.count(page, place, &Verdict::Unprotected);
+        to.count(page, place.page, allocation, &Verdict::Unprotected);
         let stored = Checksum::stored_in(page);
         if allocation == Allocation::Unknown && page.is_zero() {
             to.coverage.zero_allocation_unknown += 1;
@@ -388,7 +397,7 @@ impl<'a> View<'a> {
             coverage,
             doubtful,
             flagless,
-            catalog,
+            leads,
             verify,
             read,
             failed_reads,
@@ -397,7 +406,7 @@ impl<'a> View<'a> {
         let took = read.map(|(read, way)| Took { read, way, verify });
         let nothing = Settled::default();
         let mut settled =
-            Settled { coverage, flagless, catalog, failed_reads, failed_pages, took, ..nothing };
+            Settled { coverage, flagless, leads, failed_reads, failed_pages, took, ..nothing };
         for (page, first_look) in doubtful {
             let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
             settled.host_findings.extend(self.cross_check(first_look, page));
@@ -421,9 +430,7 @@ impl<'a> View<'a> {
             }
             Confirmed::Judged { verdict, page: good, .. } => {
                 to.coverage.count(&verdict);
-                let table = SystemTable::of(PageHeader::of(&good));
-                let table = table.filter(|_| allocation != Allocation::Free);
-                to.catalog.extend(table.map(|table| (table, page)));
+                to.leads.extend(lead(&good, allocation).map(|lead| (lead, page)));
             }
             Confirmed::Gone => to.has_shrunk = true,
         }

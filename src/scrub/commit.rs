@@ -2,7 +2,7 @@
 
 use super::file::FileScan;
 use super::{HOST_FINDINGS_MAX, Shared, lock};
-use crate::catalog::SystemTable;
+use crate::catalog::Lead;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::page::address::{PageId, PageRange};
@@ -18,8 +18,8 @@ pub(super) struct Settled {
     pub(super) findings: Vec<Finding>,
     pub(super) flagless: Vec<Finding>,
     pub(super) host_findings: Vec<String>,
-    /// Pages of system tables that can be believed.
-    pub(super) catalog: Vec<(SystemTable, PageId)>,
+    /// Pages of system tables and IAM pages that can be believed.
+    pub(super) leads: Vec<(Lead, PageId)>,
     /// The file ended before one of the pages.
     pub(super) has_shrunk: bool,
     /// A read of several pages failed.
@@ -63,7 +63,7 @@ impl Shared<'_> {
         let mut tally = lock(&file.tally);
         tally.coverage += &settled.coverage;
         tally.add_flagless(settled.flagless);
-        tally.catalog.add(settled.catalog);
+        tally.catalog.add(settled.leads);
         tally.failed_reads |= settled.failed_reads;
         tally.failed_pages |= settled.failed_pages;
         if settled.has_shrunk {

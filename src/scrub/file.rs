@@ -1,6 +1,6 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
-use super::names::CatalogPages;
+use super::leads::CatalogPages;
 use super::{Open, lock};
 use crate::consolidate::rank::{Finding, Findings};
 use crate::consolidate::tally::Coverage;

@@ -1,7 +1,8 @@
 //! After the last batch: counts become a report.
 
 use super::file::{FileScan, FileTally};
-use super::names::{self, Remembered};
+use super::leads::Remembered;
+use super::names;
 use super::{Scrub, Settings, Shared};
 use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
 use crate::consolidate::report::{
@@ -289,8 +290,8 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
     }
     if tally.catalog.is_cut() && coverage.suspect > 0 {
         notes.push(
-            "holds more pages of system tables than are looked through: object names may be \
-             missing"
+            "holds more pages of system tables, or more IAM pages, than are looked through: object \
+             names may be missing"
                 .to_owned(),
         );
     }
