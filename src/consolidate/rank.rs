@@ -1,7 +1,7 @@
 //! What the loss of a page means, and the order that follows from it.
 
 use crate::catalog::object::Object;
-use crate::diagnose::cause::{Cause, Confidence};
+use crate::diagnose::cause::{self, Cause, Confidence};
 use crate::diagnose::evidence::Evidence;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::Page;
@@ -132,6 +132,7 @@ impl Finding {
         let fixed = fixed_page_type(place.file, place.page);
         let page_type = fixed.or_else(|| header.map(|h| PageType::of(h.page_type)));
         let is_system = header.is_some_and(is_system);
+        let evidence = page.map(|page| Evidence::of(page, &reason));
         Self {
             file,
             place,
@@ -143,8 +144,15 @@ impl Finding {
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
             unsettled: false,
-            evidence: page.map(Evidence::of),
+            evidence,
             cause: None,
+        }
+    }
+
+    /// The page was read `looks` times, and these differed or did not.
+    pub fn was_seen(&mut self, looks: u8, looks_differ: bool) {
+        if let Some(evidence) = &mut self.evidence {
+            (evidence.looks, evidence.looks_differ) = (looks, looks_differ);
         }
     }
 
@@ -162,6 +170,11 @@ impl Finding {
             _ if object.can_be_rebuilt() => Consequence::Index,
             _ => Consequence::Rows,
         };
+    }
+
+    /// Tells the likely cause, by all evidence there is by now.
+    pub fn conclude(&mut self) {
+        self.cause = cause::of(&self.reason, self.evidence.as_ref(), self.unsettled);
     }
 
     /// From 0 (note) to 1000 (now): what is lost, by how sure that is.

@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 26] = [
     "database",
     "file_id",
     "page_id",
@@ -33,6 +33,8 @@ pub const COLUMNS: [&str; 24] = [
     "action",
     "message",
     "object_kind",
+    "confidence",
+    "evidence",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -76,5 +78,7 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         safe(&suspect.action),
         safe(&suspect.message),
         optional(suspect.object_kind.as_deref()),
+        optional(suspect.confidence.as_deref()),
+        suspect.evidence.as_ref().map(|evidence| safe(&evidence.to_string())).unwrap_or_default(),
     ]
 }

@@ -1,10 +1,10 @@
 //! After the last batch: counts become a report.
 
 use super::file::{FileScan, FileTally};
-use super::names::{self, Remembered};
-use super::{Scrub, Settings, Shared};
+use super::names::{self, Primaries, Remembered};
+use super::{Open, Scrub, Settings, Shared, context};
 use crate::consolidate::conclude::{FileFacts, rank_and_group};
-use crate::consolidate::rank::rank;
+use crate::consolidate::rank::{Finding, rank};
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
@@ -55,9 +55,9 @@ pub(super) fn finish(
     let mut findings = findings.ranked();
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
-        names::name(&mut findings, &remembered(&discovery.files, &tallies), shared.settings.open);
-        rank(&mut findings);
+        look_up(&mut findings, discovery, &tallies, shared.settings.open);
     }
+    findings.iter_mut().for_each(Finding::conclude);
     let (suspects, incidents) = rank_and_group(&findings, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
@@ -118,6 +118,15 @@ pub(super) fn finish(
         host_findings,
     };
     Scrub { report, latencies, file_latencies }
+}
+
+/// What `findings` belong to, the order that follows from it, and what stands around them.
+fn look_up(findings: &mut [Finding], discovery: &Discovery, tallies: &[FileTally], open: Open<'_>) {
+    let files = remembered(&discovery.files, tallies);
+    let primaries = Primaries::among(&files);
+    names::name(findings, &files, &primaries, open);
+    rank(findings);
+    context::add(findings, &discovery.files, &primaries, open);
 }
 
 fn remembered<'a>(files: &'a [DataFile], tallies: &'a [FileTally]) -> Vec<Remembered<'a>> {

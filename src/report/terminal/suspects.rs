@@ -35,10 +35,29 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     if look.verbose {
         for suspect in shown {
             look.paragraph(&format!("{:>5}  {}", suspect.rank, safe(&suspect.message)), 7, out)?;
+            because(suspect, look, out)?;
         }
     }
     actions(report, look, out)?;
     incidents(report, &names, look, out)
+}
+
+/// The likely cause and its evidence, each on a line of its own.
+fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(cause) = likely_cause(suspect) {
+        look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;
+    }
+    if let Some(evidence) = &suspect.evidence {
+        look.paragraph(&format!("       evidence: {}", safe(&evidence.to_string())), 9, out)?;
+    }
+    Ok(())
+}
+
+/// `bit flip (certain)`.
+fn likely_cause(suspect: &Suspect) -> Option<String> {
+    let cause = suspect.cause.as_ref()?.replace('_', " ");
+    let confidence = suspect.confidence.as_deref().unwrap_or("possible");
+    Some(format!("{cause} ({confidence})"))
 }
 
 fn list(
