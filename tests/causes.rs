@@ -207,7 +207,9 @@ fn nothing_that_is_done_to_a_real_page_gives_a_wrong_cause_for_certain() {
         }
         let (evidence, cause, confidence) = look(&bad);
         assert!(confidence != Confidence::Certain || changed == 1, "{turn} {cause:?}: {evidence}");
-        assert!(cause != Cause::BitFlip || changed < 100, "{turn} {cause:?}: {evidence}");
+        // What is the same in many words hardly shows in a sum.
+        let is_said = cause == Cause::BitFlip && confidence != Confidence::Possible;
+        assert!(!is_said || changed < 100, "{turn} {cause:?}: {evidence}");
         encrypted += usize::from(turn % 5 == 3 && cause == Cause::Encrypted);
     }
     assert_eq!(encrypted, 800);

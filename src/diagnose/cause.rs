@@ -168,6 +168,9 @@ fn one_bit(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     let may_be_fill = !evidence.lost_sectors.is_empty()
         || (evidence.slots == Slots::None && evidence.sectors.fills() > 0);
     let is_certain = evidence.header_bit_explains || is_the_flag(evidence) || !may_be_fill;
+    if !is_certain && is_witnessed(evidence) {
+        return None;
+    }
     Some((Cause::BitFlip, if is_certain { Confidence::Certain } else { Confidence::Likely }))
 }
 
@@ -191,8 +194,13 @@ fn lost(evidence: &Evidence) -> Option<(Cause, Confidence)> {
         }
     });
     let cause = if is_half { Cause::LostBlock } else { Cause::LostSectors };
-    let is_witnessed = !evidence.header_is_sane || evidence.slots == Slots::Broken;
-    Some((cause, if is_witnessed { Confidence::Likely } else { Confidence::Possible }))
+    Some((cause, if is_witnessed(evidence) { Confidence::Likely } else { Confidence::Possible }))
+}
+
+/// Some of what fill stands on is known to have been something else.
+fn is_witnessed(evidence: &Evidence) -> bool {
+    let is_changed = !evidence.header_is_sane || evidence.slots == Slots::Broken;
+    is_changed && !evidence.lost_sectors.is_empty()
 }
 
 /// LOB pages hold noise where images were stored; their header and slots tell.

@@ -8,6 +8,8 @@ use comfy_table::{Cell, CellAlignment};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// From so many columns on there is room for causes.
+const CAUSE_COLUMNS: u16 = 160;
 /// Runs of ranks printed for one action at most.
 const RANK_RUNS_MAX: usize = 6;
 
@@ -69,7 +71,13 @@ fn list(
     let belongs = Belonging::of(shown, look);
     let mut header = vec!["#", "", "Page"];
     header.extend_from_slice(belongs.header());
-    header.extend(["What is wrong", "File"]);
+    header.push("What is wrong");
+    let has_room = look.width.is_none_or(|width| width >= CAUSE_COLUMNS);
+    let shows_causes = has_room && shown.iter().any(|suspect| suspect.cause.is_some());
+    if shows_causes {
+        header.push("Likely cause");
+    }
+    header.push("File");
     let mut table = table(look, &header);
     for suspect in shown {
         let mut row = vec![
@@ -79,7 +87,11 @@ fn list(
         ];
         row.extend(belongs.cells(suspect));
         let wrong = belongs.what_is_wrong(suspect);
-        row.extend([Cell::new(safe(&wrong)), Cell::new(&names[&*suspect.path])]);
+        row.push(Cell::new(safe(&wrong)));
+        if shows_causes {
+            row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
+        }
+        row.push(Cell::new(&names[&*suspect.path]));
         table.add_row(row);
     }
     writeln!(out, "\n{table}")
