@@ -160,14 +160,12 @@ fn misplaced(evidence: &Evidence) -> (Cause, Confidence) {
 }
 
 /// A change of many bits leaves a syndrome of one bit once in 134 million pages. But fill over what
-/// repeats itself, as allocation maps do, may leave one more often.
+/// repeats itself, as allocation maps and free space do, may leave one more often.
 fn one_bit(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     if !evidence.has_one_bit_syndrome() || (evidence.has_lost_flag && !is_the_flag(evidence)) {
         return None;
     }
-    let may_be_fill = !evidence.lost_sectors.is_empty()
-        || (evidence.slots == Slots::None && evidence.sectors.fills() > 0);
-    let is_certain = evidence.header_bit_explains || is_the_flag(evidence) || !may_be_fill;
+    let is_certain = evidence.one_bit_explains || is_the_flag(evidence);
     if !is_certain && is_witnessed(evidence) {
         return None;
     }

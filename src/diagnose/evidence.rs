@@ -36,8 +36,8 @@ pub struct Evidence {
     pub noise_head_bytes: Option<u16>,
     /// The bounds hold that hold on every healthy page.
     pub header_is_sane: bool,
-    /// One bit of the header, flipped back, gives both the right checksum and a sound page.
-    pub header_bit_explains: bool,
+    /// One flipped bit, be it of the header, explains all that is seen.
+    pub one_bit_explains: bool,
     /// Carries what looks like a checksum, and no flag that says so.
     pub has_lost_flag: bool,
     /// Whether the slot array leads to records.
@@ -115,20 +115,20 @@ impl Evidence {
             ..Self::default()
         };
         if let SuspectReason::BadChecksum { stored, computed } = *reason {
-            evidence.add_syndrome(page, Checksum(stored.0 ^ computed.0));
+            evidence.add_syndrome(page, &structure, Checksum(stored.0 ^ computed.0));
         }
         evidence
     }
 
-    fn add_syndrome(&mut self, page: &Page, syndrome: Checksum) {
+    fn add_syndrome(&mut self, page: &Page, structure: &Structure, syndrome: Checksum) {
         let bits = syndrome.0.count_ones();
         self.syndrome = Some(syndrome);
         self.syndrome_bits = Some(bits as u8);
         self.has_lost_flag = PageHeader::of(page).protection() == Protection::None;
         if bits == 1 {
             self.candidate_bits = candidate_bits(syndrome, self.has_lost_flag);
-            let is_plain = self.slots == Slots::Sound && self.lost_sectors.is_empty();
-            self.header_bit_explains = !is_plain && structure::header_bit_explains(page, syndrome);
+            self.one_bit_explains = structure.fits_one_bit(self.sectors)
+                || structure::header_bit_explains(page, self.sectors, syndrome);
         }
     }
 

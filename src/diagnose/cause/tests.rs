@@ -1,3 +1,5 @@
+//! The cause that each kind of damage is given.
+
 use super::*;
 use crate::diagnose::evidence::SectorSet;
 use crate::diagnose::evidence::tests::{bad_checksum, data_page, noise};

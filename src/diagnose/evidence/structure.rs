@@ -35,6 +35,10 @@ pub(super) struct Structure {
     pub(super) slots: Slots,
     pub(super) lost: SectorSet,
     pub(super) breaks_at: Option<u16>,
+    /// Slots that lead to no record.
+    broken: usize,
+    /// Free space is in part of one fill and in part of something else.
+    free_is_mixed: bool,
 }
 
 impl Structure {
@@ -45,11 +49,25 @@ impl Structure {
             if header.is_sane() { Walk::by_header(page, map) } else { Walk::by_tail(page, map, 0) };
         let lost = walk.lost(page, map);
         let slots = if walk.is_by_header { walk.verdict() } else { Slots::None };
-        Self { slots, lost, breaks_at: breaks_at(&walk, map, lost, slots) }
+        Self {
+            slots,
+            lost,
+            breaks_at: breaks_at(&walk, map, lost, slots),
+            broken: walk.astray + walk.bad.count,
+            free_is_mixed: walk.free_is_mixed(page, map),
+        }
+    }
+
+    /// One flipped bit may be all that happened. Not where fill may be new: over what repeats
+    /// itself it leaves a syndrome of one bit as well.
+    pub(super) fn fits_one_bit(&self, map: SectorMap) -> bool {
+        let has_new_fill = !self.lost.is_empty() || self.free_is_mixed;
+        let is_all_records = self.slots != Slots::None || map.fills() == 0;
+        self.broken <= 1 && !has_new_fill && is_all_records
     }
 
     fn is_sound(&self) -> bool {
-        self.slots == Slots::Sound && self.lost.is_empty()
+        self.slots == Slots::Sound && self.lost.is_empty() && !self.free_is_mixed
     }
 }
 
@@ -165,6 +183,21 @@ impl Walk {
         lost
     }
 
+    /// True if a sector of free space is fill and not all of free space is the same: one changed
+    /// byte aside, and what SQL Server leaves before its own fill.
+    fn free_is_mixed(&self, page: &Page, map: SectorMap) -> bool {
+        let slots_start = PAGE_BYTES - SLOT_BYTES * self.slots;
+        let free = self.used_end + SLOT_BYTES..slots_start.max(self.used_end + SLOT_BYTES);
+        let is_free = |k: &usize| {
+            let bytes = k * SECTOR_BYTES..(k + 1) * SECTOR_BYTES;
+            map.sectors()[*k].is_fill() && overlap(&bytes, &free) == SECTOR_BYTES
+        };
+        let Some(fill) = (0..PAGE_SECTORS).find(is_free) else { return false };
+        let byte = page.bytes()[fill * SECTOR_BYTES];
+        let free = page.bytes().get(free).unwrap_or_default();
+        self.slots > 0 && free.iter().filter(|other| **other != byte).count() > 1
+    }
+
     /// Where records end to be sound, or begin to be.
     fn record_break(&self) -> Option<u16> {
         let (good, bad) = (&self.good, &self.bad);
@@ -245,7 +278,8 @@ fn is_record(status: u8, kind: PageType) -> bool {
         PageType::Data => match record_type {
             _ if is_compressed => true,
             0 | 1 | 6 | 7 => has_null_bitmap && status & 1 == 0,
-            2 => status & 1 == 0,
+            // A stub has neither null bitmap nor variable columns.
+            2 => status & 0x31 == 0,
             _ => false,
         },
         PageType::Index => is_compressed || (matches!(record_type, 3 | 5) && status & 1 == 0),
@@ -298,13 +332,13 @@ fn is_noise(step: &[u8]) -> bool {
 }
 
 /// True if a bit of the header that explains `syndrome`, flipped back, makes `page` sound.
-pub(super) fn header_bit_explains(page: &Page, syndrome: Checksum) -> bool {
+pub(super) fn header_bit_explains(page: &Page, map: SectorMap, syndrome: Checksum) -> bool {
     let bits = header_bits_behind(syndrome);
-    let words = (0..HEADER_BYTES).step_by(4).filter(|at| *at != TORN_BITS_OFFSET);
-    words.into_iter().any(|at| {
+    let mut words = (0..HEADER_BYTES).step_by(4).filter(|at| *at != TORN_BITS_OFFSET);
+    words.any(|at| {
         let mut before = *page;
         let word = (page.u32_at(at) ^ bits).to_le_bytes();
         before.bytes_mut()[at..at + 4].copy_from_slice(&word);
-        Structure::of(&before, SectorMap::of(&before)).is_sound()
+        Structure::of(&before, map).is_sound()
     })
 }

@@ -1,3 +1,5 @@
+//! What each kind of damage leaves on a page.
+
 use super::*;
 use crate::page::checksum;
 use crate::page::{PAGE_BYTES, PAGE_SECTORS, SECTOR_BYTES};
