@@ -83,7 +83,7 @@ fn healthy_pages_have_sound_slots_and_nothing_lost() {
 }
 
 /// On maps and in mixed free space, a sector of fill may have left the same syndrome: there it is
-/// likely only.
+/// less than certain.
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn a_flipped_bit_of_a_real_page_is_always_told_to_be_one() {

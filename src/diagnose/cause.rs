@@ -165,11 +165,16 @@ fn one_bit(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     if !evidence.has_one_bit_syndrome() || (evidence.has_lost_flag && !is_the_flag(evidence)) {
         return None;
     }
-    let is_certain = evidence.one_bit_explains || is_the_flag(evidence);
-    if !is_certain && is_witnessed(evidence) {
-        return None;
+    // No healthy page has fill where records are, so that it explains more than one bit does.
+    if evidence.one_bit_explains || is_the_flag(evidence) {
+        Some((Cause::BitFlip, Confidence::Certain))
+    } else if !evidence.lost_sectors.is_empty() {
+        None
+    } else if evidence.slots == Slots::None {
+        Some((Cause::BitFlip, Confidence::Possible))
+    } else {
+        Some((Cause::BitFlip, Confidence::Likely))
     }
-    Some((Cause::BitFlip, if is_certain { Confidence::Certain } else { Confidence::Likely }))
 }
 
 /// The page would be right with its checksum flag.

@@ -65,6 +65,11 @@ fn any_one_bit_of_a_page_with_records_is_a_bit_flip_for_certain() {
 fn one_bit_is_not_certain_where_fill_could_have_left_it() {
     let mut page = data_page(0);
     page.bytes_mut()[0x1000] ^= 1;
+    assert_eq!(of_page(&page, &bad_checksum(&page)), (BitFlip, Possible));
+    let mut page = data_page(9);
+    page.bytes_mut()[7000..7010].fill(b'!');
+    crate::page::checksum::seal(&mut page);
+    page.bytes_mut()[200] ^= 1;
     assert_eq!(of_page(&page, &bad_checksum(&page)), (BitFlip, Likely));
 }
 
