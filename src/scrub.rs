@@ -10,6 +10,7 @@ mod file;
 mod leads;
 mod owners;
 mod names;
+mod context;
 mod batch;
 mod dispatch;
 mod buffers;

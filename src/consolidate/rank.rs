@@ -2,7 +2,7 @@
 
 use crate::catalog::object::Object;
 use crate::catalog::owners::NamedBy;
-use crate::diagnose::cause::{Cause, Confidence};
+use crate::diagnose::cause::{self, Cause, Confidence};
 use crate::diagnose::evidence::Evidence;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::Page;
@@ -135,6 +135,7 @@ impl Finding {
         let page_type = fixed.or_else(|| header.map(|h| PageType::of(h.page_type)));
         let header_unit = header.map(PageHeader::allocation_unit_id);
         let is_system = header_unit.is_some_and(is_system);
+        let evidence = page.map(|page| Evidence::of(page, &reason));
         Self {
             file,
             place,
@@ -149,8 +150,15 @@ impl Finding {
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
             unsettled: false,
-            evidence: page.map(Evidence::of),
+            evidence,
             cause: None,
+        }
+    }
+
+    /// The page was read `looks` times, and these differed or did not.
+    pub fn was_seen(&mut self, looks: u8, looks_differ: bool) {
+        if let Some(evidence) = &mut self.evidence {
+            (evidence.looks, evidence.looks_differ) = (looks, looks_differ);
         }
     }
 
@@ -201,6 +209,11 @@ impl Finding {
         };
     }
 
+    /// Tells the likely cause, by all evidence there is by now.
+    pub fn conclude(&mut self) {
+        self.cause = cause::of(&self.reason, self.evidence.as_ref(), self.unsettled);
+    }
+
     /// How urgent it is by what its own page says: enough to tell which ones to keep if there are
     /// too many. Equal only for the same page.
     fn urgency(&self) -> (u32, Consequence, usize, PageAddress) {
@@ -246,7 +259,7 @@ impl Findings {
     /// Those that are kept, in order of their places.
     pub fn into_list(mut self) -> Vec<Finding> {
         self.cut();
-        self.list.sort_unstable_by_key(|finding| (finding.file, finding.place));
+        by_place(&mut self.list);
         self.list
     }
 
@@ -256,6 +269,16 @@ impl Findings {
             self.list.truncate(SUSPECTS_MAX);
         }
     }
+}
+
+/// Puts those first that are most urgent by what their own pages say.
+pub fn by_urgency(findings: &mut [Finding]) {
+    findings.sort_unstable_by_key(Finding::urgency);
+}
+
+/// Puts them in the order of their places.
+pub fn by_place(findings: &mut [Finding]) {
+    findings.sort_unstable_by_key(|finding| (finding.file, finding.place));
 }
 
 impl From<Vec<Finding>> for Findings {

@@ -27,6 +27,10 @@ pub enum Confirmed {
         page: Box<Page>,
         /// True if no two looks saw the same bytes: someone may be writing the file.
         unsettled: bool,
+        /// How often it was read, the first look included.
+        looks: u8,
+        /// These did not all see the same bytes.
+        looks_differ: bool,
     },
     /// The file has become shorter; the page was not reached.
     Gone,
@@ -40,6 +44,13 @@ pub fn confirm(
     first_look: &Page,
 ) -> Confirmed {
     let mut seen = Box::new(*first_look);
+    let judged = |verdict, page, unsettled, looks, looks_differ| Confirmed::Judged {
+        verdict,
+        page,
+        unsettled,
+        looks: looks as u8,
+        looks_differ,
+    };
     for reread in 0..REREADS_MAX {
         let again = match source.fill_uncached(place.page) {
             Ok(again) => again,
@@ -47,16 +58,15 @@ pub fn confirm(
             // Bad bytes first and none now: the medium is failing, and that is what to act on.
             Err(error) => {
                 let verdict = Verdict::Suspect(SuspectReason::Unreadable(error));
-                return Confirmed::Judged { verdict, page: seen, unsettled: false };
+                return judged(verdict, seen, false, reread + 1, reread > 0);
             }
         };
         let verdict = judge_by_reference(&again, place, allocation);
         if !matches!(verdict, Verdict::Suspect(_)) {
-            let verdict = Verdict::Transient;
-            return Confirmed::Judged { verdict, page: Box::new(again), unsettled: false };
+            return judged(Verdict::Transient, Box::new(again), false, reread + 2, true);
         }
         if again.bytes() == seen.bytes() {
-            return Confirmed::Judged { verdict, page: seen, unsettled: false };
+            return judged(verdict, seen, false, reread + 2, reread > 0);
         }
         *seen = again;
         if reread + 1 < REREADS_MAX {
@@ -64,7 +74,7 @@ pub fn confirm(
         }
     }
     let verdict = judge_by_reference(&seen, place, allocation);
-    Confirmed::Judged { verdict, page: seen, unsettled: true }
+    judged(verdict, seen, true, REREADS_MAX + 1, true)
 }
 
 /// Judges by the plain reference, not by the engine that raised the suspicion.

@@ -1,9 +1,19 @@
 //! What the bytes of a suspect page show. Nothing is concluded here.
 
-use crate::page::checksum::Checksum;
-use crate::page::header::Lsn;
-use crate::page::{PAGE_SECTORS, Page};
+mod foreign;
+mod sectors;
+mod structure;
+mod words;
+
+pub use foreign::Foreign;
+pub use sectors::{Sector, SectorMap, SectorSet};
+
+use super::verdict::SuspectReason;
+use crate::page::checksum::{Checksum, ONE_BIT_CANDIDATES};
+use crate::page::header::{FLAG_CHECKSUM, FLAG_WORD_OFFSET, Lsn, PageHeader, Protection};
+use crate::page::{Page, torn};
 use serde::{Deserialize, Serialize};
+use structure::Structure;
 
 /// The evidence of one suspect page. Small: a scan may find a million.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,10 +28,18 @@ pub struct Evidence {
     pub candidate_bits: Option<u16>,
     /// What each sector of 512 bytes holds.
     pub sectors: SectorMap,
+    /// Those that hold zeros or a fill pattern where the header, records or slots must be.
+    pub lost_sectors: SectorSet,
     /// Entropy of the page's bytes, in thousandths of a bit per byte.
     pub entropy_millibits: u16,
+    /// Bytes of noise that a page begins with whose records and slot array are intact.
+    pub noise_head_bytes: Option<u16>,
     /// The bounds hold that hold on every healthy page.
     pub header_is_sane: bool,
+    /// One flipped bit, be it of the header, explains all that is seen.
+    pub one_bit_explains: bool,
+    /// Carries what looks like a checksum, and no flag that says so.
+    pub has_lost_flag: bool,
     /// Whether the slot array leads to records.
     pub slots: Slots,
     /// Byte offset, a multiple of 512, at which what looks like this page ends or begins.
@@ -44,24 +62,7 @@ pub struct Evidence {
     pub home: Option<Home>,
 }
 
-/// One letter for each sector: `.` anything, `0` zeros, `p` one byte repeated, `n` noise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct SectorMap([Sector; PAGE_SECTORS]);
-
-/// What a sector holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sector {
-    /// Nothing remarkable.
-    #[default]
-    Other,
-    /// Zeros.
-    Zero,
-    /// One byte or word repeated.
-    Pattern,
-    /// Bytes as random as encrypted or compressed ones.
-    Noise,
-}
+const _: () = assert!(size_of::<Evidence>() <= 128);
 
 /// The state of a page's slot array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,19 +77,11 @@ pub enum Slots {
     Broken,
 }
 
-/// Something that is no page of a data file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Foreign {
-    /// Text.
-    Text,
-}
-
 /// What stands in the place that a page names as its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Home {
-    /// The same bytes.
+    /// The same bytes, or at least the same LSN.
     Same,
     /// An older version of the page: the write that came here never came there.
     Older,
@@ -101,37 +94,65 @@ pub enum Home {
 }
 
 impl Evidence {
-    /// The evidence of `page`.
-    pub fn of(page: &Page) -> Self {
-        let _ = page;
-        Self::default()
-    }
-}
-
-impl From<SectorMap> for String {
-    fn from(map: SectorMap) -> Self {
-        let letter = |sector: &Sector| match sector {
-            Sector::Other => '.',
-            Sector::Zero => '0',
-            Sector::Pattern => 'p',
-            Sector::Noise => 'n',
+    /// The evidence of `page`, which is suspect for `reason`, by one look.
+    pub fn of(page: &Page, reason: &SuspectReason) -> Self {
+        let header = PageHeader::of(page);
+        let whole = torn::restored(page);
+        let sectors = SectorMap::of(page);
+        let structure = Structure::of(&whole, sectors);
+        let header_is_sane = header.is_sane();
+        let mut evidence = Self {
+            sectors,
+            lost_sectors: structure.lost,
+            entropy_millibits: sectors::entropy_millibits(page),
+            noise_head_bytes: structure::noise_head_bytes(&whole, sectors),
+            header_is_sane,
+            slots: structure.slots,
+            breaks_at: structure.breaks_at,
+            lsn: header_is_sane.then(|| header.lsn()),
+            looks: 1,
+            foreign: (!header_is_sane).then(|| Foreign::of(page)).flatten(),
+            ..Self::default()
         };
-        map.0.iter().map(letter).collect()
+        if let SuspectReason::BadChecksum { stored, computed } = *reason {
+            evidence.add_syndrome(page, &structure, Checksum(stored.0 ^ computed.0));
+        }
+        evidence
+    }
+
+    fn add_syndrome(&mut self, page: &Page, structure: &Structure, syndrome: Checksum) {
+        let bits = syndrome.0.count_ones();
+        self.syndrome = Some(syndrome);
+        self.syndrome_bits = Some(bits as u8);
+        self.has_lost_flag = PageHeader::of(page).protection() == Protection::None;
+        if bits == 1 {
+            self.candidate_bits = candidate_bits(syndrome, self.has_lost_flag);
+            self.one_bit_explains = structure.fits_one_bit(self.sectors)
+                || structure::header_bit_explains(page, self.sectors, syndrome);
+        }
+    }
+
+    /// True for a syndrome of one bit, which one flipped bit leaves.
+    pub fn has_one_bit_syndrome(&self) -> bool {
+        self.syndrome_bits == Some(1)
     }
 }
 
-impl TryFrom<String> for SectorMap {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let sector = |letter: u8| match letter {
-            b'0' => Sector::Zero,
-            b'p' => Sector::Pattern,
-            b'n' => Sector::Noise,
-            _ => Sector::Other,
-        };
-        let letters: [u8; PAGE_SECTORS] =
-            text.as_bytes().try_into().map_err(|_| format!("{text:?} is no map of 16 sectors"))?;
-        Ok(Self(letters.map(sector)))
+/// Each word has one bit that explains a syndrome of one bit. The flag that says that there is a
+/// checksum explains one only where it is missing, and nothing else does there.
+fn candidate_bits(syndrome: Checksum, has_lost_flag: bool) -> Option<u16> {
+    let is_the_flags = syndrome.0 == flag_delta();
+    match (has_lost_flag, is_the_flags) {
+        (true, true) => Some(1),
+        (true, false) => None,
+        (false, is_the_flags) => Some(ONE_BIT_CANDIDATES - u16::from(is_the_flags)),
     }
 }
+
+/// What flipping the checksum flag does to the checksum.
+fn flag_delta() -> u32 {
+    Checksum::header_delta(u32::from(FLAG_CHECKSUM), FLAG_WORD_OFFSET)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

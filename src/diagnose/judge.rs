@@ -4,11 +4,8 @@ use super::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::Page;
 use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
-use crate::page::header::{FLAG_CHECKSUM, HEADER_BYTES, PageHeader, Protection};
+use crate::page::header::{FLAG_CHECKSUM, FLAG_WORD_OFFSET, HEADER_BYTES, PageHeader, Protection};
 use crate::page::torn::TornCheck;
-
-/// Byte offset of the header word that holds `m_flagBits` in its low half.
-const FLAG_WORD_OFFSET: usize = 4;
 
 /// Judges `page`, found at `place`, whose checksum is `computed`.
 ///

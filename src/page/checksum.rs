@@ -16,6 +16,10 @@ pub const SECTOR_WORDS: usize = PAGE_WORDS / PAGE_SECTORS;
 const FIRST_SECTOR_ROTATION: u32 = PAGE_SECTORS as u32 - 1;
 const STORED_WORD: usize = TORN_BITS_OFFSET / 4;
 
+/// Bits of a page that invert the same one bit of stored XOR computed checksum: a sector is rotated
+/// as a whole, so that each word has exactly one, and so has the stored checksum.
+pub const ONE_BIT_CANDIDATES: u16 = PAGE_WORDS as u16;
+
 /// A page checksum; prints as SQL Server prints it, `0x246e3cb2`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -54,6 +58,11 @@ impl Checksum {
         assert!(offset < super::SECTOR_BYTES && offset != TORN_BITS_OFFSET);
         bits.rotate_left(FIRST_SECTOR_ROTATION)
     }
+}
+
+/// The bits of a header word, other than the stored checksum, whose flipping gives `syndrome`.
+pub fn header_bits_behind(syndrome: Checksum) -> u32 {
+    syndrome.0.rotate_right(FIRST_SECTOR_ROTATION)
 }
 
 /// Writes the right checksum into `page`.

@@ -11,6 +11,8 @@ use std::fmt;
 pub const HEADER_BYTES: usize = 96;
 /// Byte offset of `m_tornBits`, the stored checksum or torn bits.
 pub const TORN_BITS_OFFSET: usize = 60;
+/// Byte offset of the word that holds `m_flagBits` in its low half.
+pub const FLAG_WORD_OFFSET: usize = 4;
 /// `m_flagBits`: the page carries torn-page bits.
 pub const FLAG_TORN: u16 = 0x0100;
 /// `m_flagBits`: the page carries a checksum.

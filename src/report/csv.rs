@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 32] = [
+pub const COLUMNS: [&str; 33] = [
     "database",
     "file_id",
     "page_id",
@@ -41,6 +41,7 @@ pub const COLUMNS: [&str; 32] = [
     "score_terms",
     "confidence",
     "named_by",
+    "evidence",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -92,5 +93,6 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         suspect.terms.to_string(),
         optional(suspect.confidence.as_deref()),
         optional(suspect.named_by.as_deref()),
+        suspect.evidence.as_ref().map(|evidence| safe(&evidence.to_string())).unwrap_or_default(),
     ]
 }

@@ -423,9 +423,17 @@ impl<'a> View<'a> {
         let allocation = self.allocation_of(page);
         self.reread_bytes += PAGE_BYTES as u64;
         match confirm(self.source, place, allocation, first_look) {
-            Confirmed::Judged { verdict: Verdict::Suspect(reason), page, unsettled } => {
+            Confirmed::Judged {
+                verdict: Verdict::Suspect(reason),
+                page,
+                unsettled,
+                looks,
+                looks_differ,
+            } => {
                 to.coverage.suspect += 1;
-                let found = Finding::new(self.file.index, place, reason, allocation, Some(&page));
+                let index = self.file.index;
+                let mut found = Finding::new(index, place, reason, allocation, Some(&page));
+                found.was_seen(looks, looks_differ);
                 to.findings.push(Finding { unsettled, ..found });
             }
             Confirmed::Judged { verdict, page: good, .. } => {

@@ -2,9 +2,10 @@
 
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
-use super::names;
-use super::{Scrub, Settings, Shared};
+use super::names::{self, Primaries};
+use super::{Open, Scrub, Settings, Shared, context};
 use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
+use crate::consolidate::rank::{Finding, by_place, by_urgency};
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
@@ -55,8 +56,9 @@ pub(super) fn finish(
     let mut findings = findings.into_list();
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
-        names::name(&mut findings, &remembered(&discovery.files, &tallies), shared.settings.open);
+        look_up(&mut findings, discovery, &tallies, shared.settings.open);
     }
+    findings.iter_mut().for_each(Finding::conclude);
     let Conclusions { suspects, incidents } = conclude(findings, &facts, &shared.settings.weights);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
@@ -132,6 +134,17 @@ fn host() -> Option<Arc<str>> {
 #[cfg(not(unix))]
 fn host() -> Option<Arc<str>> {
     std::env::var("COMPUTERNAME").ok().map(Into::into)
+}
+
+/// What `findings`, in the order of their places, belong to, and what stands around the most urgent
+/// of them.
+fn look_up(findings: &mut [Finding], discovery: &Discovery, tallies: &[FileTally], open: Open<'_>) {
+    let files = remembered(&discovery.files, tallies);
+    let primaries = Primaries::among(&files);
+    names::name(findings, &files, &primaries, open);
+    by_urgency(findings);
+    context::add(findings, &discovery.files, &primaries, open);
+    by_place(findings);
 }
 
 fn remembered<'a>(files: &'a [DataFile], tallies: &'a [FileTally]) -> Vec<Remembered<'a>> {

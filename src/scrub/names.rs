@@ -12,11 +12,31 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+/// For each file, the primary file of its database.
+pub(super) struct Primaries(Vec<Primary>);
+
+impl Primaries {
+    /// Of all `files` of a scan.
+    pub(super) fn among(files: &[Remembered<'_>]) -> Self {
+        Self(primaries(files))
+    }
+
+    /// The index of the primary file of the file at `index`, if it is known.
+    pub(super) fn of(&self, index: usize) -> Primary {
+        self.0.get(index).copied().flatten()
+    }
+}
+
 /// Tells the `findings` what they belong to, as far as it can be found out.
-pub(super) fn name(findings: &mut [Finding], files: &[Remembered<'_>], open: Open<'_>) {
-    let primaries = primaries(files);
-    owners::find(findings, files, &primaries, open);
-    let mut databases = databases(files, &primaries);
+pub(super) fn name(
+    findings: &mut [Finding],
+    files: &[Remembered<'_>],
+    primaries: &Primaries,
+    open: Open<'_>,
+) {
+    let primaries = &primaries.0;
+    owners::find(findings, files, primaries, open);
+    let mut databases = databases(files, primaries);
     for finding in findings.iter() {
         if let Some(database) = databases.get_mut(&primaries[finding.file]) {
             database.units.extend(finding.allocation_unit);

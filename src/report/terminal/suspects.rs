@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
+/// From so many columns on there is room for causes.
+const CAUSE_COLUMNS: u16 = 160;
 /// Runs of ranks printed for one action at most.
 const RANK_RUNS_MAX: usize = 6;
 
@@ -35,15 +37,31 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     }
     if look.verbose {
         for suspect in shown {
-            look.paragraph(
-                &format!("{:>5}  {}", suspect.rank, safe(&suspect.message.to_string())),
-                7,
-                out,
-            )?;
+            let text = format!("{:>5}  {}", suspect.rank, safe(&suspect.message.to_string()));
+            look.paragraph(&text, 7, out)?;
+            because(suspect, look, out)?;
         }
     }
     actions(report, look, out)?;
     incidents(report, &names, look, out)
+}
+
+/// The likely cause and its evidence, each on a line of its own.
+fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(cause) = likely_cause(suspect) {
+        look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;
+    }
+    if let Some(evidence) = &suspect.evidence {
+        look.paragraph(&format!("       evidence: {}", safe(&evidence.to_string())), 9, out)?;
+    }
+    Ok(())
+}
+
+/// `bit flip (certain)`.
+fn likely_cause(suspect: &Suspect) -> Option<String> {
+    let cause = suspect.cause.as_ref()?.replace('_', " ");
+    let confidence = suspect.confidence.as_deref().unwrap_or("possible");
+    Some(format!("{cause} ({confidence})"))
 }
 
 fn list(
@@ -55,7 +73,13 @@ fn list(
     let belongs = Belonging::of(shown, look);
     let mut header = vec!["#", "", "Page"];
     header.extend_from_slice(belongs.header());
-    header.extend(["What is wrong", "File"]);
+    header.push("What is wrong");
+    let has_room = look.width.is_none_or(|width| width >= CAUSE_COLUMNS);
+    let shows_causes = has_room && shown.iter().any(|suspect| suspect.cause.is_some());
+    if shows_causes {
+        header.push("Likely cause");
+    }
+    header.push("File");
     let mut table = table(look, &header);
     for suspect in shown {
         let mut row = vec![
@@ -65,10 +89,11 @@ fn list(
         ];
         row.extend(belongs.cells(suspect));
         let wrong = belongs.what_is_wrong(suspect);
-        row.extend([
-            Cell::new(safe(&wrong)),
-            Cell::new(&names[&key(&suspect.host, &suspect.path)]),
-        ]);
+        row.push(Cell::new(safe(&wrong)));
+        if shows_causes {
+            row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
+        }
+        row.push(Cell::new(&names[&key(&suspect.host, &suspect.path)]));
         table.add_row(row);
     }
     writeln!(out, "\n{table}")

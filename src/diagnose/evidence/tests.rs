@@ -1,0 +1,221 @@
+//! What each kind of damage leaves on a page.
+
+use super::*;
+use crate::page::checksum;
+use crate::page::{PAGE_BYTES, PAGE_SECTORS, SECTOR_BYTES};
+
+const ROW_BYTES: usize = 100;
+
+/// A data page with `rows` rows of 100 bytes, sealed.
+pub(crate) fn data_page(rows: usize) -> Page {
+    let mut page = Page::ZERO;
+    for row in 0..rows {
+        let at = 96 + row * ROW_BYTES;
+        let letters = |i: usize| b'a' + (i * (row + 3) % 13) as u8;
+        let bytes: [u8; ROW_BYTES] = std::array::from_fn(letters);
+        page.bytes_mut()[at..at + ROW_BYTES].copy_from_slice(&bytes);
+        page.bytes_mut()[at..at + 4].copy_from_slice(&[0x10, 0, 96, 0]);
+        let slot = PAGE_BYTES - 2 * (row + 1);
+        page.bytes_mut()[slot..slot + 2].copy_from_slice(&(at as u16).to_le_bytes());
+    }
+    *PageHeader::of_mut(&mut page) = PageHeader {
+        header_version: 1,
+        page_type: 1,
+        flag_bits: FLAG_CHECKSUM,
+        page_id: 500,
+        file_id: 1,
+        free_data: (96 + rows * ROW_BYTES) as u16,
+        slot_count: rows as u16,
+        free_count: (8096 - rows * (ROW_BYTES + 2)) as u16,
+        lsn_vlf: 30,
+        ..bytemuck::Zeroable::zeroed()
+    };
+    checksum::seal(&mut page);
+    page
+}
+
+/// Bytes that no test of randomness tells from encrypted ones.
+pub(crate) fn noise(page: &mut Page, bytes: std::ops::Range<usize>) {
+    use rand_xoshiro::rand_core::{Rng, SeedableRng};
+    let mut dice = rand_xoshiro::Xoshiro256StarStar::seed_from_u64(bytes.end as u64);
+    page.bytes_mut()[bytes].fill_with(|| dice.next_u64() as u8);
+}
+
+pub(crate) fn bad_checksum(page: &Page) -> SuspectReason {
+    let (stored, computed) = (Checksum::stored_in(page), Checksum::of(page));
+    SuspectReason::BadChecksum { stored, computed }
+}
+
+fn evidence(page: &Page) -> Evidence {
+    Evidence::of(page, &bad_checksum(page))
+}
+
+fn flipped(page: &Page, bit: usize) -> Page {
+    let mut flipped = *page;
+    flipped.bytes_mut()[bit / 8] ^= 1 << (bit % 8);
+    flipped
+}
+
+fn syndrome(page: &Page) -> u32 {
+    Checksum::stored_in(page).0 ^ Checksum::of(page).0
+}
+
+#[test]
+fn candidates_are_as_many_as_bits_that_leave_the_same_syndrome_alone() {
+    let page = data_page(60);
+    let by_syndrome = (0..8 * PAGE_BYTES).fold([0_u16; 32], |mut counts, bit| {
+        let syndrome = syndrome(&flipped(&page, bit));
+        assert_eq!(syndrome.count_ones(), 1, "bit {bit}");
+        // A page that had no flag before would have carried no checksum.
+        let is_flag = bit == 8 * FLAG_WORD_OFFSET + 9;
+        counts[syndrome.trailing_zeros() as usize] += u16::from(!is_flag);
+        counts
+    });
+    for bit in [3, 700, 8 * 60 + 5, 8 * 4000 + 1, 8 * 8191 + 7] {
+        let found = evidence(&flipped(&page, bit));
+        let syndrome = found.syndrome.expect("the checksum is bad").0;
+        assert_eq!(found.candidate_bits, Some(by_syndrome[syndrome.trailing_zeros() as usize]));
+    }
+    // Without its flag, only the flag explains what is seen.
+    let found = evidence(&flipped(&page, 8 * FLAG_WORD_OFFSET + 9));
+    assert_eq!((found.candidate_bits, found.has_lost_flag), (Some(1), true));
+}
+
+#[test]
+fn the_published_syndrome_of_two_is_one_bit() {
+    let reason = SuspectReason::BadChecksum {
+        stored: Checksum(0xfdff_74c9),
+        computed: Checksum(0xfdff_74cb),
+    };
+    let found = Evidence::of(&data_page(60), &reason);
+    assert_eq!(found.syndrome, Some(Checksum(2)));
+    assert_eq!((found.syndrome_bits, found.candidate_bits), (Some(1), Some(2048)));
+}
+
+#[test]
+fn the_map_has_a_letter_for_each_sector() {
+    let mut page = data_page(75);
+    page.bytes_mut()[512..1024].fill(0);
+    page.bytes_mut()[1024..1536].fill(0xcc);
+    noise(&mut page, 1536..2048);
+    let map = SectorMap::of(&page);
+    assert_eq!(String::from(map), ".0pn............");
+    assert_eq!(SectorMap::try_from(".0pn............".to_owned()), Ok(map));
+    assert!(SectorMap::try_from("0".to_owned()).is_err());
+}
+
+#[test]
+fn random_bytes_are_noise_and_records_are_not() {
+    let mut page = Page::ZERO;
+    for seed in 0..100 {
+        page.bytes_mut()[0] = 0;
+        noise(&mut page, 0..PAGE_BYTES);
+        page.bytes_mut().rotate_left(seed);
+        assert_eq!(SectorMap::of(&page).count(Sector::Noise), PAGE_SECTORS);
+        assert!(sectors::entropy_millibits(&page) >= 7_970);
+    }
+    assert_eq!(SectorMap::of(&data_page(75)).count(Sector::Noise), 0);
+    assert_eq!(sectors::entropy_millibits(&Page::ZERO), 0);
+}
+
+#[test]
+fn fill_is_lost_only_where_there_must_be_something() {
+    let page = data_page(20);
+    let zeroed = |sector: usize| {
+        let mut page = page;
+        page.bytes_mut()[sector * SECTOR_BYTES..][..SECTOR_BYTES].fill(0);
+        let found = evidence(&page);
+        assert!(found.lost_sectors.iter().all(|lost| lost == sector));
+        !found.lost_sectors.is_empty()
+    };
+    // Records end at 2096, the slot array begins at 8152.
+    let lost: Vec<usize> = (0..PAGE_SECTORS).filter(|sector| zeroed(*sector)).collect();
+    assert_eq!(lost, [0, 1, 2, 3, 4, 15]);
+}
+
+#[test]
+fn blanks_are_values_and_no_fill() {
+    let mut page = data_page(1);
+    PageHeader::of_mut(&mut page).free_data = 7000;
+    page.bytes_mut()[100..7000].fill(b' ');
+    assert!(evidence(&page).lost_sectors.is_empty());
+    page.bytes_mut()[100..7000].fill(0xff);
+    assert_eq!(evidence(&page).lost_sectors.len(), 12);
+}
+
+#[test]
+fn a_slot_that_leads_nowhere_or_twice_to_one_record_breaks_the_array() {
+    let page = data_page(60);
+    assert_eq!(evidence(&page).slots, Slots::Sound);
+    for slot in [0_u16, 95, 7000, 97, 196] {
+        let mut page = page;
+        page.bytes_mut()[8190..].copy_from_slice(&slot.to_le_bytes());
+        assert_eq!(evidence(&page).slots, Slots::Broken, "{slot}");
+    }
+    assert_eq!(evidence(&data_page(0)).slots, Slots::None);
+}
+
+#[test]
+fn a_break_is_where_sound_records_end() {
+    let mut page = data_page(75);
+    page.bytes_mut()[4096..7596].fill(b'x');
+    assert_eq!(evidence(&page).breaks_at, Some(4096));
+    let mut page = data_page(75);
+    page.bytes_mut()[6144..7596].fill(b'x');
+    assert_eq!(evidence(&page).breaks_at, Some(6144));
+    assert_eq!(evidence(&data_page(75)).breaks_at, None);
+}
+
+#[test]
+fn noise_at_the_beginning_is_measured_where_the_rest_is_intact() {
+    let head = |bytes: usize| {
+        let mut page = data_page(75);
+        noise(&mut page, 0..bytes);
+        evidence(&page).noise_head_bytes
+    };
+    assert_eq!([96, 128, 256].map(head), [Some(96), Some(128), Some(256)]);
+    assert_eq!([0, 512, PAGE_BYTES].map(head), [None; 3]);
+}
+
+#[test]
+fn other_files_are_known_by_their_first_bytes_and_text_by_its_letters() {
+    let begins = |bytes: &[u8]| {
+        let mut page = Page::ZERO;
+        page.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        evidence(&page).foreign
+    };
+    assert_eq!(begins(b"FILE0\0\x03"), Some(Foreign::Ntfs));
+    assert_eq!(begins(b"PK\x03\x04"), Some(Foreign::Zip));
+    assert_eq!(begins(b"SQLite format 3\0"), Some(Foreign::Sqlite));
+    let text = "Dear Sir or Madam, naïve but plain.\r\n".repeat(20);
+    assert_eq!(begins(text.as_bytes()), Some(Foreign::Text));
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(begins(&wide), Some(Foreign::Utf16Text));
+    assert_eq!(begins(&[b'!'; 512]), None);
+    assert_eq!(begins(b"FILE"), None);
+    let mut page = data_page(3);
+    page.bytes_mut()[0x40..0x48].copy_from_slice(b"_BHRfS_M");
+    assert_eq!(evidence(&page).foreign, None);
+}
+
+#[test]
+fn evidence_survives_being_saved_and_older_reports_have_less_of_it() {
+    let mut page = data_page(75);
+    page.bytes_mut()[512..1024].fill(0);
+    let found = evidence(&page);
+    let saved = serde_json::to_value(&found).unwrap();
+    assert_eq!(saved["sectors"], ".0..............");
+    assert_eq!(saved["lost_sectors"], serde_json::json!([1]));
+    assert_eq!(serde_json::from_value::<Evidence>(saved).unwrap(), found);
+    assert_eq!(serde_json::from_str::<Evidence>("{}").unwrap(), Evidence::default());
+    assert!(serde_json::from_str::<Evidence>(r#"{"lost_sectors":[16]}"#).is_err());
+}
+
+#[test]
+fn the_words_name_what_is_there_and_nothing_else() {
+    let text = evidence(&flipped(&data_page(75), 8 * 4000)).to_string();
+    let expected = "syndrome 0x00000100 (1 bit, 2048 candidates); sectors ................; \
+        entropy 4.0 bits/byte; header sane; slots sound; LSN (30:0:0)";
+    assert_eq!(text, expected);
+    assert!(Evidence::of(&Page::ZERO, &SuspectReason::Zeroed).to_string().starts_with("sectors 0"));
+}

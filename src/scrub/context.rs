@@ -1,0 +1,203 @@
+//! What stands around suspects, and what in the places that misplaced pages name: looked up once,
+//! at the end of a scan, for the most urgent ones.
+
+use super::Open;
+use super::file::open_unchanged;
+use super::names::Primaries;
+use crate::consolidate::rank::Finding;
+use crate::diagnose::allocation::AllocationMap;
+use crate::diagnose::evidence::{Evidence, Home};
+use crate::diagnose::judge::judge;
+use crate::diagnose::verdict::{Allocation, SuspectReason, Verdict};
+use crate::discover::{DataFile, FileKind};
+use crate::page::address::{FileId, PageAddress, PageId, PageRange};
+use crate::page::checksum::Checksum;
+use crate::page::header::{Lsn, PageHeader};
+use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use crate::read::PageSource;
+
+/// Suspects that are looked around at most: 256 MiB are read for them, if none share an extent.
+const SUSPECTS_MAX: usize = 4096;
+
+/// Adds to the evidence of `findings`, the most urgent of which come first, what stands beside
+/// them in `files` and in the places that they name.
+pub(super) fn add(
+    findings: &mut [Finding],
+    files: &[DataFile],
+    primaries: &Primaries,
+    open: Open<'_>,
+) {
+    let urgent = findings.len().min(SUSPECTS_MAX);
+    let mut urgent: Vec<&mut Finding> = findings[..urgent].iter_mut().collect();
+    // In the order in which they are stored, so that each extent is read once.
+    urgent.sort_by_key(|finding| (finding.file, finding.place));
+    for of_file in urgent.chunk_by_mut(|a, b| a.file == b.file) {
+        let file = &files[of_file[0].file];
+        if let Some(opened) = Opened::new(file, open) {
+            opened.look_around(of_file);
+        }
+    }
+    let homeless = urgent.into_iter().filter_map(|finding| Homeless::of(finding, files, primaries));
+    let mut homeless: Vec<Homeless<'_>> = homeless.collect();
+    homeless.sort_by_key(|page| (page.home.0, page.home.1));
+    for of_file in homeless.chunk_by_mut(|a, b| a.home.0 == b.home.0) {
+        let opened = of_file[0].home.0.and_then(|file| Opened::new(&files[file], open));
+        of_file.iter_mut().for_each(|page| page.look_home(opened.as_ref(), files, open));
+    }
+}
+
+/// A file that is read again.
+struct Opened<'a> {
+    file: &'a DataFile,
+    source: Box<dyn PageSource>,
+    allocation: AllocationMap,
+}
+
+impl<'a> Opened<'a> {
+    fn new(file: &'a DataFile, open: Open<'_>) -> Option<Self> {
+        let source = open_unchanged(file, open).ok()?;
+        let allocation = AllocationMap::new(file.file_id, file.kind == FileKind::Log);
+        Some(Self { file, source, allocation })
+    }
+
+    /// Looks beside each of `findings`, which are in the order of their places.
+    fn look_around(&self, findings: &mut [&mut Finding]) {
+        let checkpoint = self.file.boot.as_ref().map(|boot| boot.checkpoint_lsn);
+        for in_extent in
+            findings.chunk_by_mut(|a, b| a.place.page.extent() == b.place.page.extent())
+        {
+            let sound = self.sound_lsns(in_extent[0].place.page);
+            for finding in in_extent {
+                let Some(evidence) = &mut finding.evidence else { continue };
+                let own = finding.place.page;
+                let beside = || sound.iter().filter(|(page, _)| *page != own).map(|(_, lsn)| *lsn);
+                evidence.neighbours_lsn_low = beside().min();
+                evidence.neighbours_lsn_high = beside().max();
+                evidence.checkpoint_lsn = checkpoint;
+            }
+        }
+    }
+
+    /// The LSNs of the sound pages in use in the extent of `page`.
+    fn sound_lsns(&self, page: PageId) -> Vec<(PageId, Lsn)> {
+        // A log has one page that is one.
+        if self.file.kind == FileKind::Log {
+            return Vec::new();
+        }
+        let first = page.extent().first_page().0;
+        let extent =
+            PageRange::between(first, self.pages().min(first.saturating_add(EXTENT_PAGES)));
+        let pages = self.read(extent);
+        let sound = pages.iter().zip(extent.ids()).filter(|(page, id)| self.is_sound(page, *id));
+        sound.map(|(page, id)| (id, PageHeader::of(page).lsn())).collect()
+    }
+
+    /// The pages of `extent`; zeros where they cannot be read.
+    fn read(&self, extent: PageRange) -> Vec<Page> {
+        let mut pages = vec![Page::ZERO; extent.pages as usize];
+        if self.source.fill(extent.first, &mut pages).is_ok() {
+            return pages;
+        }
+        let read = |page| self.source.fill_uncached(page).unwrap_or(Page::ZERO);
+        extent.ids().map(read).collect()
+    }
+
+    /// Whole pages of the file.
+    fn pages(&self) -> u32 {
+        u32::try_from(self.file.bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX)
+    }
+
+    /// True if the page at `id` is in use and passes its own check.
+    fn is_sound(&self, page: &Page, id: PageId) -> bool {
+        let allocation = self.allocation.interval_of(id, &*self.source).of(id);
+        allocation == Allocation::Allocated && self.passes(page, id)
+    }
+
+    fn passes(&self, page: &Page, id: PageId) -> bool {
+        let place = PageAddress::new(self.file.file_id, id);
+        let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
+        matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn)
+    }
+}
+
+/// A page of another place.
+struct Homeless<'a> {
+    evidence: &'a mut Evidence,
+    /// Index of its file, and where it stands.
+    at: (usize, PageId),
+    /// The same of the place that it names; `None` if that file was not scanned.
+    home: (Option<usize>, PageId),
+}
+
+impl<'a> Homeless<'a> {
+    fn of(finding: &'a mut Finding, files: &[DataFile], primaries: &Primaries) -> Option<Self> {
+        let SuspectReason::WrongPageId { found, .. } = finding.reason else { return None };
+        let home = file_with(found.file, finding.file, files, primaries);
+        Some(Self {
+            at: (finding.file, finding.place.page),
+            home: (home, found.page),
+            evidence: finding.evidence.as_mut()?,
+        })
+    }
+
+    /// Compares the page with what stands in its place in `home`.
+    fn look_home(&mut self, home: Option<&Opened<'_>>, files: &[DataFile], open: Open<'_>) {
+        let (known, page) = self.home;
+        let is_inside = |home: &&Opened<'_>| page.0 < home.pages();
+        self.evidence.home = match (known, home.filter(is_inside)) {
+            (Some(_), Some(home)) => match home.source.fill_uncached(page) {
+                Ok(resident) if home.passes(&resident, page) => {
+                    self.compare(&resident, home, files, open)
+                }
+                _ => Some(Home::Damaged),
+            },
+            // It was scanned, and cannot be opened now.
+            (Some(_), None) if home.is_none() => None,
+            _ => Some(Home::Elsewhere),
+        };
+    }
+
+    /// `None` if the misplaced page is no longer what it was.
+    fn compare(
+        &self,
+        resident: &Page,
+        home: &Opened<'_>,
+        files: &[DataFile],
+        open: Open<'_>,
+    ) -> Option<Home> {
+        let misplaced = if Some(self.at.0) == self.home.0 {
+            home.source.fill_uncached(self.at.1)
+        } else {
+            open_unchanged(&files[self.at.0], open).ok()?.fill_uncached(self.at.1)
+        };
+        let misplaced = misplaced.ok()?;
+        let (here, there) = (PageHeader::of(&misplaced), PageHeader::of(resident));
+        if here.address() != there.address() || Some(here.lsn()) != self.evidence.lsn {
+            return None;
+        }
+        Some(match there.lsn().cmp(&here.lsn()) {
+            std::cmp::Ordering::Less => Home::Older,
+            std::cmp::Ordering::Equal => Home::Same,
+            std::cmp::Ordering::Greater => Home::Newer,
+        })
+    }
+}
+
+/// The file with this id in the database of file `of`; `None` if that is not known for certain.
+fn file_with(
+    file_id: FileId,
+    of: usize,
+    files: &[DataFile],
+    primaries: &Primaries,
+) -> Option<usize> {
+    if files[of].file_id == file_id {
+        return Some(of);
+    }
+    let primary = primaries.of(of)?;
+    let is_it = |index: &usize| {
+        let is_data = files[*index].kind == FileKind::Data;
+        is_data && files[*index].file_id == file_id && primaries.of(*index) == Some(primary)
+    };
+    let mut found = (0..files.len()).filter(is_it);
+    found.next().filter(|_| found.next().is_none())
+}
