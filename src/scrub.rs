@@ -15,6 +15,7 @@ mod lent;
 mod worker;
 mod finish;
 
+use crate::consolidate::pattern::Geometry;
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
@@ -75,6 +76,8 @@ pub struct Settings<'a> {
     pub pace: Pace,
     /// Once true, no further batch is begun; what was not reached is reported as such.
     pub stop: &'a AtomicBool,
+    /// How the array deals out bytes to its disks, if that is known.
+    pub geometry: Option<Geometry>,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -96,6 +99,7 @@ impl<'a> Settings<'a> {
             batch_pages: BATCH_PAGES_DEFAULT,
             pace: Pace::default(),
             stop,
+            geometry: None,
             checkpoint: None,
         }
     }

@@ -1,12 +1,15 @@
 //! Findings in, conclusions out: ranked suspects, incidents, patterns, and what to do.
 
 use super::advice;
-use super::incident;
+use super::incident::{Incidents, Place, spans};
 use super::message;
+use super::pattern::scopes::scopes;
+use super::pattern::{self, Geometry};
 use super::rank::{Finding, priority};
-use super::report::{IncidentReport, ScoreTerms, Suspect};
+use super::report::{IncidentReport, Pattern, ScoreTerms, Span, Suspect};
 use crate::diagnose::verdict::{Allocation, SuspectReason};
-use std::collections::BTreeMap;
+use crate::discover::device::placement::Placement;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a finding needs to know of its file.
@@ -22,6 +25,10 @@ pub struct FileFacts {
     pub simple_recovery: Option<bool>,
     /// A transaction log.
     pub is_log: bool,
+    /// Where it is stored, if it has suspects and the file system tells.
+    pub placement: Option<Placement>,
+    /// Pages in use that are not suspect.
+    pub sound_pages: u64,
 }
 
 /// Ranks `findings` (most urgent first) into suspects and incidents.
@@ -34,12 +41,45 @@ pub fn rank_and_group(
         .enumerate()
         .map(|(i, finding)| suspect(i + 1, finding, &files[finding.file]))
         .collect();
-    let incidents = incident::group(findings)
-        .iter()
-        .enumerate()
-        .map(|(i, incident)| incident_report(i + 1, incident, &suspects))
-        .collect();
+    let places = places(findings, files);
+    let grouped = Incidents::group(&places);
+    let mut incidents: Vec<&[usize]> = grouped.iter().collect();
+    // A finding's index is its rank.
+    incidents.sort_by_key(|incident| incident.iter().min().copied());
+    let incidents = incidents.iter().enumerate();
+    let incidents = incidents.map(|(i, incident)| IncidentReport {
+        spans: spans(incident, &places).map(|span| span_report(span, &suspects)).collect(),
+        ..incident_report(i + 1, incident, &suspects)
+    });
+    let incidents = incidents.collect();
     (suspects, incidents)
+}
+
+/// Where the findings are, on whole disks as far as that is known.
+pub fn places(findings: &[Finding], files: &[FileFacts]) -> Vec<Place> {
+    let placements = || files.iter().filter_map(|file| file.placement.as_ref());
+    let disks: BTreeSet<&str> = placements().map(|placement| &*placement.disk).collect();
+    let numbers: BTreeMap<&str, usize> = disks.into_iter().zip(0..).collect();
+    let device = |finding: &Finding| {
+        let placement = files[finding.file].placement.as_ref()?;
+        let offset = placement.disk_offset(finding.place.page.offset_bytes())?;
+        Some((*numbers.get(&*placement.disk)?, offset))
+    };
+    let place = |finding: &Finding| Place {
+        file: finding.file,
+        page: finding.place.page,
+        device: device(finding),
+    };
+    findings.iter().map(place).collect()
+}
+
+/// Regularities in where the findings are; with the geometry of the array, if that is known.
+pub fn patterns(
+    findings: &[Finding],
+    files: &[FileFacts],
+    geometry: Option<Geometry>,
+) -> Vec<Pattern> {
+    pattern::find(scopes(findings, &places(findings, files), files), geometry)
 }
 
 fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
@@ -49,6 +89,9 @@ fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
         SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
         _ => (None, None),
     };
+    let offset_bytes = finding.place.page.offset_bytes();
+    let placement = file.placement.as_ref();
+    let on_device = placement.and_then(|placement| placement.device_offset(offset_bytes));
     Suspect {
         rank,
         priority: priority(score).into(),
@@ -61,9 +104,9 @@ fn suspect(rank: usize, finding: &Finding, file: &FileFacts) -> Suspect {
         address: finding.place.to_string(),
         file_id: finding.place.file.0,
         page_id: finding.place.page.0,
-        offset_bytes: finding.place.page.offset_bytes(),
-        device: None,
-        device_offset_bytes: None,
+        offset_bytes,
+        device: on_device.and(placement.map(|placement| Arc::clone(&placement.device))),
+        device_offset_bytes: on_device,
         reason: finding.reason.name().into(),
         event_type: finding.reason.event_type(),
         stored,
@@ -108,23 +151,32 @@ fn allocated(allocation: Allocation) -> &'static str {
     }
 }
 
-fn incident_report(
-    rank: usize,
-    incident: &incident::Incident,
-    suspects: &[Suspect],
-) -> IncidentReport {
-    let members = || incident.findings.iter().map(|&i| &suspects[i]);
+fn span_report(span: &[usize], suspects: &[Suspect]) -> Span {
+    let first = &suspects[span[0]];
+    Span {
+        path: Arc::clone(&first.path),
+        first: first.address.clone(),
+        last: suspects[span[span.len() - 1]].address.clone(),
+        pages: span.len(),
+        device: first.device.clone(),
+        device_offset_bytes: first.device_offset_bytes,
+    }
+}
+
+fn incident_report(rank: usize, incident: &[usize], suspects: &[Suspect]) -> IncidentReport {
+    let members = || incident.iter().map(|&i| &suspects[i]);
     let mut reasons = BTreeMap::new();
     members().for_each(|suspect| *reasons.entry(suspect.reason.to_string()).or_default() += 1);
-    let first = &suspects[incident.findings[0]];
-    let last = &suspects[incident.findings[incident.findings.len() - 1]];
+    let first = &suspects[incident[0]];
+    let in_first_file = members().take_while(|suspect| suspect.path == first.path);
+    let last = in_first_file.last().unwrap_or(first);
     IncidentReport {
         rank,
         priority: members().map(|s| &s.priority).min().unwrap_or(&first.priority).clone(),
         path: Arc::clone(&first.path),
         first: first.address.clone(),
         last: last.address.clone(),
-        pages: incident.findings.len(),
+        pages: incident.len(),
         reasons,
         causes: BTreeMap::new(),
         tier: "".into(),

@@ -95,6 +95,8 @@ mod tests {
             database_id: 23,
             simple_recovery: None,
             is_log: false,
+            placement: None,
+            sound_pages: 0,
         };
         of(&finding, &file)
     }

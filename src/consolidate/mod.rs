@@ -6,6 +6,7 @@
 mod advice;
 pub mod conclude;
 pub mod incident;
+pub mod pattern;
 mod message;
 pub mod rank;
 pub mod report;

@@ -3,14 +3,16 @@
 use super::file::{FileScan, FileTally};
 use super::names::{self, Remembered};
 use super::{Scrub, Settings, Shared};
-use crate::consolidate::conclude::{FileFacts, rank_and_group};
-use crate::consolidate::rank::rank;
+use crate::consolidate::conclude::{FileFacts, patterns, rank_and_group};
+use crate::consolidate::rank::{Finding, rank};
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
+use crate::discover::device::extent_map::EXTENTS_MAX;
+use crate::discover::device::placement::Placement;
 use crate::discover::paths::{identity_of, promises_pages};
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
@@ -21,7 +23,7 @@ use crate::read::Way;
 use crate::read::open::Reader;
 use crate::verify::gpu::pool::GpuSummary;
 use bytesize::ByteSize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
@@ -32,7 +34,8 @@ const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
 /// ... and for each intact page at least so many.
 const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
-const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to is looked up at its end";
+const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to, and \
+    where they are on their devices, is looked up at its end";
 
 /// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
 const PAGE_RESTORE_MAX: u64 = 1000;
@@ -47,7 +50,7 @@ pub(super) fn finish(
 ) -> Scrub {
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
-    let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
+    let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
@@ -58,6 +61,13 @@ pub(super) fn finish(
         names::name(&mut findings, &remembered(&discovery.files, &tallies), shared.settings.open);
         rank(&mut findings);
     }
+    if !stopped {
+        place(&mut facts, &findings, &discovery.files);
+    }
+    for (facts, tally) in facts.iter_mut().zip(&tallies) {
+        facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
+    }
+    let patterns = patterns(&findings, &facts, shared.settings.geometry);
     let (suspects, incidents) = rank_and_group(&findings, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
@@ -67,6 +77,7 @@ pub(super) fn finish(
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
+    notes.extend(placement_notes(&facts));
     if stopped && !suspects.is_empty() {
         notes.push(NOT_NAMED.to_owned());
     }
@@ -113,7 +124,7 @@ pub(super) fn finish(
         skipped: skipped(discovery),
         suspects,
         incidents,
-        patterns: Vec::new(),
+        patterns,
         plan: Vec::new(),
         host_findings,
     };
@@ -141,7 +152,37 @@ fn file_facts(file: &DataFile) -> FileFacts {
         database_id: boot.map_or(0, |boot| boot.database_id),
         simple_recovery: boot.map(|boot| boot.simple_recovery),
         is_log: file.kind == FileKind::Log,
+        placement: None,
+        sound_pages: 0,
     }
+}
+
+/// Finds out where the files with findings are stored.
+fn place(facts: &mut [FileFacts], findings: &[Finding], files: &[DataFile]) {
+    let damaged: BTreeSet<usize> = findings.iter().map(|finding| finding.file).collect();
+    for index in damaged {
+        facts[index].placement = Placement::of(&files[index]);
+    }
+}
+
+/// What must be known to use the offsets on devices.
+fn placement_notes(facts: &[FileFacts]) -> BTreeSet<String> {
+    let placements = || facts.iter().filter_map(|facts| Some((facts, facts.placement.as_ref()?)));
+    let cut = placements().filter(|(_, placement)| placement.map.is_cut()).map(|(facts, _)| {
+        let path = &facts.path;
+        format!(
+            "{path} is in more than {EXTENTS_MAX} pieces on its device: where its last ones are \
+             was not asked"
+        )
+    });
+    let partitions = placements().filter(|(_, placement)| placement.is_on_partition());
+    let partitions = partitions.map(|(_, Placement { device, disk, start_bytes, .. })| {
+        format!(
+            "offsets on {device} count from its own first byte, which is byte {start_bytes} of \
+             {disk}"
+        )
+    });
+    cut.chain(partitions).collect()
 }
 
 /// The tally is closed and must add up before anything is reported.

@@ -3,13 +3,15 @@
 use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted, file_name, number, table};
-use crate::consolidate::report::{ScrubReport, Suspect};
+use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use comfy_table::{Cell, CellAlignment};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Runs of ranks printed for one action at most.
 const RANK_RUNS_MAX: usize = 6;
+/// Files named for one incident at most.
+const SPANS_MAX: usize = 6;
 
 /// Prints the table of suspects and everything that belongs to it.
 pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -38,7 +40,8 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         }
     }
     actions(report, look, out)?;
-    incidents(report, &names, look, out)
+    incidents(report, &names, look, out)?;
+    patterns(report, look, out)
 }
 
 fn list(
@@ -158,23 +161,53 @@ fn incidents(
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    writeln!(out, "\n{BOLD}Incidents{BOLD:#}  (suspects at most 64 pages apart)")?;
+    writeln!(
+        out,
+        "\n{BOLD}Incidents{BOLD:#}  (suspects at most 64 pages, or 1 MiB of one device, apart)"
+    )?;
     for incident in report.incidents.iter().take(look.rows_max) {
         let reason = |(reason, n): (&String, &usize)| format!("{n} {}", reason.replace('_', " "));
         let reasons: Vec<_> = incident.reasons.iter().map(reason).collect();
-        let place = if incident.first == incident.last {
-            incident.first.clone()
-        } else {
-            format!("{} to {}", incident.first, incident.last)
-        };
         let (rank, priority) = (incident.rank, &incident.priority);
-        let (name, reasons) = (&names[&*incident.path], reasons.join(", "));
-        let text = format!("  {rank:>3} {priority}  {name} {place}: {reasons}");
+        let (places, reasons) = (places(incident, names), reasons.join(", "));
+        let text = format!("  {rank:>3} {priority}  {places}: {reasons}");
         look.paragraph(&safe(&text), 10, out)?;
     }
     match report.incidents.len().saturating_sub(look.rows_max) {
         0 => Ok(()),
         hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more incident")),
+    }
+}
+
+/// Files and pages; of an incident in many files the first ones.
+fn places(incident: &IncidentReport, names: &BTreeMap<&str, String>) -> String {
+    let place = |path: &str, first: &str, last: &str| {
+        let name = names.get(path).map_or(path, String::as_str);
+        if first == last { format!("{name} {first}") } else { format!("{name} {first} to {last}") }
+    };
+    if incident.spans.len() < 2 {
+        return place(&incident.path, &incident.first, &incident.last);
+    }
+    let shown = incident.spans.iter().take(SPANS_MAX);
+    let shown: Vec<_> = shown.map(|span| place(&span.path, &span.first, &span.last)).collect();
+    match incident.spans.len().saturating_sub(SPANS_MAX) {
+        0 => shown.join(", "),
+        hidden => format!("{}, and in {}", shown.join(", "), counted(hidden as u64, "more file")),
+    }
+}
+
+fn patterns(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if report.patterns.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{BOLD}Patterns{BOLD:#}  (what chance does not explain)")?;
+    for pattern in report.patterns.iter().take(look.rows_max) {
+        let (scope, text) = (&pattern.scope, &pattern.text);
+        look.paragraph(&safe(&format!("  {scope}: {text}")), 4, out)?;
+    }
+    match report.patterns.len().saturating_sub(look.rows_max) {
+        0 => Ok(()),
+        hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more pattern")),
     }
 }
 
