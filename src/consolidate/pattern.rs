@@ -20,6 +20,7 @@ mod words;
 use super::report::Pattern;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use binomial::ln_tail;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What chance does less often than this is a pattern.
@@ -89,8 +90,8 @@ pub struct Scope {
     pub name: Arc<str>,
     /// What `pages` are offsets in.
     pub offsets: Offsets,
-    /// Where damaged pages begin, in bytes.
-    pub pages: Vec<u64>,
+    /// Where damaged pages begin, in bytes, and the index of their file.
+    pub pages: Vec<(u64, usize)>,
     /// Pages in use that are not damaged.
     pub sound_pages: u64,
 }
@@ -105,8 +106,24 @@ pub fn find(mut scopes: Vec<Scope>, given: Option<Geometry>) -> Vec<Pattern> {
     });
     scopes.truncate(SCOPES_MAX);
     let tried = Tried::over(&scopes, given);
-    let best = |scope: &Scope| tried.best(scope).map(|found| found.report(scope, given));
-    let mut patterns: Vec<Pattern> = scopes.iter().filter_map(best).collect();
+    let best = |scope: &Scope, left_out: &BTreeSet<usize>| {
+        let found = tried.best(scope, left_out)?;
+        Some((found, found.report(scope, given)))
+    };
+    let (on_devices, in_files): (Vec<_>, Vec<_>) =
+        scopes.iter().partition(|scope| scope.offsets == Offsets::Device);
+    let mut patterns = Vec::new();
+    let mut periodic = BTreeSet::new();
+    for scope in in_files {
+        let Some((found, pattern)) = best(scope, &BTreeSet::new()) else { continue };
+        if found.folding.kind == Kind::Period {
+            periodic.extend(scope.pages.iter().map(|(_, file)| *file));
+        }
+        patterns.push(pattern);
+    }
+    // What is periodic in a file is so on a device, too, where it would pass for a member.
+    let on_devices = on_devices.into_iter().filter_map(|scope| best(scope, &periodic));
+    patterns.extend(on_devices.map(|(_, pattern)| pattern));
     patterns.sort_by(|a, b| (a.p_value.total_cmp(&b.p_value)).then_with(|| a.scope.cmp(&b.scope)));
     patterns
 }
@@ -157,9 +174,11 @@ impl Tried {
     }
 
     /// Of all geometries that chance does not explain, the one that says most precisely where
-    /// the damage is; of equals the one with the fewest members.
-    fn best(&self, scope: &Scope) -> Option<Found> {
-        let mut pages = scope.pages.clone();
+    /// the damage is; of equals the one with the fewest members. Pages of the files `left_out`
+    /// do not count.
+    fn best(&self, scope: &Scope, left_out: &BTreeSet<usize>) -> Option<Found> {
+        let kept = scope.pages.iter().filter(|(_, file)| !left_out.contains(file));
+        let mut pages: Vec<u64> = kept.map(|(offset, _)| *offset).collect();
         pages.sort_unstable();
         let families = [(Kind::Stripe, &self.stripes), (Kind::Period, &self.periods)];
         let shown = families.into_iter().filter(|(kind, _)| scope.offsets.show(*kind));

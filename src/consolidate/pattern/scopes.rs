@@ -22,12 +22,13 @@ pub fn scopes(findings: &[Finding], places: &[Place], files: &[FileFacts]) -> Ve
     for (file, places) in by_file {
         let facts = &files[file];
         let disk = facts.placement.as_ref().map(|placement| &placement.disk);
-        let on_disk: Option<Vec<u64>> = places.iter().map(|place| Some(place.device?.1)).collect();
+        let on_disk: Option<Vec<(u64, usize)>> =
+            places.iter().map(|place| Some((place.device?.1, file))).collect();
         let mapped = disk.zip(on_disk);
         scopes.push(Scope {
             name: Arc::clone(&facts.path),
             offsets: if mapped.is_some() { Offsets::MappedFile } else { Offsets::File },
-            pages: places.iter().map(|place| place.page.offset_bytes()).collect(),
+            pages: places.iter().map(|place| (place.page.offset_bytes(), file)).collect(),
             sound_pages: facts.sound_pages,
         });
         if let Some((disk, on_disk)) = mapped {

@@ -119,7 +119,7 @@ const BY_CHANCE: [Damage; 9] = [
 
 fn scope(offsets: Offsets, pages: impl IntoIterator<Item = u64>) -> Scope {
     let pages: BTreeSet<u64> = pages.into_iter().collect();
-    let pages = pages.into_iter().map(|page| page * PAGE).collect();
+    let pages = pages.into_iter().map(|page| (page * PAGE, 0)).collect();
     Scope { name: "/dev/md0".into(), offsets, pages, sound_pages: u64::MAX }
 }
 
@@ -283,6 +283,18 @@ fn other_periods_are_found_as_well() {
         let found = in_file((0..period * 150).filter(|page| page % period == 5)).unwrap();
         assert_eq!((&*found.kind, geometry(&found)), ("period", (8, period as u32, 5)));
     }
+}
+
+#[test]
+fn what_is_periodic_in_a_file_is_no_member_of_the_array_below_it() {
+    let pages = || (0..4096).filter(|page| page % 16 == 3);
+    let both = [scope(Offsets::MappedFile, pages()), scope(Offsets::Device, pages())];
+    let [found] = &find(both.to_vec(), None)[..] else { panic!("one pattern") };
+    assert_eq!(&*found.kind, "period");
+    let dead = || on_member(8192, 64 * KIB, 8, 3);
+    let both = [scope(Offsets::MappedFile, dead()), scope(Offsets::Device, dead())];
+    let [found] = &find(both.to_vec(), None)[..] else { panic!("one pattern") };
+    assert_eq!(geometry(found), (64, 8, 3));
 }
 
 /// Left-symmetric, as md lays it out: in each stripe parity moves one disk down, and the data
