@@ -263,10 +263,14 @@ impl Folding {
     fn count(self, units: &[u64], counts: &mut [u64]) {
         // Units ascend. Small numbers divide several times faster.
         if units.last().is_none_or(|last| u32::try_from(*last).is_ok()) {
-            units.iter().for_each(|&unit| counts[(unit as u32 % self.members) as usize] += 1);
+            for &unit in units {
+                counts[(unit as u32 % self.members) as usize] += 1;
+            }
         } else {
             let members = u64::from(self.members);
-            units.iter().for_each(|unit| counts[(unit % members) as usize] += 1);
+            for unit in units {
+                counts[(unit % members) as usize] += 1;
+            }
         }
     }
 
