@@ -8,6 +8,7 @@ mod commit;
 pub mod checkpoint;
 mod file;
 mod names;
+mod places;
 mod batch;
 mod dispatch;
 mod buffers;

@@ -249,7 +249,7 @@ mod on_devices {
             let in_file = &file[page * 8192..][..4096];
             assert_ne!(page as u64, hole_page, "a hole is nowhere");
             assert!(&image[at as usize..][..4096] == in_file, "page {page} at {at}");
-            distances.push(at as i64 - (page * 8192) as i64);
+            distances.push(at.wrapping_sub(page as u64 * PAGE));
         }
         distances.sort_unstable();
         distances.dedup();
@@ -289,7 +289,9 @@ mod on_devices {
         for path in &paths {
             fs::copy(&source, path).expect("room");
         }
-        paths.iter().for_each(|path| damage(path, []));
+        for path in &paths {
+            damage(path, []);
+        }
         let [a, b] = [&paths[0], &paths[1]].map(|path| placed(path));
         let pages = in_use(&source);
         let pairs = pages.iter().flat_map(|x| pages.iter().map(move |y| (*x, *y)));

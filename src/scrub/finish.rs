@@ -2,17 +2,16 @@
 
 use super::file::{FileScan, FileTally};
 use super::names::{self, Remembered};
+use super::places;
 use super::{Scrub, Settings, Shared};
 use crate::consolidate::conclude::{FileFacts, patterns, rank_and_group};
-use crate::consolidate::rank::{Finding, rank};
+use crate::consolidate::rank::rank;
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
-use crate::discover::device::extent_map::EXTENTS_MAX;
-use crate::discover::device::placement::Placement;
 use crate::discover::paths::{identity_of, promises_pages};
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
@@ -23,7 +22,7 @@ use crate::read::Way;
 use crate::read::open::Reader;
 use crate::verify::gpu::pool::GpuSummary;
 use bytesize::ByteSize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
@@ -62,7 +61,7 @@ pub(super) fn finish(
         rank(&mut findings);
     }
     if !stopped {
-        place(&mut facts, &findings, &discovery.files);
+        places::find(&mut facts, &findings, &discovery.files);
     }
     for (facts, tally) in facts.iter_mut().zip(&tallies) {
         facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
@@ -77,7 +76,7 @@ pub(super) fn finish(
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
-    notes.extend(placement_notes(&facts));
+    notes.extend(places::notes(&facts));
     if stopped && !suspects.is_empty() {
         notes.push(NOT_NAMED.to_owned());
     }
@@ -155,34 +154,6 @@ fn file_facts(file: &DataFile) -> FileFacts {
         placement: None,
         sound_pages: 0,
     }
-}
-
-/// Finds out where the files with findings are stored.
-fn place(facts: &mut [FileFacts], findings: &[Finding], files: &[DataFile]) {
-    let damaged: BTreeSet<usize> = findings.iter().map(|finding| finding.file).collect();
-    for index in damaged {
-        facts[index].placement = Placement::of(&files[index]);
-    }
-}
-
-/// What must be known to use the offsets on devices.
-fn placement_notes(facts: &[FileFacts]) -> BTreeSet<String> {
-    let placements = || facts.iter().filter_map(|facts| Some((facts, facts.placement.as_ref()?)));
-    let cut = placements().filter(|(_, placement)| placement.map.is_cut()).map(|(facts, _)| {
-        let path = &facts.path;
-        format!(
-            "{path} is in more than {EXTENTS_MAX} pieces on its device: where its last ones are \
-             was not asked"
-        )
-    });
-    let partitions = placements().filter(|(_, placement)| placement.is_on_partition());
-    let partitions = partitions.map(|(_, Placement { device, disk, start_bytes, .. })| {
-        format!(
-            "offsets on {device} count from its own first byte, which is byte {start_bytes} of \
-             {disk}"
-        )
-    });
-    cut.chain(partitions).collect()
 }
 
 /// The tally is closed and must add up before anything is reported.
