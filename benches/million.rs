@@ -56,25 +56,28 @@ fn findings() -> Findings {
     findings
 }
 
-fn report() -> ScrubReport {
+fn report(findings: Vec<Finding>) -> ScrubReport {
     let file = FileFacts {
         path: "/var/opt/mssql/data/a_database_with_a_long_name.mdf".into(),
         database: Some("a database with a long name".into()),
         database_id: 7,
         simple_recovery: Some(false),
         is_log: false,
+        placement: None,
+        sound_pages: 1_000_000,
     };
     let saved = include_bytes!("../tests/golden/report.json");
     let mut report = json::read(saved).expect("it is a report");
-    let findings = findings().into_list();
-    let Conclusions { suspects, incidents, .. } = conclude(findings, &[file], &Weights::default());
+    let Conclusions { suspects, incidents, .. } =
+        conclude(findings, &[file], &Weights::default(), None);
     (report.suspects, report.incidents) = (suspects, incidents);
     report
 }
 
 fn main() {
+    let findings = findings().into_list();
     let started = Instant::now();
-    let report = report();
+    let report = report(findings);
     assert_eq!(report.suspects.len(), SUSPECTS_MAX);
     println!("concluded after {:.1} s", started.elapsed().as_secs_f64());
     let look = terminal::Look { width: Some(80), rows_max: 20, verbose: false };

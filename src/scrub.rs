@@ -11,6 +11,7 @@ mod leads;
 mod owners;
 mod names;
 mod context;
+mod places;
 mod batch;
 mod dispatch;
 mod buffers;
@@ -18,6 +19,7 @@ mod lent;
 mod worker;
 mod finish;
 
+use crate::consolidate::pattern::Geometry;
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
@@ -83,6 +85,8 @@ pub struct Settings<'a> {
     pub weights_origin: WeightsOrigin,
     /// Once true, no further batch is begun; what was not reached is reported as such.
     pub stop: &'a AtomicBool,
+    /// How the array deals out bytes to its disks, if that is known.
+    pub geometry: Option<Geometry>,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -106,6 +110,7 @@ impl<'a> Settings<'a> {
             weights: Weights::default(),
             weights_origin: WeightsOrigin::default(),
             stop,
+            geometry: None,
             checkpoint: None,
         }
     }

@@ -4,6 +4,7 @@ use super::exit::Failure;
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::SignedDuration;
+use pagescrub::consolidate::pattern::{Geometry, MEMBERS_MIN};
 use pagescrub::discover::paths::expand_lists;
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::page::PAGE_BYTES;
@@ -172,6 +173,12 @@ pub(crate) fn batch_pages(text: &str) -> Result<u32, String> {
         return Err("must be whole extents of 64 KiB, from 64KiB to 16MiB".to_owned());
     }
     Ok((bytes / PAGE_BYTES as u64) as u32)
+}
+
+/// A size such as `64KiB` that an array may deal out.
+pub(crate) fn stripe_unit(text: &str) -> Result<u64, String> {
+    let bytes = bytes(text)?;
+    Geometry::new(bytes, MEMBERS_MIN).map(|_| bytes).map_err(str::to_owned)
 }
 
 /// A size such as `4GiB` in bytes.

@@ -4,9 +4,10 @@ use super::checkpoint;
 use super::directory;
 use super::engine::EngineArgs;
 use super::exit::{Exit, ExitStyle, Failure};
-use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages};
+use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages, stripe_unit};
 use super::output::{self, Outputs, make_directory};
 use super::progress::Bar;
+use pagescrub::consolidate::pattern::Geometry;
 use pagescrub::consolidate::weights::{Weights, WeightsOrigin};
 use pagescrub::discover::paths::explain;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
@@ -42,6 +43,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     pace: PaceArgs,
 
+    /// Bytes that the array gives to one disk before it is the next one's turn, such as 64KiB:
+    /// tells on which disk the damage is; needs --members
+    #[arg(long, value_name = "SIZE", value_parser = stripe_unit, requires = "members")]
+    stripe: Option<u64>,
+
+    /// Disks of the array, 2 to 64: those of one copy in RAID 0 and 10, all of RAID 5; needs
+    /// --stripe
+    #[arg(long, value_name = "N", requires = "stripe",
+        value_parser = clap::value_parser!(u32).range(2..=64))]
+    members: Option<u32>,
+
     #[command(flatten)]
     outputs: output::Options,
 
@@ -65,6 +77,16 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "STYLE", default_value_t = ExitStyle::Plain)]
     #[allow(dead_code, reason = "found before parsing, so that usage errors follow it too")]
     exit_style: ExitStyle,
+}
+
+impl Args {
+    fn geometry(&self) -> Result<Option<Geometry>, Failure> {
+        let given = self.stripe.zip(self.members);
+        given
+            .map(|(unit, members)| Geometry::new(unit, members))
+            .transpose()
+            .map_err(Failure::usage)
+    }
 }
 
 /// Scans and reports.
@@ -110,6 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         weights,
         weights_origin,
         stop: &STOP,
+        geometry: args.geometry()?,
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
     stop_at_a_signal()?;

@@ -84,7 +84,9 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     };
     let (mut suspects, mut incidents) = (Vec::new(), Vec::new());
     for report in reports {
-        merged.skipped.count += report.skipped.count;
+        merged.skipped.count = merged.skipped.count.saturating_add(report.skipped.count);
+        merged.incidents_not_listed =
+            merged.incidents_not_listed.saturating_add(report.incidents_not_listed);
         merged.host_findings.extend(report.host_findings);
         merged.patterns.extend(report.patterns);
         // Ranks are those of one report until all are ranked anew.
@@ -120,6 +122,7 @@ impl ScrubReport {
             suspects: Vec::new(),
             suspects_not_listed: 0,
             incidents: Vec::new(),
+            incidents_not_listed: 0,
             patterns: Vec::new(),
             plan: Vec::new(),
             host_findings: Vec::new(),

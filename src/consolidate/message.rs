@@ -150,6 +150,8 @@ mod tests {
             database_id: 23,
             simple_recovery: None,
             is_log: false,
+            placement: None,
+            sound_pages: 0,
         };
         let message = of(&finding, &file);
         assert_eq!(Message::from(message.to_string()), message, "as it is written down");

@@ -49,6 +49,9 @@ pub struct ScrubReport {
     pub suspects_not_listed: u64,
     /// Neighbouring suspects; the one with the most urgent page first.
     pub incidents: Vec<IncidentReport>,
+    /// Incidents beyond the longest list.
+    #[serde(default)]
+    pub incidents_not_listed: u64,
     /// Regularities in where the damage is.
     #[serde(default)]
     pub patterns: Vec<Pattern>,
@@ -62,6 +65,13 @@ pub struct ScrubReport {
     pub host_findings: Vec<String>,
     /// Rates and latencies.
     pub throughput: Throughput,
+}
+
+impl ScrubReport {
+    /// All incidents, also those that are not listed.
+    pub fn incident_count(&self) -> u64 {
+        (self.incidents.len() as u64).saturating_add(self.incidents_not_listed)
+    }
 }
 
 /// Name and version of this program.

@@ -1,5 +1,7 @@
 //! What the kernel says of a storage device: which disks are behind it, and near which CPUs.
 
+pub mod extent_map;
+pub mod placement;
 #[cfg(target_os = "linux")]
 mod sysfs;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The report as one JSON object per line, for what reads lines.
 
 use crate::consolidate::report::{
-    FileReport, IncidentReport, Run, RunVerdict, ScrubReport, Skipped, Suspect, Throughput, Tool,
+    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Suspect,
+    Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use serde::Serialize;
@@ -17,6 +18,7 @@ enum Line<'a> {
     Header { schema: &'a str, tool: &'a Tool, run: &'a Run },
     Suspect(&'a Suspect),
     Incident(&'a IncidentReport),
+    Pattern(&'a Pattern),
     File(&'a FileReport),
     Result(Answer<'a>),
 }
@@ -34,7 +36,7 @@ struct Answer<'a> {
 
 /// Writes `report`. The result comes last, so that a file without one is known to be cut off.
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
-    let ScrubReport { tool, run, suspects, incidents, files, .. } = report;
+    let ScrubReport { tool, run, suspects, incidents, patterns, files, .. } = report;
     let header = Line::Header { schema: SCHEMA, tool, run };
     let result = Line::Result(Answer {
         verdict: report.verdict,
@@ -46,6 +48,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         throughput: &report.throughput,
     });
     let found = suspects.iter().map(Line::Suspect).chain(incidents.iter().map(Line::Incident));
+    let found = found.chain(patterns.iter().map(Line::Pattern));
     let lines = found.chain(files.iter().map(Line::File));
     for line in std::iter::once(header).chain(lines).chain([result]) {
         serde_json::to_writer(&mut *out, &line)?;

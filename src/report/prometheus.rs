@@ -56,7 +56,7 @@ fn about_pages(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
     }
     let ratio = coverage.percent() / 100.0;
     metrics.gauge("coverage_ratio", "Share of the planned pages that was reached.", ratio)?;
-    metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incidents.len())?;
+    metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incident_count())?;
     let mut kinds: BTreeMap<[&str; 4], u64> = BTreeMap::new();
     for suspect in &report.suspects {
         let Suspect { priority, tier, reason, cause, .. } = suspect;

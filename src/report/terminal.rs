@@ -38,7 +38,7 @@ pub fn result_line(report: &ScrubReport) -> String {
          transient={} refused={} skipped={} host_faults={}",
         report.verdict.name(),
         coverage.suspect,
-        report.incidents.len(),
+        report.incident_count(),
         coverage.percent(),
         coverage.unprotected,
         coverage.not_reached,
@@ -66,7 +66,7 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         }
         RunVerdict::Damaged => {
             let pages = counted(coverage.suspect, "suspect page");
-            let incidents = counted(report.incidents.len() as u64, "incident");
+            let incidents = counted(report.incident_count(), "incident");
             said(BAD, "DAMAGED", &format!("{pages} in {incidents}; most urgent first"), look, out)
         }
         RunVerdict::Incomplete => {

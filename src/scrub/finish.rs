@@ -3,7 +3,7 @@
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
-use super::{Open, Scrub, Settings, Shared, context};
+use super::{Open, Scrub, Settings, Shared, context, places};
 use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
 use crate::consolidate::rank::{Finding, by_place, by_urgency};
 use crate::consolidate::report::{
@@ -33,7 +33,8 @@ const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
 /// ... and for each intact page at least so many.
 const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
-const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to is looked up at its end";
+const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to, and \
+    where they are on their devices, is looked up at its end";
 
 /// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
 const PAGE_RESTORE_MAX: u64 = 1000;
@@ -48,7 +49,7 @@ pub(super) fn finish(
 ) -> Scrub {
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
-    let facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
+    let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
@@ -58,8 +59,16 @@ pub(super) fn finish(
     if !stopped {
         look_up(&mut findings, discovery, &tallies, shared.settings.open);
     }
+    if !stopped {
+        places::find(&mut facts, &findings, &discovery.files);
+    }
+    for (facts, tally) in facts.iter_mut().zip(&tallies) {
+        facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
+    }
     findings.iter_mut().for_each(Finding::conclude);
-    let Conclusions { suspects, incidents } = conclude(findings, &facts, &shared.settings.weights);
+    let Settings { weights, geometry, .. } = shared.settings;
+    let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
+        conclude(findings, &facts, weights, *geometry);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -68,6 +77,7 @@ pub(super) fn finish(
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
+    notes.extend(places::notes(&facts));
     if stopped && !suspects.is_empty() {
         notes.push(NOT_NAMED.to_owned());
     }
@@ -116,7 +126,8 @@ pub(super) fn finish(
         skipped: skipped(discovery),
         suspects,
         incidents,
-        patterns: Vec::new(),
+        incidents_not_listed,
+        patterns,
         plan: Vec::new(),
         weights: shared.settings.weights_origin.clone(),
         host_findings,
@@ -168,6 +179,8 @@ fn file_facts(file: &DataFile) -> FileFacts {
         database_id: boot.map_or(0, |boot| boot.database_id),
         simple_recovery: boot.map(|boot| boot.simple_recovery),
         is_log: file.kind == FileKind::Log,
+        placement: None,
+        sound_pages: 0,
     }
 }
 

@@ -15,8 +15,7 @@ const CPUS_MAX: usize = 8192;
 impl Device {
     /// [`Device::of`], told by the sysfs mounted at `sysfs`.
     pub fn under(sysfs: &Path, id: u64) -> Self {
-        let link = sysfs.join(format!("dev/block/{}:{}", major(id), minor(id)));
-        let Ok(directory) = link.canonicalize() else { return Self { id, ..Self::default() } };
+        let Some(directory) = directory(sysfs, id) else { return Self { id, ..Self::default() } };
         let disks = disks_behind(directory.clone());
         Self {
             id,
@@ -26,6 +25,61 @@ impl Device {
             members: disks.iter().filter_map(|disk| name(disk)).collect(),
         }
     }
+}
+
+/// A block device and, if it is a partition, the disk that it is a part of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BlockDevice {
+    name: String,
+    disk: String,
+    /// Where it begins on the disk; 0 if it is no partition.
+    pub(super) start_bytes: u64,
+}
+
+/// Sysfs counts sectors of this size, whatever those of the disk.
+const SECTOR_BYTES: u64 = 512;
+
+impl BlockDevice {
+    /// The block device with this number; `None` if there is none.
+    pub(super) fn of(id: u64) -> Option<Self> {
+        Self::under(Path::new(MOUNT_POINT), id)
+    }
+
+    /// [`BlockDevice::of`], told by the sysfs mounted at `sysfs`.
+    pub(super) fn under(sysfs: &Path, id: u64) -> Option<Self> {
+        let directory = directory(sysfs, id)?;
+        let start: Option<u64> = read(&directory.join("start"));
+        let start_bytes = start.and_then(|sectors| sectors.checked_mul(SECTOR_BYTES));
+        let name = name(&directory)?;
+        let whole = without_partition(directory.clone());
+        let disk = whole
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .filter(|_| whole != directory);
+        Some(match (disk, start_bytes) {
+            (Some(disk), Some(start_bytes)) => Self { name, disk, start_bytes },
+            _ => Self { disk: name.clone(), name, start_bytes: 0 },
+        })
+    }
+
+    /// As in `/dev`.
+    pub(super) fn path(&self) -> String {
+        path(&self.name)
+    }
+
+    /// That of the disk.
+    pub(super) fn disk_path(&self) -> String {
+        path(&self.disk)
+    }
+}
+
+/// The kernel writes `!` where a name has a slash.
+fn path(name: &str) -> String {
+    format!("/dev/{}", name.replace('!', "/"))
+}
+
+fn directory(sysfs: &Path, id: u64) -> Option<PathBuf> {
+    sysfs.join(format!("dev/block/{}:{}", major(id), minor(id))).canonicalize().ok()
 }
 
 /// [`numa_nodes`](super::numa_nodes), told by the sysfs mounted at `sysfs`.

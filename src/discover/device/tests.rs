@@ -1,5 +1,6 @@
 //! Devices in a made-up sysfs.
 
+use super::sysfs::BlockDevice;
 use super::{Device, numa_nodes, numa_nodes_under};
 use rustix::fs::makedev;
 use std::fs;
@@ -225,4 +226,26 @@ fn this_machine_can_be_asked() {
     let device = Device::of(id);
     assert!(device.id == id && device.queues() >= 1, "{device:?}");
     assert!(numa_nodes().values().all(|cpus| !cpus.is_empty()));
+}
+
+#[test]
+fn a_partition_tells_its_disk_and_where_it_begins_on_it() {
+    let sysfs = Sysfs::new();
+    let partition = sysfs.nvme(0, 0);
+    sysfs.write(partition.join("start"), "2048\n");
+    let array = sysfs.array("md0", MD, 0, std::slice::from_ref(&partition));
+    sysfs.write(array.join("size"), "1\n");
+    sysfs.add("virtual/block/cciss!c0d0", SD, 9);
+    let told = |major, minor| {
+        let device = BlockDevice::under(sysfs.path(), makedev(major, minor))?;
+        Some((device.path(), device.disk_path(), device.start_bytes))
+    };
+    let is = |path: &str, disk: &str, start| Some((path.to_owned(), disk.to_owned(), start));
+    assert_eq!(told(NVME, 1), is("/dev/nvme0n1p1", "/dev/nvme0n1", 1 << 20));
+    assert_eq!(told(NVME, 0), is("/dev/nvme0n1", "/dev/nvme0n1", 0));
+    assert_eq!(told(MD, 0), is("/dev/md0", "/dev/md0", 0));
+    assert_eq!(told(SD, 9), is("/dev/cciss/c0d0", "/dev/cciss/c0d0", 0));
+    assert_eq!(told(0, 47), None, "an anonymous device");
+    sysfs.write(partition.join("start"), "many\n");
+    assert_eq!(told(NVME, 1), is("/dev/nvme0n1p1", "/dev/nvme0n1p1", 0));
 }

@@ -3,7 +3,8 @@
 use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted, file_name, number, table};
-use crate::consolidate::report::{ScrubReport, Suspect};
+use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
+use crate::page::address::PageAddress;
 use comfy_table::{Cell, CellAlignment};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 const CAUSE_COLUMNS: u16 = 160;
 /// Runs of ranks printed for one action at most.
 const RANK_RUNS_MAX: usize = 6;
+/// Files named for one incident at most.
+const SPANS_MAX: usize = 6;
 
 /// Prints the table of suspects and everything that belongs to it.
 pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -43,7 +46,8 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         }
     }
     actions(report, look, out)?;
-    incidents(report, &names, look, out)
+    incidents(report, &names, look, out)?;
+    patterns(report, look, out)
 }
 
 /// The likely cause and its evidence, each on a line of its own.
@@ -191,24 +195,54 @@ fn incidents(
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    writeln!(out, "\n{BOLD}Incidents{BOLD:#}  (suspects at most 64 pages apart)")?;
+    writeln!(
+        out,
+        "\n{BOLD}Incidents{BOLD:#}  (suspects at most 64 pages, or 1 MiB of one device, apart)"
+    )?;
     for incident in report.incidents.iter().take(look.rows_max) {
         let reason = |(reason, n): (&String, &usize)| format!("{n} {}", reason.replace('_', " "));
         let reasons: Vec<_> = incident.reasons.iter().map(reason).collect();
-        let place = if incident.first == incident.last {
-            incident.first.to_string()
-        } else {
-            format!("{} to {}", incident.first, incident.last)
-        };
         let (rank, priority) = (incident.rank, &incident.priority);
-        let name = &names[&key(&incident.host, &incident.path)];
-        let reasons = reasons.join(", ");
-        let text = format!("  {rank:>3} {priority}  {name} {place}: {reasons}");
+        let (places, reasons) = (places(incident, names), reasons.join(", "));
+        let text = format!("  {rank:>3} {priority}  {places}: {reasons}");
         look.paragraph(&safe(&text), 10, out)?;
     }
     match report.incidents.len().saturating_sub(look.rows_max) {
         0 => Ok(()),
         hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more incident")),
+    }
+}
+
+/// Files and pages; of an incident in many files the first ones.
+fn places(incident: &IncidentReport, names: &BTreeMap<FileKey<'_>, String>) -> String {
+    let place = |path: &str, first: PageAddress, last: PageAddress| {
+        let name = names.get(&key(&incident.host, path)).map_or(path, String::as_str);
+        if first == last { format!("{name} {first}") } else { format!("{name} {first} to {last}") }
+    };
+    if incident.spans.len() < 2 {
+        return place(&incident.path, incident.first, incident.last);
+    }
+    let shown = incident.spans.iter().take(SPANS_MAX);
+    let shown: Vec<_> = shown.map(|span| place(&span.path, span.first, span.last)).collect();
+    match incident.spans.len().saturating_sub(SPANS_MAX) {
+        0 => shown.join(", "),
+        hidden => format!("{}, and in {}", shown.join(", "), counted(hidden as u64, "more file")),
+    }
+}
+
+fn patterns(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if report.patterns.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{BOLD}Patterns{BOLD:#}  (what chance does not explain)")?;
+    for pattern in report.patterns.iter().take(look.rows_max) {
+        let host = pattern.host.as_ref().map(|host| format!("{host}:")).unwrap_or_default();
+        let (scope, text) = (&pattern.scope, &pattern.text);
+        look.paragraph(&safe(&format!("  {host}{scope}: {text}")), 4, out)?;
+    }
+    match report.patterns.len().saturating_sub(look.rows_max) {
+        0 => Ok(()),
+        hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more pattern")),
     }
 }
 

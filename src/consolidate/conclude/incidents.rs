@@ -1,0 +1,89 @@
+//! Incidents as the report tells them.
+
+use crate::consolidate::incident::{Incidents, Place, spans};
+use crate::consolidate::report::{IncidentReport, Span, Suspect};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Incidents listed at most; those with the most urgent pages.
+pub(super) const INCIDENTS_MAX: usize = 100_000;
+
+/// The incidents, the one with the most urgent page first, and how many more there are. Tells each
+/// suspect its own.
+pub(super) fn reports(
+    grouped: &Incidents,
+    places: &[Place],
+    rank_of: &[usize],
+    suspects: &mut [Suspect],
+) -> (Vec<IncidentReport>, u64) {
+    let most_urgent = |incident: &[usize]| incident.iter().map(|&i| rank_of[i]).min();
+    let mut by_urgency: Vec<_> =
+        grouped.iter().filter_map(|incident| Some((most_urgent(incident)?, incident))).collect();
+    by_urgency.sort_unstable_by_key(|(rank, _)| *rank);
+    let not_listed = by_urgency.len().saturating_sub(INCIDENTS_MAX);
+    by_urgency.truncate(INCIDENTS_MAX);
+    let report = |(position, (most_urgent, incident)): (usize, &(usize, &[usize]))| {
+        let ranks: Vec<usize> = incident.iter().map(|&i| rank_of[i]).collect();
+        ranks.iter().for_each(|rank| suspects[rank - 1].incident = position + 1);
+        let spans = spans(incident, places).map(|span| {
+            let ends = [span.first(), span.last()].map(|i| i.map(|&i| rank_of[i]));
+            (ends, span.len())
+        });
+        let spans = spans.filter_map(|([first, last], pages)| {
+            Some(span_report(&suspects[first? - 1], &suspects[last? - 1], pages))
+        });
+        let spans = spans.collect();
+        incident_report(position + 1, *most_urgent, ranks, spans, suspects)
+    };
+    (by_urgency.iter().enumerate().map(report).collect(), not_listed as u64)
+}
+
+/// The incident of the suspects with `ranks`, which are in the order of their places.
+fn incident_report(
+    rank: usize,
+    most_urgent: usize,
+    ranks: Vec<usize>,
+    spans: Vec<Span>,
+    suspects: &[Suspect],
+) -> IncidentReport {
+    let (mut reasons, mut causes) = (BTreeMap::new(), BTreeMap::new());
+    for suspect in ranks.iter().map(|rank| &suspects[rank - 1]) {
+        count(&mut reasons, &suspect.reason);
+        suspect.cause.iter().for_each(|cause| count(&mut causes, cause));
+    }
+    let top = &suspects[most_urgent - 1];
+    IncidentReport {
+        rank,
+        priority: top.priority.clone(),
+        host: None,
+        tier: top.tier.clone(),
+        score: top.score,
+        path: Arc::clone(&spans[0].path),
+        first: spans[0].first,
+        last: spans[0].last,
+        pages: ranks.len(),
+        reasons,
+        causes,
+        spans,
+        action: String::new(),
+        suspects: ranks,
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, usize>, what: &str) {
+    match counts.get_mut(what) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(what.to_owned(), 1)),
+    }
+}
+
+fn span_report(first: &Suspect, last: &Suspect, pages: usize) -> Span {
+    Span {
+        path: Arc::clone(&first.path),
+        first: first.address,
+        last: last.address,
+        pages,
+        device: first.device.clone(),
+        device_offset_bytes: first.device_offset_bytes,
+    }
+}

@@ -1,0 +1,107 @@
+//! A finding as the report tells it.
+
+use super::FileFacts;
+use super::ranked::Ranked;
+use crate::catalog::object::Object;
+use crate::consolidate::rank::Finding;
+use crate::consolidate::report::Suspect;
+use crate::consolidate::score::priority;
+use crate::consolidate::weights::Weights;
+use crate::consolidate::{advice, message};
+use crate::diagnose::verdict::{Allocation, SuspectReason};
+use crate::page::address::PageAddress;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the report says of a finding.
+pub(super) fn suspect(
+    rank: usize,
+    ranked: &Ranked,
+    file: &FileFacts,
+    weights: &Weights,
+    names: &mut Names,
+) -> Suspect {
+    let Ranked { finding, tier, terms, .. } = ranked;
+    let score = terms.sum();
+    let object = finding.object.as_deref();
+    let (stored, computed) = match finding.reason {
+        SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
+        _ => (None, None),
+    };
+    let offset_bytes = finding.place.page.offset_bytes();
+    let placement = file.placement.as_ref();
+    let on_device = placement.and_then(|placement| placement.device_offset(offset_bytes));
+    Suspect {
+        rank,
+        priority: priority(*tier, score, weights).into(),
+        tier: tier.name().into(),
+        score,
+        terms: *terms,
+        incident: 0,
+        host: None,
+        path: Arc::clone(&file.path),
+        database: file.database.clone(),
+        address: finding.place,
+        file_id: finding.place.file.0,
+        page_id: finding.place.page.0,
+        offset_bytes,
+        device: on_device.and(placement.map(|placement| Arc::clone(&placement.device))),
+        device_offset_bytes: on_device,
+        reason: finding.reason.name().into(),
+        event_type: finding.reason.event_type(),
+        stored,
+        computed,
+        found: found(&finding.reason),
+        page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
+        allocated: allocated(finding.allocation).into(),
+        object: names.of(finding),
+        schema: object.and_then(|object| object.schema.clone()),
+        table: object.and_then(|object| object.table.clone()),
+        index: object.and_then(|object| object.index.clone()),
+        object_kind: object.map(|object| object.kind.name().into()),
+        object_id: object.map(|object| object.object_id),
+        index_id: object.map(|object| object.index_id),
+        partition: object.and_then(|object| object.partition),
+        allocation_unit_id: finding.allocation_unit,
+        named_by: finding.named_by().map(|by| by.name().into()),
+        iam_claims: finding.iam_claims,
+        cause: finding.cause.map(|(cause, _)| cause.name().into()),
+        confidence: finding.cause.map(|(_, confidence)| confidence.name().into()),
+        evidence: finding.evidence.clone(),
+        unsettled: finding.unsettled,
+        message: message::of(finding, file),
+        action: advice::action(finding, file).into(),
+    }
+}
+
+/// Names of objects, each written once: many suspects belong to few objects.
+#[derive(Default)]
+pub(super) struct Names(HashMap<u64, Arc<str>>, HashMap<*const Object, Arc<str>>);
+
+impl Names {
+    /// What `finding` belongs to.
+    fn of(&mut self, finding: &Finding) -> Option<Arc<str>> {
+        if let Some(object) = &finding.object {
+            let name = self.1.entry(Arc::as_ptr(object));
+            return Some(Arc::clone(name.or_insert_with(|| object.to_string().into())));
+        }
+        let id = finding.allocation_unit?;
+        let name = self.0.entry(id).or_insert_with(|| format!("allocation unit {id}").into());
+        Some(Arc::clone(name))
+    }
+}
+
+fn found(reason: &SuspectReason) -> Option<PageAddress> {
+    match reason {
+        SuspectReason::WrongPageId { found, .. } => Some(*found),
+        _ => None,
+    }
+}
+
+fn allocated(allocation: Allocation) -> &'static str {
+    match allocation {
+        Allocation::Allocated => "yes",
+        Allocation::Free => "no",
+        Allocation::Unknown => "unknown",
+    }
+}

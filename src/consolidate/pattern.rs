@@ -1,0 +1,339 @@
+//! Regularities in where the damage is: all on one member of a striped array, or on every so
+//! many pages.
+//!
+//! Offsets are folded: of each unit that is damaged only the remainder modulo the members counts.
+//! What is then too often on one remainder for chance is a pattern. Three things keep chance,
+//! and what looks like more than chance, from being called one:
+//!
+//! - An event is a damaged unit, however many of its pages are damaged. A run of damage passes
+//!   over all members in turn, so that runs make the fullest member emptier, not fuller.
+//! - SQL Server fills extents from their first page on. So which page of its extent is damaged is
+//!   not left to chance, only which extent ([`Folding::chance`]).
+//! - The p-value is multiplied by the number of geometries that were tried.
+
+mod binomial;
+pub mod scopes;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use super::report::Pattern;
+use crate::page::{EXTENT_PAGES, PAGE_BYTES};
+use binomial::ln_tail;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What chance does less often than this is a pattern.
+const P_VALUE_MAX: f64 = 0.01;
+/// What chance does less often than this, among the other members, is a second failed one.
+const SECOND_P_VALUE_MAX: f64 = 0.001;
+/// Smaller p-values are given as this.
+const P_VALUE_MIN: f64 = 1e-300;
+/// Units of stripes that are tried: 16 KiB to 1 MiB.
+const UNITS: [u64; 7] = [1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20];
+/// Members of arrays that are tried.
+const MEMBERS: std::ops::RangeInclusive<u32> = 2..=32;
+/// Periods that are tried, in pages.
+const PERIODS: std::ops::RangeInclusive<u32> = 2..=256;
+/// How much of the error that is allowed the stripes may make, if periods are tried as well.
+const SHARE_OF_STRIPES: f64 = 0.75;
+/// Damaged units on one member needed at least, where the geometry is searched for.
+const HITS_MIN: u64 = 6;
+/// With fewer damaged pages in a scope nothing can be said of it.
+const PAGES_MIN: usize = 4;
+/// Scopes looked at at most: those with the most damage.
+const SCOPES_MAX: usize = 1000;
+
+const EXTENT_BYTES: u64 = EXTENT_PAGES as u64 * PAGE_BYTES as u64;
+
+/// Fewer members are no array.
+pub const MEMBERS_MIN: u32 = 2;
+
+/// How an array deals out bytes to its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    unit_bytes: u64,
+    members: u32,
+}
+
+impl Geometry {
+    /// A multiple of 512 bytes up to 16 MiB for each of 2 to 64 members in turn.
+    ///
+    /// # Errors
+    /// In words, if it is anything else.
+    pub fn new(unit_bytes: u64, members: u32) -> Result<Self, &'static str> {
+        if unit_bytes == 0 || !unit_bytes.is_multiple_of(512) || unit_bytes > 16 << 20 {
+            return Err("a stripe unit is a multiple of 512 bytes, at most 16 MiB");
+        }
+        if !(MEMBERS_MIN..=64).contains(&members) {
+            return Err("an array has 2 to 64 members");
+        }
+        Ok(Self { unit_bytes, members })
+    }
+}
+
+/// What offsets are counted in, and what can show in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offsets {
+    /// Those on a device: stripes.
+    Device,
+    /// Those in a file of which nothing else is known: stripes and periods.
+    File,
+    /// Those in a file that is known by its offsets on a device, too: periods.
+    MappedFile,
+}
+
+/// Damaged pages that are folded together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The device or the file.
+    pub name: Arc<str>,
+    /// What `pages` are offsets in.
+    pub offsets: Offsets,
+    /// Where damaged pages begin, in bytes, and the index of their file.
+    pub pages: Vec<(u64, usize)>,
+    /// Pages in use that are not damaged.
+    pub sound_pages: u64,
+}
+
+/// The patterns in `scopes`: one for each at most, the surest first. Only the geometry that is
+/// given is tried, if one is.
+pub fn find(mut scopes: Vec<Scope>, given: Option<Geometry>) -> Vec<Pattern> {
+    scopes.retain(can_tell);
+    scopes.sort_by(|a, b| {
+        let key = |scope: &Scope| (std::cmp::Reverse(scope.pages.len()), scope.offsets);
+        (key(a), &a.name).cmp(&(key(b), &b.name))
+    });
+    scopes.truncate(SCOPES_MAX);
+    let tried = Tried::over(&scopes, given);
+    let best = |scope: &Scope, left_out: &BTreeSet<usize>| {
+        let found = tried.best(scope, left_out)?;
+        Some((found, found.report(scope, given)))
+    };
+    let (on_devices, in_files): (Vec<_>, Vec<_>) =
+        scopes.iter().partition(|scope| scope.offsets == Offsets::Device);
+    let mut patterns = Vec::new();
+    let mut periodic = BTreeSet::new();
+    for scope in in_files {
+        let Some((found, pattern)) = best(scope, &BTreeSet::new()) else { continue };
+        if found.folding.kind == Kind::Period {
+            periodic.extend(scope.pages.iter().map(|(_, file)| *file));
+        }
+        patterns.push(pattern);
+    }
+    // What is periodic in a file is so on a device, too, where it would pass for a member.
+    let on_devices = on_devices.into_iter().filter_map(|scope| best(scope, &periodic));
+    patterns.extend(on_devices.map(|(_, pattern)| pattern));
+    patterns.sort_by(|a, b| (a.p_value.total_cmp(&b.p_value)).then_with(|| a.scope.cmp(&b.scope)));
+    patterns
+}
+
+/// Where nearly all is damaged, damage is where the pages in use are.
+fn can_tell(scope: &Scope) -> bool {
+    scope.pages.len() >= PAGES_MIN && scope.sound_pages >= scope.pages.len() as u64 / 2
+}
+
+/// The geometries that are tried for each kind of offsets, and what they cost.
+struct Tried {
+    stripes: Vec<Folding>,
+    periods: Vec<Folding>,
+    /// How much more often than chance each one is allowed to be wrong: 1 over its share.
+    cost_of_stripe: f64,
+    cost_of_period: f64,
+    hits_min: u64,
+}
+
+impl Tried {
+    fn over(scopes: &[Scope], given: Option<Geometry>) -> Self {
+        let searched = || UNITS.into_iter().flat_map(|unit| MEMBERS.map(move |n| (unit, n)));
+        let stripes: Vec<(u64, u32)> = match given {
+            Some(Geometry { unit_bytes, members }) => vec![(unit_bytes, members)],
+            None => searched().collect(),
+        };
+        let foldings = |kind: Kind, pairs: Vec<(u64, u32)>| -> Vec<Folding> {
+            let folding = |(unit_bytes, members)| Folding { kind, unit_bytes, members };
+            pairs.into_iter().map(folding).filter(|folding| folding.chance() < 1.0).collect()
+        };
+        let stripes = foldings(Kind::Stripe, stripes);
+        let period = |pages| (PAGE_BYTES as u64, pages);
+        let periods = foldings(Kind::Period, PERIODS.map(period).collect());
+        let times = |kind| scopes.iter().filter(|scope| scope.offsets.show(kind)).count();
+        let (of_stripes, of_periods) = (times(Kind::Stripe), times(Kind::Period));
+        let share = match (of_stripes, of_periods) {
+            (_, 0) => 1.0,
+            (0, _) => 0.0,
+            _ => SHARE_OF_STRIPES,
+        };
+        Self {
+            cost_of_stripe: (of_stripes * stripes.len()) as f64 / share,
+            cost_of_period: (of_periods * periods.len()) as f64 / (1.0 - share),
+            stripes,
+            periods,
+            hits_min: if given.is_some() { 0 } else { HITS_MIN },
+        }
+    }
+
+    /// Of all geometries that chance does not explain, the one that says most precisely where
+    /// the damage is; of equals the one with the fewest members. Pages of the files `left_out`
+    /// do not count.
+    fn best(&self, scope: &Scope, left_out: &BTreeSet<usize>) -> Option<Found> {
+        let kept = scope.pages.iter().filter(|(_, file)| !left_out.contains(file));
+        let mut pages: Vec<u64> = kept.map(|(offset, _)| *offset).collect();
+        pages.sort_unstable();
+        let families = [(Kind::Stripe, &self.stripes), (Kind::Period, &self.periods)];
+        let shown = families.into_iter().filter(|(kind, _)| scope.offsets.show(*kind));
+        let mut best: Option<Found> = None;
+        let mut counts = Vec::new();
+        for run in shown.flat_map(|(_, all)| all.chunk_by(|a, b| a.unit_bytes == b.unit_bytes)) {
+            let unit_bytes = run.first()?.unit_bytes;
+            let mut units: Vec<u64> = pages.iter().map(|offset| offset / unit_bytes).collect();
+            units.dedup();
+            for folding in run {
+                let found = folding.fold(&units, &mut counts, self.cost(folding.kind));
+                let is_sure = found.p_value < P_VALUE_MAX && found.hits >= self.hits_min;
+                if is_sure && best.is_none_or(|best| found.beats(&best)) {
+                    best = Some(found);
+                }
+            }
+        }
+        best
+    }
+
+    fn cost(&self, kind: Kind) -> f64 {
+        match kind {
+            Kind::Stripe => self.cost_of_stripe,
+            Kind::Period => self.cost_of_period,
+        }
+    }
+}
+
+impl Offsets {
+    fn show(self, kind: Kind) -> bool {
+        !matches!((self, kind), (Self::Device, Kind::Period) | (Self::MappedFile, Kind::Stripe))
+    }
+}
+
+/// What offsets are folded over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The members of an array.
+    Stripe,
+    /// Pages.
+    Period,
+}
+
+/// One geometry: units of so many bytes, dealt out to so many members.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Folding {
+    kind: Kind,
+    unit_bytes: u64,
+    members: u32,
+}
+
+impl Folding {
+    /// How likely a page is on a given member, at most, if only its extent is left to chance, not
+    /// its place in the extent: 1 of 8 for 64 KiB on 8 members, 1 of 2 for every 16th page.
+    fn chance(&self) -> f64 {
+        let round = self.unit_bytes * u64::from(self.members);
+        // Extents begin at multiples of this, in each round alike.
+        let step = gcd(EXTENT_BYTES, round);
+        (self.unit_bytes.div_ceil(step) * step) as f64 / round as f64
+    }
+
+    /// Counts ascending `units` by member, with `counts` as a place to do it in.
+    fn fold(self, units: &[u64], counts: &mut Vec<u64>, cost: f64) -> Found {
+        counts.clear();
+        counts.resize(self.members as usize, 0);
+        self.count(units, counts);
+        let events = units.len() as u64;
+        let (member, hits) = fullest(counts);
+        let ln_members = f64::from(self.members).ln();
+        let ln_p = ln_members + ln_tail(events, hits, self.chance()) + cost.ln();
+        Found {
+            folding: self,
+            member,
+            events,
+            hits,
+            second: self.second(member, events - hits, counts),
+            p_value: ln_p.exp().clamp(P_VALUE_MIN, 1.0),
+            ln_plain: ln_members + ln_tail(events, hits, 1.0 / f64::from(self.members)),
+        }
+    }
+
+    fn count(self, units: &[u64], counts: &mut [u64]) {
+        // Units ascend. Small numbers divide several times faster.
+        if units.last().is_none_or(|last| u32::try_from(*last).is_ok()) {
+            for &unit in units {
+                counts[(unit as u32 % self.members) as usize] += 1;
+            }
+        } else {
+            let members = u64::from(self.members);
+            for unit in units {
+                counts[(unit % members) as usize] += 1;
+            }
+        }
+    }
+
+    /// Another member that has more of the rest than chance explains.
+    fn second(&self, member: u32, rest: u64, counts: &mut [u64]) -> Option<(u32, u64)> {
+        let others = f64::from(self.members - 1);
+        counts[member as usize] = 0;
+        let (second, hits) = fullest(counts);
+        let chance = self.chance() * f64::from(self.members) / others;
+        let is_sure =
+            chance < 1.0 && others.ln() + ln_tail(rest, hits, chance) < SECOND_P_VALUE_MAX.ln();
+        is_sure.then_some((second, hits))
+    }
+}
+
+/// The first of the members with the most events, and how many it has.
+fn fullest(counts: &[u64]) -> (u32, u64) {
+    let most = counts.iter().copied().max().unwrap_or_default();
+    (counts.iter().position(|&count| count == most).unwrap_or_default() as u32, most)
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// What one geometry shows.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    folding: Folding,
+    member: u32,
+    events: u64,
+    hits: u64,
+    /// Another failed member, and its events.
+    second: Option<(u32, u64)>,
+    p_value: f64,
+    /// ln of the p-value if pages were as likely anywhere in their extents, and this the only
+    /// geometry: tells geometries apart that chance explains equally badly. Damage on every 16th
+    /// page is also damage in every second extent, but the former says more.
+    ln_plain: f64,
+}
+
+impl Found {
+    fn beats(&self, other: &Self) -> bool {
+        let key = |found: &Self| (found.folding.members, found.folding.unit_bytes);
+        let order = self.ln_plain.total_cmp(&other.ln_plain);
+        order.then_with(|| key(self).cmp(&key(other))).is_lt()
+    }
+
+    fn report(&self, scope: &Scope, given: Option<Geometry>) -> Pattern {
+        let is_stripe = self.folding.kind == Kind::Stripe;
+        Pattern {
+            host: None,
+            kind: if is_stripe { "stripe_member" } else { "period" }.into(),
+            scope: Arc::clone(&scope.name),
+            on_device: scope.offsets == Offsets::Device,
+            unit_bytes: self.folding.unit_bytes,
+            members: self.folding.members,
+            member: self.member,
+            events: self.events,
+            hits: self.hits,
+            p_value: self.p_value,
+            given: is_stripe && given.is_some(),
+            text: words::text(self, scope),
+        }
+    }
+}
