@@ -237,7 +237,7 @@ fn torn(check: TornCheck, evidence: &Evidence) -> Option<(Cause, Confidence)> {
     let is_other_write = is_legal && changed().all(|k| pairs[k] == 0b11);
     match (is_other_write, changed().count(), wrong.count_ones()) {
         // An old sector, or two bits of one; the same the other way round for the header's.
-        (true, 1, _) | (true, 15, _) => Some((Cause::TornWrite, Confidence::Possible)),
+        (true, 1 | 15, _) => Some((Cause::TornWrite, Confidence::Possible)),
         (true, 2.., _) => Some((Cause::TornWrite, Confidence::Likely)),
         (false, _, 1) => Some((Cause::BitFlip, Confidence::Likely)),
         // One bit of the header's own signature makes all others wrong in that bit.
@@ -248,7 +248,7 @@ fn torn(check: TornCheck, evidence: &Evidence) -> Option<(Cause, Confidence)> {
 
 /// All the same, and one bit each.
 fn is_uniform(pairs: &[u32]) -> bool {
-    pairs.iter().all(|pair| *pair == pairs[0] && pair.count_ones() == 1)
+    pairs.iter().all(|pair| *pair == pairs[0] && pair.is_power_of_two())
 }
 
 /// Only the beginning is noise, beyond the header: encrypted in stripes, or overwritten.

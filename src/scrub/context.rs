@@ -42,7 +42,9 @@ pub(super) fn add(
     homeless.sort_by_key(|page| (page.home.0, page.home.1));
     for of_file in homeless.chunk_by_mut(|a, b| a.home.0 == b.home.0) {
         let opened = of_file[0].home.0.and_then(|file| Opened::new(&files[file], open));
-        of_file.iter_mut().for_each(|page| page.look_home(opened.as_ref(), files, open));
+        for page in of_file {
+            page.look_home(opened.as_ref(), files, open);
+        }
     }
 }
 

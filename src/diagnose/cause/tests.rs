@@ -77,7 +77,9 @@ fn one_bit_is_not_certain_where_fill_could_have_left_it() {
 fn two_or_three_bits_may_be_flips_and_more_say_nothing() {
     let xor = |changes: &'static [(usize, u8)]| {
         move |page: &mut Page| {
-            changes.iter().for_each(|(at, bits)| page.bytes_mut()[*at] ^= bits);
+            for (at, bits) in changes {
+                page.bytes_mut()[*at] ^= bits;
+            }
         }
     };
     assert_eq!(after(xor(&[(4000, 3)])), (BitFlip, Possible));
@@ -172,7 +174,9 @@ fn torn_page(damage: impl Fn(&mut Page)) -> (Cause, Confidence) {
 fn a_torn_write_leaves_the_other_signature_and_a_flipped_bit_none() {
     let sectors = |sectors: &'static [usize], bits: u8| {
         move |page: &mut Page| {
-            sectors.iter().for_each(|k| page.bytes_mut()[k * 512 + 511] ^= bits);
+            for k in sectors {
+                page.bytes_mut()[k * 512 + 511] ^= bits;
+            }
         }
     };
     assert_eq!(torn_page(sectors(&[13, 14, 15], 3)), (TornWrite, Likely));

@@ -40,7 +40,7 @@ pub enum Foreign {
     Png,
     /// A JPEG image.
     Jpeg,
-    /// A SQLite database.
+    /// A `SQLite` database.
     Sqlite,
 }
 

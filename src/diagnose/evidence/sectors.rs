@@ -73,7 +73,9 @@ impl Sector {
             return if first == [0; 4] { Self::Zero } else { Self::Pattern };
         }
         let mut counts = [0_u16; 256];
-        bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        for byte in bytes {
+            counts[usize::from(*byte)] += 1;
+        }
         let pairs: u32 = counts.iter().map(|&n| u32::from(n) * u32::from(n.max(1) - 1)).sum();
         if pairs <= NOISE_EQUAL_PAIRS_MAX { Self::Noise } else { Self::Other }
     }
@@ -87,7 +89,9 @@ impl Sector {
 /// Entropy of the bytes of `page`, in thousandths of a bit per byte: 7,977 if they are random.
 pub(super) fn entropy_millibits(page: &Page) -> u16 {
     let mut counts = [0_u32; 256];
-    page.bytes().iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    for byte in page.bytes() {
+        counts[usize::from(*byte)] += 1;
+    }
     let counts = counts.iter().filter(|n| **n > 0).map(|n| f64::from(*n));
     let bits: f64 = counts.map(|n| n * (PAGE_BYTES as f64 / n).log2()).sum();
     (bits * 1000.0 / PAGE_BYTES as f64).round() as u16

@@ -327,7 +327,9 @@ pub(super) fn noise_head_bytes(page: &Page, map: SectorMap) -> Option<u16> {
 
 fn is_noise(step: &[u8]) -> bool {
     let mut seen = [0_u64; 4];
-    step.iter().for_each(|byte| seen[usize::from(byte / 64)] |= 1 << (byte % 64));
+    for byte in step {
+        seen[usize::from(byte / 64)] |= 1 << (byte % 64);
+    }
     seen.iter().map(|word| word.count_ones() as usize).sum::<usize>() >= NOISE_DISTINCT_MIN
 }
 
