@@ -3,8 +3,10 @@
 use super::file::{FileScan, FileTally};
 use super::names::{self, Remembered};
 use super::{Scrub, Settings, Shared};
+use crate::consolidate::advice;
 use crate::consolidate::conclude::{FileFacts, rank_and_group};
 use crate::consolidate::rank::rank;
+use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
@@ -34,9 +36,6 @@ const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
 const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to is looked up at its end";
 
-/// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
-const PAGE_RESTORE_MAX: u64 = 1000;
-
 pub(super) fn finish(
     discovery: &Discovery,
     plan: &Plan,
@@ -58,10 +57,13 @@ pub(super) fn finish(
         names::name(&mut findings, &remembered(&discovery.files, &tallies), shared.settings.open);
         rank(&mut findings);
     }
-    let (suspects, incidents) = rank_and_group(&findings, &facts);
+    let (suspects, mut incidents) = rank_and_group(&findings, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
+    let patterns = Vec::new();
+    advice::incident_actions(&mut incidents, &suspects, &patterns, &files);
+    let steps = advice::plan(&suspects, &incidents, &patterns, &files, &host_findings);
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
@@ -113,8 +115,8 @@ pub(super) fn finish(
         skipped: skipped(discovery),
         suspects,
         incidents,
-        patterns: Vec::new(),
-        plan: Vec::new(),
+        patterns,
+        plan: steps,
         host_findings,
     };
     Scrub { report, latencies, file_latencies }
@@ -259,7 +261,7 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             tally.flagless_pages
         ));
     }
-    if coverage.suspect > PAGE_RESTORE_MAX {
+    if coverage.suspect > PAGE_RESTORE_MAX as u64 {
         notes.push(format!(
             "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
              for a file: restore the file instead",
