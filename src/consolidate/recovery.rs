@@ -270,8 +270,8 @@ impl<'a> DatabaseLoss<'a> {
 
     /// Nothing less than all of it can be restored.
     pub fn is_whole(&self) -> bool {
-        let has_loss = self.suspects().any(|suspect| Remedy::of(suspect).is_loss());
-        self.has_log() || (has_loss && self.model == Model::Simple)
+        let is_lost = |suspect| matches!(Remedy::of(suspect), Remedy::File | Remedy::Page);
+        self.has_log() || (self.model == Model::Simple && self.suspects().any(is_lost))
     }
 
     /// One of its log files is damaged.

@@ -110,9 +110,8 @@ fn database(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 }
 
 fn check(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    script.remark(
-        "Afterwards: the check that sees what no checksum shows, then a new full backup.",
-    )?;
+    script.title("Afterwards, of the database that stays")?;
+    script.remark("The check that sees what no checksum shows, then a new full backup.")?;
     script.off(&format!("DBCC CHECKDB ({}) WITH NO_INFOMSGS, ALL_ERRORMSGS;", target.sql))?;
     let to = target.hole("new_full_backup");
     script.off(&format!("BACKUP DATABASE {} TO DISK = {to} WITH CHECKSUM;", target.sql))

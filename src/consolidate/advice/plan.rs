@@ -1,7 +1,7 @@
 //! What to do, in order: what preserves comes before what changes, what proves comes last
 //! (docs/runbook.md). A step is left out where it does not apply.
 
-use crate::consolidate::recovery::{DatabaseLoss, Model, Remedy, System, databases};
+use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, System, Why, databases};
 use crate::consolidate::report::{FileReport, IncidentReport, Pattern, Step, Suspect};
 use std::collections::BTreeSet;
 
@@ -105,9 +105,8 @@ fn freeze() -> Step {
 
 fn leave_alone(databases: &[DatabaseLoss<'_>]) -> Step {
     let text = format!(
-        "No detach, no restart, no offline, no shrink, no index rebuild, no log rebuild, no \
-         REPAIR_ALLOW_DATA_LOSS, and no backup job that deletes old backups: {}. What is open now \
-         may not open again.",
+        "{}: no detach, offline, restart, shrink, rebuild of index or log, no \
+         REPAIR_ALLOW_DATA_LOSS, no deletion of old backups. What is open may not open again.",
         called(databases.iter())
     );
     step("Leave the databases as they are", text)
@@ -120,13 +119,14 @@ fn save_tail(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
     }
     let unknown = logged.iter().any(|database| database.model == Model::Unknown);
     let mut text = format!(
-        "{}: to a device that has not failed, BACKUP LOG WITH COPY_ONLY, CHECKSUM while the \
-         database is open; WITH NO_TRUNCATE if it does not open. The tail WITH NORECOVERY, which \
-         closes the database, comes only when a restore of files or of the database begins.",
+        "{}: to a device that has not failed, BACKUP LOG WITH COPY_ONLY if the database is open, \
+         WITH NO_TRUNCATE if not. The tail WITH NORECOVERY closes it: only when an offline restore \
+         begins.",
         called(logged.iter().map(|database| **database))
     );
     if unknown {
-        text += " Where the recovery model is not known, look first: under SIMPLE there is none.";
+        text +=
+            " Under SIMPLE, if a recovery model here turns out to be that, there is no log backup.";
     }
     Some(step("Save the tail of the log", text))
 }
@@ -137,8 +137,8 @@ fn copy_files(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Step {
     let not_reached = files.iter().any(|file| file.coverage.not_reached > 0);
     let how = if not_reached { " (ddrescue reads around what fails)" } else { "" };
     let text = format!(
-        "By a snapshot of their volumes, or byte by byte from one{how}: {paths}. Whatever goes \
-         wrong from here on can then be tried again."
+        "By a snapshot of their volumes, or byte by byte from one{how}: {paths}. What goes wrong \
+         later can then be tried again."
     );
     step("Copy the damaged files as they are", text)
 }
@@ -149,10 +149,9 @@ fn clean_backup(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
     let names = called(databases.iter().filter(restored));
     (!names.is_empty()).then(|| {
         let text = format!(
-            "{names}: newest first, on another server and array: RESTORE HEADERONLY \
-             (HasBackupChecksums, IsDamaged), RESTORE VERIFYONLY WITH CHECKSUM, then restore it \
-             under another name, scan that and run CHECKDB. VERIFYONLY alone proves no page: damage \
-             from before the backup is in it."
+            "{names}: newest first, on another server and array: RESTORE HEADERONLY, VERIFYONLY \
+             WITH CHECKSUM; then restore it under another name, scan that, run CHECKDB. VERIFYONLY \
+             alone proves no page."
         );
         step("Find the newest clean backup", text)
     })
@@ -178,52 +177,54 @@ fn system_databases(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
 }
 
 fn restore_whole(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let mut parts = Vec::new();
-    let mut suspects = Vec::new();
-    for database in databases {
-        if database.is_whole() {
-            let why = if database.has_log() { "its log is damaged" } else { "SIMPLE" };
-            parts.push(format!("the database {} ({why})", database.called()));
-            suspects.extend(database.suspects());
-            continue;
-        }
-        for (loss, why) in database.whole_files() {
-            let (id, name) = (loss.file_id(), database.called());
-            parts.push(format!("file {id} of {name} ({})", why.text()));
-            suspects.extend(loss.suspects.iter().copied());
-        }
-    }
+    let parts = databases.iter().flat_map(|database| whole_parts(database));
+    let (parts, suspects): (Vec<_>, Vec<_>) = parts.unzip();
     let text = format!(
-        "{}. Under FULL: tail WITH NORECOVERY, full backup, differential, logs, and the tail last. \
-         Under SIMPLE: first beside it under another name, since the damaged one has the newest rows.",
+        "{}. Under FULL: the tail WITH NORECOVERY, full backup, differential, logs, and the tail \
+         last. Under SIMPLE: beside the damaged one, which has the newest rows.",
         named(parts.into_iter())
     );
-    step("Restore files or databases as a whole", text).for_these(suspects.into_iter())
+    step("Restore files or databases as a whole", text).for_these(suspects.into_iter().flatten())
+}
+
+/// What of `database` is restored as a whole, in words, and the suspects in it.
+fn whole_parts<'a>(database: &DatabaseLoss<'a>) -> Vec<(String, Vec<&'a Suspect>)> {
+    let name = database.called();
+    if database.is_whole() {
+        let why = if database.has_log() { "its log is damaged" } else { "SIMPLE" };
+        return vec![(format!("database {name} ({why})"), database.suspects().collect())];
+    }
+    let part = |(loss, why): (&FileLoss<'a>, Why)| {
+        (format!("file {} of {name} ({})", loss.file_id(), why.text()), loss.suspects.clone())
+    };
+    database.whole_files().map(part).collect()
 }
 
 fn restore_pages(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let by_page = || databases.iter().filter(|database| !database.is_whole());
-    let lost = |d: &&&DatabaseLoss<'_>| d.files_by_page().next().is_some();
-    let losses = by_page().flat_map(|database| database.files_by_page());
+    let has_pages = |database: &&&DatabaseLoss<'_>| {
+        let mut losses = database.files_by_page();
+        !database.is_whole() && losses.any(|loss| !loss.with(&[Remedy::Page]).is_empty())
+    };
+    let by_page: Vec<_> = databases.iter().filter(has_pages).collect();
+    let losses = by_page.iter().flat_map(|database| database.files_by_page());
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Page])).collect();
     let text = format!(
         "{}: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new log \
-         backup, restored WITH RECOVERY; online in Enterprise edition. In an availability group or \
-         mirror, reading the page may mend it from the other side: look at auto_page_repair first. \
-         restore.sql (--format tsql) has the statements, commented out.",
-        called(by_page().filter(lost).map(|database| *database))
+         backup (FULL only; online in Enterprise edition; --format tsql writes it). In an \
+         availability group or mirror, reading a page may mend it from the other side.",
+        called(by_page.iter().map(|database| **database))
     );
     step("Restore single pages", text).for_these(suspects.into_iter())
 }
 
 fn make_indexes(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let losses = databases.iter().filter(|d| !d.is_whole()).flat_map(|d| d.files_by_page());
+    let losses = databases.iter().filter(|d| !d.has_log()).flat_map(|d| d.files_by_page());
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Rebuild])).collect();
     let object = |suspect: &&Suspect| suspect.object.clone();
     let text = format!(
-        "{}: DBCC CHECKTABLE first, and mend the table; script the index (unique? constraint? \
-         foreign keys?), stop writers, DROP and CREATE it: a rebuild may read the damaged one. In \
-         doubt, or with the pages above anyway, restore its pages.",
+        "{}: DBCC CHECKTABLE first, and mend the table; script the index (unique? foreign keys?), \
+         stop writers, DROP and CREATE it: a rebuild may read the damaged one. In doubt, restore \
+         its pages.",
         named(suspects.iter().filter_map(object))
     );
     step("Make indexes again", text).for_these(suspects.into_iter())
@@ -234,10 +235,9 @@ fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<St
     let remedies = [Remedy::Unsettled, Remedy::Doubtful];
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&remedies)).collect();
     let not_reached: u64 = files.iter().map(|file| file.coverage.not_reached).sum();
-    let mut text =
-        "Pages that changed between looks: scan a snapshot. Pages that may be free: scan \
-                    again when their PFS page is sound."
-            .to_owned();
+    let mut text = "Changed between looks: scan a snapshot. Perhaps free: scan again when the PFS \
+                    page is sound."
+        .to_owned();
     if not_reached > 0 {
         text += &format!(" {not_reached} pages were not reached, and may be damaged too.");
     }
@@ -248,8 +248,8 @@ fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<St
 
 fn check(databases: &[DatabaseLoss<'_>]) -> Step {
     let text = format!(
-        "{}: DBCC CHECKDB WITH NO_INFOMSGS, ALL_ERRORMSGS finds what no checksum shows. Then a full \
-         backup WITH CHECKSUM.",
+        "{}: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full backup \
+         WITH CHECKSUM.",
         called(databases.iter())
     );
     step("Run CHECKDB", text)
@@ -265,13 +265,13 @@ fn scan_again() -> Step {
 
 fn root_cause(suspects: &[Suspect], incidents: &[IncidentReport], patterns: &[Pattern]) -> Step {
     let unused = suspects.iter().filter(|s| Remedy::of(s) == Remedy::Nothing).count();
-    let mut text = format!("A ticket with this report: {} incidents", incidents.len());
+    let mut text = format!("A ticket with this report (incidents: {})", incidents.len());
     for pattern in patterns.iter().take(NAMES_MAX) {
         text += &format!("; {}", pattern.text);
     }
     if unused > 0 {
-        text += &format!("; {unused} suspects are not in use, and still show where storage fails");
+        text += &format!("; suspects that are not in use ({unused}) show where storage fails, too");
     }
-    text += ". Only when the part is replaced: unfreeze the array, and scan once more after that.";
+    text += ". Unfreeze the array when the part is replaced, and scan once more after that.";
     step("Find the cause", text)
 }

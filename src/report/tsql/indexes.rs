@@ -14,8 +14,8 @@ const NAMED_MAX: usize = 100;
 /// Writes the checks of tables, and what to know before an index is dropped.
 pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     tables(target, script)?;
-    let is_rebuildable = |suspect: &&Suspect| Remedy::of(suspect) == Remedy::Rebuild;
-    let suspects: Vec<_> = target.loss.suspects().filter(is_rebuildable).collect();
+    let files = target.loss.files_by_page();
+    let suspects: Vec<_> = files.flat_map(|file| file.with(&[Remedy::Rebuild])).collect();
     if suspects.is_empty() { Ok(()) } else { indexes(&suspects, script) }
 }
 

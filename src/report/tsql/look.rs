@@ -85,7 +85,7 @@ WHERE d.name IS NULL OR {is_listed}
 ORDER BY d.name, s.file_id, s.page_id;";
 
 const BACKUPS: &str = "\
-SELECT d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn, b.last_lsn,
+SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn, b.last_lsn,
     b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position, m.physical_device_name
 FROM msdb.dbo.backupset AS b
 INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
@@ -133,7 +133,7 @@ fn found_in(
 ) -> io::Result<()> {
     let (id, path, count) = (file.file_id(), safe(file.path), file.suspects.len());
     let way = way(file, loss);
-    script.remark(&format!("File {id}, {path}: {count} suspects; {way}"))?;
+    script.remark(&format!("File {id}, {path}: suspects {count}; {way}"))?;
     if let Some(not_reached) = file.file.map(|f| f.coverage.not_reached).filter(|n| *n > 0) {
         script.remark(&format!(
             "- {not_reached} pages of it were not reached: if it is cut short, restore the file"
@@ -208,7 +208,7 @@ fn page_info(name: &str, suspects: &[&Suspect], script: &mut Script<'_>) -> io::
     script.remark("SQL Server 2019 and later, pages whose header can be believed:")?;
     script.off(&format!(
         "DECLARE @id int = DB_ID({name});\n\
-         IF @id IS NULL PRINT 'There is no such database on this server.';\n\
+         IF @id IS NULL PRINT 'There is no such database on this server.'\n\
          ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,\n    \
          OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name\n\
          FROM (VALUES {rows}) AS s (file_id, page_id)\n\

@@ -22,6 +22,12 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
     if !has_files && !has_pages && !loss.has_log() {
         return script.remark("Nothing to restore now.");
     }
+    if loss.model == Model::Simple && !loss.is_whole() {
+        script.remark(
+            "Only indexes that can be made again are damaged: make them again (below), and restore \
+             nothing. Only if that fails:",
+        )?;
+    }
     verify(target, script)?;
     if loss.model == Model::Simple {
         return simple(target, script);
@@ -53,7 +59,8 @@ fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
         "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must \
          follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg \
          3187: the backup has none) does not prove its pages: restore it under another name, scan \
-         that, and run CHECKDB there. Repeat for each differential and log backup.",
+         that, and run CHECKDB there. Repeat for each differential and log backup. Several backups in \
+         one file: add FILE = n (Position); one backup in several files: name them all.",
     )?;
     let full = target.hole("full_backup");
     script.off(&format!("RESTORE HEADERONLY FROM DISK = {full};"))?;
@@ -69,14 +76,15 @@ fn tail_now(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH COPY_ONLY, CHECKSUM;"))?;
     script.remark(
         "INSTEAD, if it does not open or the statement above fails (this goes on after errors; not \
-         possible if the log has bulk-logged changes of files that are lost):",
+         possible if the log has bulk-logged changes of files that are lost). Keep what you get: \
+         it takes the place of the tail below, should that fail.",
     )?;
     script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH NO_TRUNCATE;"))
 }
 
 fn by_page(target: &Target<'_>, has_files: bool, script: &mut Script<'_>) -> io::Result<()> {
     let after = match has_files {
-        true => "AFTER way C, for the other files (not after way D, which brings them along): ",
+        true => "AFTER way C, for the other files, its tail among the logs (not after way D): ",
         false => "",
     };
     let system = target.loss.suspects().any(is_system_page);
@@ -92,9 +100,9 @@ fn by_page(target: &Target<'_>, has_files: bool, script: &mut Script<'_>) -> io:
     script.off(&format!("BACKUP LOG {db} TO DISK = {new} WITH CHECKSUM;"))?;
     script.off(&format!("RESTORE LOG {db} FROM DISK = {new} WITH RECOVERY;"))?;
     script.title(&format!("{after}Way B: pages, OFFLINE, any edition. Choose A OR B"))?;
-    tail(target, false, script)?;
+    tail(target, "tail_b", false, script)?;
     restore(target, &What::Pages, script)?;
-    tail_last(target, script)
+    tail_last(target, "tail_b", script)
 }
 
 fn by_file(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
@@ -103,9 +111,9 @@ fn by_file(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
         "Logical names: part 1, by file id. A file that has been read-only since its backup needs \
          no logs. To restore to another disk, add MOVE.",
     )?;
-    tail(target, true, script)?;
+    tail(target, "tail_c", true, script)?;
     restore(target, &What::Files, script)?;
-    tail_last(target, script)
+    tail_last(target, "tail_c", script)
 }
 
 fn whole(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
@@ -116,19 +124,24 @@ fn whole(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
              under another name (add MOVE for each file) up to the last good log backup.",
         )?;
     }
-    tail(target, true, script)?;
+    tail(target, "tail_d", true, script)?;
     restore(target, &What::Database, script)?;
-    tail_last(target, script)
+    tail_last(target, "tail_d", script)
 }
 
 /// From here on the database is closed.
-fn tail(target: &Target<'_>, is_broken: bool, script: &mut Script<'_>) -> io::Result<()> {
+fn tail(
+    target: &Target<'_>,
+    file: &str,
+    is_broken: bool,
+    script: &mut Script<'_>,
+) -> io::Result<()> {
     script.remark(
         "The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that \
          nobody else uses it; do this only when the backups below are at hand and proven. If it \
          fails, stop: without it, what was committed since the last log backup is lost.",
     )?;
-    let (db, to) = (&target.sql, target.hole("tail"));
+    let (db, to) = (&target.sql, target.hole(file));
     let options = if is_broken { "NORECOVERY, NO_TRUNCATE" } else { "NORECOVERY, CHECKSUM" };
     if is_broken {
         script.remark("If the database is open, CHECKSUM instead of NO_TRUNCATE.")?;
@@ -162,8 +175,8 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
     script.off(&format!("RESTORE LOG {db} FROM DISK = {log} WITH NORECOVERY;"))
 }
 
-fn tail_last(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let (db, tail) = (&target.sql, target.hole("tail"));
+fn tail_last(target: &Target<'_>, file: &str, script: &mut Script<'_>) -> io::Result<()> {
+    let (db, tail) = (&target.sql, target.hole(file));
     script.remark("The tail last; then open the database. After that, no log can be added.")?;
     script.off(&format!("RESTORE LOG {db} FROM DISK = {tail} WITH NORECOVERY;"))?;
     script.off(&format!("RESTORE DATABASE {db} WITH RECOVERY;"))
