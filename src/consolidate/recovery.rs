@@ -175,7 +175,7 @@ pub fn is_too_large(suspects: usize, pages: u64) -> bool {
 pub enum Model {
     /// SIMPLE: no log backups, no page restore.
     Simple,
-    /// FULL or BULK_LOGGED.
+    /// FULL, or `BULK_LOGGED`.
     Logged,
     /// No boot page told.
     Unknown,

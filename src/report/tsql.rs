@@ -61,8 +61,9 @@ fn head(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
          statement with one of them left in is a syntax error and cannot run.",
     )?;
     script.remark(
-        "Nobody has run these statements on your server. Try them on a copy first. Backups of \
-         other programs are restored with those programs.",
+        "Nobody has run these statements on your server. Try them on a copy first, and run them \
+         from master unless a USE stands above. Backups of other programs are restored with those \
+         programs.",
     )?;
     for finding in &report.host_findings {
         script.remark(&format!("HOST FAULT, scan again elsewhere first: {}", safe(finding)))?;
@@ -99,14 +100,12 @@ fn database(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     look::found(target, script)?;
     target.how_it_is_called(script)?;
     look::pages(target, script)?;
-    match loss.system {
-        Some(kind) => system::write(kind, target, script),
-        None => {
-            restore::write(target, script)?;
-            indexes::write(target, script)?;
-            check(target, script)
-        }
+    if let Some(kind) = loss.system {
+        return system::write(kind, target, script);
     }
+    restore::write(target, script)?;
+    indexes::write(target, script)?;
+    check(target, script)
 }
 
 fn check(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
@@ -130,6 +129,14 @@ impl<'a> Target<'a> {
     /// Something to fill in; a syntax error until then.
     fn hole(&self, what: &str) -> String {
         format!("<db{}_{what}, nvarchar(260), >", self.number)
+    }
+
+    /// Makes it the current database; `USE` takes no variable.
+    fn use_it(&self, script: &mut Script<'_>) -> io::Result<()> {
+        if self.sql.starts_with('@') {
+            return script.remark("Make it the current database first.");
+        }
+        script.off(&format!("USE {};", self.sql))
     }
 
     /// What declares the variable that [`Self::sql`] is, if it is one.

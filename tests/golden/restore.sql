@@ -15,45 +15,39 @@
 -- ===============================================================================================
 -- 1. Freeze the array: No scrub that repairs, no rebuild, no failed disk back into its set: it
 -- can make a bad block the agreed truth and spread it into parity. Keep every snapshot.
--- 2. Leave the databases as they are: No detach, no restart, no offline, no shrink, no index
--- rebuild, no log rebuild, no REPAIR_ALLOW_DATA_LOSS, and no backup job that deletes old backups:
--- sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple, the database of /data/orphan.ndf. What
--- is open now may not open again.
+-- 2. Leave the databases as they are: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple,
+-- the database of /data/orphan.ndf: no detach, offline, restart, shrink, rebuild of index or log,
+-- no REPAIR_ALLOW_DATA_LOSS, no deletion of old backups. What is open may not open again.
 -- 3. Save the tail of the log: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, the database of
--- /data/orphan.ndf: to a device that has not failed, BACKUP LOG WITH COPY_ONLY, CHECKSUM while
--- the database is open; WITH NO_TRUNCATE if it does not open. The tail WITH NORECOVERY, which
--- closes the database, comes only when a restore of files or of the database begins. Where the
--- recovery model is not known, look first: under SIMPLE there is none.
+-- /data/orphan.ndf: to a device that has not failed, BACKUP LOG WITH COPY_ONLY if the database is
+-- open, WITH NO_TRUNCATE if not. The tail WITH NORECOVERY closes it: only when an offline restore
+-- begins. Under SIMPLE, if a recovery model here turns out to be that, there is no log backup.
 -- 4. Copy the damaged files as they are: By a snapshot of their volumes, or byte by byte from one
 -- (ddrescue reads around what fails): /data/sales.mdf, /data/sales_2.ndf,
 -- /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf, C:\data\quo'te] ümläut.mdf, /data/simple.mdf
--- and 1 more. Whatever goes wrong from here on can then be tried again.
+-- and 1 more. What goes wrong later can then be tried again.
 -- 5. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple, the
--- database of /data/orphan.ndf: newest first, on another server and array: RESTORE HEADERONLY
--- (HasBackupChecksums, IsDamaged), RESTORE VERIFYONLY WITH CHECKSUM, then restore it under
--- another name, scan that and run CHECKDB. VERIFYONLY alone proves no page: damage from before
--- the backup is in it.
+-- database of /data/orphan.ndf: newest first, on another server and array: RESTORE HEADERONLY,
+-- VERIFYONLY WITH CHECKSUM; then restore it under another name, scan that, run CHECKDB.
+-- VERIFYONLY alone proves no page.
 -- 6. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot be
--- restored alone), file 3 of sales (it has a damaged page that cannot be restored alone), the
--- database simple (SIMPLE). Under FULL: tail WITH NORECOVERY, full backup, differential, logs,
--- and the tail last. Under SIMPLE: first beside it under another name, since the damaged one has
--- the newest rows.
+-- restored alone), file 3 of sales (it has a damaged page that cannot be restored alone),
+-- database simple (SIMPLE). Under FULL: the tail WITH NORECOVERY, full backup, differential,
+-- logs, and the tail last. Under SIMPLE: beside the damaged one, which has the newest rows.
 -- 7. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, the database of
 -- /data/orphan.ndf: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then
--- a new log backup, restored WITH RECOVERY; online in Enterprise edition. In an availability
--- group or mirror, reading the page may mend it from the other side: look at auto_page_repair
--- first. restore.sql (--format tsql) has the statements, commented out.
--- 8. Look again at what is not settled: Pages that changed between looks: scan a snapshot. Pages
--- that may be free: scan again when their PFS page is sound. 29 pages were not reached, and may
--- be damaged too.
+-- a new log backup (FULL only; online in Enterprise edition; --format tsql writes it). In an
+-- availability group or mirror, reading a page may mend it from the other side.
+-- 8. Look again at what is not settled: Changed between looks: scan a snapshot. Perhaps free:
+-- scan again when the PFS page is sound. 29 pages were not reached, and may be damaged too.
 -- 9. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple, the database of
--- /data/orphan.ndf: DBCC CHECKDB WITH NO_INFOMSGS, ALL_ERRORMSGS finds what no checksum shows.
--- Then a full backup WITH CHECKSUM.
+-- /data/orphan.ndf: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full
+-- backup WITH CHECKSUM.
 -- 10. Scan again: A fresh snapshot, with --reader direct: the exit code must be 0 and the files
 -- the same. Then clear old rows of msdb.dbo.suspect_pages; it stops recording at 1,000.
--- 11. Find the cause: A ticket with this report: 8 incidents; 1 suspects are not in use, and
--- still show where storage fails. Only when the part is replaced: unfreeze the array, and scan
--- once more after that.
+-- 11. Find the cause: A ticket with this report (incidents: 8); suspects that are not in use (1)
+-- show where storage fails, too. Unfreeze the array when the part is replaced, and scan once more
+-- after that.
 
 -- ===============================================================================================
 -- Part 1: look (active; reads sys and msdb, changes nothing)
@@ -82,7 +76,7 @@ FROM msdb.dbo.suspect_pages AS s LEFT JOIN sys.databases AS d ON d.database_id =
 WHERE d.name IS NULL OR 1 = 1
 ORDER BY d.name, s.file_id, s.page_id;
 -- Backups of the last 60 days, newest first (D full, I differential, F file, L log).
-SELECT d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn, b.last_lsn,
+SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn, b.last_lsn,
     b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position, m.physical_device_name
 FROM msdb.dbo.backupset AS b
 INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
@@ -102,7 +96,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Part 2.1: sales
 -- ===============================================================================================
 -- Recovery model, by its boot page: FULL or BULK_LOGGED.
--- File 1, /data/sales.mdf: 6 suspects; restore the FILE, not its pages: it has a damaged page
+-- File 1, /data/sales.mdf: suspects 6; restore the FILE, not its pages: it has a damaged page
 -- that cannot be restored alone
 -- - #3 (1:6) diff_map: bad checksum; cannot be restored alone
 -- - #1 (1:9) boot: zeroed; cannot be restored alone
@@ -110,7 +104,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- - #5 (1:58) data: wrong page id
 -- - #10 (1:202) index, dbo.Orders.IX_\u{1b}]Date: bad checksum; its index can be made again
 -- - #13 (1:210) unknown: unreadable; not in use, LEFT OUT
--- File 3, /data/sales_2.ndf: 3 suspects; restore the FILE, not its pages: it has a damaged page
+-- File 3, /data/sales_2.ndf: suspects 3; restore the FILE, not its pages: it has a damaged page
 -- that cannot be restored alone
 -- - 24 pages of it were not reached: if it is cut short, restore the file
 -- - #2 (3:1) pfs: bad checksum; cannot be restored alone
@@ -124,7 +118,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- end; go on with the next page.
 -- SQL Server 2019 and later, pages whose header can be believed:
 --DECLARE @id int = DB_ID(N'sales');
---IF @id IS NULL PRINT 'There is no such database on this server.';
+--IF @id IS NULL PRINT 'There is no such database on this server.'
 --ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,
 --    OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name
 --FROM (VALUES (3, 1), (1, 6), (1, 57), (1, 202), (3, 88)) AS s (file_id, page_id)
@@ -147,7 +141,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
 -- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
 -- the backup has none) does not prove its pages: restore it under another name, scan that, and
--- run CHECKDB there. Repeat for each differential and log backup.
+-- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
+-- add FILE = n (Position); one backup in several files: name them all.
 --RESTORE HEADERONLY FROM DISK = <db1_full_backup, nvarchar(260), >;
 --RESTORE FILELISTONLY FROM DISK = <db1_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db1_full_backup, nvarchar(260), > WITH CHECKSUM;
@@ -157,7 +152,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --BACKUP LOG [sales] TO DISK = <db1_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
 -- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
--- possible if the log has bulk-logged changes of files that are lost):
+-- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
+-- takes the place of the tail below, should that fail.
 --BACKUP LOG [sales] TO DISK = <db1_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
 
@@ -168,7 +164,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
 -- without it, what was committed since the last log backup is lost.
 -- If the database is open, CHECKSUM instead of NO_TRUNCATE.
---BACKUP LOG [sales] TO DISK = <db1_tail, nvarchar(260), >
+--BACKUP LOG [sales] TO DISK = <db1_tail_c, nvarchar(260), >
 --    WITH NORECOVERY, NO_TRUNCATE;
 --RESTORE DATABASE [sales]
 --    FILE = <db1_file1_logical_name, nvarchar(260), >,
@@ -185,7 +181,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Every log backup since, oldest first: repeat this statement for each.
 --RESTORE LOG [sales] FROM DISK = <db1_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG [sales] FROM DISK = <db1_tail, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG [sales] FROM DISK = <db1_tail_c, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE [sales] WITH RECOVERY;
 
 -- ---- Way D: the whole database, OFFLINE
@@ -193,7 +189,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
 -- without it, what was committed since the last log backup is lost.
 -- If the database is open, CHECKSUM instead of NO_TRUNCATE.
---BACKUP LOG [sales] TO DISK = <db1_tail, nvarchar(260), >
+--BACKUP LOG [sales] TO DISK = <db1_tail_d, nvarchar(260), >
 --    WITH NORECOVERY, NO_TRUNCATE;
 --RESTORE DATABASE [sales]
 --    FROM DISK = <db1_full_backup, nvarchar(260), >
@@ -206,7 +202,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Every log backup since, oldest first: repeat this statement for each.
 --RESTORE LOG [sales] FROM DISK = <db1_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG [sales] FROM DISK = <db1_tail, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG [sales] FROM DISK = <db1_tail_d, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE [sales] WITH RECOVERY;
 
 -- ---- Check the tables that the suspects say they belong to, in this database
@@ -214,20 +210,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --DBCC CHECKTABLE (N'[=cmd|''/c calc''!A0].[T]') WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --DBCC CHECKTABLE (N'[dbo].[Orders]') WITH NO_INFOMSGS, ALL_ERRORMSGS;
 
--- ---- Indexes that can be made again, INSTEAD of restoring their pages
--- Only if the table is sound. Script the index first; while it is gone, a unique one guards
--- nothing. DROP and CREATE it: a rebuild may read the damaged one. There is no DROP here, because
--- the name comes from a damaged page. In this database, what they are and which foreign keys need
--- them:
--- - dbo.Orders.IX_\u{1b}]Date
---SELECT OBJECT_SCHEMA_NAME(i.object_id) AS schema_name, OBJECT_NAME(i.object_id) AS name,
---    i.name AS index_name, i.type_desc, i.is_unique, i.is_primary_key, i.is_unique_constraint,
---    i.has_filter, k.name AS foreign_key
---FROM sys.indexes AS i
---LEFT JOIN sys.foreign_keys AS k
---    ON k.referenced_object_id = i.object_id AND k.key_index_id = i.index_id
---WHERE (i.object_id = 21575115 AND i.index_id = 3);
--- Afterwards: the check that sees what no checksum shows, then a new full backup.
+-- ---- Afterwards, of the database that stays
+-- The check that sees what no checksum shows, then a new full backup.
 --DBCC CHECKDB ([sales]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --BACKUP DATABASE [sales] TO DISK = <db1_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
@@ -235,7 +219,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Part 2.2: =x]y'z\nGO\n"$ (v);+1ü漢
 -- ===============================================================================================
 -- Recovery model, by its boot page: FULL or BULK_LOGGED.
--- File 1, /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf: 1 suspects; restore its PAGES
+-- File 1, /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf: suspects 1; restore its PAGES
 -- - #6 (1:200) data: torn page
 -- Its name has characters that are not safe as they are. Run this line together with each
 -- statement:
@@ -247,7 +231,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- end; go on with the next page.
 -- SQL Server 2019 and later, pages whose header can be believed:
 --DECLARE @id int = DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢');
---IF @id IS NULL PRINT 'There is no such database on this server.';
+--IF @id IS NULL PRINT 'There is no such database on this server.'
 --ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,
 --    OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name
 --FROM (VALUES (1, 200)) AS s (file_id, page_id)
@@ -263,7 +247,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
 -- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
 -- the backup has none) does not prove its pages: restore it under another name, scan that, and
--- run CHECKDB there. Repeat for each differential and log backup.
+-- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
+-- add FILE = n (Position); one backup in several files: name them all.
 --RESTORE HEADERONLY FROM DISK = <db2_full_backup, nvarchar(260), >;
 --RESTORE FILELISTONLY FROM DISK = <db2_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db2_full_backup, nvarchar(260), > WITH CHECKSUM;
@@ -273,7 +258,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --BACKUP LOG @db2 TO DISK = <db2_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
 -- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
--- possible if the log has bulk-logged changes of files that are lost):
+-- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
+-- takes the place of the tail below, should that fail.
 --BACKUP LOG @db2 TO DISK = <db2_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
 
@@ -298,7 +284,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that nobody
 -- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
 -- without it, what was committed since the last log backup is lost.
---BACKUP LOG @db2 TO DISK = <db2_tail, nvarchar(260), >
+--BACKUP LOG @db2 TO DISK = <db2_tail_b, nvarchar(260), >
 --    WITH NORECOVERY, CHECKSUM;
 --RESTORE DATABASE @db2 PAGE = '1:200'
 --    FROM DISK = <db2_full_backup, nvarchar(260), >
@@ -311,9 +297,11 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Every log backup since, oldest first: repeat this statement for each.
 --RESTORE LOG @db2 FROM DISK = <db2_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG @db2 FROM DISK = <db2_tail, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG @db2 FROM DISK = <db2_tail_b, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE @db2 WITH RECOVERY;
--- Afterwards: the check that sees what no checksum shows, then a new full backup.
+
+-- ---- Afterwards, of the database that stays
+-- The check that sees what no checksum shows, then a new full backup.
 --DBCC CHECKDB (@db2) WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --BACKUP DATABASE @db2 TO DISK = <db2_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
@@ -321,7 +309,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Part 2.3: quo'te] ümläut
 -- ===============================================================================================
 -- Recovery model, by its boot page: FULL or BULK_LOGGED.
--- File 1, C:\data\quo'te] ümläut.mdf: 1 suspects; restore its PAGES
+-- File 1, C:\data\quo'te] ümläut.mdf: suspects 1; restore its PAGES
 -- - #7 (1:201) unknown: bad header
 
 -- ---- Look at single pages (the 20 most urgent at most)
@@ -339,7 +327,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
 -- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
 -- the backup has none) does not prove its pages: restore it under another name, scan that, and
--- run CHECKDB there. Repeat for each differential and log backup.
+-- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
+-- add FILE = n (Position); one backup in several files: name them all.
 --RESTORE HEADERONLY FROM DISK = <db3_full_backup, nvarchar(260), >;
 --RESTORE FILELISTONLY FROM DISK = <db3_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db3_full_backup, nvarchar(260), > WITH CHECKSUM;
@@ -349,7 +338,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
 -- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
--- possible if the log has bulk-logged changes of files that are lost):
+-- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
+-- takes the place of the tail below, should that fail.
 --BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
 
@@ -374,7 +364,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that nobody
 -- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
 -- without it, what was committed since the last log backup is lost.
---BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_tail, nvarchar(260), >
+--BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_tail_b, nvarchar(260), >
 --    WITH NORECOVERY, CHECKSUM;
 --RESTORE DATABASE [quo'te]] ümläut] PAGE = '1:201'
 --    FROM DISK = <db3_full_backup, nvarchar(260), >
@@ -387,9 +377,11 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Every log backup since, oldest first: repeat this statement for each.
 --RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_tail, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_tail_b, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE [quo'te]] ümläut] WITH RECOVERY;
--- Afterwards: the check that sees what no checksum shows, then a new full backup.
+
+-- ---- Afterwards, of the database that stays
+-- The check that sees what no checksum shows, then a new full backup.
 --DBCC CHECKDB ([quo'te]] ümläut]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --BACKUP DATABASE [quo'te]] ümläut] TO DISK = <db3_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
@@ -397,7 +389,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Part 2.4: simple
 -- ===============================================================================================
 -- Recovery model, by its boot page: SIMPLE.
--- File 1, /data/simple.mdf: 1 suspects; restore the DATABASE
+-- File 1, /data/simple.mdf: suspects 1; restore the DATABASE
 -- - 5 pages of it were not reached: if it is cut short, restore the file
 -- - #8 (1:300) data: bad checksum
 
@@ -407,7 +399,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- end; go on with the next page.
 -- SQL Server 2019 and later, pages whose header can be believed:
 --DECLARE @id int = DB_ID(N'simple');
---IF @id IS NULL PRINT 'There is no such database on this server.';
+--IF @id IS NULL PRINT 'There is no such database on this server.'
 --ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,
 --    OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name
 --FROM (VALUES (1, 300)) AS s (file_id, page_id)
@@ -423,7 +415,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
 -- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
 -- the backup has none) does not prove its pages: restore it under another name, scan that, and
--- run CHECKDB there. Repeat for each differential and log backup.
+-- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
+-- add FILE = n (Position); one backup in several files: name them all.
 --RESTORE HEADERONLY FROM DISK = <db4_full_backup, nvarchar(260), >;
 --RESTORE FILELISTONLY FROM DISK = <db4_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db4_full_backup, nvarchar(260), > WITH CHECKSUM;
@@ -441,7 +434,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- The newest differential of that full backup, if there is one:
 --RESTORE DATABASE <db4_other_name, sysname, > FROM DISK = <db4_differential, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE <db4_other_name, sysname, > WITH RECOVERY;
--- Afterwards: the check that sees what no checksum shows, then a new full backup.
+
+-- ---- Afterwards, of the database that stays
+-- The check that sees what no checksum shows, then a new full backup.
 --DBCC CHECKDB ([simple]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --BACKUP DATABASE [simple] TO DISK = <db4_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
@@ -449,7 +444,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Part 2.5: the database of /data/orphan.ndf
 -- ===============================================================================================
 -- Recovery model: not known. Part 1 shows it.
--- File 4, /data/orphan.ndf: 1 suspects; restore its PAGES
+-- File 4, /data/orphan.ndf: suspects 1; restore its PAGES
 -- - #9 (4:64) unknown: zeroed
 -- Its name is not known: its primary file was not scanned, or its boot page cannot be read. Part
 -- 1 lists all files by path: look for the one above.
@@ -458,7 +453,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
 -- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
 -- the backup has none) does not prove its pages: restore it under another name, scan that, and
--- run CHECKDB there. Repeat for each differential and log backup.
+-- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
+-- add FILE = n (Position); one backup in several files: name them all.
 --RESTORE HEADERONLY FROM DISK = <db5_full_backup, nvarchar(260), >;
 --RESTORE FILELISTONLY FROM DISK = <db5_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db5_full_backup, nvarchar(260), > WITH CHECKSUM;
@@ -470,7 +466,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --BACKUP LOG <db5_name, sysname, > TO DISK = <db5_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
 -- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
--- possible if the log has bulk-logged changes of files that are lost):
+-- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
+-- takes the place of the tail below, should that fail.
 --BACKUP LOG <db5_name, sysname, > TO DISK = <db5_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
 
@@ -495,7 +492,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that nobody
 -- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
 -- without it, what was committed since the last log backup is lost.
---BACKUP LOG <db5_name, sysname, > TO DISK = <db5_tail, nvarchar(260), >
+--BACKUP LOG <db5_name, sysname, > TO DISK = <db5_tail_b, nvarchar(260), >
 --    WITH NORECOVERY, CHECKSUM;
 --RESTORE DATABASE <db5_name, sysname, > PAGE = '4:64'
 --    FROM DISK = <db5_full_backup, nvarchar(260), >
@@ -508,7 +505,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- Every log backup since, oldest first: repeat this statement for each.
 --RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_tail, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_tail_b, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE <db5_name, sysname, > WITH RECOVERY;
 
 -- ---- IF ITS RECOVERY MODEL IS SIMPLE (S)
@@ -526,7 +523,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- The newest differential of that full backup, if there is one:
 --RESTORE DATABASE <db5_other_name, sysname, > FROM DISK = <db5_differential, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE <db5_other_name, sysname, > WITH RECOVERY;
--- Afterwards: the check that sees what no checksum shows, then a new full backup.
+
+-- ---- Afterwards, of the database that stays
+-- The check that sees what no checksum shows, then a new full backup.
 --DBCC CHECKDB (<db5_name, sysname, >) WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --BACKUP DATABASE <db5_name, sysname, > TO DISK = <db5_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 

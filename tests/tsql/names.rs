@@ -47,7 +47,7 @@ pub(crate) fn hostile(seed: u64) -> String {
     }
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut name = String::new();
-    for _ in 0..1 + random.next_u64() % 12 {
+    for _ in 0..=random.next_u64() % 12 {
         name += PIECES[(random.next_u64() % PIECES.len() as u64) as usize];
         if name.encode_utf16().count() > 90 {
             break;

@@ -3,6 +3,7 @@
 use crate::consolidate::recovery::{PAGE_RESTORE_MAX, Remedy, is_control_page, is_too_large};
 use crate::consolidate::report::{FileReport, IncidentReport, Pattern, Suspect};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Fills in the `action` of each of `incidents`, whose suspects are ranks in `suspects`.
 pub fn incident_actions(
@@ -21,9 +22,10 @@ pub fn incident_actions(
 
 /// What is restored onto a member that fails is lost again.
 fn array_first(incident: &IncidentReport, patterns: &[Pattern]) -> String {
-    let is_in = |pattern: &&Pattern| match pattern.on_device {
-        true => incident.spans.iter().any(|span| span.device.as_ref() == Some(&pattern.scope)),
-        false => incident.path == pattern.scope,
+    let has_device =
+        |device: &Arc<str>| incident.spans.iter().any(|span| span.device.as_ref() == Some(device));
+    let is_in = |pattern: &&Pattern| {
+        if pattern.on_device { has_device(&pattern.scope) } else { incident.path == pattern.scope }
     };
     let member = patterns.iter().filter(|pattern| pattern.kind == "stripe_member").find(is_in);
     member.map_or_else(String::new, |pattern| {

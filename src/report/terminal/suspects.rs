@@ -14,7 +14,7 @@ const RANK_RUNS_MAX: usize = 6;
 /// Prints the table of suspects and everything that belongs to it.
 pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if report.suspects.is_empty() {
-        return Ok(());
+        return plan(report, look, out);
     }
     let names = short_names(report);
     let shown = &report.suspects[..report.suspects.len().min(look.rows_max)];

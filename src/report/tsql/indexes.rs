@@ -16,7 +16,7 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
     tables(target, script)?;
     let files = target.loss.files_by_page();
     let suspects: Vec<_> = files.flat_map(|file| file.with(&[Remedy::Rebuild])).collect();
-    if suspects.is_empty() { Ok(()) } else { indexes(&suspects, script) }
+    if suspects.is_empty() { Ok(()) } else { indexes(target, &suspects, script) }
 }
 
 /// A name that can only be written with characters that something obeys is left to CHECKDB.
@@ -30,20 +30,21 @@ fn tables(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    script.title("Check the tables that the suspects say they belong to, in this database")?;
+    script.title("Check the tables that the suspects say they belong to")?;
     script.remark("The names come from damaged pages; CHECKDB is the judge.")?;
+    target.use_it(script)?;
     names.iter().take(NAMED_MAX).try_for_each(|name| {
         script.off(&format!("DBCC CHECKTABLE (N'{name}') WITH NO_INFOMSGS, ALL_ERRORMSGS;"))
     })
 }
 
-fn indexes(suspects: &[&Suspect], script: &mut Script<'_>) -> io::Result<()> {
+fn indexes(target: &Target<'_>, suspects: &[&Suspect], script: &mut Script<'_>) -> io::Result<()> {
     script.title("Indexes that can be made again, INSTEAD of restoring their pages")?;
     script.remark(
         "Only if the table is sound. Script the index first; while it is gone, a unique one guards \
          nothing. DROP and CREATE it: a rebuild may read the damaged one. There is no DROP here, \
-         because the name comes from a damaged page. In this database, what they are and which \
-         foreign keys need them:",
+         because the name comes from a damaged page. What they are, and which foreign keys need \
+         them:",
     )?;
     let mut indexes: BTreeMap<(i32, i32), &str> = BTreeMap::new();
     for suspect in suspects {
@@ -55,6 +56,7 @@ fn indexes(suspects: &[&Suspect], script: &mut Script<'_>) -> io::Result<()> {
     for (_, name) in &indexes {
         script.remark(&format!("- {}", safe(name)))?;
     }
+    target.use_it(script)?;
     let is = |((object, index), _): &((i32, i32), &str)| {
         format!("(i.object_id = {object} AND i.index_id = {index})")
     };

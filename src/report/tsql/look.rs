@@ -234,8 +234,6 @@ fn dbcc_page(name: &str, suspects: &[&Suspect], script: &mut Script<'_>) -> io::
 }
 
 fn is_header_bad(suspect: &Suspect) -> bool {
-    let insane = suspect.evidence.as_ref().is_some_and(|evidence| !evidence.header_is_sane);
-    let reason =
-        matches!(&*suspect.reason, "bad_header" | "zeroed" | "unreadable" | "wrong_page_id");
-    reason || (insane && suspect.page_type == "unknown") || suspect.page_type == "unknown"
+    let reasons = ["bad_header", "zeroed", "unreadable", "wrong_page_id"];
+    reasons.contains(&&*suspect.reason) || suspect.page_type == "unknown"
 }

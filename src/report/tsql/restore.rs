@@ -82,11 +82,11 @@ fn tail_now(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH NO_TRUNCATE;"))
 }
 
+const AFTER_FILES: &str = "AFTER way C, for the other files, its tail among the logs (not after \
+    way D, which brings them along): ";
+
 fn by_page(target: &Target<'_>, has_files: bool, script: &mut Script<'_>) -> io::Result<()> {
-    let after = match has_files {
-        true => "AFTER way C, for the other files, its tail among the logs (not after way D): ",
-        false => "",
-    };
+    let after = if has_files { AFTER_FILES } else { "" };
     let system = target.loss.suspects().any(is_system_page);
     let which = if system { "; here it has pages of system tables, so B" } else { "" };
     script.title(&format!("{after}Way A: pages, ONLINE. Choose A OR B"))?;
