@@ -6,8 +6,8 @@
 -- Each <..., ..., > stands for something to fill in (SSMS: Query, Specify Values for Template
 -- Parameters): files as N'X:\full.bak', with N and quotes, names as [name]. A statement with one
 -- of them left in is a syntax error and cannot run.
--- Nobody has run these statements on your server. Try them on a copy first. Backups of other
--- programs are restored with those programs.
+-- Nobody has run these statements on your server. Try them on a copy first, and run them from
+-- master unless a USE stands above. Backups of other programs are restored with those programs.
 -- INCOMPLETE: 29 pages were not reached and may be damaged too.
 
 -- ===============================================================================================
@@ -205,8 +205,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE LOG [sales] FROM DISK = <db1_tail_d, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE [sales] WITH RECOVERY;
 
--- ---- Check the tables that the suspects say they belong to, in this database
+-- ---- Check the tables that the suspects say they belong to
 -- The names come from damaged pages; CHECKDB is the judge.
+--USE [sales];
 --DBCC CHECKTABLE (N'[=cmd|''/c calc''!A0].[T]') WITH NO_INFOMSGS, ALL_ERRORMSGS;
 --DBCC CHECKTABLE (N'[dbo].[Orders]') WITH NO_INFOMSGS, ALL_ERRORMSGS;
 
