@@ -209,8 +209,8 @@ fn restore_pages(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
     let losses = by_page.iter().flat_map(|database| database.files_by_page());
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Page])).collect();
     let text = format!(
-        "{}: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new log \
-         backup (FULL only; online in Enterprise edition; --format tsql writes it). In an \
+        "{}: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new \
+         log backup (FULL only; online in Enterprise edition; --format tsql writes it). In an \
          availability group or mirror, reading a page may mend it from the other side.",
         called(by_page.iter().map(|database| **database))
     );

@@ -62,9 +62,9 @@ fn indexes(target: &Target<'_>, suspects: &[&Suspect], script: &mut Script<'_>) 
     };
     let listed = indexes.iter().map(is).collect::<Vec<_>>().join("\n    OR ");
     script.off(&format!(
-        "SELECT OBJECT_SCHEMA_NAME(i.object_id) AS schema_name, OBJECT_NAME(i.object_id) AS name,\n    \
-         i.name AS index_name, i.type_desc, i.is_unique, i.is_primary_key, i.is_unique_constraint,\n    \
-         i.has_filter, k.name AS foreign_key\n\
+        "SELECT OBJECT_SCHEMA_NAME(i.object_id) AS schema_name,\n    OBJECT_NAME(i.object_id) AS \
+         name, i.name AS index_name, i.type_desc, i.is_unique, i.is_primary_key,\n    \
+         i.is_unique_constraint, i.has_filter, k.name AS foreign_key\n\
          FROM sys.indexes AS i\n\
          LEFT JOIN sys.foreign_keys AS k\n    \
          ON k.referenced_object_id = i.object_id AND k.key_index_id = i.index_id\n\

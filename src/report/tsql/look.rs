@@ -85,8 +85,9 @@ WHERE d.name IS NULL OR {is_listed}
 ORDER BY d.name, s.file_id, s.page_id;";
 
 const BACKUPS: &str = "\
-SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn, b.last_lsn,
-    b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position, m.physical_device_name
+SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn,
+    b.last_lsn, b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position,
+    m.physical_device_name
 FROM msdb.dbo.backupset AS b
 INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
 INNER JOIN sys.databases AS d ON d.name = b.database_name
@@ -209,8 +210,9 @@ fn page_info(name: &str, suspects: &[&Suspect], script: &mut Script<'_>) -> io::
     script.off(&format!(
         "DECLARE @id int = DB_ID({name});\n\
          IF @id IS NULL PRINT 'There is no such database on this server.'\n\
-         ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,\n    \
-         OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name\n\
+         ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,\n    \
+         p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,\n    \
+         OBJECT_NAME(p.object_id, @id) AS name\n\
          FROM (VALUES {rows}) AS s (file_id, page_id)\n\
          CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;"
     ))

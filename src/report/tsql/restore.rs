@@ -56,11 +56,11 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
 fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.title("The newest clean backup")?;
     script.remark(
-        "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must \
-         follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg \
-         3187: the backup has none) does not prove its pages: restore it under another name, scan \
-         that, and run CHECKDB there. Repeat for each differential and log backup. Several backups in \
-         one file: add FILE = n (Position); one backup in several files: name them all.",
+        "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs \
+         must follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM \
+         (Msg 3187: the backup has none) does not prove its pages: restore it under another name, \
+         scan that, and run CHECKDB there. Repeat for each differential and log backup. Several \
+         backups in one file: add FILE = n (Position); one backup in several files: name them all.",
     )?;
     let full = target.hole("full_backup");
     script.off(&format!("RESTORE HEADERONLY FROM DISK = {full};"))?;

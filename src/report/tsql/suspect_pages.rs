@@ -31,7 +31,8 @@ pub(super) fn write(
     script.remark(
         "In a database of yours that is sound, not in msdb. The columns are those of \
          msdb.dbo.suspect_pages; event_type 1: 823, or 824 but for the next; 2: bad checksum; 3: \
-         torn page. database_id is NULL if this server has no such database; last_update_date is UTC.",
+         torn page. database_id is NULL if this server has no such database; last_update_date \
+         is UTC.",
     )?;
     script.off("USE <notes_database, sysname, >;")?;
     script.off(TABLE)?;

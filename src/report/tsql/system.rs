@@ -11,9 +11,9 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
     script.remark(match kind {
         System::Master => {
             "master: only a full backup can be restored, and only while the instance runs in \
-             single-user mode (startup parameter -m); it stops by itself afterwards. If it does not \
-             start: Setup /ACTION=REBUILDDATABASE makes all system databases anew, then restore \
-             master, msdb and model. The backup must be of the same build."
+             single-user mode (startup parameter -m); it stops by itself afterwards. If it does \
+             not start: Setup /ACTION=REBUILDDATABASE makes all system databases anew, then \
+             restore master, msdb and model. The backup must be of the same build."
         }
         System::Msdb => {
             "msdb: jobs and the history of backups. Stop SQL Server Agent and all else that uses \
@@ -23,18 +23,18 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
         System::Model => {
             "model: tempdb is made from it, so without it the instance does not start. Restore it \
              before any restart, and never leave it in the state RESTORING. If it is not open, see \
-             Microsoft's documentation on restoring system databases, or take its two files from an \
-             instance of the same build and collation."
+             Microsoft's documentation on restoring system databases, or take its two files from \
+             an instance of the same build and collation."
         }
         System::Tempdb => {
             "tempdb: nothing to restore. It is made anew whenever the instance starts; when all \
-             other databases are safe and the storage is sound (or tempdb has been moved to storage \
-             that is), restart the instance. Pages of it say that the storage fails."
+             other databases are safe and the storage is sound (or tempdb has been moved to \
+             storage that is), restart the instance. Pages of it say that the storage fails."
         }
         System::Resource => {
-            "mssqlsystemresource: cannot be backed up or restored by SQL Server. Copy its two files \
-             (mssqlsystemresource.mdf and .ldf) from an instance of exactly the same build, with the \
-             instance stopped, or repair the installation with Setup."
+            "mssqlsystemresource: cannot be backed up or restored by SQL Server. Copy its two \
+             files (mssqlsystemresource.mdf and .ldf) from an instance of exactly the same build, \
+             with the instance stopped, or repair the installation with Setup."
         }
     })?;
     if matches!(kind, System::Master | System::Msdb) {
