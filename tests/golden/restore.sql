@@ -76,8 +76,9 @@ FROM msdb.dbo.suspect_pages AS s LEFT JOIN sys.databases AS d ON d.database_id =
 WHERE d.name IS NULL OR 1 = 1
 ORDER BY d.name, s.file_id, s.page_id;
 -- Backups of the last 60 days, newest first (D full, I differential, F file, L log).
-SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn, b.last_lsn,
-    b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position, m.physical_device_name
+SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn,
+    b.last_lsn, b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position,
+    m.physical_device_name
 FROM msdb.dbo.backupset AS b
 INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
 INNER JOIN sys.databases AS d ON d.name = b.database_name
@@ -119,8 +120,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- SQL Server 2019 and later, pages whose header can be believed:
 --DECLARE @id int = DB_ID(N'sales');
 --IF @id IS NULL PRINT 'There is no such database on this server.'
---ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,
---    OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name
+--ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
+--    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
+--    OBJECT_NAME(p.object_id, @id) AS name
 --FROM (VALUES (3, 1), (1, 6), (1, 57), (1, 202), (3, 88)) AS s (file_id, page_id)
 --CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
@@ -233,8 +235,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- SQL Server 2019 and later, pages whose header can be believed:
 --DECLARE @id int = DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢');
 --IF @id IS NULL PRINT 'There is no such database on this server.'
---ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,
---    OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name
+--ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
+--    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
+--    OBJECT_NAME(p.object_id, @id) AS name
 --FROM (VALUES (1, 200)) AS s (file_id, page_id)
 --CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
@@ -401,8 +404,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- SQL Server 2019 and later, pages whose header can be believed:
 --DECLARE @id int = DB_ID(N'simple');
 --IF @id IS NULL PRINT 'There is no such database on this server.'
---ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id, p.page_level,
---    OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name, OBJECT_NAME(p.object_id, @id) AS name
+--ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
+--    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
+--    OBJECT_NAME(p.object_id, @id) AS name
 --FROM (VALUES (1, 300)) AS s (file_id, page_id)
 --CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
