@@ -11,7 +11,7 @@ use harness::pagescrub;
 use harness::stopped::{How, json, whole};
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::discover;
-use pagescrub::report::{csv as csv_format, jsonl, mapfile, prometheus, terminal};
+use pagescrub::report::{csv as csv_format, jsonl, mapfile, prometheus, terminal, tsql};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,7 @@ fn every_format_is_as_it_was_before() {
         ("json", "report.json"),
         ("jsonl", "report.jsonl"),
         ("csv", "suspects.csv"),
+        ("tsql", "restore.sql"),
         ("prometheus", "metrics.prom"),
         ("terminal", "report.txt"),
     ] {
@@ -67,7 +68,7 @@ fn every_format_is_as_it_was_before() {
 
 #[test]
 fn every_format_but_json_is_free_of_what_a_terminal_obeys() {
-    for format in ["csv", "prometheus", "terminal"] {
+    for format in ["csv", "tsql", "prometheus", "terminal"] {
         let text = text(format);
         let is_fine = |c: char| !c.is_control() || c == '\n' || (c == '\r' && format == "csv");
         assert!(text.chars().all(|c| is_fine(c) && c != '\u{202e}'), "{format}");
@@ -326,6 +327,7 @@ fn the_longest_list_there_is_is_written_in_seconds() {
     let mut out = Vec::new();
     csv_format::write(&report, &mut out).expect("memory takes everything");
     jsonl::write(&report, &mut out).expect("memory takes everything");
+    tsql::write(&report, &mut out).expect("memory takes everything");
     prometheus::write(&report, &mut out).expect("memory takes everything");
     terminal::write(&report, look, &mut out).expect("memory takes everything");
     let suspects = mapfile::suspect_pages(&report);

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     outputs: output::Options,
 
-    /// Also write report.json, suspects.csv, metrics.prom, maps (*.map) and latency
+    /// Also write report.json, suspects.csv, restore.sql, metrics.prom, maps (*.map) and latency
     /// histograms (*.hgrm) into this directory
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,

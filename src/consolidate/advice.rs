@@ -1,5 +1,11 @@
 //! What to do about a suspect, about an incident, and in which order.
 
+mod incident;
+mod plan;
+
+pub use incident::incident_actions;
+pub use plan::plan;
+
 use super::conclude::FileFacts;
 use super::rank::{Consequence, Finding, Usage};
 use crate::page::kind::PageType;

@@ -3,6 +3,7 @@
 //! Everything follows from the set of reports: it does not matter in which order they come, nor
 //! whether some of them were merged before.
 
+use super::advice;
 use super::rank::SUSPECTS_MAX;
 use super::report::{
     FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Source, Suspect, Throughput,
@@ -97,7 +98,10 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     merged.host_findings.sort();
     merged.patterns.sort_by(by_certainty);
     rank(suspects, incidents, &mut merged);
-    merged.suspects_not_listed = merged.coverage.suspect - merged.suspects.len() as u64;
+    let listed = merged.suspects.len() as u64;
+    merged.suspects_not_listed = merged.coverage.suspect.saturating_sub(listed);
+    let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = &merged;
+    merged.plan = advice::plan(suspects, incidents, patterns, files, host_findings);
     Ok(merged)
 }
 

@@ -3,13 +3,14 @@
 //! The tally must add up to what was planned, suspects are ranked by what their loss means, and
 //! neighbours are told as one incident. The same verdicts in any order give the same report.
 
-pub(crate) mod advice;
+pub mod advice;
 pub mod conclude;
 pub mod incident;
 pub mod merge;
 pub mod message;
 pub mod pattern;
 pub mod rank;
+pub mod recovery;
 pub mod report;
 pub mod score;
 pub mod tally;

@@ -38,6 +38,49 @@ pub fn label(text: &str) -> String {
     terminal(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
+/// For a comment of T-SQL that ends with its line: as for a terminal, and without what sqlcmd would
+/// replace or what could begin or end a comment of several lines.
+pub fn tsql_comment(text: &str) -> String {
+    let one_line = terminal(text).replace(SQLCMD_VARIABLE, "$ (");
+    one_line.replace("*/", "* /").replace("/*", "/ *")
+}
+
+/// A name as a T-SQL identifier; `None` where brackets would not be enough: sqlcmd obeys `$(x)`
+/// and some lines (`GO`, `:r`, `!!`) even inside of them, and editors fill in what stands in `<>`.
+pub fn tsql_identifier(name: &str) -> Option<String> {
+    let is_plain = !name.chars().any(is_obeyed_in_tsql)
+        && !name.contains(SQLCMD_VARIABLE)
+        && !name.contains("/*")
+        && !name.contains("*/");
+    is_plain.then(|| format!("[{}]", name.replace(']', "]]")))
+}
+
+/// Text as a T-SQL expression on one line: what sqlcmd, an editor or a terminal might obey stands
+/// as a number.
+pub fn tsql_text(text: &str) -> String {
+    let mut literal = String::from("N'");
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match (c, rest.peek()) {
+            ('\'', _) => literal += "''",
+            ('$', Some('(')) | ('*', Some('/')) | ('/', Some('*')) => {
+                literal += &format!("{c}' + N'");
+            }
+            _ if is_obeyed_in_tsql(c) => literal += &format!("' + NCHAR({}) + N'", u32::from(c)),
+            _ => literal.push(c),
+        }
+    }
+    literal + "'"
+}
+
+/// How a variable of sqlcmd begins.
+const SQLCMD_VARIABLE: &str = "$(";
+
+/// A backslash joins lines in a literal of T-SQL.
+fn is_obeyed_in_tsql(c: char) -> bool {
+    is_dangerous(c) || matches!(c, '<' | '>' | '\\')
+}
+
 fn is_dangerous(c: char) -> bool {
     let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
     let turns_text = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2065}'..='\u{2069}');
@@ -61,6 +104,18 @@ mod tests {
         assert_eq!(spreadsheet("\t=1"), "\\t=1");
         assert_eq!(spreadsheet("a;-1; \"@x"), "a;'-1;' \"@x");
         assert_eq!(spreadsheet("a-b=c; d"), "a-b=c; d");
+    }
+
+    #[test]
+    fn names_stay_names_in_t_sql_and_in_sqlcmd() {
+        assert_eq!(tsql_identifier("a]b'c").as_deref(), Some("[a]]b'c]"));
+        for obeyed in ["a\nGO\n", "$(x)", "a\u{2028}b", "<a, b, c>", "a\\", "/*", "*/"] {
+            assert_eq!(tsql_identifier(obeyed), None, "{obeyed}");
+        }
+        assert_eq!(tsql_text("a'b]"), "N'a''b]'");
+        assert_eq!(tsql_text("a\n$(b)"), "N'a' + NCHAR(10) + N'$' + N'(b)'");
+        assert_eq!(tsql_text("*/-- <x>"), "N'*' + N'/-- ' + NCHAR(60) + N'x' + NCHAR(62) + N''");
+        assert_eq!(tsql_comment("a\n$(b)*//*"), "a\\n$ (b)* // *");
     }
 
     #[test]

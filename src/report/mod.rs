@@ -12,3 +12,4 @@ pub mod mapfile;
 mod moment;
 pub mod prometheus;
 pub mod terminal;
+pub mod tsql;

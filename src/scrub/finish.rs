@@ -4,8 +4,10 @@ use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, places};
+use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
 use crate::consolidate::rank::{Finding, by_place, by_urgency};
+use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
@@ -36,9 +38,6 @@ const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to, and \
     where they are on their devices, is looked up at its end";
 
-/// Pages of one file that RESTORE ... PAGE takes at most (section 10.3).
-const PAGE_RESTORE_MAX: u64 = 1000;
-
 pub(super) fn finish(
     discovery: &Discovery,
     plan: &Plan,
@@ -67,11 +66,13 @@ pub(super) fn finish(
     }
     findings.iter_mut().for_each(Finding::conclude);
     let Settings { weights, geometry, .. } = shared.settings;
-    let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
+    let Conclusions { suspects, mut incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
+    advice::incident_actions(&mut incidents, &suspects, &patterns, &files);
+    let steps = advice::plan(&suspects, &incidents, &patterns, &files, &host_findings);
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
@@ -128,7 +129,7 @@ pub(super) fn finish(
         incidents,
         incidents_not_listed,
         patterns,
-        plan: Vec::new(),
+        plan: steps,
         weights: shared.settings.weights_origin.clone(),
         host_findings,
     };
@@ -300,7 +301,7 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             tally.flagless_pages
         ));
     }
-    if coverage.suspect > PAGE_RESTORE_MAX {
+    if coverage.suspect > PAGE_RESTORE_MAX as u64 {
         notes.push(format!(
             "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
              for a file: restore the file instead",

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// From so many columns on there is room for causes.
 const CAUSE_COLUMNS: u16 = 160;
-/// Runs of ranks printed for one action at most.
+/// Runs of ranks printed for one step at most.
 const RANK_RUNS_MAX: usize = 6;
 /// Files named for one incident at most.
 const SPANS_MAX: usize = 6;
@@ -20,7 +20,7 @@ const SPANS_MAX: usize = 6;
 /// Prints the table of suspects and everything that belongs to it.
 pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if report.suspects.is_empty() {
-        return Ok(());
+        return plan(report, look, out);
     }
     let names = short_names(report);
     let shown = &report.suspects[..report.suspects.len().min(look.rows_max)];
@@ -45,7 +45,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
             because(suspect, look, out)?;
         }
     }
-    actions(report, look, out)?;
+    plan(report, look, out)?;
     incidents(report, &names, look, out)?;
     patterns(report, look, out)
 }
@@ -160,33 +160,28 @@ impl Belonging {
     }
 }
 
-/// Each action once, with the ranks it is for.
-fn actions(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n{BOLD}What to do{BOLD:#}  (freeze repairs and rebuilds on the array first)")?;
-    let mut shown: Vec<(&str, Vec<usize>)> = Vec::new();
-    for suspect in &report.suspects {
-        match shown.iter_mut().find(|(action, _)| *action == suspect.action) {
-            Some((_, ranks)) => ranks.push(suspect.rank),
-            None => shown.push((&suspect.action, vec![suspect.rank])),
-        }
+/// The plan: a line for each step, with the ranks it is for, and how to do it.
+fn plan(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if report.plan.is_empty() {
+        return Ok(());
     }
-    shown.iter().try_for_each(|(action, ranks)| {
-        look.paragraph(&format!("  #{}: {}", runs(ranks), safe(action)), 4, out)
+    writeln!(out, "\n{BOLD}What to do{BOLD:#}  (in this order)")?;
+    report.plan.iter().enumerate().try_for_each(|(i, step)| {
+        let ranks = match &*cut(&step.ranks) {
+            "" => String::new(),
+            ranks => format!("  #{ranks}"),
+        };
+        look.paragraph(&format!("{:>3}. {}{}", i + 1, safe(&step.title), safe(&ranks)), 5, out)?;
+        look.paragraph(&format!("     {}", safe(&step.text)), 5, out)
     })
 }
 
-/// `1-3, 7`, cut after a few.
-fn runs(ranks: &[usize]) -> String {
-    let mut runs = ranks.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
-        [one] => one.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
-    });
-    let mut text = runs.by_ref().take(RANK_RUNS_MAX).collect::<Vec<_>>().join(", ");
-    if runs.next().is_some() {
-        text += ", ...";
+/// The first runs of ranks.
+fn cut(ranks: &str) -> String {
+    match ranks.match_indices(", ").nth(RANK_RUNS_MAX - 1) {
+        Some((end, _)) => format!("{}, ...", &ranks[..end]),
+        None => ranks.to_owned(),
     }
-    text
 }
 
 fn incidents(
@@ -278,8 +273,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_joined_to_runs() {
-        assert_eq!(runs(&[1, 2, 3, 7]), "1-3, 7");
-        assert_eq!(runs(&[1, 3, 5, 7, 9, 11, 13]), "1, 3, 5, 7, 9, 11, ...");
+    fn long_lists_of_ranks_are_cut_after_a_few_runs() {
+        assert_eq!(cut("1-3, 7"), "1-3, 7");
+        assert_eq!(cut("1, 3, 5, 7, 9, 11"), "1, 3, 5, 7, 9, 11");
+        assert_eq!(cut("1, 3, 5, 7, 9, 11, 13"), "1, 3, 5, 7, 9, 11, ...");
     }
 }

@@ -1,0 +1,278 @@
+//! What to do, in order: what preserves comes before what changes, what proves comes last
+//! (docs/runbook.md). A step is left out where it does not apply.
+
+use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, System, Why, databases};
+use crate::consolidate::report::{FileReport, IncidentReport, Pattern, Step, Suspect};
+use std::collections::BTreeSet;
+
+/// Runs of ranks named in a step at most.
+const RANK_RUNS_MAX: usize = 20;
+/// Databases and files named in a step at most.
+const NAMES_MAX: usize = 5;
+
+/// The steps for a finished scan; none if nothing is suspect and the machine is sound.
+pub fn plan(
+    suspects: &[Suspect],
+    incidents: &[IncidentReport],
+    patterns: &[Pattern],
+    files: &[FileReport],
+    host_findings: &[String],
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    steps.extend(another_machine(host_findings));
+    if suspects.is_empty() {
+        return steps;
+    }
+    let databases = databases(suspects, files);
+    let (users, systems): (Vec<_>, Vec<_>) =
+        databases.iter().partition(|database| database.system.is_none());
+    steps.push(freeze());
+    steps.push(leave_alone(&databases));
+    steps.extend(save_tail(&users));
+    steps.push(copy_files(files, &databases));
+    steps.extend(clean_backup(&databases));
+    steps.extend(system_databases(&systems));
+    steps.extend(restore_whole(&users));
+    steps.extend(restore_pages(&users));
+    steps.extend(make_indexes(&users));
+    steps.extend(look_again(&databases, files));
+    steps.push(check(&databases));
+    steps.push(scan_again());
+    steps.push(root_cause(suspects, incidents, patterns));
+    steps
+}
+
+fn step(title: impl Into<String>, text: impl Into<String>) -> Step {
+    Step { title: title.into(), text: text.into(), ranks: String::new(), suspects: 0 }
+}
+
+impl Step {
+    /// For `suspects`; none if there are none.
+    fn for_these<'a>(self, suspects: impl Iterator<Item = &'a Suspect>) -> Option<Self> {
+        let ranks: BTreeSet<usize> = suspects.map(|suspect| suspect.rank).collect();
+        let count = ranks.len() as u64;
+        (count > 0).then(|| Self { ranks: runs(&ranks), suspects: count, ..self })
+    }
+}
+
+/// `1-3, 7`, cut after [`RANK_RUNS_MAX`].
+fn runs(ranks: &BTreeSet<usize>) -> String {
+    let ranks: Vec<usize> = ranks.iter().copied().collect();
+    let mut runs = ranks.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    });
+    let mut text = runs.by_ref().take(RANK_RUNS_MAX).collect::<Vec<_>>().join(", ");
+    if runs.next().is_some() {
+        text += ", ...";
+    }
+    text
+}
+
+/// `a, b and 3 more`, each of them once.
+fn named(names: impl Iterator<Item = String>) -> String {
+    let mut distinct: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    distinct.extend(names.filter(|name| seen.insert(name.clone())));
+    let more = distinct.len().saturating_sub(NAMES_MAX);
+    distinct.truncate(NAMES_MAX);
+    let names = distinct.join(", ");
+    if more == 0 { names } else { format!("{names} and {more} more") }
+}
+
+fn called<'d>(databases: impl Iterator<Item = &'d DatabaseLoss<'d>>) -> String {
+    named(databases.map(DatabaseLoss::called))
+}
+
+fn another_machine(findings: &[String]) -> Option<Step> {
+    (!findings.is_empty()).then(|| {
+        step(
+            "Scan again from another machine",
+            "This one computes wrongly: do not act on what it says of pages, and take it out of \
+             service. If only a GPU is named, what is said of pages is the CPU's and stands.",
+        )
+    })
+}
+
+fn freeze() -> Step {
+    step(
+        "Freeze the array",
+        "No scrub that repairs, no rebuild, no failed disk back into its set: it can make a bad \
+         block the agreed truth and spread it into parity. Keep every snapshot.",
+    )
+}
+
+fn leave_alone(databases: &[DatabaseLoss<'_>]) -> Step {
+    let text = format!(
+        "{}: no detach, offline, restart, shrink, rebuild of index or log, no \
+         REPAIR_ALLOW_DATA_LOSS, no deletion of old backups. What is open may not open again.",
+        called(databases.iter())
+    );
+    step("Leave the databases as they are", text)
+}
+
+fn save_tail(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
+    let logged: Vec<_> = databases.iter().filter(|d| d.model != Model::Simple).collect();
+    if logged.is_empty() {
+        return None;
+    }
+    let unknown = logged.iter().any(|database| database.model == Model::Unknown);
+    let mut text = format!(
+        "{}: to a device that has not failed, BACKUP LOG WITH COPY_ONLY if the database is open, \
+         WITH NO_TRUNCATE if not. The tail WITH NORECOVERY closes it: only when an offline restore \
+         begins.",
+        called(logged.iter().map(|database| **database))
+    );
+    if unknown {
+        text +=
+            " Under SIMPLE, if a recovery model here turns out to be that, there is no log backup.";
+    }
+    Some(step("Save the tail of the log", text))
+}
+
+fn copy_files(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Step {
+    let losses = databases.iter().flat_map(|database| &database.files);
+    let paths = named(losses.map(|loss| loss.path.to_owned()));
+    let not_reached = files.iter().any(|file| file.coverage.not_reached > 0);
+    let how = if not_reached { " (ddrescue reads around what fails)" } else { "" };
+    let text = format!(
+        "By a snapshot of their volumes, or byte by byte from one{how}: {paths}. What goes wrong \
+         later can then be tried again."
+    );
+    step("Copy the damaged files as they are", text)
+}
+
+fn clean_backup(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
+    let restored =
+        |d: &&DatabaseLoss<'_>| !matches!(d.system, Some(System::Tempdb | System::Resource));
+    let names = called(databases.iter().filter(restored));
+    (!names.is_empty()).then(|| {
+        let text = format!(
+            "{names}: newest first, on another server and array: RESTORE HEADERONLY, VERIFYONLY \
+             WITH CHECKSUM; then restore it under another name, scan that, run CHECKDB. VERIFYONLY \
+             alone proves no page."
+        );
+        step("Find the newest clean backup", text)
+    })
+}
+
+fn system_databases(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
+    let way = |database: &&DatabaseLoss<'_>| match database.system {
+        Some(System::Master) => {
+            "master: from its full backup, the instance in single-user mode (-m)"
+        }
+        Some(System::Msdb) => "msdb: from its full backup, with SQL Server Agent stopped",
+        Some(System::Model) => "model: from its full backup, before any restart: tempdb needs it",
+        Some(System::Tempdb) => {
+            "tempdb: nothing to restore; it is made anew at the next start, which comes last, on \
+             storage that is sound"
+        }
+        _ => "mssqlsystemresource: its two files from an installation of the same build",
+    };
+    let ways: BTreeSet<&str> = databases.iter().map(way).collect();
+    let text = ways.into_iter().collect::<Vec<_>>().join("; ") + ".";
+    let suspects = databases.iter().flat_map(|database| database.suspects());
+    step("Restore system databases", text).for_these(suspects)
+}
+
+fn restore_whole(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
+    let parts = databases.iter().flat_map(|database| whole_parts(database));
+    let (parts, suspects): (Vec<_>, Vec<_>) = parts.unzip();
+    let text = format!(
+        "{}. Under FULL: the tail WITH NORECOVERY, full backup, differential, logs, and the tail \
+         last. Under SIMPLE: beside the damaged one, which has the newest rows.",
+        named(parts.into_iter())
+    );
+    step("Restore files or databases as a whole", text).for_these(suspects.into_iter().flatten())
+}
+
+/// What of `database` is restored as a whole, in words, and the suspects in it.
+fn whole_parts<'a>(database: &DatabaseLoss<'a>) -> Vec<(String, Vec<&'a Suspect>)> {
+    let name = database.called();
+    if database.is_whole() {
+        let why = if database.has_log() { "its log is damaged" } else { "SIMPLE" };
+        return vec![(format!("database {name} ({why})"), database.suspects().collect())];
+    }
+    let part = |(loss, why): (&FileLoss<'a>, Why)| {
+        (format!("file {} of {name} ({})", loss.file_id(), why.text()), loss.suspects.clone())
+    };
+    database.whole_files().map(part).collect()
+}
+
+fn restore_pages(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
+    let has_pages = |database: &&&DatabaseLoss<'_>| {
+        let mut losses = database.files_by_page();
+        !database.is_whole() && losses.any(|loss| !loss.with(&[Remedy::Page]).is_empty())
+    };
+    let by_page: Vec<_> = databases.iter().filter(has_pages).collect();
+    let losses = by_page.iter().flat_map(|database| database.files_by_page());
+    let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Page])).collect();
+    let text = format!(
+        "{}: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new \
+         log backup (FULL only; online in Enterprise edition; --format tsql writes it). In an \
+         availability group or mirror, reading a page may mend it from the other side.",
+        called(by_page.iter().map(|database| **database))
+    );
+    step("Restore single pages", text).for_these(suspects.into_iter())
+}
+
+fn make_indexes(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
+    let losses = databases.iter().filter(|d| !d.has_log()).flat_map(|d| d.files_by_page());
+    let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Rebuild])).collect();
+    let object = |suspect: &&Suspect| suspect.object.as_deref().map(str::to_owned);
+    let text = format!(
+        "{}: DBCC CHECKTABLE first, and mend the table; script the index (unique? foreign keys?), \
+         stop writers, DROP and CREATE it: a rebuild may read the damaged one. In doubt, restore \
+         its pages.",
+        named(suspects.iter().filter_map(object))
+    );
+    step("Make indexes again", text).for_these(suspects.into_iter())
+}
+
+fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<Step> {
+    let losses = databases.iter().flat_map(|database| &database.files);
+    let remedies = [Remedy::Unsettled, Remedy::Doubtful];
+    let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&remedies)).collect();
+    let not_reached =
+        files.iter().map(|file| file.coverage.not_reached).fold(0, u64::saturating_add);
+    let mut text = "Changed between looks: scan a snapshot. Perhaps free: scan again when the PFS \
+                    page is sound."
+        .to_owned();
+    if not_reached > 0 {
+        text += &format!(" {not_reached} pages were not reached, and may be damaged too.");
+    }
+    let title = "Look again at what is not settled";
+    let unreached = (not_reached > 0).then(|| step(title, text.clone()));
+    step(title, text).for_these(suspects.into_iter()).or(unreached)
+}
+
+fn check(databases: &[DatabaseLoss<'_>]) -> Step {
+    let text = format!(
+        "{}: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full backup \
+         WITH CHECKSUM.",
+        called(databases.iter())
+    );
+    step("Run CHECKDB", text)
+}
+
+fn scan_again() -> Step {
+    step(
+        "Scan again",
+        "A fresh snapshot, with --reader direct: the exit code must be 0 and the files the same. \
+         Then clear old rows of msdb.dbo.suspect_pages; it stops recording at 1,000.",
+    )
+}
+
+fn root_cause(suspects: &[Suspect], incidents: &[IncidentReport], patterns: &[Pattern]) -> Step {
+    let unused = suspects.iter().filter(|s| Remedy::of(s) == Remedy::Nothing).count();
+    let mut text = format!("A ticket with this report (incidents: {})", incidents.len());
+    for pattern in patterns.iter().take(NAMES_MAX) {
+        text += &format!("; {}", pattern.text);
+    }
+    if unused > 0 {
+        text += &format!("; suspects that are not in use ({unused}) show where storage fails, too");
+    }
+    text += ". Unfreeze the array when the part is replaced, and scan once more after that.";
+    step("Find the cause", text)
+}

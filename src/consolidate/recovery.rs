@@ -1,0 +1,331 @@
+//! How damage is made good: which pages can be restored alone, and which file or database must be
+//! restored as a whole (docs/page-format.md, section 10.3).
+//!
+//! Suspects and files may come from a saved report, so nothing here relies on what they say of
+//! each other.
+
+use super::report::{FileReport, Suspect};
+use crate::discover::FileKind;
+use crate::page::address::{FileId, PageId};
+use crate::page::allocation::fixed_page_type;
+use crate::page::kind::PageType;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pages of one file that RESTORE ... PAGE takes at most.
+pub const PAGE_RESTORE_MAX: usize = 1000;
+/// A file with more suspects, in percent of its pages, is restored as a whole.
+pub const SHARE_PERCENT_MAX: u64 = 5;
+/// UTF-16 units in the longest name that SQL Server knows.
+const NAME_UNITS_MAX: usize = 128;
+/// Object ids below this belong to the system tables.
+const SYSTEM_OBJECT_ID_END: i32 = 100;
+
+/// How one suspect page is made good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remedy {
+    /// Cannot be restored alone: its file is.
+    File,
+    /// RESTORE ... PAGE.
+    Page,
+    /// Of an index that can be made again, if the table is sound; RESTORE ... PAGE as well.
+    Rebuild,
+    /// Changed between looks: to be looked at again.
+    Unsettled,
+    /// Perhaps old content of a free page: to be looked at again.
+    Doubtful,
+    /// Not in use.
+    Nothing,
+}
+
+impl Remedy {
+    /// The remedy of `suspect`, as far as it does not depend on its file.
+    pub fn of(suspect: &Suspect) -> Self {
+        match suspect {
+            _ if suspect.allocated == "no" => Self::Nothing,
+            _ if suspect.unsettled => Self::Unsettled,
+            _ if is_control_page(suspect) => Self::File,
+            _ if suspect.allocated != "yes" && suspect.page_type == "unknown" => Self::Doubtful,
+            _ if can_be_rebuilt(suspect) => Self::Rebuild,
+            _ => Self::Page,
+        }
+    }
+
+    /// Something has to be restored or made again.
+    fn is_loss(self) -> bool {
+        matches!(self, Self::File | Self::Page | Self::Rebuild)
+    }
+}
+
+/// A page that SQL Server restores with its whole file only. For DIFF and ML maps that is not
+/// documented; what is documented is that they change with every backup.
+pub fn is_control_page(suspect: &Suspect) -> bool {
+    use PageType::{Boot, DiffMap, FileHeader, Gam, MlMap, Pfs, Sgam};
+    let fixed = fixed_page_type(FileId(suspect.file_id), PageId(suspect.page_id));
+    matches!(fixed, Some(FileHeader | Boot | Gam | Sgam | Pfs | DiffMap | MlMap))
+}
+
+/// A page of a system table; online restores of such pages may fail.
+pub fn is_system_page(suspect: &Suspect) -> bool {
+    suspect.object_id.is_some_and(|id| (0..SYSTEM_OBJECT_ID_END).contains(&id))
+}
+
+/// Its own header led to a nonclustered index of a user's table.
+fn can_be_rebuilt(suspect: &Suspect) -> bool {
+    suspect.object_kind.as_deref() == Some("nonclustered_index")
+        && suspect.page_type == "index"
+        && suspect.index_id.is_some_and(|id| id > 1)
+        && !is_system_page(suspect)
+        && matches!(&*suspect.tier, "" | "T3")
+}
+
+/// How a file is made good. Never two ways at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Nothing to restore.
+    None,
+    /// Its pages alone.
+    Pages,
+    /// As a whole.
+    File(Why),
+    /// With its database: a log file.
+    Database,
+}
+
+/// Why a file is restored as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It has a suspect that cannot be restored alone.
+    ControlPage,
+    /// More suspects than [`PAGE_RESTORE_MAX`].
+    TooMany,
+    /// More suspects than [`SHARE_PERCENT_MAX`] of its pages.
+    TooLarge,
+    /// Not all of its suspects are listed.
+    NotListed,
+}
+
+impl Why {
+    /// In words, after the name of the file.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ControlPage => "it has a damaged page that cannot be restored alone",
+            Self::TooMany => "more than the 1,000 pages that page restore takes are damaged",
+            Self::TooLarge => "more than 5 % of its pages are damaged",
+            Self::NotListed => "not all of its suspects are listed",
+        }
+    }
+}
+
+/// The suspects of one file.
+#[derive(Clone, Debug)]
+pub struct FileLoss<'a> {
+    /// The file.
+    pub path: &'a str,
+    /// What is known of it.
+    pub file: Option<&'a FileReport>,
+    /// Its suspects, by page; never empty.
+    pub suspects: Vec<&'a Suspect>,
+}
+
+impl<'a> FileLoss<'a> {
+    /// Its id in its database.
+    pub fn file_id(&self) -> u16 {
+        self.suspects.first().map_or(0, |suspect| suspect.file_id)
+    }
+
+    /// Suspects with one of `remedies`, by page.
+    pub fn with(&self, remedies: &[Remedy]) -> Vec<&'a Suspect> {
+        let has = |suspect: &&&Suspect| remedies.contains(&Remedy::of(suspect));
+        self.suspects.iter().filter(has).copied().collect()
+    }
+
+    /// How it is made good, if its database's recovery model allows all ways.
+    pub fn route(&self) -> Route {
+        let lost = self.suspects.iter().filter(|s| Remedy::of(s).is_loss()).count();
+        let pages = self.file.map_or(0, |file| file.pages);
+        match () {
+            () if self.is_log() => Route::Database,
+            () if !self.with(&[Remedy::File]).is_empty() => Route::File(Why::ControlPage),
+            () if self.not_listed() > 0 => Route::File(Why::NotListed),
+            () if lost > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
+            () if is_too_large(lost, pages) => Route::File(Why::TooLarge),
+            () if lost > 0 => Route::Pages,
+            () => Route::None,
+        }
+    }
+
+    fn is_log(&self) -> bool {
+        self.file.is_some_and(|file| file.kind == FileKind::Log)
+    }
+
+    /// Suspects that are counted and not listed.
+    pub fn not_listed(&self) -> u64 {
+        let counted = self.file.map_or(0, |file| file.coverage.suspect);
+        counted.saturating_sub(self.suspects.len() as u64)
+    }
+}
+
+/// True if so many suspects are too large a part of `pages` to be restored one by one.
+pub fn is_too_large(suspects: usize, pages: u64) -> bool {
+    pages > 0 && suspects as u64 * 100 > pages.saturating_mul(SHARE_PERCENT_MAX)
+}
+
+/// What is known of a database's recovery model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// SIMPLE: no log backups, no page restore.
+    Simple,
+    /// FULL, or `BULK_LOGGED`.
+    Logged,
+    /// No boot page told.
+    Unknown,
+}
+
+/// A database that SQL Server brings along; each is restored in a way of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// Logins and databases.
+    Master,
+    /// Jobs and the history of backups.
+    Msdb,
+    /// What new databases begin as.
+    Model,
+    /// Made anew at every start.
+    Tempdb,
+    /// SQL Server's own objects; never changed, and never backed up.
+    Resource,
+}
+
+impl System {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name.trim_end().to_ascii_lowercase().as_str() {
+            "master" => Self::Master,
+            "msdb" => Self::Msdb,
+            "model" => Self::Model,
+            "tempdb" => Self::Tempdb,
+            "mssqlsystemresource" => Self::Resource,
+            _ => return None,
+        })
+    }
+}
+
+/// The suspects of one database.
+#[derive(Clone, Debug)]
+pub struct DatabaseLoss<'a> {
+    /// The machine that scanned it, in a merged report.
+    pub host: Option<&'a str>,
+    /// `None` if not known, or if no server can have such a name.
+    pub name: Option<&'a str>,
+    /// Its recovery model.
+    pub model: Model,
+    /// Set if it is a system database.
+    pub system: Option<System>,
+    /// There are other files with this name and the same id: copies, each of which stands alone.
+    pub is_copy: bool,
+    /// Its files with suspects, by id.
+    pub files: Vec<FileLoss<'a>>,
+}
+
+impl<'a> DatabaseLoss<'a> {
+    fn new((host, name): Key<'a>, is_copy: bool, mut files: Vec<FileLoss<'a>>) -> Self {
+        files.sort_by_key(|loss| (loss.file_id(), loss.path));
+        let possible = |name: &&str| (1..=NAME_UNITS_MAX).contains(&name.encode_utf16().count());
+        let simple = |loss: &FileLoss<'_>| loss.file.and_then(|file| file.simple_recovery);
+        let models: BTreeSet<bool> = files.iter().filter_map(simple).collect();
+        let model = match models.first() {
+            Some(is_simple) if models.len() == 1 && *is_simple => Model::Simple,
+            Some(_) if models.len() == 1 => Model::Logged,
+            _ => Model::Unknown,
+        };
+        Self {
+            host,
+            name: name.filter(possible),
+            model,
+            system: name.and_then(System::of),
+            is_copy,
+            files,
+        }
+    }
+
+    /// Its name for people.
+    pub fn called(&self) -> String {
+        let path = || self.files.first().map_or("", |loss| loss.path);
+        let name = self.name.map_or_else(|| format!("the database of {}", path()), str::to_owned);
+        self.host.map_or_else(|| name.clone(), |host| format!("{name} on {host}"))
+    }
+
+    /// All its suspects.
+    pub fn suspects(&self) -> impl Iterator<Item = &'a Suspect> {
+        self.files.iter().flat_map(|loss| loss.suspects.iter().copied())
+    }
+
+    /// Files that are restored as a whole, with the reasons.
+    pub fn whole_files(&self) -> impl Iterator<Item = (&FileLoss<'a>, Why)> {
+        self.files.iter().filter_map(|loss| match loss.route() {
+            Route::File(why) => Some((loss, why)),
+            _ => None,
+        })
+    }
+
+    /// Files whose pages are restored alone.
+    pub fn files_by_page(&self) -> impl Iterator<Item = &FileLoss<'a>> {
+        self.files.iter().filter(|loss| loss.route() == Route::Pages)
+    }
+
+    /// Nothing less than all of it can be restored.
+    pub fn is_whole(&self) -> bool {
+        let is_lost = |suspect| matches!(Remedy::of(suspect), Remedy::File | Remedy::Page);
+        self.has_log() || (self.model == Model::Simple && self.suspects().any(is_lost))
+    }
+
+    /// One of its log files is damaged.
+    pub fn has_log(&self) -> bool {
+        self.files.iter().any(|loss| loss.route() == Route::Database)
+    }
+
+    fn first_rank(&self) -> usize {
+        self.suspects().map(|suspect| suspect.rank).min().unwrap_or(usize::MAX)
+    }
+}
+
+/// A machine, in a merged report, and a database on it.
+type Key<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// `suspects` by database and file; the database with the most urgent page first. Files of which
+/// neither name nor primary file is known, and copies, stand alone.
+pub fn databases<'a>(suspects: &'a [Suspect], files: &'a [FileReport]) -> Vec<DatabaseLoss<'a>> {
+    let mut databases = Vec::new();
+    for (key, losses) in by_name(suspects, files) {
+        let ids: BTreeSet<u16> = losses.iter().map(FileLoss::file_id).collect();
+        let (_, name) = key;
+        let is_copy = name.is_some() && ids.len() < losses.len();
+        if name.is_some() && !is_copy {
+            databases.push(DatabaseLoss::new(key, false, losses));
+        } else {
+            let alone = losses.into_iter().map(|loss| DatabaseLoss::new(key, is_copy, vec![loss]));
+            databases.extend(alone);
+        }
+    }
+    databases.sort_by_key(DatabaseLoss::first_rank);
+    databases
+}
+
+fn by_name<'a>(
+    suspects: &'a [Suspect],
+    files: &'a [FileReport],
+) -> BTreeMap<Key<'a>, Vec<FileLoss<'a>>> {
+    let reports = files.iter().map(|file| ((file.host.as_deref(), &*file.path), file));
+    let reports: BTreeMap<(Option<&str>, &str), &FileReport> = reports.collect();
+    let mut by_file: BTreeMap<(Key<'_>, &str, u16), Vec<&Suspect>> = BTreeMap::new();
+    for suspect in suspects {
+        let database = (suspect.host.as_deref(), suspect.database.as_deref());
+        by_file.entry((database, &*suspect.path, suspect.file_id)).or_default().push(suspect);
+    }
+    let mut names = BTreeMap::<_, Vec<_>>::new();
+    for ((database, path, _), mut suspects) in by_file {
+        suspects.sort_by_key(|suspect| suspect.page_id);
+        let file = reports.get(&(database.0, path)).copied();
+        names.entry(database).or_default().push(FileLoss { path, file, suspects });
+    }
+    names
+}

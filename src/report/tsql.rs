@@ -1,0 +1,159 @@
+//! What a DBA needs to look at the suspects and to restore them, as a T-SQL script
+//! (docs/formats.md).
+//!
+//! Run as a whole, it changes nothing: what is not commented out are queries of `sys` and `msdb`
+//! that only read. Nothing in it has been run on a server by this program; a person must.
+
+mod indexes;
+mod look;
+mod restore;
+mod script;
+mod suspect_pages;
+mod system;
+
+use super::escape::{tsql_comment as safe, tsql_identifier, tsql_text};
+use super::moment::sql_datetime;
+use crate::consolidate::recovery::{DatabaseLoss, databases};
+use crate::consolidate::report::{ScrubReport, Step};
+use script::Script;
+use std::io::{self, Write};
+
+/// A database of the script.
+struct Target<'a> {
+    /// From 1; part of the names of what is to be filled in.
+    number: usize,
+    /// How T-SQL calls it: `[sales]`, a variable where no identifier is safe, or what is to be
+    /// filled in.
+    sql: String,
+    /// Its name as an expression, if it is known.
+    text: Option<String>,
+    loss: DatabaseLoss<'a>,
+}
+
+/// Writes the script for `report`.
+pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut script = Script::new(out);
+    head(report, &mut script)?;
+    if report.suspects.is_empty() {
+        return script.remark("No page is suspect: there is nothing to restore.");
+    }
+    let losses = databases(&report.suspects, &report.files);
+    let targets: Vec<_> = (1..).zip(losses).map(|(i, loss)| Target::new(i, loss)).collect();
+    steps(&report.plan, &mut script)?;
+    look::server(&targets, &mut script)?;
+    targets.iter().try_for_each(|target| database(target, &mut script))?;
+    suspect_pages::write(&targets, sql_datetime(&report.run).as_deref(), &mut script)
+}
+
+fn head(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
+    let (tool, run) = (&report.tool, &report.run);
+    let [name, version, id, at] = [&*tool.name, &tool.version, &run.id, &run.started_at].map(safe);
+    script.remark(&format!("Written by {name} {version} from scan {id} of {at}."))?;
+    script.remark(
+        "Run as a whole, this file changes nothing: active are queries of sys and msdb that only \
+         read (part 1). All else is commented out: remarks begin with two dashes and a blank, \
+         statements with two dashes and no blank. Read all of a part before you uncomment any of \
+         it, and run it statement by statement.",
+    )?;
+    script.remark(
+        "Each <..., ..., > stands for something to fill in (SSMS: Query, Specify Values for \
+         Template Parameters): files as N'X:\\full.bak', with N and quotes, names as [name]. A \
+         statement with one of them left in is a syntax error and cannot run.",
+    )?;
+    script.remark(
+        "Nobody has run these statements on your server. Try them on a copy first, and run them \
+         from master unless a USE stands above. Backups of other programs are restored with those \
+         programs.",
+    )?;
+    for finding in &report.host_findings {
+        script.remark(&format!("HOST FAULT, scan again elsewhere first: {}", safe(finding)))?;
+    }
+    incomplete(report, script)
+}
+
+fn incomplete(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
+    for (count, what) in [
+        (report.coverage.not_reached, "pages were not reached and may be damaged too"),
+        (report.suspects_not_listed, "more suspects are counted and not listed"),
+    ] {
+        if count > 0 {
+            script.remark(&format!("INCOMPLETE: {count} {what}."))?;
+        }
+    }
+    Ok(())
+}
+
+/// The plan, so that the script can be read alone.
+fn steps(plan: &[Step], script: &mut Script<'_>) -> io::Result<()> {
+    if plan.is_empty() {
+        return Ok(());
+    }
+    script.heading("What to do, in this order")?;
+    plan.iter().enumerate().try_for_each(|(i, step)| {
+        script.remark(&format!("{}. {}: {}", i + 1, safe(&step.title), safe(&step.text)))
+    })
+}
+
+fn database(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    let Target { number, loss, .. } = target;
+    script.heading(&format!("Part 2.{number}: {}", safe(&loss.called())))?;
+    look::found(target, script)?;
+    target.how_it_is_called(script)?;
+    look::pages(target, script)?;
+    if let Some(kind) = loss.system {
+        return system::write(kind, target, script);
+    }
+    restore::write(target, script)?;
+    indexes::write(target, script)?;
+    check(target, script)
+}
+
+fn check(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    script.title("Afterwards, of the database that stays")?;
+    script.remark("The check that sees what no checksum shows, then a new full backup.")?;
+    script.off(&format!("DBCC CHECKDB ({}) WITH NO_INFOMSGS, ALL_ERRORMSGS;", target.sql))?;
+    let to = target.hole("new_full_backup");
+    script.off(&format!("BACKUP DATABASE {} TO DISK = {to} WITH CHECKSUM;", target.sql))
+}
+
+impl<'a> Target<'a> {
+    fn new(number: usize, loss: DatabaseLoss<'a>) -> Self {
+        let sql = match (loss.name, loss.name.and_then(tsql_identifier)) {
+            (_, Some(identifier)) => identifier,
+            (Some(_), None) => format!("@db{number}"),
+            (None, _) => format!("<db{number}_name, sysname, >"),
+        };
+        Self { number, sql, text: loss.name.map(tsql_text), loss }
+    }
+
+    /// Something to fill in; a syntax error until then.
+    fn hole(&self, what: &str) -> String {
+        format!("<db{}_{what}, nvarchar(260), >", self.number)
+    }
+
+    /// Makes it the current database; `USE` takes no variable.
+    fn use_it(&self, script: &mut Script<'_>) -> io::Result<()> {
+        if self.sql.starts_with('@') {
+            return script.remark("Make it the current database first.");
+        }
+        script.off(&format!("USE {};", self.sql))
+    }
+
+    /// What declares the variable that [`Self::sql`] is, if it is one.
+    fn how_it_is_called(&self, script: &mut Script<'_>) -> io::Result<()> {
+        match (&self.text, self.loss.name) {
+            (Some(text), _) if self.sql.starts_with('@') => {
+                script.remark(
+                    "Its name has characters that are not safe as they are. Run this line together \
+                     with each statement:",
+                )?;
+                script.off(&format!("DECLARE {} sysname = {text};", self.sql))
+            }
+            (None, _) => script.remark(
+                "Its name is not known: its primary file was not scanned, or its boot page cannot \
+                 be read. Part 1 lists all files by path: look for the one above.",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
