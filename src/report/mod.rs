@@ -6,6 +6,7 @@
 pub mod csv;
 pub mod escape;
 pub mod hgrm;
+pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod mapfile;
