@@ -49,15 +49,18 @@ fn a_saved_report_gives_what_the_scan_would_have_written() {
     let written = |name: &str| fs::read_to_string(directory.join(name)).expect(name);
     assert_eq!(fs::read_to_string(&metrics).expect("written"), written("metrics.prom"));
     let saved = directory.join("report.json");
-    for (format, name) in
-        [("json", "report.json"), ("csv", "suspects.csv"), ("prometheus", "metrics.prom")]
-    {
+    for (format, name) in [
+        ("json", "report.json"),
+        ("csv", "suspects.csv"),
+        ("html", "report.html"),
+        ("prometheus", "metrics.prom"),
+    ] {
         let run = pagescrub(&["report", text(&saved), "--format", format]);
         assert_eq!((run.code, run.stdout), (0, written(name)), "{format}");
     }
     assert!(written("file-0000.map").contains("0x00012000  0x00002000  -"));
     let names: Vec<_> = fs::read_dir(&directory).expect("there").collect();
-    assert_eq!(names.len(), 3 + 1 + 4, "reports, a map, histograms and nothing else: {names:?}");
+    assert_eq!(names.len(), 4 + 1 + 4, "reports, a map, histograms and nothing else: {names:?}");
 }
 
 type Change<'a> = &'a dyn Fn(&mut Value);

@@ -5,15 +5,20 @@ use super::details;
 use super::names::Names;
 use super::words::{colour, words};
 use super::{SUSPECTS_MAX, safe};
-use crate::consolidate::report::{ScrubReport, Suspect};
+use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
+use crate::page::PAGE_BYTES;
+use crate::page::checksum::Checksum;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-/// Stand for what a row holds itself: its address, its offset as messages have it, and its
-/// checksums. Text that passed [`safe`] has no control characters.
-const MARKS: [&str; 4] = ["\u{1}", "\u{2}", "\u{3}", "\u{4}"];
+/// Stand for what a row holds itself, or what follows from that: its address, its offset as
+/// messages have it and in bytes, its checksums and where these differ. Text that passed [`safe`]
+/// has no control characters.
+const MARKS: [&str; 6] = ["\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}"];
+/// Shorter offsets are found in numbers that are none.
+const OFFSET_DIGITS_MIN: usize = 4;
 
 #[derive(Serialize)]
 struct Data {
@@ -33,23 +38,23 @@ enum Text {
 /// One suspect; the script names the places.
 #[derive(Serialize)]
 struct Row(
-    usize,         // rank
-    usize,         // priority
-    usize,         // tier
-    u32,           // score
-    u16,           // file id
-    u32,           // page id
-    usize,         // type
-    usize,         // what is wrong
-    usize,         // cause
-    usize,         // object
-    usize,         // file
-    usize,         // incident
-    &'static str,  // colour
-    Vec<u32>,      // terms of the score
-    [String; 2],   // checksums
-    Vec<Text>,     // lines: label, tab, value
-    [usize; 3],    // action, message, its end
+    usize,        // rank
+    usize,        // priority
+    usize,        // tier
+    u32,          // score
+    u16,          // file id
+    u32,          // page id
+    usize,        // type
+    usize,        // what is wrong
+    usize,        // cause
+    usize,        // object
+    usize,        // file
+    usize,        // incident
+    &'static str, // colour
+    Vec<u32>,     // terms of the score
+    [String; 2],  // checksums
+    Vec<Text>,    // lines: label, tab, value
+    [usize; 3],   // action, message, its end
 );
 
 /// Writes an element with the first [`SUSPECTS_MAX`] suspects.
@@ -73,9 +78,11 @@ pub(super) fn write(
 
 /// The incident of each rank.
 fn incidents(report: &ScrubReport) -> BTreeMap<usize, usize> {
-    let ranks = |i: &crate::consolidate::report::IncidentReport| (i.rank, i.suspects.clone());
-    let pairs = report.incidents.iter().map(ranks);
-    pairs.flat_map(|(incident, ranks)| ranks.into_iter().map(move |r| (r, incident))).collect()
+    let ranks = |incident: &'_ IncidentReport| {
+        let pair = |&rank| (rank, incident.rank);
+        incident.suspects.iter().map(pair).collect::<Vec<_>>()
+    };
+    report.incidents.iter().flat_map(ranks).collect()
 }
 
 #[derive(Default)]
@@ -144,14 +151,21 @@ fn checksums(suspect: &Suspect) -> [String; 2] {
 
 /// `text` with [`MARKS`] for what the row holds.
 fn marked(text: &str, suspect: &Suspect) -> String {
-    let address = format!("({}:{})", suspect.file_id, suspect.page_id);
-    let offset = format!("{:#016x}", u64::from(suspect.page_id) * 8192);
+    let bytes = u64::from(suspect.page_id) * PAGE_BYTES as u64;
+    let decimal = Some(bytes.to_string()).filter(|text| text.len() >= OFFSET_DIGITS_MIN);
     let [stored, computed] = checksums(suspect);
+    let differ = suspect.stored.zip(suspect.computed).map(|(a, b)| Checksum(a.0 ^ b.0).to_string());
+    let held = [
+        format!("({}:{})", suspect.file_id, suspect.page_id),
+        format!("{bytes:#016x}"),
+        stored,
+        computed,
+        decimal.unwrap_or_default(),
+        differ.unwrap_or_default(),
+    ];
     let mut text = text.to_owned();
-    for (held, mark) in [address, offset, stored, computed].iter().zip(MARKS) {
-        if !held.is_empty() {
-            text = text.replace(held, mark);
-        }
+    for (held, mark) in held.iter().zip(MARKS).filter(|(held, _)| !held.is_empty()) {
+        text = text.replace(held, mark);
     }
     text
 }
@@ -160,19 +174,19 @@ fn marked(text: &str, suspect: &Suspect) -> String {
 struct InsideHtml(CompactFormatter);
 
 impl Formatter for InsideHtml {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
-        for part in text.split_inclusive(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-            let (plain, last) = part.split_at(part.len() - part.chars().next_back().map_or(0, char::len_utf8));
-            self.0.write_string_fragment(out, plain)?;
-            match last {
-                "<" | ">" | "&" | "\u{2028}" | "\u{2029}" => {
-                    let code = last.chars().next().map_or(0, u32::from);
-                    write!(out, "\\u{code:04x}")?;
-                }
-                _ => self.0.write_string_fragment(out, last)?,
-            }
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        const OBEYED: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+        let mut from = 0;
+        for (at, obeyed) in text.match_indices(OBEYED) {
+            self.0.write_string_fragment(out, &text[from..at])?;
+            write!(out, "\\u{:04x}", obeyed.chars().next().map_or(0, u32::from))?;
+            from = at + obeyed.len();
         }
-        Ok(())
+        self.0.write_string_fragment(out, &text[from..])
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     }
     lines.push(line("Page", kind(suspect)));
     lines.extend(belongs(suspect).map(|text| line("Belongs to", text)));
-    lines.push(rare("Offset", format!("byte {} of the file", suspect.offset_bytes)));
+    lines.push(line("Offset", format!("byte {} of the file", suspect.offset_bytes)));
     if let Some(device) = &suspect.device {
         let at = suspect.device_offset_bytes.map(|at| format!(", byte {at}"));
         lines.push(rare("Device", format!("{}{}", safe(device), at.unwrap_or_default())));
@@ -133,7 +133,7 @@ fn bits(evidence: &Evidence) -> Option<Line> {
         syndrome.unwrap_or_default(),
         candidates.unwrap_or_default()
     );
-    Some(rare("Syndrome", text))
+    Some(line("Syndrome", text))
 }
 
 fn content(evidence: &Evidence) -> String {

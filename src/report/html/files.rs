@@ -40,7 +40,8 @@ fn most_telling<'a>(files: &[&'a FileReport]) -> Vec<&'a FileReport> {
 }
 
 fn table(files: &[&FileReport], names: &Names<'_>) -> Markup {
-    let headings = ["Pages", "Intact", "Free", "Unprotected", "Transient", "Not reached", "Suspect"];
+    let headings =
+        ["Pages", "Intact", "Free", "Unprotected", "Transient", "Not reached", "Suspect"];
     let is_wide = |i: usize| (1..5).contains(&i);
     html! {
         table.files {

@@ -112,8 +112,7 @@ fn about(incident: &IncidentReport, names: &Names<'_>) -> Markup {
 }
 
 fn evidence(top: &Suspect) -> Markup {
-    let lines: Vec<Line> =
-        details::cause(top).into_iter().chain(details::evidence(top)).collect();
+    let lines: Vec<Line> = details::cause(top).into_iter().chain(details::evidence(top)).collect();
     let terms = details::terms(top);
     html! {
         div.evidence {

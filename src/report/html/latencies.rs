@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn latencies_of_nothing_and_of_centuries_make_a_picture() {
         for us in [0, 1, 500, u64::MAX] {
-            let stage = StageSummary { p50_us: us, p99_us: us / 3, max_us: us, ..Default::default() };
+            let stage =
+                StageSummary { p50_us: us, p99_us: us / 3, max_us: us, ..Default::default() };
             let stages = [("read".to_owned(), stage)].into();
             let throughput = Throughput { stages, ..Default::default() };
             assert!(drawn(&throughput).is_some_and(|svg| svg.contains("p99.9")), "{us}");

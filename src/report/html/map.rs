@@ -162,7 +162,7 @@ impl<'a> Grid<'a> {
 
     fn title(&self, at: usize, cell: &Cell<'_>) -> String {
         let first = at as u64 * self.pages_per_cell;
-        let last = (first + self.pages_per_cell).min(self.pages) - 1;
+        let last = first.saturating_add(self.pages_per_cell).min(self.pages) - 1;
         let mut words = format!("pages {} to {}", number(first), number(last));
         if let Some(worst) = cell.worst {
             let (priority, tier) = (safe(&worst.priority), safe(&worst.tier));
@@ -192,7 +192,7 @@ fn one(file: &FileReport, suspects: &[&Suspect], names: &Names<'_>) -> Markup {
                     }
                 }
                 small { (counted(coverage.pages_planned, "page")) ", a cell is "
-                    (number(grid.pages_per_cell)) " (" (size(cell_bytes)) ")" }
+                    (counted(grid.pages_per_cell, "page")) " (" (size(cell_bytes)) ")" }
             }
             (drawn(&grid, &names.name(&file.path)))
         }

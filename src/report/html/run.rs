@@ -65,7 +65,11 @@ fn took(report: &ScrubReport) -> String {
 fn readers(report: &ScrubReport) -> String {
     let ways = report.throughput.bytes_by_reader.iter().take(SHOWN_MAX);
     let text: Vec<_> = ways.map(|(way, bytes)| format!("{} {}", safe(way), size(*bytes))).collect();
-    if text.is_empty() { safe(&report.run.readers.join(" + ")).into_owned() } else { text.join(", ") }
+    if text.is_empty() {
+        safe(&report.run.readers.join(" + ")).into_owned()
+    } else {
+        text.join(", ")
+    }
 }
 
 fn calibration(report: &ScrubReport) -> Option<String> {

@@ -59,12 +59,14 @@
 
   // A text with what the row itself holds put in.
   function filled(text, row) {
-    return text.replace(/[\u0001-\u0004]/g, (mark) => {
+    return text.replace(/[\u0001-\u0006]/g, (mark) => {
       switch (mark) {
         case "\u0001": return address(row);
         case "\u0002": return "0x" + (row[PAGE_ID] * PAGE_BYTES).toString(16).padStart(14, "0");
         case "\u0003": return row[SUMS][0];
-        default: return row[SUMS][1];
+        case "\u0004": return row[SUMS][1];
+        case "\u0005": return row[PAGE_ID] * PAGE_BYTES;
+        default: return "0x" + ((row[SUMS][0] ^ row[SUMS][1]) >>> 0).toString(16).padStart(8, "0");
       }
     });
   }

@@ -113,12 +113,27 @@ fn remarks(report: &ScrubReport) -> Vec<Remark> {
     let mut say = |loud, title: &str, text: String| {
         remarks.push(Remark { loud, title: title.to_owned(), text });
     };
+    alarms(report, &mut say);
+    gaps(report, &mut say);
+    doubts(report, &mut say);
+    notes(report, &mut say);
+    remarks
+}
+
+/// Takes how loud a remark is, its title and its text.
+type Say<'a> = &'a mut dyn FnMut(Loud, &str, String);
+
+/// What makes the verdict itself doubtful.
+fn alarms(report: &ScrubReport, say: Say<'_>) {
     for finding in &report.host_findings {
         let trust = "Trust no verdict below, unless it is a GPU that is named here: ";
         say(Loud::Alarm, "This machine computes wrongly.", format!("{trust}{finding}"));
     }
+}
+
+/// What was not looked at.
+fn gaps(report: &ScrubReport, say: Say<'_>) {
     let coverage = &report.coverage;
-    let pages = |n| counted(n, "page");
     if report.run.stopped {
         let next = match &report.run.checkpoint {
             Some(path) => format!("repeat the command with --checkpoint {path} --resume"),
@@ -140,20 +155,31 @@ fn remarks(report: &ScrubReport) -> Vec<Remark> {
         let title = format!("{} refused.", counted(refused, "file"));
         say(Loud::Gap, &title, "Nothing in it was verified; see Files.".to_owned());
     }
+}
+
+/// What was looked at and cannot be relied on.
+fn doubts(report: &ScrubReport, say: Say<'_>) {
+    let coverage = &report.coverage;
     if coverage.transient > 0 {
-        let title = format!("{} read wrongly at first and rightly again.", pages(coverage.transient));
+        let title =
+            format!("{} read wrongly at first and rightly again.", pages(coverage.transient));
         say(Loud::Gap, &title, "See to the path: cables, controllers, memory.".to_owned());
+    }
+    if coverage.unprotected > 0 {
+        let title = format!("{} without protection.", pages(coverage.unprotected));
+        let text = "In use with neither checksum nor torn bits: not verified. Every database has a \
+                    few; many mean that PAGE_VERIFY is or was off.";
+        say(Loud::Gap, &title, text.to_owned());
     }
     if report.suspects_not_listed > 0 {
         let n = counted(report.suspects_not_listed, "suspect page");
         let text = "The list holds the most urgent ones; incidents are those of the list.";
         say(Loud::Gap, &format!("{n} counted and not listed."), text.to_owned());
     }
-    if coverage.unprotected > 0 {
-        let title = format!("{} without protection.", pages(coverage.unprotected));
-        let text = "They are in use and carry neither checksum nor torn bits: not verified.";
-        say(Loud::Note, &title, text.to_owned());
-    }
+}
+
+fn notes(report: &ScrubReport, say: Say<'_>) {
+    let coverage = &report.coverage;
     if coverage.intact_torn > 0 {
         let title = format!("{} verified by torn bits only.", pages(coverage.intact_torn));
         let text = "Torn bits see a write that stopped half-way, and hardly anything else.";
@@ -167,7 +193,10 @@ fn remarks(report: &ScrubReport) -> Vec<Remark> {
         let title = format!("{} skipped.", counted(report.skipped.count, "other file"));
         say(Loud::Note, &title, "They are no database files.".to_owned());
     }
-    remarks
+}
+
+fn pages(n: u64) -> String {
+    counted(n, "page")
 }
 
 fn outcomes(report: &ScrubReport, outcome: Outcome) -> u64 {

@@ -39,12 +39,14 @@ fn points(timeline: &Timeline) -> Vec<(f64, f64)> {
 
 fn draw(points: &[(f64, f64)], seconds: f64, canvas: &Canvas<'_>) -> Drawn {
     let highest = points.iter().map(|(_, rate)| *rate).fold(1.0, f64::max);
+    // Axes are divided where numbers are round, so they must be in the unit that is shown.
+    let (divisor, unit) = time_unit(seconds);
+    let points: Vec<_> = points.iter().map(|(x, rate)| (x / divisor, *rate)).collect();
     let mut chart = ChartBuilder::on(canvas)
         .margin(8)
         .x_label_area_size(26)
         .y_label_area_size(74)
-        .build_cartesian_2d(0.0..seconds, 0.0..highest * 1.08)?;
-    let (divisor, unit) = time_unit(seconds);
+        .build_cartesian_2d(0.0..seconds / divisor, 0.0..highest * 1.08)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -54,14 +56,14 @@ fn draw(points: &[(f64, f64)], seconds: f64, canvas: &Canvas<'_>) -> Drawn {
         .label_style(label_style())
         .x_labels(6)
         .y_labels(5)
-        .x_label_formatter(&|x| format!("{} {unit}", (x / divisor * 100.0).round() / 100.0))
+        .x_label_formatter(&|x| format!("{} {unit}", (x * 100.0).round() / 100.0))
         .y_label_formatter(&|y| super::words::rate(*y))
         .draw()?;
     let first = points.first().map(|(x, _)| (*x, 0.0));
     let last = points.last().map(|(x, _)| (*x, 0.0));
     let outline: Vec<_> = first.into_iter().chain(points.iter().copied()).chain(last).collect();
     chart.draw_series(once(Polygon::new(outline, FIRST_AREA.filled())))?;
-    chart.draw_series(once(PathElement::new(points.to_vec(), FIRST.stroke_width(2))))?;
+    chart.draw_series(once(PathElement::new(points, FIRST.stroke_width(2))))?;
     Ok(())
 }
 
@@ -82,12 +84,15 @@ mod tests {
         let of = |interval_seconds, bytes: &[u64]| {
             drawn(&Timeline { interval_seconds, bytes: bytes.to_vec() })
         };
-        for interval in [f64::MIN_POSITIVE, 1e-300, 0.1, 1e6, 1e300, f64::INFINITY, f64::NAN, -1.0] {
+        for interval in [f64::MIN_POSITIVE, 1e-300, 0.1, 1e6, 1e300, f64::INFINITY, f64::NAN, -1.0]
+        {
             of(interval, &[u64::MAX, 0, u64::MAX, 7]);
             of(interval, &[0; 4]);
         }
         assert!(of(0.1, &[1, 2]).is_none());
         assert!(of(0.0, &[1; 9]).is_none());
-        assert!(of(0.1, &[5; 10_000]).is_some_and(|svg| svg.starts_with("<svg") && svg.len() < 50_000));
+        assert!(
+            of(0.1, &[5; 10_000]).is_some_and(|svg| svg.starts_with("<svg") && svg.len() < 50_000)
+        );
     }
 }
