@@ -51,7 +51,10 @@ pub(super) fn evidence(suspect: &Suspect) -> Vec<Line> {
     if let (Some(stored), Some(computed)) = (suspect.stored, suspect.computed) {
         lines.push(line("Checksum", format!("stored {stored}, computed {computed}")));
     }
-    let Some(evidence) = &suspect.evidence else { return lines };
+    // A page that was looked at has been looked at once.
+    let Some(evidence) = suspect.evidence.as_ref().filter(|evidence| evidence.looks > 0) else {
+        return lines;
+    };
     lines.extend(bits(evidence));
     lines.push(line("Sectors", String::from(evidence.sectors)));
     lines.push(line("Content", content(evidence)));

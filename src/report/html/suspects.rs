@@ -27,6 +27,7 @@ const COLUMNS: [(&str, &str); 10] = [
 
 pub(super) fn section(report: &ScrubReport, names: &Names<'_>) -> Markup {
     let suspects = &report.suspects;
+    let has = Has::of(suspects);
     html! {
         @if !suspects.is_empty() {
             section #suspects {
@@ -36,7 +37,7 @@ pub(super) fn section(report: &ScrubReport, names: &Names<'_>) -> Markup {
                     p.more { "Only the first " (number(SUSPECTS_MAX as u64)) " are in this page; "
                         "the JSON report has all of them." }
                 }
-                table #table {
+                table #table .no-tier[!has.tier] .no-cause[!has.cause] .no-object[!has.object] {
                     thead {
                         tr {
                             @for (name, class) in COLUMNS {
@@ -50,6 +51,23 @@ pub(super) fn section(report: &ScrubReport, names: &Names<'_>) -> Markup {
                 }
                 (pages())
             }
+        }
+    }
+}
+
+/// Columns that reports of earlier versions, or of pages without names, leave empty.
+struct Has {
+    tier: bool,
+    cause: bool,
+    object: bool,
+}
+
+impl Has {
+    fn of(suspects: &[Suspect]) -> Self {
+        Self {
+            tier: suspects.iter().any(|suspect| !suspect.tier.is_empty()),
+            cause: suspects.iter().any(|suspect| suspect.cause.is_some()),
+            object: suspects.iter().any(|suspect| suspect.object.is_some()),
         }
     }
 }
