@@ -63,6 +63,9 @@ impl Browser {
     }
 
     fn click(&self, selector: &str) {
+        // Not under the header, which stays where it is.
+        let script = "document.querySelector(SELECTOR).scrollIntoView({ block: 'center' })";
+        self.run(&script.replace("SELECTOR", &format!("{selector:?}")));
         self.post(&format!("element/{}/click", self.find(selector)), &json!({}));
     }
 
