@@ -112,9 +112,10 @@ fn row(
 ) -> Row {
     let lines = details::all(suspect).into_iter().map(|line| {
         let text = format!("{}\t{}", line.label, line.value);
-        match line.is_rare {
-            true => Text::Itself(text),
-            false => Text::Known(texts.number(marked(&text, suspect))),
+        if line.is_rare {
+            Text::Itself(text)
+        } else {
+            Text::Known(texts.number(marked(&text, suspect)))
         }
     });
     let lines = lines.collect();

@@ -93,9 +93,9 @@ fn facts(file: &FileReport) -> Markup {
     facts.extend(file.sql_server.as_ref().map(|release| format!("SQL Server {}", safe(release))));
     let verify = file.page_verify.map(|verify| format!("{verify:?}").to_uppercase());
     facts.extend(verify.map(|verify| format!("PAGE_VERIFY {verify}")));
-    facts.extend(file.simple_recovery.map(|simple| match simple {
-        true => "SIMPLE recovery: no page restore".to_owned(),
-        false => "FULL or BULK_LOGGED recovery".to_owned(),
+    facts.extend(file.simple_recovery.map(|simple| {
+        let words = ["FULL or BULK_LOGGED recovery", "SIMPLE recovery: no page restore"];
+        words[usize::from(simple)].to_owned()
     }));
     facts.extend((file.clean_shutdown == Some(false)).then(|| "not shut down cleanly".to_owned()));
     html! {

@@ -129,7 +129,9 @@ impl<'a> Grid<'a> {
         let pages_per_cell = extents_per_cell.saturating_mul(u64::from(EXTENT_PAGES));
         let cells = vec![Cell::default(); pages.div_ceil(pages_per_cell) as usize];
         let mut grid = Self { pages, pages_per_cell, cells };
-        suspects.iter().for_each(|suspect| grid.mark(suspect));
+        for suspect in suspects {
+            grid.mark(suspect);
+        }
         grid.miss(file);
         grid
     }

@@ -87,16 +87,17 @@ fn calibration(report: &ScrubReport) -> Option<String> {
 fn worked(gpu: &GpuSummary) -> String {
     let identity = &gpu.identity;
     let errors = gpu.errors.iter().take(SHOWN_MAX);
-    let errors: String = errors.map(|(name, n)| format!(", {n} {}", words(name))).collect();
+    let errors: Vec<_> = errors.map(|(name, n)| format!(", {n} {}", words(name))).collect();
     let retired = gpu.retired.as_ref().map(|why| format!("; retired: {}", safe(why)));
     format!(
-        "{} ({}, {}, {}): {}, {} of them checked by the CPU{errors}{}",
+        "{} ({}, {}, {}): {}, {} of them checked by the CPU{}{}",
         safe(&identity.name),
         safe(&identity.driver),
         safe(&identity.backend),
         words(&identity.upload),
         counted(gpu.pages, "page"),
         number(gpu.pages_checked),
+        errors.concat(),
         retired.unwrap_or_default(),
     )
 }

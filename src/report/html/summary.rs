@@ -256,10 +256,8 @@ fn lost(report: &ScrubReport) -> Markup {
     let has_tiers = suspects.iter().any(|suspect| !suspect.tier.is_empty());
     let tiers = TIERS.map(|(name, lost)| (name, lost, count(&|tier, _| tier == name)));
     let priorities = PRIORITIES.map(|(name, asks)| (name, asks, count(&|_, p| p == name)));
-    let (rows, heading) = match has_tiers {
-        true => (&tiers[..], "What is lost"),
-        false => (&priorities[..], "How urgent"),
-    };
+    let (rows, heading) =
+        if has_tiers { (&tiers[..], "What is lost") } else { (&priorities[..], "How urgent") };
     html! {
         @if !suspects.is_empty() {
             div.lost {

@@ -74,9 +74,10 @@ impl Has {
 
 fn shown(report: &ScrubReport) -> String {
     let listed = report.suspects.len();
-    match listed > ROWS {
-        true => format!("the first {ROWS} of {}", number(listed as u64)),
-        false => counted(listed as u64, "suspect page"),
+    if listed > ROWS {
+        format!("the first {ROWS} of {}", number(listed as u64))
+    } else {
+        counted(listed as u64, "suspect page")
     }
 }
 

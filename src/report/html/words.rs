@@ -32,7 +32,7 @@ pub(super) fn colour(tier: &str, priority: &str) -> &'static str {
         ("T1", _) => "t1",
         ("T2", _) | ("", "P2") => "t2",
         ("T3", _) | ("", "P3") => "t3",
-        ("T4", _) | ("", _) => "t4",
+        ("T4" | "", _) => "t4",
         _ => "tu",
     }
 }
