@@ -28,7 +28,9 @@ pub(super) fn section(report: &ScrubReport, names: &Names<'_>) -> Markup {
                     (card(incident, i < OPEN, &by_rank, names))
                 }
                 @if hidden > 0 {
-                    p.more { "And " (counted(hidden as u64, "more incident")) ": see the suspects." }
+                    p.more {
+                        "And " (counted(hidden as u64, "more incident")) ": see the suspects."
+                    }
                 }
             }
         }
