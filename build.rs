@@ -17,17 +17,17 @@ const FUSE_TESTS: &str = "PAGESCRUB_FUSE_TESTS";
 const GPU_TESTS: &str = "PAGESCRUB_GPU_TESTS";
 /// Set to 1 where ddrescuelog (GNU ddrescue) is installed.
 const DDRESCUE_TESTS: &str = "PAGESCRUB_DDRESCUE_TESTS";
+/// Set to 1 where Chromium and its driver (chromedriver) are installed.
+const BROWSER_TESTS: &str = "PAGESCRUB_BROWSER_TESTS";
 /// The name that other projects use for the same.
 const REQUIRE_GPU: &str = "REQUIRE_GPU";
 
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data)");
     println!("cargo:rustc-check-cfg=cfg(root_tests, fuse_tests, gpu_tests, ddrescue_tests)");
+    println!("cargo:rustc-check-cfg=cfg(browser_tests)");
     println!("cargo:rerun-if-changed=build.rs");
-    let variables = [REAL_DATA, ROOT_TESTS, FUSE_TESTS, GPU_TESTS, DDRESCUE_TESTS, REQUIRE_GPU];
-    for variable in variables {
-        println!("cargo:rerun-if-env-changed={variable}");
-    }
+    println!("cargo:rerun-if-env-changed={REAL_DATA}");
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
         println!("cargo:rustc-cfg=real_data");
     }
@@ -36,9 +36,11 @@ fn main() {
         (FUSE_TESTS, "fuse_tests"),
         (GPU_TESTS, "gpu_tests"),
         (DDRESCUE_TESTS, "ddrescue_tests"),
+        (BROWSER_TESTS, "browser_tests"),
         (REQUIRE_GPU, "gpu_tests"),
     ];
     for (variable, cfg) in tests {
+        println!("cargo:rerun-if-env-changed={variable}");
         if env::var_os(variable).is_some_and(|set| set == "1") {
             println!("cargo:rustc-cfg={cfg}");
         }

@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
-use pagescrub::report::{csv, json, jsonl, prometheus, terminal};
+use pagescrub::report::{csv, html, json, jsonl, prometheus, terminal};
 use pagescrub::scrub::{Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use std::io::{self, Write};
@@ -69,6 +69,19 @@ fn formats(criterion: &mut Criterion) {
         let text = String::from_utf8(written).expect("it is text");
         assert!(text.lines().count() > SUSPECTS, "a line for each suspect");
     }
+    let mut written = Vec::new();
+    group.bench_function("html", |b| {
+        b.iter(|| {
+            written.clear();
+            html::write(&report, &mut written).expect("memory takes everything");
+        });
+    });
+    let text = String::from_utf8(written).expect("it is text");
+    let (_, data) = text.split_once("id=\"data\">").expect("there is data");
+    let (data, _) = data.split_once("</script>").expect("it ends");
+    let data: serde_json::Value = serde_json::from_str(data).expect("it is JSON");
+    assert_eq!(data["rows"].as_array().map(Vec::len), Some(SUSPECTS));
+
     group.bench_function("prometheus", |b| {
         b.iter(|| prometheus::write(&report, &mut io::sink()).expect("it takes everything"));
     });

@@ -53,6 +53,7 @@ fn a_saved_report_gives_what_the_scan_would_have_written() {
         ("json", "report.json"),
         ("csv", "suspects.csv"),
         ("tsql", "restore.sql"),
+        ("html", "report.html"),
         ("prometheus", "metrics.prom"),
     ] {
         let run = pagescrub(&["report", text(&saved), "--format", format]);

@@ -254,7 +254,7 @@ fn no_name_gets_out_of_where_it_stands() {
         report.host_findings = vec![name.clone()];
         for suspect in &mut report.suspects {
             suspect.database = Some(name.as_str().into());
-            suspect.object = Some(name.clone());
+            suspect.object = Some(name.as_str().into());
             suspect.page_type = name.clone().into();
             suspect.reason = name.clone().into();
             suspect.path = name.as_str().into();

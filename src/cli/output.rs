@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::paths::{FileIdentity, identity_of, promises_pages};
 use pagescrub::discover::{FileKind, discover};
-use pagescrub::report::{csv, json, jsonl, mapfile, prometheus, terminal, tsql};
+use pagescrub::report::{csv, html, json, jsonl, mapfile, prometheus, terminal, tsql};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -45,6 +45,8 @@ pub(crate) enum Format {
     Csv,
     /// What a DBA needs to look at and restore the pages, commented out
     Tsql,
+    /// One page for a browser, to attach to a ticket
+    Html,
     /// Metrics for Prometheus, as a textfile
     Prometheus,
     /// Maps for GNU ddrescue, one for each data file
@@ -183,6 +185,7 @@ fn render(
         Format::Jsonl => jsonl::write(report, out),
         Format::Csv => csv::write(report, out),
         Format::Tsql => tsql::write(report, out),
+        Format::Html => html::write(report, out),
         Format::Prometheus => prometheus::write(report, out),
         Format::Mapfile => Err(io::Error::other("a mapfile is written into a directory")),
     }

@@ -83,7 +83,7 @@ fn is_obeyed_in_tsql(c: char) -> bool {
 
 fn is_dangerous(c: char) -> bool {
     let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    let turns_text = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2065}'..='\u{2069}');
+    let turns_text = matches!(c, '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2065}'..='\u{2069}');
     c.is_control() || is_invisible || turns_text
 }
 
@@ -95,6 +95,7 @@ mod tests {
     fn escapes_are_shown_and_not_obeyed() {
         assert_eq!(terminal("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\nc");
         assert_eq!(terminal("x\u{202e}fdm"), "x\\u{202e}fdm");
+        assert_eq!(terminal("a\u{61c}b\u{2068}c"), "a\\u{61c}b\\u{2068}c");
         assert_eq!(terminal("übermäßig große Datei.mdf"), "übermäßig große Datei.mdf");
     }
 

@@ -1,6 +1,7 @@
 //! One data file as a GNU ddrescue mapfile: which of its bytes are good, bad, or not known.
 
 use super::escape::terminal as safe;
+use super::file_names::FileKey;
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::discover::FileKind;
 use crate::page::PAGE_BYTES;
@@ -23,9 +24,6 @@ pub fn mapped(report: &ScrubReport) -> impl Iterator<Item = (usize, &FileReport)
 pub fn name(position: usize) -> String {
     format!("file-{position:04}.map")
 }
-
-/// A file, by the machine that scanned it and its path.
-pub type FileKey<'a> = (Option<&'a str>, &'a str);
 
 /// The page ids of all suspects, by file.
 pub fn suspect_pages(report: &ScrubReport) -> BTreeMap<FileKey<'_>, Vec<u32>> {

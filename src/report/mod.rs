@@ -5,7 +5,9 @@
 
 pub mod csv;
 pub mod escape;
+pub mod file_names;
 pub mod hgrm;
+pub mod html;
 pub mod json;
 pub mod jsonl;
 pub mod mapfile;

@@ -2,9 +2,10 @@
 
 use super::super::escape::terminal as safe;
 use super::BOLD;
-use super::layout::{Look, counted, file_name, number, table};
+use super::layout::{Look, counted, number, table};
 use crate::consolidate::report::{FileReport, Outcome, ScrubReport};
 use crate::discover::FileKind;
+use crate::report::file_names::file_name;
 use comfy_table::{Cell, CellAlignment};
 use std::io::{self, Write};
 

@@ -58,12 +58,12 @@ pub(crate) fn table(look: Look, header: &[&str]) -> Table {
 }
 
 /// `1,234 pages`, `1 page`.
-pub(super) fn counted(n: u64, what: &str) -> String {
+pub(in crate::report) fn counted(n: u64, what: &str) -> String {
     format!("{} {what}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
 /// With a comma every three digits.
-pub(super) fn number(n: u64) -> String {
+pub(in crate::report) fn number(n: u64) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> = digits
         .as_bytes()
@@ -72,12 +72,6 @@ pub(super) fn number(n: u64) -> String {
         .filter_map(|group| std::str::from_utf8(group).ok())
         .collect();
     groups.join(",")
-}
-
-/// The file name in `path`.
-pub(super) fn file_name(path: &str) -> String {
-    let name = std::path::Path::new(path).file_name();
-    name.map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 
 use super::super::escape::terminal as safe;
 use super::BOLD;
-use super::layout::{Look, counted, file_name, number, table};
+use super::layout::{Look, counted, number, table};
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::address::PageAddress;
+use crate::report::file_names::FileNames;
 use comfy_table::{Cell, CellAlignment};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use std::sync::Arc;
 
 /// From so many columns on there is room for causes.
 const CAUSE_COLUMNS: u16 = 160;
@@ -22,7 +21,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     if report.suspects.is_empty() {
         return plan(report, look, out);
     }
-    let names = short_names(report);
+    let names = FileNames::of(report);
     let shown = &report.suspects[..report.suspects.len().min(look.rows_max)];
     list(shown, &names, look, out)?;
     let hidden = report.coverage.suspect - shown.len() as u64;
@@ -70,7 +69,7 @@ fn likely_cause(suspect: &Suspect) -> Option<String> {
 
 fn list(
     shown: &[Suspect],
-    names: &BTreeMap<FileKey<'_>, String>,
+    names: &FileNames<'_>,
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -97,7 +96,7 @@ fn list(
         if shows_causes {
             row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
         }
-        row.push(Cell::new(&names[&key(&suspect.host, &suspect.path)]));
+        row.push(Cell::new(names.name(&suspect.host, &suspect.path)));
         table.add_row(row);
     }
     writeln!(out, "\n{table}")
@@ -186,7 +185,7 @@ fn cut(ranks: &str) -> String {
 
 fn incidents(
     report: &ScrubReport,
-    names: &BTreeMap<FileKey<'_>, String>,
+    names: &FileNames<'_>,
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -209,9 +208,9 @@ fn incidents(
 }
 
 /// Files and pages; of an incident in many files the first ones.
-fn places(incident: &IncidentReport, names: &BTreeMap<FileKey<'_>, String>) -> String {
+fn places(incident: &IncidentReport, names: &FileNames<'_>) -> String {
     let place = |path: &str, first: PageAddress, last: PageAddress| {
-        let name = names.get(&key(&incident.host, path)).map_or(path, String::as_str);
+        let name = names.name(&incident.host, path);
         if first == last { format!("{name} {first}") } else { format!("{name} {first} to {last}") }
     };
     if incident.spans.len() < 2 {
@@ -239,33 +238,6 @@ fn patterns(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         0 => Ok(()),
         hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more pattern")),
     }
-}
-
-/// A file, by the machine that scanned it and its path.
-type FileKey<'a> = (Option<&'a str>, &'a str);
-
-/// The file name where it is unique among the files with suspects, else the whole path; in a merged
-/// report after the machine's name.
-fn short_names(report: &ScrubReport) -> BTreeMap<FileKey<'_>, String> {
-    let files: BTreeSet<FileKey<'_>> =
-        report.suspects.iter().map(|suspect| key(&suspect.host, &suspect.path)).collect();
-    let mut uses: BTreeMap<(Option<&str>, String), usize> = BTreeMap::new();
-    for (host, path) in &files {
-        *uses.entry((*host, file_name(path))).or_default() += 1;
-    }
-    let name = |host: Option<&str>, path: &str| {
-        let name = match uses[&(host, file_name(path))] {
-            1 => file_name(path),
-            _ => path.to_owned(),
-        };
-        host.map_or(name.clone(), |host| format!("{host}:{name}"))
-    };
-    let named = |(host, path)| ((host, path), safe(&name(host, path)).into_owned());
-    files.into_iter().map(named).collect()
-}
-
-fn key<'a>(host: &'a Option<Arc<str>>, path: &'a str) -> FileKey<'a> {
-    (host.as_deref(), path)
 }
 
 #[cfg(test)]

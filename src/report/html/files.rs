@@ -1,0 +1,133 @@
+//! Every file: what was verified in it, and what is to be said besides.
+
+use super::super::terminal::layout::{counted, number};
+use super::safe;
+use super::words::size;
+use crate::consolidate::report::{FileReport, Outcome, ScrubReport};
+use crate::discover::FileKind;
+use crate::page::PAGE_BYTES;
+use crate::report::file_names::FileNames;
+use maud::{Markup, html};
+
+/// Rows at most; those with something to say come first when not all fit.
+const ROWS_MAX: usize = 1000;
+/// Skipped paths shown at most.
+const SKIPPED_MAX: usize = 100;
+
+pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
+    let is_data =
+        |file: &&FileReport| file.kind == FileKind::Data && file.coverage.pages_planned > 0;
+    let (scanned, others): (Vec<_>, Vec<_>) = report.files.iter().partition(is_data);
+    html! {
+        section #files {
+            h2 { "Files" small { (counted(report.files.len() as u64, "path")) " looked at" } }
+            @if !scanned.is_empty() { (table(&scanned, names)) }
+            @if !others.is_empty() { h3 { "Not scanned" } (declined(&others)) }
+            @if report.skipped.count > 0 { (skipped(report)) }
+        }
+    }
+}
+
+/// In their order, those that have least to say left out if there are too many.
+fn most_telling<'a>(files: &[&'a FileReport]) -> Vec<&'a FileReport> {
+    let mut shown = files.to_vec();
+    if shown.len() > ROWS_MAX {
+        shown.sort_by_key(|file| file.coverage.suspect == 0 && file.coverage.not_reached == 0);
+        shown.truncate(ROWS_MAX);
+        shown.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    shown
+}
+
+fn table(files: &[&FileReport], names: &FileNames<'_>) -> Markup {
+    let headings =
+        ["Pages", "Intact", "Free", "Unprotected", "Transient", "Not reached", "Suspect"];
+    let is_wide = |i: usize| (1..5).contains(&i);
+    html! {
+        table.files {
+            thead { tr {
+                th scope="col" { "File" }
+                th.wide scope="col" { "Database" }
+                @for (i, heading) in headings.iter().enumerate() {
+                    th.number.wide[is_wide(i)] scope="col" { (heading) }
+                }
+            } }
+            tbody {
+                @for file in most_telling(files) {
+                    tr {
+                        td { b title=(safe(&file.path)) { (names.name(&file.host, &file.path)) } (facts(file)) }
+                        td.wide { (safe(file.database.as_deref().unwrap_or_default())) }
+                        @for (i, n) in counts(file).into_iter().enumerate() {
+                            td.number.wide[is_wide(i)].none[n == 0].bad[i == 6 && n > 0] {
+                                (number(n))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if files.len() > ROWS_MAX {
+            p.more { "And " (counted((files.len() - ROWS_MAX) as u64, "more file")) "." }
+        }
+    }
+}
+
+fn counts(file: &FileReport) -> [u64; 7] {
+    let coverage = &file.coverage;
+    [
+        file.pages,
+        coverage.intact,
+        coverage.free,
+        coverage.unprotected,
+        coverage.transient,
+        coverage.not_reached,
+        coverage.suspect,
+    ]
+}
+
+/// Under the name of a file.
+fn facts(file: &FileReport) -> Markup {
+    let bytes = file.pages.saturating_mul(PAGE_BYTES as u64);
+    let mut facts = vec![size(bytes)];
+    facts.extend(file.file_id.map(|id| format!("file id {id}")));
+    facts.extend(file.sql_server.as_ref().map(|release| format!("SQL Server {}", safe(release))));
+    let verify = file.page_verify.map(|verify| format!("{verify:?}").to_uppercase());
+    facts.extend(verify.map(|verify| format!("PAGE_VERIFY {verify}")));
+    facts.extend(file.simple_recovery.map(|simple| {
+        let words = ["FULL or BULK_LOGGED recovery", "SIMPLE recovery: no page restore"];
+        words[usize::from(simple)].to_owned()
+    }));
+    facts.extend((file.clean_shutdown == Some(false)).then(|| "not shut down cleanly".to_owned()));
+    html! {
+        small { (facts.join(" · ")) }
+        @for remark in file.why.iter().chain(&file.notes) { p.remark { (safe(remark)) } }
+    }
+}
+
+fn declined(files: &[&FileReport]) -> Markup {
+    html! {
+        ul.plain {
+            @for file in files.iter().take(ROWS_MAX) {
+                li {
+                    code { (safe(&file.path)) } " "
+                    @if file.outcome == Outcome::Failed { strong { "failed: " } }
+                    (safe(file.why.as_deref().unwrap_or_default()))
+                }
+            }
+            @if files.len() > ROWS_MAX { li { "and " (files.len() - ROWS_MAX) " more" } }
+        }
+    }
+}
+
+fn skipped(report: &ScrubReport) -> Markup {
+    let skipped = &report.skipped;
+    html! {
+        details {
+            summary { (counted(skipped.count, "file")) " skipped: no database files" }
+            ul.plain {
+                @for path in skipped.paths.iter().take(SKIPPED_MAX) { li { code { (safe(path)) } } }
+                @if skipped.count > SKIPPED_MAX as u64 { li { "..." } }
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The first screen: the answer in words, what it does not speak of, and what is lost.
+
+use super::super::terminal::layout::{counted, number};
+use super::safe;
+use super::words::{PRIORITIES, TIERS, colour, tier_order};
+use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use crate::consolidate::tally::Coverage;
+use maud::{Markup, html};
+
+/// Width of the bar of coverage.
+const BAR: f64 = 1000.0;
+/// What is there is seen, however little it is.
+const BAR_LEAST: f64 = 8.0;
+
+/// How loud a remark is: what makes the verdict itself doubtful, what it does not cover, and the
+/// rest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loud {
+    Alarm,
+    Gap,
+    Note,
+}
+
+struct Remark {
+    loud: Loud,
+    title: String,
+    text: String,
+}
+
+pub(super) fn section(report: &ScrubReport) -> Markup {
+    let remarks = remarks(report);
+    let of = |loud: &[Loud]| -> Vec<&Remark> {
+        remarks.iter().filter(|remark| loud.contains(&remark.loud)).collect()
+    };
+    html! {
+        section.summary #summary {
+            (boxed("alarm", &of(&[Loud::Alarm])))
+            (verdict(report))
+            (boxed("gap", &of(&[Loud::Gap])))
+            div.pair {
+                (coverage(&report.coverage))
+                (lost(report))
+            }
+            (boxed("note", &of(&[Loud::Note])))
+        }
+    }
+}
+
+fn boxed(class: &str, remarks: &[&Remark]) -> Markup {
+    html! {
+        @if !remarks.is_empty() {
+            ul.remarks.(class) {
+                @for remark in remarks {
+                    li { strong { (remark.title) } " " (safe(&remark.text)) }
+                }
+            }
+        }
+    }
+}
+
+fn verdict(report: &ScrubReport) -> Markup {
+    let coverage = &report.coverage;
+    let intact = counted(coverage.intact, "page");
+    let (class, word, text) = match report.verdict {
+        RunVerdict::Clean if coverage.intact == 0 => {
+            let text = "Nothing could be verified: no page in use carries a checksum or torn bits.";
+            ("incomplete", "Nothing verified", text.to_owned())
+        }
+        RunVerdict::Clean => ("clean", "Clean", format!("{intact} verified, none suspect.")),
+        RunVerdict::Damaged => ("damaged", "Damaged", damage(report)),
+        RunVerdict::Incomplete => {
+            let but = "none suspect, but not everything could be checked.";
+            ("incomplete", "Incomplete", format!("{intact} verified, {but}"))
+        }
+    };
+    html! {
+        div.verdict.(class) {
+            h1 { (word) }
+            p { (text) }
+            @if let Some((priority, words, tier)) = worst(report) {
+                p.worst { "Worst: " strong { (priority) } (words) (tier) "." }
+            }
+        }
+    }
+}
+
+fn damage(report: &ScrubReport) -> String {
+    let damaged = report.files.iter().filter(|file| file.coverage.suspect > 0).count() as u64;
+    format!(
+        "{} in {}, in {} of {}.",
+        counted(report.coverage.suspect, "suspect page"),
+        counted(report.incidents.len() as u64, "incident"),
+        number(damaged),
+        counted(report.files.len() as u64, "file"),
+    )
+}
+
+/// Priority, what it asks for, and what is lost.
+fn worst(report: &ScrubReport) -> Option<(String, String, String)> {
+    let priority = report.suspects.iter().map(|suspect| &*suspect.priority).min()?;
+    let asks = PRIORITIES.iter().find(|(name, _)| *name == priority);
+    let tier = report.suspects.iter().map(|suspect| tier_order(&suspect.tier)).min();
+    let tier = tier.and_then(|order| TIERS.get(order));
+    Some((
+        safe(priority).into_owned(),
+        asks.map(|(_, words)| format!(", {words}")).unwrap_or_default(),
+        tier.map(|(name, lost)| format!("; lost ({name}): {lost}")).unwrap_or_default(),
+    ))
+}
+
+fn remarks(report: &ScrubReport) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut say = |loud, title: &str, text: String| {
+        remarks.push(Remark { loud, title: title.to_owned(), text });
+    };
+    alarms(report, &mut say);
+    gaps(report, &mut say);
+    doubts(report, &mut say);
+    notes(report, &mut say);
+    remarks
+}
+
+/// Takes how loud a remark is, its title and its text.
+type Say<'a> = &'a mut dyn FnMut(Loud, &str, String);
+
+/// What makes the verdict itself doubtful.
+fn alarms(report: &ScrubReport, say: Say<'_>) {
+    for finding in &report.host_findings {
+        let trust = "Trust no verdict below, unless it is a GPU that is named here: ";
+        say(Loud::Alarm, "This machine computes wrongly.", format!("{trust}{finding}"));
+    }
+}
+
+/// What was not looked at.
+fn gaps(report: &ScrubReport, say: Say<'_>) {
+    let coverage = &report.coverage;
+    if report.run.stopped {
+        let next = match &report.run.checkpoint {
+            Some(path) => format!("repeat the command with --checkpoint {path} --resume"),
+            None => "scan again".to_owned(),
+        };
+        say(Loud::Gap, "Stopped before the end.", format!("This report is partial; {next}."));
+    }
+    if coverage.not_reached > 0 {
+        let text = format!("These may be damaged too: {:.3} % was reached.", coverage.percent());
+        say(Loud::Gap, &format!("{} not reached.", pages(coverage.not_reached)), text);
+    }
+    let failed = outcomes(report, Outcome::Failed);
+    if failed > 0 {
+        let title = format!("{} could not be read to the end.", counted(failed, "file"));
+        say(Loud::Gap, &title, "See Files.".to_owned());
+    }
+    let refused = outcomes(report, Outcome::Refused);
+    if refused > 0 {
+        let title = format!("{} refused.", counted(refused, "file"));
+        say(Loud::Gap, &title, "Nothing in it was verified; see Files.".to_owned());
+    }
+}
+
+/// What was looked at and cannot be relied on.
+fn doubts(report: &ScrubReport, say: Say<'_>) {
+    let coverage = &report.coverage;
+    if coverage.transient > 0 {
+        let title =
+            format!("{} read wrongly at first and rightly again.", pages(coverage.transient));
+        say(Loud::Gap, &title, "See to the path: cables, controllers, memory.".to_owned());
+    }
+    if coverage.unprotected > 0 {
+        let title = format!("{} without protection.", pages(coverage.unprotected));
+        let text = "In use with neither checksum nor torn bits: not verified. Every database has a \
+                    few; many mean that PAGE_VERIFY is or was off.";
+        say(Loud::Gap, &title, text.to_owned());
+    }
+    if report.suspects_not_listed > 0 {
+        let n = counted(report.suspects_not_listed, "suspect page");
+        let text = "The list holds the most urgent ones; incidents are those of the list.";
+        say(Loud::Gap, &format!("{n} counted and not listed."), text.to_owned());
+    }
+}
+
+fn notes(report: &ScrubReport, say: Say<'_>) {
+    let coverage = &report.coverage;
+    if coverage.intact_torn > 0 {
+        let title = format!("{} verified by torn bits only.", pages(coverage.intact_torn));
+        let text = "Torn bits see a write that stopped half-way, and hardly anything else.";
+        say(Loud::Note, &title, text.to_owned());
+    }
+    if coverage.allocation_unknown > 0 {
+        let title = format!("{} perhaps free.", pages(coverage.allocation_unknown));
+        say(Loud::Note, &title, "The PFS page that would tell is damaged.".to_owned());
+    }
+    if report.skipped.count > 0 {
+        let title = format!("{} skipped.", counted(report.skipped.count, "other file"));
+        say(Loud::Note, &title, "They are no database files.".to_owned());
+    }
+}
+
+fn pages(n: u64) -> String {
+    counted(n, "page")
+}
+
+fn outcomes(report: &ScrubReport, outcome: Outcome) -> u64 {
+    report.files.iter().filter(|file| file.outcome == outcome).count() as u64
+}
+
+fn coverage(coverage: &Coverage) -> Markup {
+    let classes = [
+        ("suspect", "bad", coverage.suspect),
+        ("not reached", "missed", coverage.not_reached),
+        ("transient", "unsure", coverage.transient),
+        ("unprotected", "blind", coverage.unprotected),
+        ("free", "free", coverage.free),
+        ("intact", "good", coverage.intact),
+    ];
+    html! {
+        div.coverage {
+            h2 { "Coverage" small { (counted(coverage.pages_planned, "page")) " planned" } }
+            svg.bar viewBox="0 0 1000 24" preserveAspectRatio="none" aria-hidden="true" {
+                @for (class, x, width) in bars(&classes.map(|(_, class, n)| (class, n))) {
+                    rect.(class) x=(format!("{x:.1}")) y="0" height="24"
+                        width=(format!("{width:.1}")) {}
+                }
+            }
+            dl.counts {
+                @for (name, class, n) in classes {
+                    div.none[n == 0] {
+                        dt { span.swatch.(class) {} (name) }
+                        dd { (number(n)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Class, left edge and width of each part.
+fn bars<'a>(parts: &[(&'a str, u64)]) -> Vec<(&'a str, f64, f64)> {
+    let shown = || parts.iter().filter(|(_, n)| *n > 0);
+    let sum: f64 = shown().map(|(_, n)| *n as f64).sum();
+    let room = BAR - BAR_LEAST * shown().count() as f64;
+    let mut x = 0.0;
+    let part = |&(class, n): &(&'a str, u64)| {
+        let left = x;
+        x += BAR_LEAST + room * n as f64 / sum;
+        (class, left, x - left)
+    };
+    shown().map(part).collect()
+}
+
+/// How many suspects of which tier, or of which priority in reports without tiers.
+fn lost(report: &ScrubReport) -> Markup {
+    let suspects = &report.suspects;
+    let count = |is: &dyn Fn(&str, &str) -> bool| {
+        suspects.iter().filter(|suspect| is(&suspect.tier, &suspect.priority)).count()
+    };
+    let has_tiers = suspects.iter().any(|suspect| !suspect.tier.is_empty());
+    let tiers = TIERS.map(|(name, lost)| (name, lost, count(&|tier, _| tier == name)));
+    let priorities = PRIORITIES.map(|(name, asks)| (name, asks, count(&|_, p| p == name)));
+    let (rows, heading) =
+        if has_tiers { (&tiers[..], "What is lost") } else { (&priorities[..], "How urgent") };
+    html! {
+        @if !suspects.is_empty() {
+            div.lost {
+                h2 { (heading) small { "suspect pages" } }
+                dl.counts.rows {
+                    @for (name, words, n) in rows {
+                        @let class = if has_tiers { colour(name, "") } else { colour("", name) };
+                        div.none[*n == 0] {
+                            dt { span.tag.(class) { (name) } (words) }
+                            dd { (number(*n as u64)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_page_of_a_trillion_is_seen_and_the_bar_is_filled() {
+        let bars = bars(&[("bad", 1), ("free", 0), ("good", 1_000_000_000_000)]);
+        assert_eq!(bars.len(), 2);
+        assert!(bars[0].2 >= BAR_LEAST);
+        assert!((bars[1].1 + bars[1].2 - BAR).abs() < 0.01);
+    }
+}

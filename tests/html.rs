@@ -1,0 +1,201 @@
+//! The report for browsers: read by a strict parser, and used in a real browser.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
+#[path = "html/browser.rs"]
+mod browser;
+
+use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
+use pagescrub::page::address::{FileId, PageAddress, PageId};
+use pagescrub::report::{html, json};
+use scraper::{Html, Selector};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// A report with everything in it; names in it are hostile.
+fn sample() -> ScrubReport {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/html/sample.json");
+    json::read(&fs::read(path).expect("it is in the repository")).expect("it is a report")
+}
+
+/// As the reports were before there were tiers, causes, plans and patterns.
+fn golden() -> ScrubReport {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.json");
+    json::read(&fs::read(path).expect("it is in the repository")).expect("it is a report")
+}
+
+/// [`sample`] with so many suspects, each of another page.
+fn long(suspects: usize) -> ScrubReport {
+    let mut report = sample();
+    let some = std::mem::take(&mut report.suspects);
+    let renumbered = some.iter().cycle().take(suspects).cloned().enumerate().map(|(i, mut s)| {
+        (s.rank, s.page_id) = (i + 1, 3 * i as u32);
+        s.offset_bytes = u64::from(s.page_id) * 8192;
+        s.address = PageAddress::new(FileId(s.file_id), PageId(s.page_id));
+        s
+    });
+    report.suspects = renumbered.collect();
+    report
+}
+
+fn clean() -> ScrubReport {
+    let mut report = sample();
+    (report.verdict, report.exit_code) = (RunVerdict::Clean, 0);
+    report.coverage.intact += report.coverage.suspect;
+    report.coverage.suspect = 0;
+    report.suspects.clear();
+    report.incidents.clear();
+    report.patterns.clear();
+    report.plan.clear();
+    report
+}
+
+fn page(report: &ScrubReport) -> String {
+    let mut out = Vec::new();
+    html::write(report, &mut out).expect("memory takes everything");
+    String::from_utf8(out).expect("it is UTF-8")
+}
+
+fn text(document: &Html, selector: &str) -> String {
+    let selector = Selector::parse(selector).expect("a selector");
+    document.select(&selector).flat_map(|element| element.text()).collect()
+}
+
+fn count(document: &Html, selector: &str) -> usize {
+    document.select(&Selector::parse(selector).expect("a selector")).count()
+}
+
+fn data(document: &Html) -> Value {
+    serde_json::from_str(&text(document, "#data")).expect("it is JSON")
+}
+
+#[test]
+fn a_strict_parser_finds_no_error_in_any_page() {
+    for report in [sample(), golden(), clean(), long(200)] {
+        let document = Html::parse_document(&page(&report));
+        assert!(document.errors.is_empty(), "{:?}", document.errors);
+        assert_eq!(count(&document, "h1"), 1);
+    }
+}
+
+#[test]
+fn every_suspect_is_in_the_data_and_the_first_are_in_the_page() {
+    let report = long(200);
+    let document = Html::parse_document(&page(&report));
+    let data = data(&document);
+    let rows = data["rows"].as_array().expect("a list");
+    assert_eq!(rows.len(), 200);
+    for (row, suspect) in rows.iter().zip(&report.suspects) {
+        assert_eq!(row[0], suspect.rank);
+        assert_eq!(row[3], suspect.score);
+        assert_eq!(row[5], suspect.page_id);
+        let known = |at: usize| &data["texts"][row[at].as_u64().expect("a number") as usize];
+        assert_eq!(known(1), &*suspect.priority);
+        assert_eq!(known(2), &*suspect.tier);
+    }
+    assert_eq!(count(&document, "#table tbody tr"), 50);
+}
+
+#[test]
+fn the_first_screen_says_what_the_verdict_does_not_cover() {
+    let mut report = sample();
+    report.host_findings.push("<b>two engines disagree</b>".to_owned());
+    report.run.stopped = true;
+    report.suspects_not_listed = 7;
+    let document = Html::parse_document(&page(&report));
+    let loud = text(&document, "ul.alarm, ul.gap");
+    for words in [
+        "computes wrongly",
+        "<b>two engines disagree</b>",
+        "Stopped before the end",
+        "120,000 pages not reached",
+        "99.913 %",
+        "18 pages without protection",
+        "3 pages read wrongly at first",
+        "2 files refused",
+        "7 suspect pages counted and not listed",
+    ] {
+        assert!(loud.contains(words), "{words} is not in {loud}");
+    }
+    let verdict = text(&document, ".verdict");
+    assert!(verdict.contains("14 suspect pages in 8 incidents, in 4 of 7 files."), "{verdict}");
+    assert!(verdict.contains("P1, act now; lost (T0): the database may not start."), "{verdict}");
+}
+
+#[test]
+fn plan_patterns_incidents_and_maps_need_no_script() {
+    let report = sample();
+    let document = Html::parse_document(&page(&report));
+    assert_eq!(count(&document, "#plan li"), report.plan.len());
+    assert!(text(&document, "#patterns").contains("Look at that disk first."));
+    assert_eq!(count(&document, "#incidents .card"), report.incidents.len());
+    let cards = text(&document, "#incidents");
+    for words in ["1 torn write", "lost block", "sdb from byte", "500 consequence + 100 certainty"]
+    {
+        assert!(cards.contains(words), "{words} is not in {cards}");
+    }
+    assert_eq!(count(&document, "svg.map"), 4);
+    assert!(
+        text(&document, "svg.map title").contains("pages 0 to 3,911: 1 suspect, worst #1 P1 T0")
+    );
+    assert!(text(&document, "svg.map title").contains("not reached"));
+    assert_eq!(count(&document, ".chart svg"), 2);
+}
+
+#[test]
+fn reports_of_before_there_were_tiers_and_plans_have_priorities_and_actions() {
+    let document = Html::parse_document(&page(&golden()));
+    assert!(text(&document, ".lost").contains("How urgent"));
+    assert!(text(&document, "#plan").contains("changed between looks"));
+    assert!(!text(&document, "#incidents").contains("Score"));
+}
+
+#[test]
+fn nothing_is_loaded_and_no_name_becomes_markup() {
+    for report in [sample(), golden()] {
+        let page = page(&report);
+        let document = Html::parse_document(&page);
+        for outside in ["[src]", "link", "img", "iframe", "object", "base", "[style]", "a[href^=h]"]
+        {
+            assert_eq!(count(&document, outside), 0, "{outside}");
+        }
+        assert_eq!(count(&document, "script"), 2, "the data and ours");
+        let policy = Selector::parse("meta[http-equiv=Content-Security-Policy]").expect("fine");
+        let policy = document.select(&policy).next().and_then(|meta| meta.attr("content"));
+        let policy = policy.expect("there is a policy");
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let is_fine = |c: char| !c.is_control() || c == '\n';
+        assert!(page.chars().all(|c| is_fine(c) && !"\u{202e}\u{2028}".contains(c)));
+    }
+}
+
+#[test]
+fn more_suspects_than_a_page_holds_are_cut_and_that_is_said() {
+    let mut report = long(html::SUSPECTS_MAX + 1);
+    report.suspects.iter_mut().for_each(|suspect| suspect.evidence = None);
+    let page = page(&report);
+    assert!(page.len() < 30_000_000, "{} bytes", page.len());
+    let document = Html::parse_document(&page);
+    assert_eq!(data(&document)["rows"].as_array().map(Vec::len), Some(html::SUSPECTS_MAX));
+    assert!(text(&document, "#suspects").contains("Only the first 100,000 are in this page"));
+}
+
+#[test]
+fn a_saved_report_may_hold_any_number() {
+    let mut report = sample();
+    for suspect in &mut report.suspects {
+        (suspect.rank, suspect.score, suspect.page_id) = (usize::MAX, u32::MAX, u32::MAX);
+    }
+    for file in &mut report.files {
+        file.pages = u64::MAX;
+        file.coverage.pages_planned = u64::MAX;
+    }
+    report.run.elapsed_seconds = f64::MAX;
+    report.throughput.bytes_per_second = -1.0;
+    report.coverage.not_reached = u64::MAX;
+    report.coverage.pages_planned = u64::MAX;
+    let document = Html::parse_document(&page(&report));
+    assert!(document.errors.is_empty(), "{:?}", document.errors);
+}
