@@ -60,6 +60,7 @@ fn every_format_is_as_it_was_before() {
         ("csv", "suspects.csv"),
         ("tsql", "restore.sql"),
         ("prometheus", "metrics.prom"),
+        ("html", "report.html"),
         ("terminal", "report.txt"),
     ] {
         is_as_before(name, text(format).as_bytes());
@@ -174,7 +175,7 @@ fn metrics_follow_the_grammar_and_name_no_page() {
     assert!(described.windows(2).all(|pair| pair[0] != pair[1]), "{described:?}");
     assert!(text.contains("pagescrub_verdict{verdict=\"damaged\"} 1\n"));
     assert!(text.contains(
-        "pagescrub_suspects{priority=\"P1\",tier=\"\",reason=\"zeroed\",cause=\"\"} 1\n"
+        "pagescrub_suspects{priority=\"P1\",tier=\"T0\",reason=\"zeroed\",cause=\"\"} 1\n"
     ));
     assert!(text.ends_with('\n'));
 }

@@ -16,13 +16,35 @@ use std::path::Path;
 /// A report with everything in it; names in it are hostile.
 fn sample() -> ScrubReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/html/sample.json");
-    json::read(&fs::read(path).expect("it is in the repository")).expect("it is a report")
+    let saved = fs::read(path).expect("it is in the repository");
+    let mut report = json::read(&saved).expect("it is a report");
+    report.plan.clear();
+    report.patterns.clear();
+    for suspect in &mut report.suspects {
+        suspect.tier = "".into();
+        suspect.terms = Default::default();
+    }
+    for incident in &mut report.incidents {
+        (incident.tier, incident.score) = ("".into(), 0);
+    }
+    report
 }
 
 /// As the reports were before there were tiers, causes, plans and patterns.
 fn golden() -> ScrubReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.json");
-    json::read(&fs::read(path).expect("it is in the repository")).expect("it is a report")
+    let saved = fs::read(path).expect("it is in the repository");
+    let mut report = json::read(&saved).expect("it is a report");
+    report.plan.clear();
+    report.patterns.clear();
+    for suspect in &mut report.suspects {
+        suspect.tier = "".into();
+        suspect.terms = Default::default();
+    }
+    for incident in &mut report.incidents {
+        (incident.tier, incident.score) = ("".into(), 0);
+    }
+    report
 }
 
 /// [`sample`] with so many suspects, each of another page.

@@ -190,18 +190,18 @@ fn every_suspect_of_a_damaged_real_file_shows_its_object() {
 }
 
 fn assert_ranked(suspect: &Value, object: &Object) {
-    let is_urgent = object.object_id < 100 || suspect["page_type"] == "iam";
+    let is_system = object.object_id < 100;
     let is_index = object.kind == ObjectKind::NonclusteredIndex;
-    let score = if is_urgent {
-        800
-    } else if is_index {
-        300
-    } else {
-        600
+    let tier = match suspect["page_type"].as_str() {
+        Some("iam") => "T1",
+        _ if is_system => "T0",
+        _ if is_index => "T3",
+        Some("index") => "T1",
+        _ => "T2",
     };
-    assert_eq!(suspect["score"], score, "{suspect}");
+    assert_eq!(suspect["tier"], tier, "{suspect}");
     let action = suspect["action"].as_str().expect("text");
-    assert_eq!(action.contains("DROP and CREATE"), score == 300, "{action}");
+    assert_eq!(action.contains("DROP and CREATE"), tier == "T3", "{action}");
 }
 
 /// Places and objects as they were printed by a scan of a copy, checked against what is published:

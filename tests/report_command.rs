@@ -62,7 +62,7 @@ fn a_saved_report_gives_what_the_scan_would_have_written() {
     assert!(written("restore.sql").contains("(1:9) boot"));
     assert!(written("file-0000.map").contains("0x00012000  0x00002000  -"));
     let names: Vec<_> = fs::read_dir(&directory).expect("there").collect();
-    assert_eq!(names.len(), 4 + 1 + 4, "reports, a map, histograms and nothing else: {names:?}");
+    assert_eq!(names.len(), 5 + 1 + 4, "reports, a map, histograms and nothing else: {names:?}");
 }
 
 type Change<'a> = &'a dyn Fn(&mut Value);
@@ -80,7 +80,7 @@ fn what_is_no_report_of_ours_is_refused_with_a_reason() {
         ("has no schema", &|r| *r = serde_json::json!({"files": []})),
         ("do not add up", &counts),
         ("are not those counted", &list),
-        ("an incident without a suspect", &stray),
+        ("an incident in a file without a suspect", &stray),
     ];
     for (why, change) in changes {
         let path = saved(&folder, change);

@@ -110,9 +110,10 @@ impl Confidence {
 /// 6. torn bits: `torn_write`, `bit_flip`;
 /// 7. a header that is none: `encrypted` where only the beginning is noise, else `garbage`;
 /// 8. a break between sound records and others: `lost_block`, `torn_write`;
-/// 9. `flag_lost`;
-/// 10. a syndrome of two or three bits: `bit_flip`;
-/// 11. `unknown_change`.
+/// 9. slots that the header counts and that were never written: `torn_write`;
+/// 10. `flag_lost`;
+/// 11. a syndrome of two or three bits: `bit_flip`;
+/// 12. `unknown_change`.
 ///
 /// Nothing is said of a page without evidence but what its reason says.
 pub fn of(
@@ -144,6 +145,7 @@ pub fn of(
         .or_else(by_torn_bits)
         .or_else(|| headless(evidence))
         .or_else(|| broken(evidence))
+        .or_else(|| unwritten(evidence))
         .or_else(|| flag_lost(evidence))
         .or_else(|| few_bits(evidence));
     Some(cause.unwrap_or((Cause::UnknownChange, Confidence::Possible)))
@@ -202,7 +204,8 @@ fn lost(evidence: &Evidence) -> Option<(Cause, Confidence)> {
 
 /// Some of what fill stands on is known to have been something else.
 fn is_witnessed(evidence: &Evidence) -> bool {
-    let is_changed = !evidence.header_is_sane || evidence.slots == Slots::Broken;
+    let is_broken = matches!(evidence.slots, Slots::Broken | Slots::Unwritten);
+    let is_changed = !evidence.header_is_sane || is_broken;
     is_changed && !evidence.lost_sectors.is_empty()
 }
 
@@ -263,6 +266,12 @@ fn headless(evidence: &Evidence) -> Option<(Cause, Confidence)> {
 fn broken(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     let is_half = usize::from(evidence.breaks_at?) == crate::page::PAGE_BYTES / 2;
     Some((if is_half { Cause::LostBlock } else { Cause::TornWrite }, Confidence::Possible))
+}
+
+/// The sectors with the header arrived, those with the newest slots did not.
+fn unwritten(evidence: &Evidence) -> Option<(Cause, Confidence)> {
+    let is_it = evidence.slots == Slots::Unwritten;
+    is_it.then_some((Cause::TornWrite, Confidence::Possible))
 }
 
 /// Or it was written while PAGE_VERIFY was NONE, and carries an older checksum.

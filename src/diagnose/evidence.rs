@@ -73,6 +73,10 @@ pub enum Slots {
     None,
     /// Every slot leads to a record.
     Sound,
+    /// All but the last ones do, and these are zeros: the header counts rows that are not there.
+    /// An insert leaves that if only its first sectors arrived, and so do rows that were deleted
+    /// from a heap.
+    Unwritten,
     /// Not every one does.
     Broken,
 }

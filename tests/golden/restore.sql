@@ -15,39 +15,40 @@
 -- ===============================================================================================
 -- 1. Freeze the array: No scrub that repairs, no rebuild, no failed disk back into its set: it
 -- can make a bad block the agreed truth and spread it into parity. Keep every snapshot.
--- 2. Leave the databases as they are: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple,
--- the database of /data/orphan.ndf: no detach, offline, restart, shrink, rebuild of index or log,
+-- 2. Leave the databases as they are: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of
+-- /data/orphan.ndf, quo'te] ümläut: no detach, offline, restart, shrink, rebuild of index or log,
 -- no REPAIR_ALLOW_DATA_LOSS, no deletion of old backups. What is open may not open again.
--- 3. Save the tail of the log: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, the database of
--- /data/orphan.ndf: to a device that has not failed, BACKUP LOG WITH COPY_ONLY if the database is
+-- 3. Save the tail of the log: sales, =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf,
+-- quo'te] ümläut: to a device that has not failed, BACKUP LOG WITH COPY_ONLY if the database is
 -- open, WITH NO_TRUNCATE if not. The tail WITH NORECOVERY closes it: only when an offline restore
 -- begins. Under SIMPLE, if a recovery model here turns out to be that, there is no log backup.
 -- 4. Copy the damaged files as they are: By a snapshot of their volumes, or byte by byte from one
 -- (ddrescue reads around what fails): /data/sales.mdf, /data/sales_2.ndf,
--- /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf, C:\data\quo'te] ümläut.mdf, /data/simple.mdf
--- and 1 more. What goes wrong later can then be tried again.
--- 5. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple, the
--- database of /data/orphan.ndf: newest first, on another server and array: RESTORE HEADERONLY,
--- VERIFYONLY WITH CHECKSUM; then restore it under another name, scan that, run CHECKDB.
--- VERIFYONLY alone proves no page.
+-- /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf, /data/simple.mdf, /data/orphan.ndf and 1 more.
+-- What goes wrong later can then be tried again.
+-- 5. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of
+-- /data/orphan.ndf, quo'te] ümläut: newest first, on another server and array: RESTORE
+-- HEADERONLY, VERIFYONLY WITH CHECKSUM; then restore it under another name, scan that, run
+-- CHECKDB. VERIFYONLY alone proves no page.
 -- 6. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot be
 -- restored alone), file 3 of sales (it has a damaged page that cannot be restored alone),
 -- database simple (SIMPLE). Under FULL: the tail WITH NORECOVERY, full backup, differential,
 -- logs, and the tail last. Under SIMPLE: beside the damaged one, which has the newest rows.
--- 7. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, the database of
--- /data/orphan.ndf: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then
--- a new log backup (FULL only; online in Enterprise edition; --format tsql writes it). In an
--- availability group or mirror, reading a page may mend it from the other side.
+-- 7. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf, quo'te]
+-- ümläut: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new log
+-- backup (FULL only; online in Enterprise edition; --format tsql writes it). In an availability
+-- group or mirror, reading a page may mend it from the other side.
 -- 8. Look again at what is not settled: Changed between looks: scan a snapshot. Perhaps free:
 -- scan again when the PFS page is sound. 29 pages were not reached, and may be damaged too.
--- 9. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, quo'te] ümläut, simple, the database of
--- /data/orphan.ndf: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full
+-- 9. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of /data/orphan.ndf,
+-- quo'te] ümläut: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full
 -- backup WITH CHECKSUM.
 -- 10. Scan again: A fresh snapshot, with --reader direct: the exit code must be 0 and the files
 -- the same. Then clear old rows of msdb.dbo.suspect_pages; it stops recording at 1,000.
--- 11. Find the cause: A ticket with this report (incidents: 8); suspects that are not in use (1)
--- show where storage fails, too. Unfreeze the array when the part is replaced, and scan once more
--- after that.
+-- 11. Find the cause: A ticket with this report (incidents: 8); 31 of 31 damaged 64 KiB units lie
+-- on member 3 of 8 (counted from 0; p = 2e-9): one disk or path of the array behind /dev/md0;
+-- suspects that are not in use (1) show where storage fails, too. Unfreeze the array when the
+-- part is replaced, and scan once more after that.
 
 -- ===============================================================================================
 -- Part 1: look (active; reads sys and msdb, changes nothing)
@@ -100,16 +101,16 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- File 1, /data/sales.mdf: suspects 6; restore the FILE, not its pages: it has a damaged page
 -- that cannot be restored alone
 -- - #3 (1:6) diff_map: bad checksum; cannot be restored alone
--- - #1 (1:9) boot: zeroed; cannot be restored alone
+-- - #2 (1:9) boot: zeroed; cannot be restored alone
 -- - #4 (1:57) data, =cmd|'/c calc'!A0.T: bad checksum
--- - #5 (1:58) data: wrong page id
--- - #10 (1:202) index, dbo.Orders.IX_\u{1b}]Date: bad checksum; its index can be made again
+-- - #7 (1:58) data: wrong page id
+-- - #11 (1:202) index, dbo.Orders.IX_\u{1b}]Date: bad checksum; its index can be made again
 -- - #13 (1:210) unknown: unreadable; not in use, LEFT OUT
 -- File 3, /data/sales_2.ndf: suspects 3; restore the FILE, not its pages: it has a damaged page
 -- that cannot be restored alone
 -- - 24 pages of it were not reached: if it is cut short, restore the file
--- - #2 (3:1) pfs: bad checksum; cannot be restored alone
--- - #11 (3:88) data: bad checksum; changed between looks, LEFT OUT: scan a snapshot first
+-- - #1 (3:1) pfs: bad checksum; cannot be restored alone
+-- - #10 (3:88) data: bad checksum; changed between looks, LEFT OUT: scan a snapshot first
 -- - #12 (3:90) unknown: bad header; perhaps a free page, LEFT OUT: scan again when its PFS page
 -- is sound
 
@@ -123,20 +124,20 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
 --    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
 --    OBJECT_NAME(p.object_id, @id) AS name
---FROM (VALUES (3, 1), (1, 6), (1, 57), (1, 202), (3, 88)) AS s (file_id, page_id)
+--FROM (VALUES (3, 1), (1, 6), (1, 57), (3, 88), (1, 202)) AS s (file_id, page_id)
 --CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
 -- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
 -- interprets rows: not on damaged pages.
 --DECLARE @db sysname = N'sales';
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 9, 2) WITH TABLERESULTS; -- #1
---DBCC PAGE (@db, 3, 1, 0) WITH TABLERESULTS; -- #2
+--DBCC PAGE (@db, 3, 1, 0) WITH TABLERESULTS; -- #1
+--DBCC PAGE (@db, 1, 9, 2) WITH TABLERESULTS; -- #2
 --DBCC PAGE (@db, 1, 6, 0) WITH TABLERESULTS; -- #3
 --DBCC PAGE (@db, 1, 57, 0) WITH TABLERESULTS; -- #4
---DBCC PAGE (@db, 1, 58, 2) WITH TABLERESULTS; -- #5
---DBCC PAGE (@db, 1, 202, 0) WITH TABLERESULTS; -- #10
---DBCC PAGE (@db, 3, 88, 0) WITH TABLERESULTS; -- #11
+--DBCC PAGE (@db, 1, 58, 2) WITH TABLERESULTS; -- #7
+--DBCC PAGE (@db, 3, 88, 0) WITH TABLERESULTS; -- #10
+--DBCC PAGE (@db, 1, 202, 0) WITH TABLERESULTS; -- #11
 --DBCC PAGE (@db, 3, 90, 2) WITH TABLERESULTS; -- #12
 
 -- ---- The newest clean backup
@@ -223,7 +224,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ===============================================================================================
 -- Recovery model, by its boot page: FULL or BULK_LOGGED.
 -- File 1, /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf: suspects 1; restore its PAGES
--- - #6 (1:200) data: torn page
+-- - #5 (1:200) data: torn page
 -- Its name has characters that are not safe as they are. Run this line together with each
 -- statement:
 --DECLARE @db2 sysname = N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢';
@@ -245,7 +246,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- interprets rows: not on damaged pages.
 --DECLARE @db sysname = N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢';
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 200, 0) WITH TABLERESULTS; -- #6
+--DBCC PAGE (@db, 1, 200, 0) WITH TABLERESULTS; -- #5
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -310,92 +311,12 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --BACKUP DATABASE @db2 TO DISK = <db2_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
 -- ===============================================================================================
--- Part 2.3: quo'te] ümläut
--- ===============================================================================================
--- Recovery model, by its boot page: FULL or BULK_LOGGED.
--- File 1, C:\data\quo'te] ümläut.mdf: suspects 1; restore its PAGES
--- - #7 (1:201) unknown: bad header
-
--- ---- Look at single pages (the 20 most urgent at most)
--- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
--- (event_type 1, 2 or 3), which holds 1,000. Msg 823 and 824 have severity 24: the connection may
--- end; go on with the next page.
--- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
--- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
--- interprets rows: not on damaged pages.
---DECLARE @db sysname = N'quo''te] ümläut';
---DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 201, 2) WITH TABLERESULTS; -- #7
-
--- ---- The newest clean backup
--- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
--- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
--- the backup has none) does not prove its pages: restore it under another name, scan that, and
--- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
--- add FILE = n (Position); one backup in several files: name them all.
---RESTORE HEADERONLY FROM DISK = <db3_full_backup, nvarchar(260), >;
---RESTORE FILELISTONLY FROM DISK = <db3_full_backup, nvarchar(260), >;
---RESTORE VERIFYONLY FROM DISK = <db3_full_backup, nvarchar(260), > WITH CHECKSUM;
-
--- ---- Save the log at once; this leaves the database and its log chain as they are
--- If the database is open:
---BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_saved_log, nvarchar(260), >
---    WITH COPY_ONLY, CHECKSUM;
--- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
--- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
--- takes the place of the tail below, should that fail.
---BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_saved_log, nvarchar(260), >
---    WITH NO_TRUNCATE;
-
--- ---- Way A: pages, ONLINE. Choose A OR B
--- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. Under
--- BULK_LOGGED it may fail. If it is refused, way B.
---RESTORE DATABASE [quo'te]] ümläut] PAGE = '1:201'
---    FROM DISK = <db3_full_backup, nvarchar(260), >
---    WITH NORECOVERY;
--- The newest differential of that full backup, if there is one; it only spares logs. If it is
--- refused, leave it out and begin with the first log backup after the full one.
---RESTORE DATABASE [quo'te]] ümläut]
---    FROM DISK = <db3_differential, nvarchar(260), >
---    WITH NORECOVERY;
--- Every log backup since, oldest first: repeat this statement for each.
---RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_log_backup, nvarchar(260), > WITH NORECOVERY;
--- A new log backup, to a new file; keep it, it is part of the log chain:
---BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_new_log_backup, nvarchar(260), > WITH CHECKSUM;
---RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_new_log_backup, nvarchar(260), > WITH RECOVERY;
-
--- ---- Way B: pages, OFFLINE, any edition. Choose A OR B
--- The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that nobody
--- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
--- without it, what was committed since the last log backup is lost.
---BACKUP LOG [quo'te]] ümläut] TO DISK = <db3_tail_b, nvarchar(260), >
---    WITH NORECOVERY, CHECKSUM;
---RESTORE DATABASE [quo'te]] ümläut] PAGE = '1:201'
---    FROM DISK = <db3_full_backup, nvarchar(260), >
---    WITH NORECOVERY;
--- The newest differential of that full backup, if there is one; it only spares logs. If it is
--- refused, leave it out and begin with the first log backup after the full one.
---RESTORE DATABASE [quo'te]] ümläut]
---    FROM DISK = <db3_differential, nvarchar(260), >
---    WITH NORECOVERY;
--- Every log backup since, oldest first: repeat this statement for each.
---RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_log_backup, nvarchar(260), > WITH NORECOVERY;
--- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG [quo'te]] ümläut] FROM DISK = <db3_tail_b, nvarchar(260), > WITH NORECOVERY;
---RESTORE DATABASE [quo'te]] ümläut] WITH RECOVERY;
-
--- ---- Afterwards, of the database that stays
--- The check that sees what no checksum shows, then a new full backup.
---DBCC CHECKDB ([quo'te]] ümläut]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
---BACKUP DATABASE [quo'te]] ümläut] TO DISK = <db3_new_full_backup, nvarchar(260), > WITH CHECKSUM;
-
--- ===============================================================================================
--- Part 2.4: simple
+-- Part 2.3: simple
 -- ===============================================================================================
 -- Recovery model, by its boot page: SIMPLE.
 -- File 1, /data/simple.mdf: suspects 1; restore the DATABASE
 -- - 5 pages of it were not reached: if it is cut short, restore the file
--- - #8 (1:300) data: bad checksum
+-- - #6 (1:300) data: bad checksum
 
 -- ---- Look at single pages (the 20 most urgent at most)
 -- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
@@ -414,7 +335,45 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- interprets rows: not on damaged pages.
 --DECLARE @db sysname = N'simple';
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 300, 0) WITH TABLERESULTS; -- #8
+--DBCC PAGE (@db, 1, 300, 0) WITH TABLERESULTS; -- #6
+
+-- ---- The newest clean backup
+-- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
+-- follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM (Msg 3187:
+-- the backup has none) does not prove its pages: restore it under another name, scan that, and
+-- run CHECKDB there. Repeat for each differential and log backup. Several backups in one file:
+-- add FILE = n (Position); one backup in several files: name them all.
+--RESTORE HEADERONLY FROM DISK = <db3_full_backup, nvarchar(260), >;
+--RESTORE FILELISTONLY FROM DISK = <db3_full_backup, nvarchar(260), >;
+--RESTORE VERIFYONLY FROM DISK = <db3_full_backup, nvarchar(260), > WITH CHECKSUM;
+
+-- ---- Way S: the whole database (SIMPLE: no page restore, no log backups)
+-- The damaged database has everything since the last backup, the backup has not: restore it
+-- BESIDE the damaged one, under another name and other paths, compare, and copy over what can
+-- still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be restored
+-- by file.
+--RESTORE DATABASE <db3_other_name, sysname, >
+--    FROM DISK = <db3_full_backup, nvarchar(260), >
+--    WITH NORECOVERY,
+--    MOVE <db3_data_logical_name, nvarchar(260), > TO <db3_data_other_path, nvarchar(260), >,
+--    MOVE <db3_log_logical_name, nvarchar(260), > TO <db3_log_other_path, nvarchar(260), >;
+-- The newest differential of that full backup, if there is one:
+--RESTORE DATABASE <db3_other_name, sysname, > FROM DISK = <db3_differential, nvarchar(260), > WITH NORECOVERY;
+--RESTORE DATABASE <db3_other_name, sysname, > WITH RECOVERY;
+
+-- ---- Afterwards, of the database that stays
+-- The check that sees what no checksum shows, then a new full backup.
+--DBCC CHECKDB ([simple]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
+--BACKUP DATABASE [simple] TO DISK = <db3_new_full_backup, nvarchar(260), > WITH CHECKSUM;
+
+-- ===============================================================================================
+-- Part 2.4: the database of /data/orphan.ndf
+-- ===============================================================================================
+-- Recovery model: not known. Part 1 shows it.
+-- File 4, /data/orphan.ndf: suspects 1; restore its PAGES
+-- - #8 (4:64) unknown: zeroed
+-- Its name is not known: its primary file was not scanned, or its boot page cannot be read. Part
+-- 1 lists all files by path: look for the one above.
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -425,6 +384,57 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE HEADERONLY FROM DISK = <db4_full_backup, nvarchar(260), >;
 --RESTORE FILELISTONLY FROM DISK = <db4_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db4_full_backup, nvarchar(260), > WITH CHECKSUM;
+
+-- ---- IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)
+
+-- ---- Save the log at once; this leaves the database and its log chain as they are
+-- If the database is open:
+--BACKUP LOG <db4_name, sysname, > TO DISK = <db4_saved_log, nvarchar(260), >
+--    WITH COPY_ONLY, CHECKSUM;
+-- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
+-- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
+-- takes the place of the tail below, should that fail.
+--BACKUP LOG <db4_name, sysname, > TO DISK = <db4_saved_log, nvarchar(260), >
+--    WITH NO_TRUNCATE;
+
+-- ---- Way A: pages, ONLINE. Choose A OR B
+-- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. Under
+-- BULK_LOGGED it may fail. If it is refused, way B.
+--RESTORE DATABASE <db4_name, sysname, > PAGE = '4:64'
+--    FROM DISK = <db4_full_backup, nvarchar(260), >
+--    WITH NORECOVERY;
+-- The newest differential of that full backup, if there is one; it only spares logs. If it is
+-- refused, leave it out and begin with the first log backup after the full one.
+--RESTORE DATABASE <db4_name, sysname, >
+--    FROM DISK = <db4_differential, nvarchar(260), >
+--    WITH NORECOVERY;
+-- Every log backup since, oldest first: repeat this statement for each.
+--RESTORE LOG <db4_name, sysname, > FROM DISK = <db4_log_backup, nvarchar(260), > WITH NORECOVERY;
+-- A new log backup, to a new file; keep it, it is part of the log chain:
+--BACKUP LOG <db4_name, sysname, > TO DISK = <db4_new_log_backup, nvarchar(260), > WITH CHECKSUM;
+--RESTORE LOG <db4_name, sysname, > FROM DISK = <db4_new_log_backup, nvarchar(260), > WITH RECOVERY;
+
+-- ---- Way B: pages, OFFLINE, any edition. Choose A OR B
+-- The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that nobody
+-- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
+-- without it, what was committed since the last log backup is lost.
+--BACKUP LOG <db4_name, sysname, > TO DISK = <db4_tail_b, nvarchar(260), >
+--    WITH NORECOVERY, CHECKSUM;
+--RESTORE DATABASE <db4_name, sysname, > PAGE = '4:64'
+--    FROM DISK = <db4_full_backup, nvarchar(260), >
+--    WITH NORECOVERY;
+-- The newest differential of that full backup, if there is one; it only spares logs. If it is
+-- refused, leave it out and begin with the first log backup after the full one.
+--RESTORE DATABASE <db4_name, sysname, >
+--    FROM DISK = <db4_differential, nvarchar(260), >
+--    WITH NORECOVERY;
+-- Every log backup since, oldest first: repeat this statement for each.
+--RESTORE LOG <db4_name, sysname, > FROM DISK = <db4_log_backup, nvarchar(260), > WITH NORECOVERY;
+-- The tail last; then open the database. After that, no log can be added.
+--RESTORE LOG <db4_name, sysname, > FROM DISK = <db4_tail_b, nvarchar(260), > WITH NORECOVERY;
+--RESTORE DATABASE <db4_name, sysname, > WITH RECOVERY;
+
+-- ---- IF ITS RECOVERY MODEL IS SIMPLE (S)
 
 -- ---- Way S: the whole database (SIMPLE: no page restore, no log backups)
 -- The damaged database has everything since the last backup, the backup has not: restore it
@@ -442,17 +452,26 @@ ORDER BY d.name, b.backup_finish_date DESC;
 
 -- ---- Afterwards, of the database that stays
 -- The check that sees what no checksum shows, then a new full backup.
---DBCC CHECKDB ([simple]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
---BACKUP DATABASE [simple] TO DISK = <db4_new_full_backup, nvarchar(260), > WITH CHECKSUM;
+--DBCC CHECKDB (<db4_name, sysname, >) WITH NO_INFOMSGS, ALL_ERRORMSGS;
+--BACKUP DATABASE <db4_name, sysname, > TO DISK = <db4_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
 -- ===============================================================================================
--- Part 2.5: the database of /data/orphan.ndf
+-- Part 2.5: quo'te] ümläut
 -- ===============================================================================================
--- Recovery model: not known. Part 1 shows it.
--- File 4, /data/orphan.ndf: suspects 1; restore its PAGES
--- - #9 (4:64) unknown: zeroed
--- Its name is not known: its primary file was not scanned, or its boot page cannot be read. Part
--- 1 lists all files by path: look for the one above.
+-- Recovery model, by its boot page: FULL or BULK_LOGGED.
+-- File 1, C:\data\quo'te] ümläut.mdf: suspects 1; restore its PAGES
+-- - #9 (1:201) unknown: bad header
+
+-- ---- Look at single pages (the 20 most urgent at most)
+-- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
+-- (event_type 1, 2 or 3), which holds 1,000. Msg 823 and 824 have severity 24: the connection may
+-- end; go on with the next page.
+-- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
+-- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
+-- interprets rows: not on damaged pages.
+--DECLARE @db sysname = N'quo''te] ümläut';
+--DBCC TRACEON (3604) WITH NO_INFOMSGS;
+--DBCC PAGE (@db, 1, 201, 2) WITH TABLERESULTS; -- #9
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -464,75 +483,57 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE FILELISTONLY FROM DISK = <db5_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db5_full_backup, nvarchar(260), > WITH CHECKSUM;
 
--- ---- IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)
-
 -- ---- Save the log at once; this leaves the database and its log chain as they are
 -- If the database is open:
---BACKUP LOG <db5_name, sysname, > TO DISK = <db5_saved_log, nvarchar(260), >
+--BACKUP LOG [quo'te]] ümläut] TO DISK = <db5_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
 -- INSTEAD, if it does not open or the statement above fails (this goes on after errors; not
 -- possible if the log has bulk-logged changes of files that are lost). Keep what you get: it
 -- takes the place of the tail below, should that fail.
---BACKUP LOG <db5_name, sysname, > TO DISK = <db5_saved_log, nvarchar(260), >
+--BACKUP LOG [quo'te]] ümläut] TO DISK = <db5_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
 
 -- ---- Way A: pages, ONLINE. Choose A OR B
 -- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. Under
 -- BULK_LOGGED it may fail. If it is refused, way B.
---RESTORE DATABASE <db5_name, sysname, > PAGE = '4:64'
+--RESTORE DATABASE [quo'te]] ümläut] PAGE = '1:201'
 --    FROM DISK = <db5_full_backup, nvarchar(260), >
 --    WITH NORECOVERY;
 -- The newest differential of that full backup, if there is one; it only spares logs. If it is
 -- refused, leave it out and begin with the first log backup after the full one.
---RESTORE DATABASE <db5_name, sysname, >
+--RESTORE DATABASE [quo'te]] ümläut]
 --    FROM DISK = <db5_differential, nvarchar(260), >
 --    WITH NORECOVERY;
 -- Every log backup since, oldest first: repeat this statement for each.
---RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_log_backup, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG [quo'te]] ümläut] FROM DISK = <db5_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- A new log backup, to a new file; keep it, it is part of the log chain:
---BACKUP LOG <db5_name, sysname, > TO DISK = <db5_new_log_backup, nvarchar(260), > WITH CHECKSUM;
---RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_new_log_backup, nvarchar(260), > WITH RECOVERY;
+--BACKUP LOG [quo'te]] ümläut] TO DISK = <db5_new_log_backup, nvarchar(260), > WITH CHECKSUM;
+--RESTORE LOG [quo'te]] ümläut] FROM DISK = <db5_new_log_backup, nvarchar(260), > WITH RECOVERY;
 
 -- ---- Way B: pages, OFFLINE, any edition. Choose A OR B
 -- The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that nobody
 -- else uses it; do this only when the backups below are at hand and proven. If it fails, stop:
 -- without it, what was committed since the last log backup is lost.
---BACKUP LOG <db5_name, sysname, > TO DISK = <db5_tail_b, nvarchar(260), >
+--BACKUP LOG [quo'te]] ümläut] TO DISK = <db5_tail_b, nvarchar(260), >
 --    WITH NORECOVERY, CHECKSUM;
---RESTORE DATABASE <db5_name, sysname, > PAGE = '4:64'
+--RESTORE DATABASE [quo'te]] ümläut] PAGE = '1:201'
 --    FROM DISK = <db5_full_backup, nvarchar(260), >
 --    WITH NORECOVERY;
 -- The newest differential of that full backup, if there is one; it only spares logs. If it is
 -- refused, leave it out and begin with the first log backup after the full one.
---RESTORE DATABASE <db5_name, sysname, >
+--RESTORE DATABASE [quo'te]] ümläut]
 --    FROM DISK = <db5_differential, nvarchar(260), >
 --    WITH NORECOVERY;
 -- Every log backup since, oldest first: repeat this statement for each.
---RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_log_backup, nvarchar(260), > WITH NORECOVERY;
+--RESTORE LOG [quo'te]] ümläut] FROM DISK = <db5_log_backup, nvarchar(260), > WITH NORECOVERY;
 -- The tail last; then open the database. After that, no log can be added.
---RESTORE LOG <db5_name, sysname, > FROM DISK = <db5_tail_b, nvarchar(260), > WITH NORECOVERY;
---RESTORE DATABASE <db5_name, sysname, > WITH RECOVERY;
-
--- ---- IF ITS RECOVERY MODEL IS SIMPLE (S)
-
--- ---- Way S: the whole database (SIMPLE: no page restore, no log backups)
--- The damaged database has everything since the last backup, the backup has not: restore it
--- BESIDE the damaged one, under another name and other paths, compare, and copy over what can
--- still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be restored
--- by file.
---RESTORE DATABASE <db5_other_name, sysname, >
---    FROM DISK = <db5_full_backup, nvarchar(260), >
---    WITH NORECOVERY,
---    MOVE <db5_data_logical_name, nvarchar(260), > TO <db5_data_other_path, nvarchar(260), >,
---    MOVE <db5_log_logical_name, nvarchar(260), > TO <db5_log_other_path, nvarchar(260), >;
--- The newest differential of that full backup, if there is one:
---RESTORE DATABASE <db5_other_name, sysname, > FROM DISK = <db5_differential, nvarchar(260), > WITH NORECOVERY;
---RESTORE DATABASE <db5_other_name, sysname, > WITH RECOVERY;
+--RESTORE LOG [quo'te]] ümläut] FROM DISK = <db5_tail_b, nvarchar(260), > WITH NORECOVERY;
+--RESTORE DATABASE [quo'te]] ümläut] WITH RECOVERY;
 
 -- ---- Afterwards, of the database that stays
 -- The check that sees what no checksum shows, then a new full backup.
---DBCC CHECKDB (<db5_name, sysname, >) WITH NO_INFOMSGS, ALL_ERRORMSGS;
---BACKUP DATABASE <db5_name, sysname, > TO DISK = <db5_new_full_backup, nvarchar(260), > WITH CHECKSUM;
+--DBCC CHECKDB ([quo'te]] ümläut]) WITH NO_INFOMSGS, ALL_ERRORMSGS;
+--BACKUP DATABASE [quo'te]] ümläut] TO DISK = <db5_new_full_backup, nvarchar(260), > WITH CHECKSUM;
 
 -- ===============================================================================================
 -- Part 3: all suspects as a table
@@ -562,8 +563,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
 --(DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢'), 1, 200, 3, 1, '2026-01-02T03:04:05.678');
 --INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
---(DB_ID(N'quo''te] ümläut'), 1, 201, 1, 1, '2026-01-02T03:04:05.678');
---INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
 --(DB_ID(N'simple'), 1, 300, 2, 1, '2026-01-02T03:04:05.678');
 --INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
 --(NULL, 4, 64, 1, 1, '2026-01-02T03:04:05.678');
+--INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
+--(DB_ID(N'quo''te] ümläut'), 1, 201, 1, 1, '2026-01-02T03:04:05.678');

@@ -93,6 +93,8 @@ pub fn found(report: &ScrubReport) -> Value {
     let object = report.as_object_mut().expect("a report is an object");
     object.remove("host_findings");
     object.remove("exit_code");
+    // It begins with what the host findings ask for.
+    object.remove("plan");
     report
 }
 

@@ -81,6 +81,8 @@ struct Walk {
     used_end: usize,
     /// Slots that lead out of the records, or to where another one leads.
     astray: usize,
+    /// Those of them that stand last in the array and are zeros.
+    unwritten: usize,
     good: Found,
     bad: Found,
     starts: SectorSet,
@@ -113,6 +115,8 @@ impl Walk {
             return walk;
         }
         walk.slots = usize::from(header.slot_count);
+        let last = (0..walk.slots).rev();
+        walk.unwritten = last.take_while(|slot| slot_at(page, *slot) == 0).count();
         let mut seen = Seen::default();
         for slot in 0..walk.slots {
             let at = slot_at(page, slot);
@@ -158,6 +162,7 @@ impl Walk {
         match (self.slots, self.astray + self.bad.count) {
             (0, _) => Slots::None,
             (_, 0) => Slots::Sound,
+            (_, wrong) if wrong == self.unwritten && self.good.count > 0 => Slots::Unwritten,
             _ => Slots::Broken,
         }
     }

@@ -155,6 +155,16 @@ fn a_slot_that_leads_nowhere_or_twice_to_one_record_breaks_the_array() {
     assert_eq!(evidence(&data_page(0)).slots, Slots::None);
 }
 
+/// The header counts two rows more than the end of the page knows of.
+#[test]
+fn slots_that_were_never_written_are_told_from_broken_ones() {
+    let mut page = data_page(60);
+    page.bytes_mut()[8192 - 120..8192 - 116].fill(0);
+    assert_eq!(evidence(&page).slots, Slots::Unwritten);
+    page.bytes_mut()[8190] ^= 1;
+    assert_eq!(evidence(&page).slots, Slots::Broken);
+}
+
 #[test]
 fn a_break_is_where_sound_records_end() {
     let mut page = data_page(75);

@@ -53,6 +53,7 @@ impl Evidence {
         f.write_str(match self.slots {
             Slots::None => "",
             Slots::Sound => "; slots sound",
+            Slots::Unwritten => "; last slots zero",
             Slots::Broken => "; slots broken",
         })?;
         if let Some(bytes) = self.noise_head_bytes {

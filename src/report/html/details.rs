@@ -145,6 +145,7 @@ fn content(evidence: &Evidence) -> String {
     let slots = match evidence.slots {
         Slots::None => "",
         Slots::Sound => "; slots lead to records",
+        Slots::Unwritten => "; the last slots are zeros, all others lead to records",
         Slots::Broken => "; slots do not all lead to records",
     };
     let foreign = evidence.foreign.map(|kind| format!("; begins like {}", kind.name()));

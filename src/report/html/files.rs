@@ -55,7 +55,10 @@ fn table(files: &[&FileReport], names: &FileNames<'_>) -> Markup {
             tbody {
                 @for file in most_telling(files) {
                     tr {
-                        td { b title=(safe(&file.path)) { (names.name(&file.host, &file.path)) } (facts(file)) }
+                        td {
+                            b title=(safe(&file.path)) { (names.name(&file.host, &file.path)) }
+                            (facts(file))
+                        }
                         td.wide { (safe(file.database.as_deref().unwrap_or_default())) }
                         @for (i, n) in counts(file).into_iter().enumerate() {
                             td.number.wide[is_wide(i)].none[n == 0].bad[i == 6 && n > 0] {

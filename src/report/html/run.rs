@@ -4,7 +4,7 @@ use super::super::terminal::layout::{counted, number};
 use super::super::terminal::result_line;
 use super::safe;
 use super::words::{duration, moment, rate, size, words};
-use crate::consolidate::report::ScrubReport;
+use crate::consolidate::report::{ScrubReport, Source};
 use crate::plan::pace::PaceSummary;
 use crate::verify::gpu::calibration::Speed;
 use crate::verify::gpu::pool::GpuSummary;
@@ -39,6 +39,8 @@ fn facts(report: &ScrubReport) -> Vec<(&'static str, String)> {
         ("Reader", format!("{} ({})", safe(&run.reader), readers(report))),
         ("Threads", format!("{}, batches of {} pages", run.threads, run.batch_pages)),
     ];
+    facts.extend(run.host.iter().map(|host| ("Host", safe(host).into_owned())));
+    facts.extend(report.sources.iter().take(SHOWN_MAX).map(|source| ("Scan", one_scan(source))));
     facts.extend(calibration(report).map(|text| ("Choice of engine", text)));
     facts.extend(run.gpus.iter().take(SHOWN_MAX).map(|gpu| ("GPU", worked(gpu))));
     facts.extend(run.pace.iter().take(SHOWN_MAX).map(|pace| ("Device", paced(pace))));
@@ -51,6 +53,14 @@ fn facts(report: &ScrubReport) -> Vec<(&'static str, String)> {
     }
     facts.push(("Schema", format!("{}, exit code {}", safe(&report.schema), report.exit_code)));
     facts
+}
+
+/// One of the scans of a merged report.
+fn one_scan(source: &Source) -> String {
+    let Source { host, run, verdict, throughput, .. } = source;
+    let (host, began) = (safe(host), moment(&run.started_at));
+    let (took, rate) = (duration(run.elapsed_seconds), rate(throughput.bytes_per_second));
+    format!("{host}: {}, began {}, took {took}, {rate}", verdict.name(), safe(&began))
 }
 
 fn took(report: &ScrubReport) -> String {
