@@ -200,7 +200,9 @@ mod tests {
             groups = apart;
             groups.push(joined.into_iter().flatten().chain([i]).collect());
         }
-        groups.iter_mut().for_each(|group| group.sort_by_key(|&i| places[i]));
+        for group in &mut groups {
+            group.sort_by_key(|&i| places[i]);
+        }
         groups.sort_by_key(|group| places[group[0]]);
         groups
     }

@@ -6,7 +6,8 @@
 use super::advice;
 use super::rank::SUSPECTS_MAX;
 use super::report::{
-    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Source, Suspect, Throughput,
+    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Suspect,
+    Throughput,
 };
 use super::tally::Coverage;
 use std::cmp::Reverse;
@@ -122,7 +123,7 @@ impl ScrubReport {
             exit_code: 0,
             coverage: Coverage::default(),
             files: Vec::new(),
-            skipped: Default::default(),
+            skipped: Skipped::default(),
             suspects: Vec::new(),
             suspects_not_listed: 0,
             incidents: Vec::new(),
@@ -193,7 +194,9 @@ fn files(reports: &[ScrubReport]) -> Result<Vec<FileReport>, MergeError> {
 
 fn coverage(files: &[FileReport]) -> Coverage {
     let mut total = Coverage::default();
-    files.iter().for_each(|file| total += &file.coverage);
+    for file in files {
+        total += &file.coverage;
+    }
     total
 }
 

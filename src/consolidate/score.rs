@@ -50,9 +50,8 @@ impl Tier {
         match finding.consequence {
             Consequence::NotInUse => Self::U,
             _ if is_tempdb || is_sort => Self::T4,
-            Consequence::StopsDatabase => Self::T0,
             Consequence::SystemOrMap if is_map => Self::T1,
-            Consequence::SystemOrMap => Self::T0,
+            Consequence::StopsDatabase | Consequence::SystemOrMap => Self::T0,
             // Rows hang on it: its object is known, and cannot be made again.
             Consequence::Rows if is_index && finding.object.is_some() => Self::T1,
             // Whose index it is, is not known: it may lead to rows.

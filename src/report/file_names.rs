@@ -5,7 +5,6 @@ use super::escape::terminal as safe;
 use crate::consolidate::report::ScrubReport;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// A file, by the machine that scanned it and its path.
 pub type FileKey<'a> = (Option<&'a str>, &'a str);
@@ -26,20 +25,19 @@ impl<'a> FileNames<'a> {
             Some(1) => file_name(path),
             _ => path.to_owned(),
         };
-        let named = |key: FileKey<'a>| (key, safe(&with_host(key.0, short(key.0, key.1))).into());
+        let named = |key: FileKey<'a>| (key, safe(&with_host(key.0, &short(key.0, key.1))).into());
         Self(keys.into_iter().map(named).collect())
     }
 
     /// The name of the file at `path` on `host`.
-    pub(super) fn name(&self, host: &Option<Arc<str>>, path: &str) -> String {
-        let host = host.as_deref();
+    pub(super) fn name(&self, host: Option<&str>, path: &str) -> String {
         let known = self.0.get(&(host, path)).cloned();
-        known.unwrap_or_else(|| safe(&with_host(host, path.to_owned())).into())
+        known.unwrap_or_else(|| safe(&with_host(host, path)).into())
     }
 }
 
-fn with_host(host: Option<&str>, name: String) -> String {
-    host.map_or_else(|| name.clone(), |host| format!("{host}:{name}"))
+fn with_host(host: Option<&str>, name: &str) -> String {
+    host.map_or_else(|| name.to_owned(), |host| format!("{host}:{name}"))
 }
 
 /// The file name in `path`.

@@ -1,5 +1,7 @@
 //! After the last batch: counts become a report.
 
+mod files;
+
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
@@ -7,19 +9,16 @@ use super::{Open, Scrub, Settings, Shared, context, places};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
 use crate::consolidate::rank::{Finding, by_place, by_urgency};
-use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
-use crate::discover::paths::{identity_of, promises_pages};
-use crate::discover::{DataFile, Discovery, FileKind, Refusal};
-use crate::page::address::PageRange;
-use crate::page::boot::sql_server_release;
+use crate::discover::paths::promises_pages;
+use crate::discover::{DataFile, Discovery, FileKind};
+use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
-use crate::plan::{Plan, PlannedFile};
 use crate::read::Way;
 use crate::read::open::Reader;
 use crate::verify::gpu::pool::GpuSummary;
@@ -29,11 +28,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-
-/// Bad checksums that make a whole file look encrypted: at least so many ...
-const ENCRYPTED_SUSPECTS_MIN: u64 = 64;
-/// ... and for each intact page at least so many.
-const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 
 const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to, and \
     where they are on their devices, is looked up at its end";
@@ -69,7 +63,7 @@ pub(super) fn finish(
     let Conclusions { suspects, mut incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
     let latencies = into_inner(shared.latencies);
-    let (files, coverage) = file_reports(discovery, plan, &tallies, &facts);
+    let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
     advice::incident_actions(&mut incidents, &suspects, &patterns, &files);
     let steps = advice::plan(&suspects, &incidents, &patterns, &files, &host_findings);
@@ -90,7 +84,7 @@ pub(super) fn finish(
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
         run: Run {
             id: shared.history.id,
-            host: host(),
+            host: Some(host()),
             started_at: shared.history.started_at,
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
@@ -138,14 +132,13 @@ pub(super) fn finish(
 
 /// The name of this machine.
 #[cfg(unix)]
-fn host() -> Option<Arc<str>> {
-    let name = rustix::system::uname();
-    Some(name.nodename().to_string_lossy().into())
+fn host() -> Arc<str> {
+    rustix::system::uname().nodename().to_string_lossy().into()
 }
 
 #[cfg(not(unix))]
-fn host() -> Option<Arc<str>> {
-    std::env::var("COMPUTERNAME").ok().map(Into::into)
+fn host() -> Arc<str> {
+    std::env::var("COMPUTERNAME").unwrap_or_default().into()
 }
 
 /// What `findings`, in the order of their places, belong to, and what stands around the most urgent
@@ -182,207 +175,6 @@ fn file_facts(file: &DataFile) -> FileFacts {
         is_log: file.kind == FileKind::Log,
         placement: None,
         sound_pages: 0,
-    }
-}
-
-/// The tally is closed and must add up before anything is reported.
-fn file_reports(
-    discovery: &Discovery,
-    plan: &Plan,
-    tallies: &[FileTally],
-    facts: &[FileFacts],
-) -> (Vec<FileReport>, Coverage) {
-    let mut total = Coverage::default();
-    let mut reports = Vec::new();
-    for (((file, planned), tally), facts) in
-        discovery.files.iter().zip(&plan.files).zip(tallies).zip(facts)
-    {
-        let mut coverage = tally.coverage.clone();
-        coverage.close();
-        coverage.assert_adds_up();
-        total += &coverage;
-        reports.push(scanned_file(file, planned, tally, coverage, facts));
-    }
-    total.assert_adds_up();
-    assert_eq!(total.pages_planned, plan.pages(), "the plan and the tally promise the same");
-    reports.extend(discovery.refusals.iter().map(refused_file));
-    reports.sort_by(|a, b| a.path.cmp(&b.path));
-    (reports, total)
-}
-
-fn scanned_file(
-    file: &DataFile,
-    planned: &PlannedFile,
-    tally: &FileTally,
-    coverage: Coverage,
-    facts: &FileFacts,
-) -> FileReport {
-    let boot = file.boot.as_ref();
-    let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
-    let replaced = replaced(file);
-    let (outcome, why) = match (tally.why_failed(), file.kind) {
-        (Some(why), _) => (Outcome::Failed, Some(why.clone())),
-        (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
-        (None, _) if replaced.is_some() => (Outcome::Failed, replaced),
-        (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
-        (None, _) => (Outcome::Scanned, incomplete(planned)),
-    };
-    FileReport {
-        host: None,
-        path: Arc::clone(&facts.path),
-        kind: file.kind,
-        outcome,
-        why,
-        notes: notes(file, &coverage, tally),
-        file_id: Some(file.file_id.0),
-        database: facts.database.clone(),
-        internal_version: boot.map(|boot| boot.internal_version),
-        sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
-        page_verify: boot.map(|boot| boot.page_verify),
-        clean_shutdown: boot.map(|boot| boot.clean_shutdown),
-        simple_recovery: facts.simple_recovery,
-        pages: u64::from(planned.pages),
-        not_reached_ranges: not_reached_ranges(planned, tally, coverage.not_reached),
-        coverage,
-    }
-}
-
-/// Pages that are done and have no verdict, as in a file that shrank, have no place either.
-fn not_reached_ranges(
-    planned: &PlannedFile,
-    tally: &FileTally,
-    not_reached: u64,
-) -> Option<Vec<PageRange>> {
-    let end = planned.pages.checked_add(planned.missing_pages)?;
-    let ranges: Vec<_> = tally.done.left(PageRange::between(0, end)).collect();
-    let pages: u64 = ranges.iter().map(|range| u64::from(range.pages)).sum();
-    (pages == not_reached).then_some(ranges)
-}
-
-const CUT_SHORT: &str = "the scan was stopped before its end";
-const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
-    blocks, which carry no page checksums";
-
-fn incomplete(planned: &PlannedFile) -> Option<String> {
-    let PlannedFile { pages, missing_pages, tail_bytes, .. } = planned;
-    match (missing_pages, tail_bytes) {
-        (0, 0) => None,
-        (0 | 1, 1..) => Some(format!("ends with {tail_bytes} bytes that are not a whole page")),
-        _ => Some(format!(
-            "holds {pages} whole pages, {missing_pages} fewer than its own file header, PFS or GAM \
-             page says: it is truncated, or that page is damaged"
-        )),
-    }
-}
-
-fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String> {
-    let mut notes = Vec::new();
-    if file.header.is_none() {
-        notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
-    }
-    if coverage.allocation_unknown > 0 {
-        notes.push(format!(
-            "allocation of {} pages is unknown because their PFS page is bad: some of their \
-             suspects may be free pages, and {} pages of zeros among them may be free or lost",
-            coverage.allocation_unknown, coverage.zero_allocation_unknown
-        ));
-    }
-    if tally.failed_reads && !tally.failed_pages {
-        notes.push(
-            "reads failed, and then each of their pages could be read alone: the medium may be \
-             failing, see the system's log"
-                .to_owned(),
-        );
-    }
-    if tally.flagless_pages > 0 {
-        notes.push(format!(
-            "{} pages in use carry a checksum or torn bits without the flag that says so: written \
-             while PAGE_VERIFY was NONE, or damaged; DBCC CHECKDB can tell",
-            tally.flagless_pages
-        ));
-    }
-    if coverage.suspect > PAGE_RESTORE_MAX as u64 {
-        notes.push(format!(
-            "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
-             for a file: restore the file instead",
-            coverage.suspect
-        ));
-    }
-    if !file.is_primary() && file.boot.is_none() && coverage.suspect > 0 {
-        notes.push(
-            "its primary file is not in this scan: what its suspects belong to is told by \
-             allocation unit id only"
-                .to_owned(),
-        );
-    }
-    if tally.catalog.is_cut() && coverage.suspect > 0 {
-        notes.push(
-            "holds more pages of system tables, or more IAM pages, than are looked through: object \
-             names may be missing"
-                .to_owned(),
-        );
-    }
-    notes.extend(written_to(file));
-    let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
-    if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
-        notes.push(
-            "nearly every protected page is suspect: is the file encrypted (TDE, or by an \
-             attacker), or was it copied wrongly as a whole?"
-                .to_owned(),
-        );
-    }
-    if file.boot.as_ref().is_some_and(|boot| !boot.clean_shutdown) && coverage.suspect > 0 {
-        notes.push(
-            "not shut down cleanly: recovery may still rewrite some of its suspects".to_owned(),
-        );
-    }
-    notes
-}
-
-/// Why the path no longer leads to what was scanned, if it does not.
-fn replaced(file: &DataFile) -> Option<String> {
-    match identity_of(&file.path) {
-        Ok(identity) if identity == file.identity => None,
-        Ok(_) => Some("another file was put in its place during the scan; scan again".to_owned()),
-        Err(_) => Some("was removed or renamed during the scan".to_owned()),
-    }
-}
-
-/// How the file at the end of the scan is not what it was at the beginning.
-fn written_to(file: &DataFile) -> Option<String> {
-    let now = std::fs::metadata(&file.path).ok().filter(std::fs::Metadata::is_file)?;
-    if now.len() > file.bytes {
-        return Some(format!(
-            "grew by {} bytes during the scan, not scanned",
-            now.len() - file.bytes
-        ));
-    }
-    let is_changed = file.modified.is_some() && now.modified().ok() != file.modified;
-    is_changed.then(|| {
-        "was written to during the scan: what was verified may not be what it holds now; scan a \
-         copy that nothing changes, or a storage snapshot"
-            .to_owned()
-    })
-}
-
-fn refused_file(refusal: &Refusal) -> FileReport {
-    FileReport {
-        host: None,
-        path: text(&refusal.path),
-        kind: refusal.kind,
-        outcome: if refusal.failed { Outcome::Failed } else { Outcome::Refused },
-        why: Some(refusal.why.clone()),
-        notes: Vec::new(),
-        file_id: None,
-        database: None,
-        internal_version: None,
-        sql_server: None,
-        page_verify: None,
-        clean_shutdown: None,
-        simple_recovery: None,
-        pages: 0,
-        coverage: Coverage::default(),
-        not_reached_ranges: Some(Vec::new()),
     }
 }
 

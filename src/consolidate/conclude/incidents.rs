@@ -24,7 +24,9 @@ pub(super) fn reports(
     by_urgency.truncate(INCIDENTS_MAX);
     let report = |(position, (most_urgent, incident)): (usize, &(usize, &[usize]))| {
         let ranks: Vec<usize> = incident.iter().map(|&i| rank_of[i]).collect();
-        ranks.iter().for_each(|rank| suspects[rank - 1].incident = position + 1);
+        for rank in &ranks {
+            suspects[rank - 1].incident = position + 1;
+        }
         let spans = spans(incident, places).map(|span| {
             let ends = [span.first(), span.last()].map(|i| i.map(|&i| rank_of[i]));
             (ends, span.len())

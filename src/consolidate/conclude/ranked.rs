@@ -32,7 +32,9 @@ pub(super) fn ranked(
     let mut extents = vec![(0_u32, 0_u32); findings.len()];
     for incident in grouped.iter() {
         let files = spans(incident, places).count();
-        incident.iter().for_each(|&i| extents[i] = (incident.len() as u32, files as u32));
+        for &i in incident {
+            extents[i] = (incident.len() as u32, files as u32);
+        }
     }
     let hits = hits(&findings);
     let rate = |(position, finding): (usize, Finding)| {

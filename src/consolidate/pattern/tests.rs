@@ -364,7 +364,9 @@ fn scopes_in_any_order_give_the_same_patterns() {
         .collect();
     let mut backwards = scopes.clone();
     backwards.reverse();
-    backwards.iter_mut().for_each(|scope| scope.pages.reverse());
+    for scope in &mut backwards {
+        scope.pages.reverse();
+    }
     let patterns = find(scopes, None);
     assert_eq!(patterns.len(), 5);
     assert_eq!(patterns, find(backwards, None));

@@ -135,7 +135,7 @@ fn row(
         texts.number(details::wrong(suspect)),
         texts.number(cause),
         texts.number(object),
-        texts.number(names.name(&suspect.host, &suspect.path)),
+        texts.number(names.name(suspect.host.as_deref(), &suspect.path)),
         incidents.get(&suspect.rank).copied().unwrap_or(suspect.incident),
         colour(&suspect.tier, &suspect.priority),
         details::terms(suspect).into_iter().map(|(_, points)| points).collect(),

@@ -50,7 +50,9 @@ fn card(
             summary {
                 span.rank { (incident.rank) }
                 span.tag.(class) { (tag(incident)) }
-                span.place { b { (names.name(&incident.host, &incident.path)) } " " (place(incident)) }
+                span.place {
+                    b { (names.name(incident.host.as_deref(), &incident.path)) } " " (place(incident))
+                }
                 span.size { (counted(incident.pages as u64, "page")) }
             }
             div.card-body {
@@ -96,7 +98,7 @@ fn about(incident: &IncidentReport, names: &FileNames<'_>) -> Markup {
                 div {
                     dt { "Where" }
                     dd {
-                        (names.name(&incident.host, &span.path)) " " (span.first)
+                        (names.name(incident.host.as_deref(), &span.path)) " " (span.first)
                         @if span.first != span.last { " to " (span.last) }
                         ", " (counted(span.pages as u64, "page"))
                         @if let Some(device) = &span.device {

@@ -31,7 +31,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
                 (legend(report))
                 div.maps {
                     @for file in files.iter().take(MAPS_MAX) {
-                        (one(file, by_file.get(&(file.host.as_deref(), &*file.path)).map_or(&[], Vec::as_slice), names))
+                        (one(file, of_file(&by_file, file), names))
                     }
                 }
                 @if files.len() > MAPS_MAX {
@@ -41,6 +41,13 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
             }
         }
     }
+}
+
+fn of_file<'a, 'b>(
+    by_file: &'a BTreeMap<FileKey<'_>, Vec<&'b Suspect>>,
+    file: &'a FileReport,
+) -> &'a [&'b Suspect] {
+    by_file.get(&(file.host.as_deref(), &*file.path)).map_or(&[], Vec::as_slice)
 }
 
 fn suspects_by_file(report: &ScrubReport) -> BTreeMap<FileKey<'_>, Vec<&Suspect>> {
@@ -185,7 +192,7 @@ fn one(file: &FileReport, suspects: &[&Suspect], names: &FileNames<'_>) -> Marku
     html! {
         figure {
             figcaption {
-                strong title=(safe(&file.path)) { (names.name(&file.host, &file.path)) }
+                strong title=(safe(&file.path)) { (names.name(file.host.as_deref(), &file.path)) }
                 span {
                     (counted(coverage.suspect, "suspect"))
                     @if coverage.not_reached > 0 {
@@ -196,7 +203,7 @@ fn one(file: &FileReport, suspects: &[&Suspect], names: &FileNames<'_>) -> Marku
                 small { (counted(coverage.pages_planned, "page")) ", a cell is "
                     (counted(grid.pages_per_cell, "page")) " (" (size(cell_bytes)) ")" }
             }
-            (drawn(&grid, &names.name(&file.host, &file.path)))
+            (drawn(&grid, &names.name(file.host.as_deref(), &file.path)))
         }
     }
 }

@@ -124,7 +124,7 @@ fn row(suspect: &Suspect, names: &FileNames<'_>) -> Markup {
             td { (details::wrong(suspect)) }
             td.wide { (suspect.cause.as_deref().map(words).unwrap_or_default()) }
             td.wide { (safe(suspect.object.as_deref().unwrap_or_default())) }
-            td.wide { (names.name(&suspect.host, &suspect.path)) }
+            td.wide { (names.name(suspect.host.as_deref(), &suspect.path)) }
         }
     }
 }

@@ -92,7 +92,8 @@ mod tests {
         assert!(of(0.1, &[1, 2]).is_none());
         assert!(of(0.0, &[1; 9]).is_none());
         assert!(
-            of(0.1, &[5; 10_000]).is_some_and(|svg| svg.starts_with("<svg") && svg.len() < 50_000)
+            of(0.1, &vec![5; 10_000])
+                .is_some_and(|svg| svg.starts_with("<svg") && svg.len() < 50_000)
         );
     }
 }

@@ -96,7 +96,7 @@ fn list(
         if shows_causes {
             row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
         }
-        row.push(Cell::new(names.name(&suspect.host, &suspect.path)));
+        row.push(Cell::new(names.name(suspect.host.as_deref(), &suspect.path)));
         table.add_row(row);
     }
     writeln!(out, "\n{table}")
@@ -210,7 +210,7 @@ fn incidents(
 /// Files and pages; of an incident in many files the first ones.
 fn places(incident: &IncidentReport, names: &FileNames<'_>) -> String {
     let place = |path: &str, first: PageAddress, last: PageAddress| {
-        let name = names.name(&incident.host, path);
+        let name = names.name(incident.host.as_deref(), path);
         if first == last { format!("{name} {first}") } else { format!("{name} {first} to {last}") }
     };
     if incident.spans.len() < 2 {
