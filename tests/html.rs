@@ -5,7 +5,7 @@
 #[path = "html/browser.rs"]
 mod browser;
 
-use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
+use pagescrub::consolidate::report::{RunVerdict, ScoreTerms, ScrubReport};
 use pagescrub::page::address::{FileId, PageAddress, PageId};
 use pagescrub::report::{html, json};
 use scraper::{Html, Selector};
@@ -28,7 +28,7 @@ fn golden() -> ScrubReport {
     report.patterns.clear();
     for suspect in &mut report.suspects {
         suspect.tier = "".into();
-        suspect.terms = Default::default();
+        suspect.terms = ScoreTerms::default();
     }
     for incident in &mut report.incidents {
         (incident.tier, incident.score) = ("".into(), 0);

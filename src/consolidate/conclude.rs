@@ -60,8 +60,8 @@ pub struct Conclusions {
 /// Findings between two times that their memory is given back.
 const SHRINK_EVERY: usize = 65_536;
 
-/// Concludes from `findings`, which are in the order of their places in `files`; with the geometry of
-/// the array, if that is known.
+/// Concludes from `findings`, which are in the order of their places in `files`; with the geometry
+/// of the array, if that is known.
 pub fn conclude(
     findings: Vec<Finding>,
     files: &[FileFacts],

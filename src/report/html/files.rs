@@ -56,7 +56,9 @@ fn table(files: &[&FileReport], names: &FileNames<'_>) -> Markup {
                 @for file in most_telling(files) {
                     tr {
                         td {
-                            b title=(safe(&file.path)) { (names.name(file.host.as_deref(), &file.path)) }
+                            b title=(safe(&file.path)) {
+                                (names.name(file.host.as_deref(), &file.path))
+                            }
                             (facts(file))
                         }
                         td.wide { (safe(file.database.as_deref().unwrap_or_default())) }

@@ -51,7 +51,8 @@ fn card(
                 span.rank { (incident.rank) }
                 span.tag.(class) { (tag(incident)) }
                 span.place {
-                    b { (names.name(incident.host.as_deref(), &incident.path)) } " " (place(incident))
+                    b { (names.name(incident.host.as_deref(), &incident.path)) }
+                    " " (place(incident))
                 }
                 span.size { (counted(incident.pages as u64, "page")) }
             }
