@@ -65,6 +65,7 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
         is_log: false,
         placement: None,
         sound_pages: 1_000_000,
+        has_primary: true,
     };
     let saved = include_bytes!("../tests/golden/report.json");
     let mut report = json::read(saved).expect("it is a report");

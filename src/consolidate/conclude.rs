@@ -33,6 +33,8 @@ pub struct FileFacts {
     pub placement: Option<Placement>,
     /// Pages in use that are not suspect.
     pub sound_pages: u64,
+    /// Its database's primary file is among the files.
+    pub has_primary: bool,
 }
 
 /// The id that tempdb has on every server.

@@ -152,6 +152,7 @@ mod tests {
             is_log: false,
             placement: None,
             sound_pages: 0,
+            has_primary: true,
         };
         let message = of(&finding, &file);
         assert_eq!(Message::from(message.to_string()), message, "as it is written down");

@@ -55,8 +55,10 @@ pub(super) fn finish(
     if !stopped {
         places::find(&mut facts, &findings, &discovery.files);
     }
-    for (facts, tally) in facts.iter_mut().zip(&tallies) {
+    let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
+    for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
         facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
+        facts.has_primary = primaries.of(index).is_some();
     }
     findings.iter_mut().for_each(Finding::conclude);
     let Settings { weights, geometry, .. } = shared.settings;
@@ -175,6 +177,7 @@ fn file_facts(file: &DataFile) -> FileFacts {
         is_log: file.kind == FileKind::Log,
         placement: None,
         sound_pages: 0,
+        has_primary: false,
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::consolidate::recovery::{PAGE_RESTORE_MAX, Remedy, is_control_page, is_too_large};
 use crate::consolidate::report::{FileReport, IncidentReport, Pattern, Suspect};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Fills in the `action` of each of `incidents`, whose suspects are ranks in `suspects`.
 pub fn incident_actions(
@@ -17,18 +16,15 @@ pub fn incident_actions(
     for incident in incidents {
         let file = files.get(&(incident.host.as_deref(), &*incident.path)).copied();
         let restore = what_to_restore(incident, suspects, file);
-        incident.action = array_first(incident, patterns) + &restore;
+        incident.action = array_first(incident, suspects, patterns) + &restore;
     }
 }
 
 /// What is restored onto a member that fails is lost again.
-fn array_first(incident: &IncidentReport, patterns: &[Pattern]) -> String {
-    let has_device =
-        |device: &Arc<str>| incident.spans.iter().any(|span| span.device.as_ref() == Some(device));
+fn array_first(incident: &IncidentReport, suspects: &[Suspect], patterns: &[Pattern]) -> String {
+    let members = || members(incident, suspects);
     let is_in = |pattern: &&Pattern| {
-        let is_here = pattern.host == incident.host;
-        let is_it = incident.path == pattern.scope;
-        is_here && if pattern.on_device { has_device(&pattern.scope) } else { is_it }
+        pattern.host == incident.host && members().any(|suspect| is_on_member(suspect, pattern))
     };
     let member = patterns.iter().filter(|pattern| pattern.kind == "stripe_member").find(is_in);
     member.map_or_else(String::new, |pattern| {
@@ -37,13 +33,39 @@ fn array_first(incident: &IncidentReport, patterns: &[Pattern]) -> String {
     })
 }
 
+/// The suspects of `incident`; ranks that lead nowhere are passed over.
+fn members<'a>(
+    incident: &'a IncidentReport,
+    suspects: &'a [Suspect],
+) -> impl Iterator<Item = &'a Suspect> {
+    let at = |rank: &usize| rank.checked_sub(1).and_then(|index| suspects.get(index));
+    incident.suspects.iter().filter_map(at)
+}
+
+/// Of a partition, the offset on its disk is not at hand: it is taken to be on the member.
+fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
+    let scope = &*pattern.scope;
+    let is_on = |offset: u64| {
+        let unit = offset.checked_div(pattern.unit_bytes);
+        unit.and_then(|unit| unit.checked_rem(pattern.members.into()))
+            == Some(pattern.member.into())
+    };
+    match &suspect.device {
+        Some(device) if pattern.on_device && **device == *scope => {
+            suspect.device_offset_bytes.is_some_and(is_on)
+        }
+        Some(device) if pattern.on_device => device.starts_with(scope),
+        None if pattern.on_device => false,
+        _ => *suspect.path == *scope && is_on(suspect.offset_bytes),
+    }
+}
+
 fn what_to_restore(
     incident: &IncidentReport,
     suspects: &[Suspect],
     file: Option<&FileReport>,
 ) -> String {
-    let at = |rank: &usize| rank.checked_sub(1).and_then(|index| suspects.get(index));
-    let members: Vec<&Suspect> = incident.suspects.iter().filter_map(at).collect();
+    let members: Vec<&Suspect> = members(incident, suspects).collect();
     let control = members.iter().find(|suspect| is_control_page(suspect));
     let all = |remedy| members.iter().all(|suspect| Remedy::of(suspect) == remedy);
     match file {

@@ -49,6 +49,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         is_log: false,
         placement: None,
         sound_pages: 1000,
+        has_primary: true,
     }
 }
 

@@ -249,6 +249,9 @@ fn boundary(after: usize, until: usize) -> Option<u16> {
 }
 
 fn breaks_at(walk: &Walk, map: SectorMap, lost: SectorSet, slots: Slots) -> Option<u16> {
+    if map.fills() == PAGE_SECTORS {
+        return None;
+    }
     let is_other_half = map.half_of(Sector::Noise).is_some() && slots != Slots::Sound;
     if is_other_half || lost.spans_half(0) || lost.spans_half(1) {
         return Some(HALF as u16);

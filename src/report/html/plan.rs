@@ -72,10 +72,10 @@ fn actions(suspects: &[Suspect]) -> Markup {
 }
 
 fn regular(pattern: &Pattern) -> Markup {
-    let member = u64::from(pattern.member) + 1;
     let place = match &*pattern.kind {
         "stripe_member" => format!(
-            "member {member} of {}, stripe unit {}",
+            "member {} of {} (from 0), stripe unit {}",
+            pattern.member,
             pattern.members,
             super::words::size(pattern.unit_bytes)
         ),

@@ -65,7 +65,7 @@ fn scanned_file(
         kind: file.kind,
         outcome,
         why,
-        notes: notes(file, &coverage, tally),
+        notes: notes(file, &coverage, tally, facts.has_primary),
         file_id: Some(file.file_id.0),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
@@ -107,7 +107,12 @@ fn incomplete(planned: &PlannedFile) -> Option<String> {
     }
 }
 
-fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String> {
+fn notes(
+    file: &DataFile,
+    coverage: &Coverage,
+    tally: &FileTally,
+    has_primary: bool,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if file.header.is_none() {
         notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
@@ -140,7 +145,15 @@ fn notes(file: &DataFile, coverage: &Coverage, tally: &FileTally) -> Vec<String>
             coverage.suspect
         ));
     }
-    if !file.is_primary() && file.boot.is_none() && coverage.suspect > 0 {
+    let has_suspects = coverage.suspect > 0 && file.kind == FileKind::Data;
+    if has_suspects && has_primary && file.boot.is_none() {
+        notes.push(
+            "the boot page of its database, (1:9), cannot be believed: the name of the database and \
+             its recovery model are not known; sys.master_files on its server tells"
+                .to_owned(),
+        );
+    }
+    if has_suspects && !has_primary {
         notes.push(
             "its primary file is not in this scan: what its suspects belong to is told by \
              allocation unit id only"
