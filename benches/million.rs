@@ -4,15 +4,16 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a bench")]
 
+use pagescrub::consolidate::advice;
 use pagescrub::consolidate::conclude::{Conclusions, FileFacts, conclude};
 use pagescrub::consolidate::rank::{Finding, Findings, SUSPECTS_MAX};
-use pagescrub::consolidate::report::ScrubReport;
+use pagescrub::consolidate::report::{ScrubReport, Suspect};
 use pagescrub::consolidate::weights::Weights;
 use pagescrub::diagnose::verdict::{Allocation, SuspectReason};
 use pagescrub::page::Page;
 use pagescrub::page::address::{FileId, PageAddress, PageId};
 use pagescrub::page::checksum::Checksum;
-use pagescrub::report::{csv, json, jsonl, prometheus, terminal};
+use pagescrub::report::{csv, html, json, jsonl, prometheus, terminal, tsql};
 use std::io::{self, Write};
 use std::time::Instant;
 
@@ -72,6 +73,9 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
     let Conclusions { suspects, incidents, .. } =
         conclude(findings, &[file], &Weights::default(), None);
     (report.suspects, report.incidents) = (suspects, incidents);
+    let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = &mut report;
+    advice::incident_actions(incidents, suspects, patterns, files);
+    report.plan = advice::plan(suspects, incidents, patterns, files, host_findings);
     report
 }
 
@@ -80,13 +84,17 @@ fn main() {
     let started = Instant::now();
     let report = report(findings);
     assert_eq!(report.suspects.len(), SUSPECTS_MAX);
+    let (finding, suspect) = (size_of::<Finding>(), size_of::<Suspect>());
+    println!("a finding is {finding} bytes, a suspect {suspect}");
     println!("concluded after {:.1} s", started.elapsed().as_secs_f64());
     let look = terminal::Look { width: Some(80), rows_max: 20, verbose: false };
-    let formats: [(&str, Format); 4] = [
+    let formats: [(&str, Format); 6] = [
         ("json", json::write),
         ("jsonl", jsonl::write),
         ("csv", csv::write),
         ("prometheus", prometheus::write),
+        ("html", html::write),
+        ("tsql", tsql::write),
     ];
     for (name, write) in formats {
         let mut out = Counted::default();
