@@ -67,15 +67,14 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
         placement: None,
         sound_pages: 1_000_000,
         has_primary: true,
+        is_boot_suspect: false,
     };
     let saved = include_bytes!("../tests/golden/report.json");
     let mut report = json::read(saved).expect("it is a report");
     let Conclusions { suspects, incidents, .. } =
         conclude(findings, &[file], &Weights::default(), None);
     (report.suspects, report.incidents) = (suspects, incidents);
-    let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = &mut report;
-    advice::incident_actions(incidents, suspects, patterns, files);
-    report.plan = advice::plan(suspects, incidents, patterns, files, host_findings);
+    advice::advise(&mut report);
     report
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
-use pagescrub::consolidate::advice::{incident_actions, plan};
+use pagescrub::consolidate::advice::advise;
 use pagescrub::consolidate::report::{Pattern, ScrubReport, Step, Suspect};
 use pagescrub::report::json;
 use std::path::Path;
@@ -13,8 +13,9 @@ fn report() -> ScrubReport {
 }
 
 fn steps(report: &ScrubReport) -> Vec<Step> {
-    let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = report;
-    plan(suspects, incidents, patterns, files, host_findings)
+    let mut report = report.clone();
+    advise(&mut report);
+    report.plan
 }
 
 fn titles(report: &ScrubReport) -> Vec<String> {
@@ -39,9 +40,8 @@ fn action(change: &dyn Fn(&mut ScrubReport)) -> String {
     report.incidents[0].pages = 2;
     report.incidents[0].suspects = vec![rank(&report, 57), rank(&report, 58)];
     change(&mut report);
-    let ScrubReport { incidents, suspects, patterns, files, .. } = &mut report;
-    incident_actions(incidents, suspects, patterns, files);
-    incidents[0].action.clone()
+    advise(&mut report);
+    report.incidents[0].action.clone()
 }
 
 fn member(scope: &str) -> Pattern {

@@ -1,6 +1,6 @@
 //! `pagescrub merge`
 
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, ExitStyle, Failure};
 use super::output;
 use super::report::read;
 use pagescrub::consolidate::merge::merge;
@@ -15,6 +15,11 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     outputs: output::Options,
+
+    /// What the exit code says
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = ExitStyle::Plain)]
+    #[allow(dead_code, reason = "found before parsing, so that usage errors follow it too")]
+    exit_style: ExitStyle,
 }
 
 /// Reads, merges and writes; the exit code is that of one scan of everything.

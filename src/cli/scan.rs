@@ -159,9 +159,11 @@ fn weights(path: Option<&Path>) -> Result<(Weights, WeightsOrigin), Failure> {
     let refused = |why: String| Failure::usage(format!("--weights {}: {why}", path.display()));
     let text = fs::read_to_string(path).map_err(|e| refused(explain(&e)))?;
     let weights = Weights::from_toml(&text).map_err(refused)?;
+    // A file that changes nothing makes no other ranking.
+    let is_other = weights != Weights::default();
     let origin = WeightsOrigin {
         path: Some(path.to_string_lossy().into_owned()),
-        sha256: Some(hex(&Sha256::digest(&text))),
+        sha256: is_other.then(|| hex(&Sha256::digest(&text))),
     };
     Ok((weights, origin))
 }

@@ -2,15 +2,26 @@
 
 mod incident;
 mod plan;
+mod routes;
 
-pub use incident::incident_actions;
-pub use plan::plan;
+use incident::incident_actions;
+use routes::Routes;
 
 use super::conclude::FileFacts;
 use super::rank::{Consequence, Finding, Usage};
+use super::report::ScrubReport;
 use crate::page::kind::PageType;
 
-/// What to do about `finding`.
+/// Fills in what depends on all of `report`: the actions of its suspects and incidents, and the plan.
+pub fn advise(report: &mut ScrubReport) {
+    let ScrubReport { suspects, incidents, patterns, files, .. } = report;
+    let routes = Routes::of(suspects, files);
+    routes.overrule(suspects);
+    incident_actions(incidents, suspects, patterns, &routes);
+    report.plan = plan::plan(report);
+}
+
+/// What to do about `finding`, as far as it does not depend on others.
 pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
     let is_extent_map = matches!(finding.page_type, Some(PageType::DiffMap | PageType::MlMap));
     match finding.consequence {
@@ -33,15 +44,18 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
              and CREATE it (a rebuild may read the damaged one); in doubt restore it"
         }
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
-            "cannot be restored alone: do not detach or restart; restore the database from its \
-             last backup (SIMPLE recovery model)"
+            "cannot be restored alone (SIMPLE recovery model): do not detach or restart; restore the \
+             last backup beside it, under another name, and copy over what can still be read: the \
+             damaged one has the newest rows"
         }
         Consequence::StopsDatabase => {
             "cannot be restored alone: do not detach or restart; back up the log tail, \
              then restore the file or the database"
         }
         _ if file.simple_recovery == Some(true) => {
-            "SIMPLE recovery model, no page restore: restore the database from its last backup"
+            "SIMPLE recovery model, no page restore: restore the last backup beside it, under \
+             another name, and copy over what can still be read: the damaged one has the newest \
+             rows"
         }
         Consequence::SystemOrMap if is_extent_map => {
             "a DIFF or ML map, not restored alone: back up the log tail, then restore the file"
@@ -57,7 +71,9 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
             "RESTORE DATABASE ... PAGE from the last full backup, then its differentials and logs"
         }
         Consequence::Index => {
-            "if its index is nonclustered, DROP and CREATE it; else RESTORE DATABASE ... PAGE"
+            "whose index it is, is not known: if a nonclustered one, DBCC CHECKTABLE and mend the \
+             table first, script the index, DROP and CREATE it; else as rows: RESTORE DATABASE ... \
+             PAGE, or under SIMPLE the database beside it"
         }
     }
 }

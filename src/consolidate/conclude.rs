@@ -35,15 +35,14 @@ pub struct FileFacts {
     pub sound_pages: u64,
     /// Its database's primary file is among the files.
     pub has_primary: bool,
+    /// Its database's boot page is suspect: what that says are hints.
+    pub is_boot_suspect: bool,
 }
-
-/// The id that tempdb has on every server.
-const TEMPDB_ID: u16 = 2;
 
 impl FileFacts {
     /// A file of tempdb, which is made anew whenever the server starts.
     fn is_tempdb(&self) -> bool {
-        self.database_id == TEMPDB_ID && self.database.as_deref() == Some("tempdb")
+        self.database.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("tempdb"))
     }
 }
 

@@ -101,8 +101,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     rank(suspects, incidents, &mut merged);
     let listed = merged.suspects.len() as u64;
     merged.suspects_not_listed = merged.coverage.suspect.saturating_sub(listed);
-    let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = &merged;
-    merged.plan = advice::plan(suspects, incidents, patterns, files, host_findings);
+    advice::advise(&mut merged);
     Ok(merged)
 }
 

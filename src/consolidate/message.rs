@@ -153,6 +153,7 @@ mod tests {
             placement: None,
             sound_pages: 0,
             has_primary: true,
+            is_boot_suspect: false,
         };
         let message = of(&finding, &file);
         assert_eq!(Message::from(message.to_string()), message, "as it is written down");

@@ -186,7 +186,10 @@ impl Tried {
         let mut counts = Vec::new();
         for run in shown.flat_map(|(_, all)| all.chunk_by(|a, b| a.unit_bytes == b.unit_bytes)) {
             let unit_bytes = run.first()?.unit_bytes;
-            let mut units: Vec<u64> = pages.iter().map(|offset| offset / unit_bytes).collect();
+            // A page that reaches into the next unit may be bad because of either.
+            let is_inside = |offset: &&u64| *offset % unit_bytes + PAGE_BYTES as u64 <= unit_bytes;
+            let inside = pages.iter().filter(is_inside);
+            let mut units: Vec<u64> = inside.map(|offset| offset / unit_bytes).collect();
             units.dedup();
             for folding in run {
                 let found = folding.fold(&units, &mut counts, self.cost(folding.kind));

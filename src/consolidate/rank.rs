@@ -209,8 +209,12 @@ impl Finding {
         };
     }
 
-    /// Tells the likely cause, by all evidence there is by now.
+    /// Tells the likely cause, by all evidence there is by now. Old content of a page that is free
+    /// has none, and nobody knows whether this one is.
     pub fn conclude(&mut self) {
+        if self.usage == Usage::Doubtful {
+            return;
+        }
         self.cause = cause::of(&self.reason, self.evidence.as_ref(), self.unsettled);
     }
 

@@ -50,9 +50,9 @@ impl Remedy {
         }
     }
 
-    /// Something has to be restored or made again.
-    fn is_loss(self) -> bool {
-        matches!(self, Self::File | Self::Page | Self::Rebuild)
+    /// Something has to be restored.
+    fn is_restored(self) -> bool {
+        matches!(self, Self::File | Self::Page)
     }
 }
 
@@ -69,13 +69,14 @@ pub fn is_system_page(suspect: &Suspect) -> bool {
     suspect.object_id.is_some_and(|id| (0..SYSTEM_OBJECT_ID_END).contains(&id))
 }
 
-/// Its own header led to a nonclustered index of a user's table.
+/// It belongs to an index that can be made again; in reports of before there were tiers, its own
+/// header led to a nonclustered index of a user's table.
 fn can_be_rebuilt(suspect: &Suspect) -> bool {
-    suspect.object_kind.as_deref() == Some("nonclustered_index")
+    let is_nonclustered = suspect.object_kind.as_deref() == Some("nonclustered_index")
         && suspect.page_type == "index"
         && suspect.index_id.is_some_and(|id| id > 1)
-        && !is_system_page(suspect)
-        && matches!(&*suspect.tier, "" | "T3")
+        && !is_system_page(suspect);
+    suspect.tier == "T3" || (suspect.tier.is_empty() && is_nonclustered)
 }
 
 /// How a file is made good. Never two ways at once.
@@ -128,6 +129,12 @@ pub struct FileLoss<'a> {
 }
 
 impl<'a> FileLoss<'a> {
+    /// Its path, after the machine's name in a merged report.
+    pub fn called(&self) -> String {
+        let host = self.suspects.first().and_then(|suspect| suspect.host.as_deref());
+        host.map_or_else(|| self.path.to_owned(), |host| format!("{host}:{}", self.path))
+    }
+
     /// Its id in its database.
     pub fn file_id(&self) -> u16 {
         self.suspects.first().map_or(0, |suspect| suspect.file_id)
@@ -141,7 +148,7 @@ impl<'a> FileLoss<'a> {
 
     /// How it is made good, if its database's recovery model allows all ways.
     pub fn route(&self) -> Route {
-        let lost = self.suspects.iter().filter(|s| Remedy::of(s).is_loss()).count();
+        let lost = self.suspects.iter().filter(|s| Remedy::of(s).is_restored()).count();
         let pages = self.file.map_or(0, |file| file.pages);
         match () {
             () if self.is_log() => Route::Database,
@@ -149,7 +156,7 @@ impl<'a> FileLoss<'a> {
             () if self.not_listed() > 0 => Route::File(Why::NotListed),
             () if lost > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
             () if is_too_large(lost, pages) => Route::File(Why::TooLarge),
-            () if lost > 0 => Route::Pages,
+            () if lost > 0 || !self.with(&[Remedy::Rebuild]).is_empty() => Route::Pages,
             () => Route::None,
         }
     }
@@ -227,7 +234,12 @@ pub struct DatabaseLoss<'a> {
 }
 
 impl<'a> DatabaseLoss<'a> {
-    fn new((host, name): Key<'a>, is_copy: bool, mut files: Vec<FileLoss<'a>>) -> Self {
+    /// Server and clients hold it to be one that SQL Server brings along and backs up.
+    pub fn has_backups(&self) -> bool {
+        !matches!(self.system, Some(System::Tempdb | System::Resource))
+    }
+
+    fn new(Key { host, name, .. }: Key<'a>, is_copy: bool, mut files: Vec<FileLoss<'a>>) -> Self {
         files.sort_by_key(|loss| (loss.file_id(), loss.path));
         let possible = |name: &&str| (1..=NAME_UNITS_MAX).contains(&name.encode_utf16().count());
         let simple = |loss: &FileLoss<'_>| loss.file.and_then(|file| file.simple_recovery);
@@ -288,29 +300,67 @@ impl<'a> DatabaseLoss<'a> {
     }
 }
 
-/// A machine, in a merged report, and a database on it.
-type Key<'a> = (Option<&'a str>, Option<&'a str>);
+/// A machine, in a merged report, and a database on it: by its name, else by what its files share.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a> {
+    host: Option<&'a str>,
+    name: Option<&'a str>,
+    binding_id: Option<&'a str>,
+}
+
+impl<'a> Key<'a> {
+    fn of(suspect: &'a Suspect, file: Option<&'a FileReport>) -> Self {
+        let name = suspect.database.as_deref();
+        let binding_id = file.and_then(|file| file.binding_id.as_deref());
+        Self {
+            host: suspect.host.as_deref(),
+            name,
+            binding_id: binding_id.filter(|_| name.is_none()),
+        }
+    }
+
+    /// Files with this key belong together.
+    fn is_known(&self) -> bool {
+        self.name.is_some() || self.binding_id.is_some()
+    }
+}
 
 /// `suspects` by database and file; the database with the most urgent page first. Files of which
-/// neither name nor primary file is known, and copies, stand alone.
+/// nothing tells the database, and those of which there are copies, stand alone.
 pub fn databases<'a>(suspects: &'a [Suspect], files: &'a [FileReport]) -> Vec<DatabaseLoss<'a>> {
+    let copied = copied(files);
+    let is_copy =
+        |loss: &FileLoss<'_>| loss.file.and_then(seat).is_some_and(|seat| copied.contains(&seat));
     let mut databases = Vec::new();
-    for (key, losses) in by_name(suspects, files) {
-        let ids: BTreeSet<u16> = losses.iter().map(FileLoss::file_id).collect();
-        let (_, name) = key;
-        let is_copy = name.is_some() && ids.len() < losses.len();
-        if name.is_some() && !is_copy {
-            databases.push(DatabaseLoss::new(key, false, losses));
+    for (key, losses) in by_key(suspects, files) {
+        let (copies, own): (Vec<_>, Vec<_>) = losses.into_iter().partition(is_copy);
+        databases.extend(copies.into_iter().map(|loss| DatabaseLoss::new(key, true, vec![loss])));
+        if key.is_known() && !own.is_empty() {
+            databases.push(DatabaseLoss::new(key, false, own));
         } else {
-            let alone = losses.into_iter().map(|loss| DatabaseLoss::new(key, is_copy, vec![loss]));
-            databases.extend(alone);
+            databases.extend(own.into_iter().map(|loss| DatabaseLoss::new(key, false, vec![loss])));
         }
     }
     databases.sort_by_key(DatabaseLoss::first_rank);
     databases
 }
 
-fn by_name<'a>(
+/// What only one of the files that a server uses can be: a machine, a database, a file id.
+type Seat<'a> = (Option<&'a str>, &'a str, u16);
+
+fn seat(file: &FileReport) -> Option<Seat<'_>> {
+    let database = file.binding_id.as_deref().or(file.database.as_deref())?;
+    Some((file.host.as_deref(), database, file.file_id?))
+}
+
+/// The seats that more than one of all files scanned has, be they damaged or not.
+fn copied(files: &[FileReport]) -> BTreeSet<Seat<'_>> {
+    let mut seen = BTreeSet::new();
+    let pages = files.iter().filter(|file| file.pages > 0);
+    pages.filter_map(seat).filter(|seat| !seen.insert(*seat)).collect()
+}
+
+fn by_key<'a>(
     suspects: &'a [Suspect],
     files: &'a [FileReport],
 ) -> BTreeMap<Key<'a>, Vec<FileLoss<'a>>> {
@@ -318,14 +368,15 @@ fn by_name<'a>(
     let reports: BTreeMap<(Option<&str>, &str), &FileReport> = reports.collect();
     let mut by_file: BTreeMap<(Key<'_>, &str, u16), Vec<&Suspect>> = BTreeMap::new();
     for suspect in suspects {
-        let database = (suspect.host.as_deref(), suspect.database.as_deref());
-        by_file.entry((database, &*suspect.path, suspect.file_id)).or_default().push(suspect);
+        let file = reports.get(&(suspect.host.as_deref(), &*suspect.path)).copied();
+        let place = (Key::of(suspect, file), &*suspect.path, suspect.file_id);
+        by_file.entry(place).or_default().push(suspect);
     }
-    let mut names = BTreeMap::<_, Vec<_>>::new();
-    for ((database, path, _), mut suspects) in by_file {
+    let mut databases = BTreeMap::<_, Vec<_>>::new();
+    for ((key, path, _), mut suspects) in by_file {
         suspects.sort_by_key(|suspect| suspect.page_id);
-        let file = reports.get(&(database.0, path)).copied();
-        names.entry(database).or_default().push(FileLoss { path, file, suspects });
+        let file = reports.get(&(key.host, path)).copied();
+        databases.entry(key).or_default().push(FileLoss { path, file, suspects });
     }
-    names
+    databases
 }

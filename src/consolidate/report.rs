@@ -199,6 +199,9 @@ pub struct FileReport {
     pub notes: Vec<String>,
     /// Its id in its database.
     pub file_id: Option<u16>,
+    /// What all files of its database share, by their file headers; null if that is damaged.
+    #[serde(default)]
+    pub binding_id: Option<Arc<str>>,
     /// The database's name.
     pub database: Option<Arc<str>>,
     /// The database's internal version.

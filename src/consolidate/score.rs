@@ -27,6 +27,16 @@ pub enum Tier {
     U,
 }
 
+/// Names of tiers with what is lost, worst first.
+pub const TIERS: [(&str, &str); 6] = [
+    ("T0", "the database may not start"),
+    ("T1", "a whole object, or the backup chain"),
+    ("T2", "rows"),
+    ("T3", "what can be made again from rows"),
+    ("T4", "what nobody needs to keep"),
+    ("U", "nothing: not in use"),
+];
+
 /// What a score needs to know beside the finding.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings {
@@ -63,14 +73,7 @@ impl Tier {
 
     /// Its name, as in JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::T0 => "T0",
-            Self::T1 => "T1",
-            Self::T2 => "T2",
-            Self::T3 => "T3",
-            Self::T4 => "T4",
-            Self::U => "U",
-        }
+        TIERS[self as usize].0
     }
 }
 
@@ -92,10 +95,13 @@ pub fn terms(finding: &Finding, around: &Surroundings, weights: &Weights) -> Sco
     let factor = in_use(finding.usage, weights);
     let points = |most: u32, share: f64| (f64::from(most) * share * factor).round() as u32;
     let most = weights.points;
+    // What loses nothing is not lifted above rows by what is damaged around it.
+    let rows = weights.consequence.t2.max(f64::MIN_POSITIVE);
+    let loss = (consequence(tier, weights) / rows).min(1.0);
     ScoreTerms {
         consequence: points(most.consequence, consequence(tier, weights)),
         certainty: points(most.certainty, certainty(finding, tier, weights)),
-        incident: points(most.incident, incident(around, weights)),
+        incident: points(most.incident, incident(around, weights) * loss),
         recovery: points(most.recovery, recovery(tier, weights)),
         blast: points(most.blast, blast(finding, tier, around)),
     }
@@ -173,8 +179,11 @@ fn recovery(tier: Tier, weights: &Weights) -> f64 {
 
 fn blast(finding: &Finding, tier: Tier, around: &Surroundings) -> f64 {
     let is_map = finding.consequence == Consequence::SystemOrMap && tier == Tier::T1;
-    if tier == Tier::T0 || is_map {
-        return 1.0;
+    match tier {
+        Tier::T0 => return 1.0,
+        Tier::T1 if is_map => return 1.0,
+        Tier::T3 | Tier::T4 | Tier::U => return 0.0,
+        Tier::T1 | Tier::T2 => {}
     }
     (f64::from(finding.level) / LEVELS_FULL).max(around.share_of_object).min(1.0)
 }

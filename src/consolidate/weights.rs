@@ -122,7 +122,7 @@ pub struct Priorities {
 pub struct WeightsOrigin {
     /// The file; null for those built in.
     pub path: Option<String>,
-    /// SHA-256 of that file, as sha256sum prints it.
+    /// SHA-256 of that file, as sha256sum prints it; null if it changes nothing.
     pub sha256: Option<String>,
 }
 
@@ -146,7 +146,7 @@ impl Default for Certainty {
 
 impl Default for InUse {
     fn default() -> Self {
-        Self { certain: 1.0, likely: 0.5, doubtful: 0.125 }
+        Self { certain: 1.0, likely: 0.8, doubtful: 0.125 }
     }
 }
 
@@ -174,7 +174,7 @@ impl Weights {
     /// # Errors
     /// If it is no TOML, names something unknown, or holds numbers that make no score.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let weights: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        let weights: Self = toml::from_str(text).map_err(|e| e.message().to_owned())?;
         weights.fault().map_or(Ok(weights), |fault| Err(fault.to_owned()))
     }
 

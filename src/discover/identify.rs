@@ -89,7 +89,8 @@ fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
     let Some((kind, file_id)) = voted.or_else(|| by_first_page(&mut file, pages)) else {
         // A medium that cannot even be read is not "something else".
         beginning?;
-        let why = "not a database file: neither its start nor samples of it are pages";
+        let why = "not a database file: neither its start nor samples of it are pages (if it \
+                   should be one, all of it is lost: overwritten, zeroed or encrypted)";
         return Ok(Look::Declined { kind: FileKind::Unknown, why: why.to_owned() });
     };
     Ok(Look::Scannable(Box::new(identity(file, candidate, kind, file_id, bytes))))

@@ -1,10 +1,11 @@
 //! The report as one JSON object per line, for what reads lines.
 
 use crate::consolidate::report::{
-    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Suspect,
-    Throughput, Tool,
+    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Step,
+    Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
+use crate::consolidate::weights::WeightsOrigin;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -15,9 +16,16 @@ pub const SCHEMA: &str = "pagescrub.report.jsonl/1";
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
-    Header { schema: &'a str, tool: &'a Tool, run: &'a Run },
+    Header {
+        schema: &'a str,
+        tool: &'a Tool,
+        run: &'a Run,
+        sources: &'a [Source],
+        weights: &'a WeightsOrigin,
+    },
     Suspect(&'a Suspect),
     Incident(&'a IncidentReport),
+    Step(&'a Step),
     Pattern(&'a Pattern),
     File(&'a FileReport),
     Result(Answer<'a>),
@@ -30,25 +38,29 @@ struct Answer<'a> {
     coverage: &'a Coverage,
     skipped: &'a Skipped,
     suspects_not_listed: u64,
+    incidents_not_listed: u64,
     host_findings: &'a [String],
     throughput: &'a Throughput,
 }
 
 /// Writes `report`. The result comes last, so that a file without one is known to be cut off.
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
-    let ScrubReport { tool, run, suspects, incidents, patterns, files, .. } = report;
-    let header = Line::Header { schema: SCHEMA, tool, run };
+    let ScrubReport { tool, run, sources, weights, suspects, incidents, patterns, files, .. } =
+        report;
+    let header = Line::Header { schema: SCHEMA, tool, run, sources, weights };
     let result = Line::Result(Answer {
         verdict: report.verdict,
         exit_code: report.exit_code,
         coverage: &report.coverage,
         skipped: &report.skipped,
         suspects_not_listed: report.suspects_not_listed,
+        incidents_not_listed: report.incidents_not_listed,
         host_findings: &report.host_findings,
         throughput: &report.throughput,
     });
     let found = suspects.iter().map(Line::Suspect).chain(incidents.iter().map(Line::Incident));
     let found = found.chain(patterns.iter().map(Line::Pattern));
+    let found = found.chain(report.plan.iter().map(Line::Step));
     let lines = found.chain(files.iter().map(Line::File));
     for line in std::iter::once(header).chain(lines).chain([result]) {
         serde_json::to_writer(&mut *out, &line)?;

@@ -48,8 +48,13 @@ pub fn write(
     let blocks = blocks(file, suspects);
     let is_known = blocks.iter().all(|block| block.status != UNKNOWN);
     let current = if is_known { GOOD } else { UNKNOWN };
-    let (tool, run) = (&report.tool, &report.run);
+    let tool = &report.tool;
+    let own = report.sources.iter().find(|source| Some(&source.host) == file.host.as_ref());
+    let run = own.map_or(&report.run, |source| &source.run);
     writeln!(out, "# Mapfile. Created by {} {}", safe(&tool.name), safe(&tool.version))?;
+    if let Some(host) = &file.host {
+        writeln!(out, "# Host: {}", safe(host))?;
+    }
     writeln!(out, "# Data file: {}", safe(&file.path))?;
     writeln!(out, "# Scanned: {} ({})", safe(&run.started_at), safe(&run.id))?;
     writeln!(out, "# + read and not suspect, - suspect, ? not reached or not known")?;

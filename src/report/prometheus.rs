@@ -17,7 +17,8 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let mut metrics = Metrics { out };
     about_the_run(report, &mut metrics)?;
     about_pages(report, &mut metrics)?;
-    about_files(report, &mut metrics)
+    about_files(report, &mut metrics)?;
+    about_hosts(report, &mut metrics)
 }
 
 fn about_the_run(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
@@ -30,8 +31,10 @@ fn about_the_run(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<
     let rate = throughput.bytes_per_second;
     metrics.gauge("rate_bytes_per_second", "Mean rate of the scan.", rate)?;
     metrics.gauge("duration_seconds", "Length of the scan.", run.elapsed_seconds)?;
-    // A scan that was stopped has not completed: its age must go on growing.
-    if let Some(end) = unix_seconds_of_end(run).filter(|_| !run.stopped) {
+    // A scan that was stopped has not completed: its age must go on growing. Scans of several
+    // machines did not complete at one time; each has its own below.
+    let has_ended = !run.stopped && report.sources.is_empty();
+    if let Some(end) = unix_seconds_of_end(run).filter(|_| has_ended) {
         let help = "When the scan ended; absent if it was stopped.";
         metrics.gauge("last_completed_timestamp_seconds", help, end)?;
     }
@@ -111,6 +114,36 @@ fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
             let labels = [("host", host), ("path", path), ("database", database), ("class", class)];
             let labels = if host.is_empty() { &labels[1..] } else { &labels[..] };
             metrics.sample("file_pages", labels, pages)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is to be known of each machine, in a merged report.
+fn about_hosts(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    if report.sources.is_empty() {
+        return Ok(());
+    }
+    metrics.head("host_exit_code", "The exit code of each machine's scan.")?;
+    for source in &report.sources {
+        let labels = [("host", &*source.host), ("run", &*source.run.id)];
+        metrics.sample("host_exit_code", &labels, source.exit_code)?;
+    }
+    metrics.head("host_completed_timestamp_seconds", "When it ended; absent if it was stopped.")?;
+    for source in report.sources.iter().filter(|source| !source.run.stopped) {
+        if let Some(end) = unix_seconds_of_end(&source.run) {
+            let labels = [("host", &*source.host), ("run", &*source.run.id)];
+            metrics.sample("host_completed_timestamp_seconds", &labels, end)?;
+        }
+    }
+    let mut by_host: BTreeMap<&str, Coverage> = BTreeMap::new();
+    for file in &report.files {
+        *by_host.entry(file.host.as_deref().unwrap_or_default()).or_default() += &file.coverage;
+    }
+    metrics.head("host_pages", "Pages of each machine that somebody should know of.")?;
+    for (host, coverage) in by_host {
+        for (class, pages) in noteworthy(&coverage) {
+            metrics.sample("host_pages", &[("host", host), ("class", class)], pages)?;
         }
     }
     Ok(())

@@ -8,9 +8,12 @@ mod suspects;
 pub use layout::Look;
 
 use super::escape::terminal as safe;
-use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport};
+use crate::consolidate::recovery::Remedy;
+use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
+use crate::consolidate::score::TIERS;
 use anstyle::{AnsiColor, Color, Style};
 use layout::{counted, number};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 const BOLD: Style = Style::new().bold();
@@ -19,6 +22,8 @@ const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)
 const UNSURE: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Yellow)));
 /// Blanks under a heading of the summary.
 const SUMMARY_INDENT: usize = 10;
+/// Databases named for one kind of loss at most.
+const DATABASES_MAX: usize = 3;
 
 /// Prints `report`. Colours are written as escapes; a stream that is no terminal must strip them.
 pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -67,7 +72,8 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         RunVerdict::Damaged => {
             let pages = counted(coverage.suspect, "suspect page");
             let incidents = counted(report.incident_count(), "incident");
-            said(BAD, "DAMAGED", &format!("{pages} in {incidents}; most urgent first"), look, out)
+            said(BAD, "DAMAGED", &format!("{pages} in {incidents}; most urgent first"), look, out)?;
+            lost(report, look, out)
         }
         RunVerdict::Incomplete => {
             let pages = counted(coverage.intact, "page");
@@ -84,6 +90,37 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         said(UNSURE, "INCOMPLETE", &format!("{not_reached} not reached (see below)"), look, out)?;
     }
     Ok(())
+}
+
+/// What is lost, the worst first, and where.
+fn lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let is_doubtful = |s: &&Suspect| Remedy::of(s) == Remedy::Doubtful;
+    let parts = TIERS.iter().filter_map(|(tier, what)| {
+        let of_tier = report.suspects.iter().filter(|s| s.tier == *tier && !is_doubtful(s));
+        part(&format!("{tier} {what}"), of_tier)
+    });
+    let doubtful = part("perhaps nothing, maybe free", report.suspects.iter().filter(is_doubtful));
+    let parts: Vec<String> = parts.chain(doubtful).collect();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    said(BAD, "LOST", &safe(&parts.join("; ")), look, out)
+}
+
+/// `T2 rows: 3 pages of Sales, Stock`.
+fn part<'a>(what: &str, suspects: impl Iterator<Item = &'a Suspect>) -> Option<String> {
+    let (mut pages, mut names) = (0, BTreeSet::new());
+    for suspect in suspects {
+        pages += 1;
+        if names.len() <= DATABASES_MAX {
+            names.extend(suspect.database.as_deref());
+        }
+    }
+    let shown: Vec<&str> = names.iter().copied().take(DATABASES_MAX).collect();
+    let more = if names.len() > DATABASES_MAX { " and others" } else { "" };
+    let of = if shown.is_empty() { "" } else { " of " };
+    let pages = (pages > 0).then(|| counted(pages, "page"))?;
+    Some(format!("{what}: {pages}{of}{}{more}", shown.join(", ")))
 }
 
 /// A word in `style` and what it means, wrapped.

@@ -17,13 +17,14 @@ use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::discover::paths::promises_pages;
 use crate::discover::{DataFile, Discovery, FileKind};
+use crate::page::kind::PageType;
 use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
 use crate::read::Way;
 use crate::read::open::Reader;
 use crate::verify::gpu::pool::GpuSummary;
 use bytesize::ByteSize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
@@ -60,15 +61,14 @@ pub(super) fn finish(
         facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
         facts.has_primary = primaries.of(index).is_some();
     }
+    disbelieve_boot_pages(&mut facts, &findings, &primaries);
     findings.iter_mut().for_each(Finding::conclude);
     let Settings { weights, geometry, .. } = shared.settings;
-    let Conclusions { suspects, mut incidents, incidents_not_listed, patterns } =
+    let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
-    advice::incident_actions(&mut incidents, &suspects, &patterns, &files);
-    let steps = advice::plan(&suspects, &incidents, &patterns, &files, &host_findings);
     let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
@@ -81,7 +81,7 @@ pub(super) fn finish(
     if !shared.are_gpus_wrong {
         notes.extend(gpus.iter().filter_map(retired_note));
     }
-    let report = ScrubReport {
+    let mut report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
         run: Run {
@@ -125,10 +125,11 @@ pub(super) fn finish(
         incidents,
         incidents_not_listed,
         patterns,
-        plan: steps,
+        plan: Vec::new(),
         weights: shared.settings.weights_origin.clone(),
         host_findings,
     };
+    advice::advise(&mut report);
     Scrub { report, latencies, file_latencies }
 }
 
@@ -152,6 +153,19 @@ fn look_up(findings: &mut [Finding], discovery: &Discovery, tallies: &[FileTally
     by_urgency(findings);
     context::add(findings, &discovery.files, &primaries, open);
     by_place(findings);
+}
+
+/// What a boot page that is suspect itself says of the recovery model may be what was damaged: it is
+/// not known then.
+fn disbelieve_boot_pages(facts: &mut [FileFacts], findings: &[Finding], primaries: &Primaries) {
+    let is_boot = |finding: &&Finding| finding.page_type == Some(PageType::Boot);
+    let bad: BTreeSet<usize> = findings.iter().filter(is_boot).map(|f| f.file).collect();
+    for (index, facts) in facts.iter_mut().enumerate() {
+        if primaries.of(index).is_some_and(|primary| bad.contains(&primary)) {
+            facts.simple_recovery = None;
+            facts.is_boot_suspect = true;
+        }
+    }
 }
 
 fn remembered<'a>(files: &'a [DataFile], tallies: &'a [FileTally]) -> Vec<Remembered<'a>> {
@@ -178,6 +192,7 @@ fn file_facts(file: &DataFile) -> FileFacts {
         placement: None,
         sound_pages: 0,
         has_primary: false,
+        is_boot_suspect: false,
     }
 }
 

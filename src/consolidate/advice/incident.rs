@@ -1,36 +1,40 @@
 //! What to do about an incident as a whole, and why.
 
-use crate::consolidate::recovery::{PAGE_RESTORE_MAX, Remedy, is_control_page, is_too_large};
-use crate::consolidate::report::{FileReport, IncidentReport, Pattern, Suspect};
-use std::collections::BTreeMap;
+use super::routes::{Routes, Way};
+use crate::consolidate::recovery::{Model, Remedy, Route};
+use crate::consolidate::report::{IncidentReport, Pattern, Suspect};
 
 /// Fills in the `action` of each of `incidents`, whose suspects are ranks in `suspects`.
-pub fn incident_actions(
+pub(super) fn incident_actions(
     incidents: &mut [IncidentReport],
     suspects: &[Suspect],
     patterns: &[Pattern],
-    files: &[FileReport],
+    routes: &Routes,
 ) {
-    let files = files.iter().map(|file| ((file.host.as_deref(), &*file.path), file));
-    let files: BTreeMap<(Option<&str>, &str), &FileReport> = files.collect();
     for incident in incidents {
-        let file = files.get(&(incident.host.as_deref(), &*incident.path)).copied();
-        let restore = what_to_restore(incident, suspects, file);
-        incident.action = array_first(incident, suspects, patterns) + &restore;
+        let way = routes.way(&incident.host, &incident.path);
+        let mut action = array_first(incident, suspects, patterns);
+        action += &what_to_restore(incident, suspects, way);
+        if incident.spans.len() > 1 {
+            action += "; in its other files, see each suspect";
+        }
+        incident.action = action;
     }
 }
 
-/// What is restored onto a member that fails is lost again.
+/// What is restored onto a member that fails is lost again. Said where most of an incident is on it.
 fn array_first(incident: &IncidentReport, suspects: &[Suspect], patterns: &[Pattern]) -> String {
-    let members = || members(incident, suspects);
-    let is_in = |pattern: &&Pattern| {
-        pattern.host == incident.host && members().any(|suspect| is_on_member(suspect, pattern))
+    let is_here = |pattern: &&Pattern| {
+        let on_member = members(incident, suspects).filter(|s| is_on_member(s, pattern)).count();
+        pattern.host == incident.host && 2 * on_member > incident.suspects.len()
     };
-    let member = patterns.iter().filter(|pattern| pattern.kind == "stripe_member").find(is_in);
-    member.map_or_else(String::new, |pattern| {
-        let Pattern { member, members, .. } = pattern;
-        format!("member {member} of {members} (from 0): see to the array before restoring; then ")
-    })
+    let stripes = patterns.iter().filter(|pattern| pattern.kind == "stripe_member");
+    stripes.filter(is_here).map(see_to_array).next().unwrap_or_default()
+}
+
+fn see_to_array(pattern: &Pattern) -> String {
+    let Pattern { member, members, .. } = pattern;
+    format!("member {member} of {members} (from 0): see to the array before restoring; then ")
 }
 
 /// The suspects of `incident`; ranks that lead nowhere are passed over.
@@ -42,7 +46,7 @@ fn members<'a>(
     incident.suspects.iter().filter_map(at)
 }
 
-/// Of a partition, the offset on its disk is not at hand: it is taken to be on the member.
+/// False on partitions, whose offsets are not those of the disk.
 fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
     let scope = &*pattern.scope;
     let is_on = |offset: u64| {
@@ -54,66 +58,43 @@ fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
         Some(device) if pattern.on_device && **device == *scope => {
             suspect.device_offset_bytes.is_some_and(is_on)
         }
-        Some(device) if pattern.on_device => device.starts_with(scope),
-        None if pattern.on_device => false,
+        _ if pattern.on_device => false,
         _ => *suspect.path == *scope && is_on(suspect.offset_bytes),
     }
 }
 
-fn what_to_restore(
-    incident: &IncidentReport,
-    suspects: &[Suspect],
-    file: Option<&FileReport>,
-) -> String {
+fn what_to_restore(incident: &IncidentReport, suspects: &[Suspect], way: Option<Way>) -> String {
     let members: Vec<&Suspect> = members(incident, suspects).collect();
-    let control = members.iter().find(|suspect| is_control_page(suspect));
     let all = |remedy| members.iter().all(|suspect| Remedy::of(suspect) == remedy);
-    match file {
+    let text = match way {
         _ if all(Remedy::Nothing) => {
-            "none of its pages is in use: nothing to restore; see to the storage".to_owned()
+            "none of its pages is in use: nothing to restore; see to the storage"
         }
-        _ if all(Remedy::Unsettled) => "scan a snapshot: its pages change between looks".to_owned(),
-        _ if all(Remedy::Doubtful) => {
-            "scan again when the PFS page is sound: perhaps free pages".to_owned()
+        _ if all(Remedy::Unsettled) => "scan a snapshot: its pages change between looks",
+        _ if all(Remedy::Doubtful) => "scan again when the PFS page is sound: perhaps free pages",
+        Some(way) if way.is_copy => {
+            "find out first which of the scanned copies the server uses; restore nothing before"
         }
-        Some(file) if file.simple_recovery == Some(true) => {
-            "restore the database: its recovery model is SIMPLE, so pages cannot be".to_owned()
+        Some(way) if way.model == Model::Simple => {
+            "restore the database beside this one: its recovery model is SIMPLE, so pages cannot be"
         }
-        file => whole_file(control.copied(), file).unwrap_or_else(|| by_page(incident, &all)),
-    }
-}
-
-fn whole_file(control: Option<&Suspect>, file: Option<&FileReport>) -> Option<String> {
-    let (suspect, pages) = file.map_or((0, 0), |file| (file.coverage.suspect, file.pages));
-    let count = usize::try_from(suspect).unwrap_or(usize::MAX);
-    match control {
-        Some(page) => Some(format!(
-            "restore the file: {} is a {} page, which cannot be restored alone",
-            page.address, page.page_type
-        )),
-        None if count > PAGE_RESTORE_MAX => Some(format!(
-            "restore the file, not its pages: {suspect} of its pages are suspect, and page \
-             restore takes {PAGE_RESTORE_MAX} of a file"
-        )),
-        None if is_too_large(count, pages) => Some(format!(
-            "restore the file, not its pages: {suspect} of its {pages} pages are suspect, more \
-             than 5 %"
-        )),
-        None => None,
-    }
-}
-
-fn by_page(incident: &IncidentReport, all: &dyn Fn(Remedy) -> bool) -> String {
-    match incident.pages {
+        Some(Way { route: Route::Database, .. }) => "restore the database: its log is damaged",
+        Some(Way { route: Route::File(why), .. }) => {
+            return format!("restore the file, not its pages: {}", why.text());
+        }
         _ if all(Remedy::Rebuild) => {
             "pages of indexes that can be made again: check the table first, then DROP and CREATE \
              them"
-                .to_owned()
         }
-        1 => "restore the page: it stands alone".to_owned(),
-        pages => format!(
-            "restore its {pages} pages in one page restore: they share their cause, and each \
-             further restore reads the backups again"
-        ),
-    }
+        _ if incident.pages == 1 => "restore the page: it stands alone",
+        _ => return by_page(members.iter().filter(|s| Remedy::of(s) == Remedy::Page).count()),
+    };
+    text.to_owned()
+}
+
+fn by_page(pages: usize) -> String {
+    format!(
+        "restore its {pages} pages with rows in one page restore: each further one reads the \
+         backups again"
+    )
 }

@@ -1,8 +1,10 @@
 //! What to do, in order: what preserves comes before what changes, what proves comes last
 //! (docs/runbook.md). A step is left out where it does not apply.
 
-use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, System, Why, databases};
-use crate::consolidate::report::{FileReport, IncidentReport, Pattern, Step, Suspect};
+use crate::consolidate::recovery::{
+    DatabaseLoss, FileLoss, Model, Remedy, Route, System, Why, databases,
+};
+use crate::consolidate::report::{FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect};
 use std::collections::BTreeSet;
 
 /// Runs of ranks named in a step at most.
@@ -11,13 +13,8 @@ const RANK_RUNS_MAX: usize = 20;
 const NAMES_MAX: usize = 5;
 
 /// The steps for a finished scan; none if nothing is suspect and the machine is sound.
-pub fn plan(
-    suspects: &[Suspect],
-    incidents: &[IncidentReport],
-    patterns: &[Pattern],
-    files: &[FileReport],
-    host_findings: &[String],
-) -> Vec<Step> {
+pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
+    let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = report;
     let mut steps = Vec::new();
     steps.extend(another_machine(host_findings));
     if suspects.is_empty() {
@@ -26,8 +23,10 @@ pub fn plan(
     let databases = databases(suspects, files);
     let (users, systems): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| database.system.is_none());
+    steps.extend(isolate(suspects, patterns));
     steps.push(freeze());
     steps.push(leave_alone(&databases));
+    steps.extend(copies(&databases));
     steps.extend(save_tail(&users));
     steps.push(copy_files(files, &databases));
     steps.extend(clean_backup(&databases));
@@ -36,7 +35,7 @@ pub fn plan(
     steps.extend(restore_pages(&users));
     steps.extend(make_indexes(&users));
     steps.extend(look_again(&databases, files));
-    steps.push(check(&databases));
+    steps.extend(check(&databases));
     steps.push(scan_again());
     steps.push(root_cause(suspects, incidents, patterns));
     steps
@@ -95,6 +94,40 @@ fn another_machine(findings: &[String]) -> Option<Step> {
     })
 }
 
+/// Suspects as random as encrypted ones that make an attack likely, at least.
+const ENCRYPTED_MIN: usize = 8;
+
+/// What looks like an attack that goes on is stopped before anything else.
+fn isolate(suspects: &[Suspect], patterns: &[Pattern]) -> Option<Step> {
+    let is_encrypted = |suspect: &&Suspect| suspect.cause.as_deref() == Some("encrypted");
+    let encrypted = suspects.iter().filter(is_encrypted).count();
+    let is_most = encrypted >= ENCRYPTED_MIN && 2 * encrypted > suspects.len();
+    let has = |kind: &str| patterns.iter().any(|pattern| pattern.kind == kind);
+    // A member of an array that returns noise looks like encryption, and is none.
+    (has("period") || (is_most && !has("stripe_member"))).then(|| {
+        step(
+            "Isolate the host",
+            "Programs that encrypt leave damage like this: noise in most suspects, or at every \
+             so many pages. Take the host off the network, keep it running, and restore nothing \
+             onto it before that is ruled out.",
+        )
+    })
+}
+
+/// Files of which a server can use only one.
+fn copies(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
+    let copied = || databases.iter().filter(|database| database.is_copy);
+    let paths = copied().flat_map(|database| &database.files).map(FileLoss::called);
+    let text = format!(
+        "{}: other scanned files are the same file of the same database, damaged or not. \
+         sys.master_files tells which one the server uses; damage in another is no damage of the \
+         database, and nothing may be restored because of it.",
+        named(paths)
+    );
+    let suspects = copied().flat_map(DatabaseLoss::suspects);
+    step("Find out which files the server uses", text).for_these(suspects)
+}
+
 fn freeze() -> Step {
     step(
         "Freeze the array",
@@ -128,25 +161,33 @@ fn save_tail(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
         text +=
             " Under SIMPLE, if a recovery model here turns out to be that, there is no log backup.";
     }
+    if logged.iter().filter(|database| database.name.is_none()).count() > 1 {
+        text += " Files whose database is not known may belong to one: then one tail, and one \
+                 sequence of restores, for all of them.";
+    }
     Some(step("Save the tail of the log", text))
 }
 
 fn copy_files(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Step {
     let losses = databases.iter().flat_map(|database| &database.files);
-    let paths = named(losses.map(|loss| loss.path.to_owned()));
+    let paths = named(losses.map(FileLoss::called));
     let not_reached = files.iter().any(|file| file.coverage.not_reached > 0);
     let how = if not_reached { " (ddrescue reads around what fails)" } else { "" };
-    let text = format!(
+    let mut text = format!(
         "By a snapshot of their volumes, or byte by byte from one{how}: {paths}. What goes wrong \
          later can then be tried again."
     );
+    let is_open = |loss: &&FileLoss<'_>| loss.file.is_some_and(|f| f.clean_shutdown == Some(false));
+    let mut losses = databases.iter().flat_map(|database| &database.files);
+    if losses.any(|loss| is_open(&loss)) {
+        text += " Not all of them were shut down cleanly: recovery may still write some of their \
+                 suspects. Let a server recover a copy, and scan that before anything is restored.";
+    }
     step("Copy the damaged files as they are", text)
 }
 
 fn clean_backup(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
-    let restored =
-        |d: &&DatabaseLoss<'_>| !matches!(d.system, Some(System::Tempdb | System::Resource));
-    let names = called(databases.iter().filter(restored));
+    let names = called(databases.iter().filter(|database| database.has_backups()));
     (!names.is_empty()).then(|| {
         let text = format!(
             "{names}: newest first, on another server and array: RESTORE HEADERONLY, VERIFYONLY \
@@ -177,13 +218,17 @@ fn system_databases(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
 }
 
 fn restore_whole(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let parts = databases.iter().flat_map(|database| whole_parts(database));
+    let own = databases.iter().filter(|database| !database.is_copy);
+    let parts = own.clone().flat_map(|database| whole_parts(database));
     let (parts, suspects): (Vec<_>, Vec<_>) = parts.unzip();
-    let text = format!(
-        "{}. Under FULL: the tail WITH NORECOVERY, full backup, differential, logs, and the tail \
-         last. Under SIMPLE: beside the damaged one, which has the newest rows.",
-        named(parts.into_iter())
-    );
+    let mut text = format!("{}.", named(parts.into_iter()));
+    if own.clone().any(|database| database.model != Model::Simple) {
+        text += " Under FULL: the tail WITH NORECOVERY, full backup, differential, logs, and the \
+                 tail last; pages of other files of the same database in the same sequence.";
+    }
+    if own.clone().any(|database| database.model != Model::Logged) {
+        text += " Under SIMPLE: beside the damaged one, which has the newest rows.";
+    }
     step("Restore files or databases as a whole", text).for_these(suspects.into_iter().flatten())
 }
 
@@ -203,7 +248,8 @@ fn whole_parts<'a>(database: &DatabaseLoss<'a>) -> Vec<(String, Vec<&'a Suspect>
 fn restore_pages(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
     let has_pages = |database: &&&DatabaseLoss<'_>| {
         let mut losses = database.files_by_page();
-        !database.is_whole() && losses.any(|loss| !loss.with(&[Remedy::Page]).is_empty())
+        let is_whole = database.is_whole() || database.is_copy;
+        !is_whole && losses.any(|loss| !loss.with(&[Remedy::Page]).is_empty())
     };
     let by_page: Vec<_> = databases.iter().filter(has_pages).collect();
     let losses = by_page.iter().flat_map(|database| database.files_by_page());
@@ -218,9 +264,14 @@ fn restore_pages(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
 }
 
 fn make_indexes(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let losses = databases.iter().filter(|d| !d.has_log()).flat_map(|d| d.files_by_page());
+    let own = databases.iter().filter(|d| !d.has_log() && !d.is_copy);
+    let losses = own.flat_map(|database| database.files_by_page());
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Rebuild])).collect();
-    let object = |suspect: &&Suspect| suspect.object.as_deref().map(str::to_owned);
+    let object = |suspect: &&Suspect| {
+        let database =
+            suspect.database.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        suspect.object.as_ref().map(|object| database + object)
+    };
     let text = format!(
         "{}: DBCC CHECKTABLE first, and mend the table; script the index (unique? foreign keys?), \
          stop writers, DROP and CREATE it: a rebuild may read the damaged one. In doubt, restore \
@@ -231,7 +282,10 @@ fn make_indexes(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
 }
 
 fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<Step> {
+    // What is restored with its file is looked at in the scan after that.
+    let is_restored = |loss: &&FileLoss<'_>| matches!(loss.route(), Route::File(_));
     let losses = databases.iter().flat_map(|database| &database.files);
+    let losses = losses.filter(|loss| !is_restored(loss));
     let remedies = [Remedy::Unsettled, Remedy::Doubtful];
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&remedies)).collect();
     let not_reached =
@@ -247,13 +301,15 @@ fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<St
     step(title, text).for_these(suspects.into_iter()).or(unreached)
 }
 
-fn check(databases: &[DatabaseLoss<'_>]) -> Step {
-    let text = format!(
-        "{}: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full backup \
-         WITH CHECKSUM.",
-        called(databases.iter())
-    );
-    step("Run CHECKDB", text)
+fn check(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
+    let names = called(databases.iter().filter(|database| database.has_backups()));
+    (!names.is_empty()).then(|| {
+        let text = format!(
+            "{names}: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full \
+             backup WITH CHECKSUM."
+        );
+        step("Run CHECKDB", text)
+    })
 }
 
 fn scan_again() -> Step {

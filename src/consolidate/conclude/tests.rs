@@ -50,6 +50,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         placement: None,
         sound_pages: 1000,
         has_primary: true,
+        is_boot_suspect: false,
     }
 }
 

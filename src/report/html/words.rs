@@ -6,15 +6,7 @@ use jiff::Timestamp;
 /// Runs of ranks that are printed at most.
 const RUNS_MAX: usize = 8;
 
-/// Tiers with what is lost, worst first.
-pub(super) const TIERS: [(&str, &str); 6] = [
-    ("T0", "the database may not start"),
-    ("T1", "a whole object, or the backup chain"),
-    ("T2", "rows"),
-    ("T3", "what can be made again from rows"),
-    ("T4", "what nobody needs to keep"),
-    ("U", "nothing: not in use"),
-];
+pub(super) use crate::consolidate::score::TIERS;
 
 /// Priorities with what they ask for, most urgent first.
 pub(super) const PRIORITIES: [(&str, &str); 4] =

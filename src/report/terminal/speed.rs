@@ -2,7 +2,7 @@
 
 use super::layout::{counted, number};
 use super::{Look, headed, safe};
-use crate::consolidate::report::ScrubReport;
+use crate::consolidate::report::{Run, ScrubReport};
 use crate::plan::pace::PaceSummary;
 use crate::verify::gpu::calibration::{Calibration, Speed};
 use crate::verify::gpu::pool::GpuSummary;
@@ -16,17 +16,20 @@ const BARS_MAX: usize = 48;
 pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let run = &report.run;
     let text = format!(
-        "{} in {:.2} s, {}/s with {} ({} reader, {})",
+        "{} in {:.2} s, {}/s with {} ({}{})",
         bytesize::ByteSize(report.coverage.bytes_read).display().iec(),
         run.elapsed_seconds,
         bytesize::ByteSize(report.throughput.bytes_per_second as u64).display().si(),
         safe(&run.devices.join("+")),
-        safe(&run.readers.join("+")),
+        readers(run),
         counted(run.threads as u64, "thread"),
     );
     headed("Speed", &text, look, out)?;
     let stages = ["read", "verify"].into_iter().filter_map(|name| stage(report, name));
-    headed("", &format!("per read: {}", stages.collect::<Vec<_>>().join("; ")), look, out)?;
+    let stages: Vec<String> = stages.collect();
+    if !stages.is_empty() {
+        headed("", &format!("per read: {}", stages.join("; ")), look, out)?;
+    }
     let timeline = &report.throughput.timeline;
     if timeline.bytes.len() > 2 {
         let per = timeline.interval_seconds * timeline.bytes.len().div_ceil(BARS_MAX) as f64;
@@ -47,6 +50,14 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         headed("Note", &safe(note), look, out)?;
     }
     Ok(())
+}
+
+/// `mmap+io_uring reader, `, if anything was read.
+fn readers(run: &Run) -> String {
+    match run.readers.as_slice() {
+        [] => String::new(),
+        readers => format!("{} reader, ", safe(&readers.join("+"))),
+    }
 }
 
 /// What a GPU did.
@@ -104,7 +115,8 @@ fn stage(report: &ScrubReport, name: &str) -> Option<String> {
 
 fn sparkline(bytes: &[u64]) -> String {
     // The mean, so that a last chunk of fewer points does not look slow.
-    let mean = |chunk: &[u64]| chunk.iter().sum::<u64>() / chunk.len() as u64;
+    let mean =
+        |chunk: &[u64]| chunk.iter().copied().fold(0, u64::saturating_add) / chunk.len() as u64;
     let joined: Vec<u64> = bytes.chunks(bytes.len().div_ceil(BARS_MAX)).map(mean).collect();
     let highest = joined.iter().copied().max().unwrap_or(0).max(1);
     let bar = |&value: &u64| BARS[(u128::from(value) * 7 / u128::from(highest)) as usize];

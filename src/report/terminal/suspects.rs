@@ -87,7 +87,7 @@ fn list(
     for suspect in shown {
         let mut row = vec![
             Cell::new(suspect.rank).set_alignment(CellAlignment::Right),
-            Cell::new(safe(&suspect.priority)),
+            Cell::new(safe(&format!("{} {}", suspect.priority, suspect.tier))),
             Cell::new(suspect.address),
         ];
         row.extend(belongs.cells(suspect));

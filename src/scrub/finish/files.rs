@@ -65,18 +65,23 @@ fn scanned_file(
         kind: file.kind,
         outcome,
         why,
-        notes: notes(file, &coverage, tally, facts.has_primary),
+        notes: notes(file, &coverage, tally, facts),
         file_id: Some(file.file_id.0),
+        binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
         sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
         page_verify: boot.map(|boot| boot.page_verify),
-        clean_shutdown: boot.map(|boot| boot.clean_shutdown),
+        clean_shutdown: boot.filter(|_| !facts.is_boot_suspect).map(|boot| boot.clean_shutdown),
         simple_recovery: facts.simple_recovery,
         pages: u64::from(planned.pages),
         not_reached_ranges: not_reached_ranges(planned, tally, coverage.not_reached),
         coverage,
     }
+}
+
+fn binding_id(id: &[u8]) -> Arc<str> {
+    id.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat().into()
 }
 
 /// Pages that are done and have no verdict, as in a file that shrank, have no place either.
@@ -111,7 +116,7 @@ fn notes(
     file: &DataFile,
     coverage: &Coverage,
     tally: &FileTally,
-    has_primary: bool,
+    facts: &FileFacts,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     if file.header.is_none() {
@@ -146,14 +151,14 @@ fn notes(
         ));
     }
     let has_suspects = coverage.suspect > 0 && file.kind == FileKind::Data;
-    if has_suspects && has_primary && file.boot.is_none() {
+    if has_suspects && facts.has_primary && (file.boot.is_none() || facts.is_boot_suspect) {
         notes.push(
-            "the boot page of its database, (1:9), cannot be believed: the name of the database and \
-             its recovery model are not known; sys.master_files on its server tells"
+            "the boot page of its database, (1:9), is damaged: the recovery model is not known, and \
+             the name is a hint at best; sys.databases on its server tells"
                 .to_owned(),
         );
     }
-    if has_suspects && !has_primary {
+    if has_suspects && !facts.has_primary {
         notes.push(
             "its primary file is not in this scan: what its suspects belong to is told by \
              allocation unit id only"
@@ -219,6 +224,7 @@ fn refused_file(refusal: &Refusal) -> FileReport {
         why: Some(refusal.why.clone()),
         notes: Vec::new(),
         file_id: None,
+        binding_id: None,
         database: None,
         internal_version: None,
         sql_server: None,
