@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Formats, outputs and how the terminal report looks.
 #[derive(clap::Args)]
+#[group(id = "output_options")]
 pub(crate) struct Options {
     /// What to write; may be given several times, each with its own --output
     #[arg(long, value_enum, value_name = "FORMAT")]

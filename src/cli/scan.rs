@@ -14,10 +14,11 @@ use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Scrub, Settings, scrub};
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 /// Verify every page and report the suspect ones, most urgent first
 #[derive(clap::Args)]
@@ -153,11 +154,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
+/// A file of weights is no longer than this.
+const WEIGHTS_BYTES_MAX: u64 = 1 << 20;
+
 /// The weights in the file at `path`, or those built in.
 fn weights(path: Option<&Path>) -> Result<(Weights, WeightsOrigin), Failure> {
     let Some(path) = path else { return Ok(Default::default()) };
     let refused = |why: String| Failure::usage(format!("--weights {}: {why}", path.display()));
-    let text = fs::read_to_string(path).map_err(|e| refused(explain(&e)))?;
+    let file = File::open(path).map_err(|e| refused(explain(&e)))?;
+    let mut text = String::new();
+    let read = file.take(WEIGHTS_BYTES_MAX).read_to_string(&mut text);
+    read.map_err(|e| refused(explain(&e)))?;
     let weights = Weights::from_toml(&text).map_err(refused)?;
     // A file that changes nothing makes no other ranking.
     let is_other = weights != Weights::default();

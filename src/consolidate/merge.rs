@@ -7,9 +7,10 @@ use super::advice;
 use super::rank::SUSPECTS_MAX;
 use super::report::{
     FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Suspect,
-    Throughput,
+    Throughput, Tool,
 };
 use super::tally::Coverage;
+use super::weights::WeightsOrigin;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -106,7 +107,8 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
 }
 
 fn by_certainty(a: &Pattern, b: &Pattern) -> std::cmp::Ordering {
-    a.p_value.total_cmp(&b.p_value).then_with(|| a.scope.cmp(&b.scope))
+    let place = |pattern: &Pattern| (pattern.host.clone(), Arc::clone(&pattern.scope));
+    a.p_value.total_cmp(&b.p_value).then_with(|| place(a).cmp(&place(b)))
 }
 
 impl ScrubReport {
@@ -114,8 +116,8 @@ impl ScrubReport {
     fn clone_frame(&self) -> Self {
         Self {
             schema: self.schema.clone(),
-            tool: self.tool.clone(),
-            weights: self.weights.clone(),
+            tool: Tool::this(),
+            weights: WeightsOrigin { path: None, ..self.weights.clone() },
             run: Run::default(),
             sources: Vec::new(),
             verdict: RunVerdict::Clean,
@@ -176,13 +178,16 @@ fn sources(reports: &[ScrubReport]) -> Result<Vec<Source>, MergeError> {
 fn files(reports: &[ScrubReport]) -> Result<Vec<FileReport>, MergeError> {
     let mut files: Vec<FileReport> =
         reports.iter().flat_map(|report| report.files.iter().cloned()).collect();
-    files.sort_by(|a, b| (&a.host, &a.path).cmp(&(&b.host, &b.path)));
-    let counted = |file: &FileReport| file.coverage.pages_planned > 0;
-    let is_twice = |pair: &&[FileReport]| {
-        let is_same = pair[0].host == pair[1].host && pair[0].path == pair[1].path;
-        is_same && pair.iter().all(counted)
+    // Of the same file that one scan read and another could not, the former comes last: it is the
+    // one that is looked up.
+    let key = |file: &FileReport| {
+        (file.host.clone(), Arc::clone(&file.path), file.coverage.pages_planned, file.why.clone())
     };
-    match files.windows(2).find(is_twice) {
+    files.sort_by_cached_key(key);
+    let counted: Vec<_> = files.iter().filter(|file| file.coverage.pages_planned > 0).collect();
+    let is_twice =
+        |pair: &&[&FileReport]| (&pair[0].host, &pair[0].path) == (&pair[1].host, &pair[1].path);
+    match counted.windows(2).find(is_twice) {
         Some([twice, ..]) => Err(MergeError::SameFile {
             host: twice.host.clone().unwrap_or_default(),
             path: Arc::clone(&twice.path),
@@ -215,8 +220,9 @@ fn verdict(sources: &[Source]) -> RunVerdict {
 fn exit_code(sources: &[Source]) -> u8 {
     let is = |code| sources.iter().any(|source| source.exit_code == code);
     let was_stopped = sources.iter().any(|source| source.run.stopped);
+    let is_unheard_of = sources.iter().any(|source| !matches!(source.exit_code, 0 | 1 | 3 | 4));
     match () {
-        () if is(4) => 4,
+        () if is(4) || is_unheard_of => 4,
         () if was_stopped => 3,
         () if is(1) => 1,
         () if is(3) => 3,
@@ -287,12 +293,15 @@ fn rank(suspects: Vec<Suspect>, incidents: Vec<(usize, IncidentReport)>, merged:
     suspects.truncate(SUSPECTS_MAX);
     let with_rank = |(rank, suspect)| Suspect { rank, incident: 0, ..suspect };
     merged.suspects = suspects.into_iter().map(with_rank).collect();
+    let all = incidents.len();
     let ranked = incidents.into_iter().filter_map(|(before, incident)| {
         let ranks = incident.suspects.iter().filter_map(|rank| rank_of.get(before + rank - 1));
         let ranks: Vec<usize> = ranks.copied().filter(|rank| *rank <= SUSPECTS_MAX).collect();
         Some((*ranks.iter().min()?, IncidentReport { suspects: ranks, ..incident }))
     });
     let mut ranked: Vec<_> = ranked.collect();
+    let beyond = all.saturating_sub(ranked.len()) as u64;
+    merged.incidents_not_listed = merged.incidents_not_listed.saturating_add(beyond);
     ranked.sort_by_key(|(most_urgent, _)| *most_urgent);
     for (position, (_, incident)) in ranked.into_iter().enumerate() {
         let rank = position + 1;

@@ -5,9 +5,11 @@ use super::conclude::FileFacts;
 use super::rank::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;
+use crate::page::checksum::Checksum;
 use crate::read::ReadError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 const AFTER_824: &str = "Additional messages in the SQL Server error log or system event log may \
     provide more detail. This is a severe error condition that threatens database integrity and \
@@ -19,41 +21,51 @@ const AFTER_823: &str = "Additional messages in the SQL Server error log and sys
     CHECKDB). This error can be caused by many factors; for more information, see SQL Server \
     Books Online.";
 
-/// A message, kept without the sentences that all messages of its kind end with: there may be a
-/// million of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A message: made anew whenever it is shown, for there may be a million of them; or as it was
+/// written down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
-pub struct Message {
-    text: Box<str>,
-    ending: Ending,
+pub struct Message(Told);
+
+#[derive(Clone, Debug)]
+enum Told {
+    Written(Box<str>),
+    Of(What, Where),
 }
 
-/// How it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// As every Msg 823.
-    Of823,
-    /// As every Msg 824.
-    Of824,
-    /// Like nothing that is known.
-    Other,
+#[derive(Clone, Debug)]
+enum What {
+    Checksum(Checksum, Checksum),
+    Torn(u32, u32),
+    PageId(Option<PageAddress>),
+    Audit,
+    Unreadable(Box<str>),
 }
 
-impl Ending {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Of823 => AFTER_823,
-            Self::Of824 => AFTER_824,
-            Self::Other => "",
-        }
-    }
+#[derive(Clone, Debug)]
+struct Where {
+    place: PageAddress,
+    database_id: u16,
+    path: Arc<str>,
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.text, self.ending.text())
+        match &self.0 {
+            Told::Written(text) => f.write_str(text),
+            Told::Of(What::Unreadable(error), place) => message_823(error, place, f),
+            Told::Of(what, place) => message_824(&what.words(place.place), place, f),
+        }
     }
 }
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Message {}
 
 impl From<Message> for String {
     fn from(message: Message) -> Self {
@@ -63,39 +75,48 @@ impl From<Message> for String {
 
 impl From<String> for Message {
     fn from(text: String) -> Self {
-        let is_it = |ending: &Ending| text.ends_with(ending.text());
-        let ending = [Ending::Of823, Ending::Of824].into_iter().find(is_it);
-        let ending = ending.unwrap_or(Ending::Other);
-        Self { text: text[..text.len() - ending.text().len()].into(), ending }
+        Self(Told::Written(text.into()))
     }
 }
 
 /// The message of `finding` in `file`.
 pub(super) fn of(finding: &Finding, file: &FileFacts) -> Message {
-    match &finding.reason {
-        SuspectReason::Unreadable(error) => message_823(finding.place, error, file),
-        SuspectReason::BadChecksum { stored, computed } => {
-            let what = format!("incorrect checksum (expected: {stored}; actual: {computed})");
-            message_824(finding.place, &what, file)
+    let (place, database_id) = (finding.place, file.database_id);
+    let path = Arc::clone(&file.path);
+    Message(Told::Of(What::of(&finding.reason), Where { place, database_id, path }))
+}
+
+impl What {
+    fn of(reason: &SuspectReason) -> Self {
+        match reason {
+            SuspectReason::BadChecksum { stored, computed } => Self::Checksum(*stored, *computed),
+            SuspectReason::TornPage(check) => Self::Torn(check.expected, check.actual),
+            SuspectReason::WrongPageId { found, .. } => Self::PageId(Some(*found)),
+            SuspectReason::Zeroed => Self::PageId(None),
+            SuspectReason::BadHeader => Self::Audit,
+            SuspectReason::Unreadable(ReadError::Os { code: Some(code), text }) => {
+                Self::Unreadable(format!("{code} ({text})").into())
+            }
+            SuspectReason::Unreadable(other) => Self::Unreadable(other.to_string().into()),
         }
-        SuspectReason::TornPage(check) => {
-            let (expected, actual) = (check.expected, check.actual);
-            let what = format!(
+    }
+
+    fn words(&self, place: PageAddress) -> String {
+        match self {
+            Self::Checksum(stored, computed) => {
+                format!("incorrect checksum (expected: {stored}; actual: {computed})")
+            }
+            Self::Torn(expected, actual) => format!(
                 "torn page (expected signature: {expected:#010x}; \
                  actual signature: {actual:#010x})"
-            );
-            message_824(finding.place, &what, file)
-        }
-        SuspectReason::WrongPageId { expected, found } => {
-            message_824(finding.place, &incorrect_pageid(*expected, &bare(*found)), file)
-        }
-        SuspectReason::Zeroed => {
-            message_824(finding.place, &incorrect_pageid(finding.place, "0:0"), file)
-        }
-        SuspectReason::BadHeader => {
-            let what =
-                "audit failure (a page read from disk failed to pass basic integrity checks)";
-            message_824(finding.place, what, file)
+            ),
+            Self::PageId(found) => {
+                incorrect_pageid(place, &found.map_or_else(|| "0:0".to_owned(), bare))
+            }
+            Self::Audit => {
+                "audit failure (a page read from disk failed to pass basic integrity checks)".into()
+            }
+            Self::Unreadable(error) => error.to_string(),
         }
     }
 }
@@ -108,29 +129,25 @@ fn bare(address: PageAddress) -> String {
     format!("{}:{}", address.file, address.page)
 }
 
-fn message_824(place: PageAddress, what: &str, file: &FileFacts) -> Message {
-    let text = format!(
+fn message_824(what: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Where { place, database_id, path } = at;
+    write!(
+        f,
         "SQL Server detected a logical consistency-based I/O error: {what}. It occurred during a \
-         read of page {place} in database ID {} at offset {:#016x} in file '{}'.  ",
-        file.database_id,
+         read of page {place} in database ID {database_id} at offset {:#016x} in file '{path}'.  \
+         {AFTER_824}",
         place.page.offset_bytes(),
-        file.path,
-    );
-    Message { text: text.into(), ending: Ending::Of824 }
+    )
 }
 
-fn message_823(place: PageAddress, error: &ReadError, file: &FileFacts) -> Message {
-    let system_error = match error {
-        ReadError::Os { code: Some(code), text } => format!("{code} ({text})"),
-        other => other.to_string(),
-    };
-    let text = format!(
-        "The operating system returned error {system_error} to SQL Server during a read at offset \
-         {:#016x} in file '{}'. ",
+fn message_823(error: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Where { place, path, .. } = at;
+    write!(
+        f,
+        "The operating system returned error {error} to SQL Server during a read at offset \
+         {:#016x} in file '{path}'. {AFTER_823}",
         place.page.offset_bytes(),
-        file.path,
-    );
-    Message { text: text.into(), ending: Ending::Of823 }
+    )
 }
 
 #[cfg(test)]
@@ -138,7 +155,6 @@ mod tests {
     use super::*;
     use crate::diagnose::verdict::Allocation;
     use crate::page::address::{FileId, PageId};
-    use crate::page::checksum::Checksum;
 
     fn message(page: u32, reason: SuspectReason) -> String {
         let place = PageAddress::new(FileId(1), PageId(page));

@@ -83,6 +83,13 @@ pub struct Tool {
     pub version: Cow<'static, str>,
 }
 
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() }
+    }
+}
+
 /// How a scan ran.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {

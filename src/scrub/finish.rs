@@ -83,7 +83,7 @@ pub(super) fn finish(
     }
     let mut report = ScrubReport {
         schema: SCHEMA.into(),
-        tool: Tool { name: "pagescrub".into(), version: env!("CARGO_PKG_VERSION").into() },
+        tool: Tool::this(),
         run: Run {
             id: shared.history.id,
             host: Some(host()),

@@ -324,7 +324,8 @@ fn root_cause(suspects: &[Suspect], incidents: &[IncidentReport], patterns: &[Pa
     let unused = suspects.iter().filter(|s| Remedy::of(s) == Remedy::Nothing).count();
     let mut text = format!("A ticket with this report (incidents: {})", incidents.len());
     for pattern in patterns.iter().take(NAMES_MAX) {
-        text += &format!("; {}", pattern.text);
+        let host = pattern.host.as_ref().map(|host| format!("{host}: ")).unwrap_or_default();
+        text += &format!("; {host}{}", pattern.text);
     }
     if unused > 0 {
         text += &format!("; suspects that are not in use ({unused}) show where storage fails, too");

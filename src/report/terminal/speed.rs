@@ -62,7 +62,7 @@ fn readers(run: &Run) -> String {
 
 /// What a GPU did.
 fn worked(gpu: &GpuSummary) -> String {
-    let errors: u64 = gpu.errors.values().sum();
+    let errors = gpu.errors.values().copied().fold(0, u64::saturating_add);
     let failed = (errors > 0).then(|| format!(", {}", counted(errors, "error")));
     format!(
         "{}: {} ({}), {} of them checked by the CPU{}",
