@@ -111,7 +111,7 @@ fn by_page(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
             "Not online: of the suspects there is one without which the database may not start.",
         )?;
     }
-    tail(target, "tail_b", false, script)?;
+    tail(target, "tail_b", !is_online, script)?;
     restore(target, &What::Pages, script)?;
     tail_last(target, "tail_b", script)
 }

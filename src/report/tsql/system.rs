@@ -52,13 +52,8 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
 fn msdb(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     match target.model() {
         Model::Logged => {
-            script.remark(
-                "By its boot page it is in FULL or BULK_LOGGED. Restore it as a user database: \
-                 tail, full backup, differential, logs, and the tail last.",
-            )?;
-            restore::verify(target, script)?;
-            restore::save_log(target, script)?;
-            return restore::whole(target, script);
+            script.remark("By its boot page it is in FULL or BULK_LOGGED.")?;
+            return as_users(target, script);
         }
         Model::Simple => script.remark(
             "By its boot page it is in SIMPLE. If the query of part 1 does not say so, STOP: \
@@ -66,14 +61,21 @@ fn msdb(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
              differential, logs, and the tail last).",
         )?,
         Model::Unknown => {
-            restore::save_log(target, script)?;
-            script.remark(
-                "If its recovery model is FULL, as a user database: tail, full backup, \
-                 differential, logs, and the tail last. If it is SIMPLE:",
-            )?;
+            script.title("IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED")?;
+            as_users(target, script)?;
+            script.title("IF ITS RECOVERY MODEL IS SIMPLE")?;
         }
     }
     from_full_backup(target, script)
+}
+
+fn as_users(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    script.remark(
+        "Restore it as a user database: tail, full backup, differential, logs, and the tail last.",
+    )?;
+    restore::verify(target, script)?;
+    restore::save_log(target, script)?;
+    restore::whole(target, script)
 }
 
 fn from_full_backup(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
