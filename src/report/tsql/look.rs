@@ -154,9 +154,10 @@ fn dbcc_page(
          again after that has ended.",
     )?;
     script.off("DBCC TRACEON (3604) WITH NO_INFOMSGS;")?;
-    let (declared, name) = match target.sql.starts_with('@') {
-        true => (format!("DECLARE {} sysname = {text}; ", target.sql), &target.sql),
-        false => (String::new(), text),
+    let (declared, name) = if target.sql.starts_with('@') {
+        (format!("DECLARE {} sysname = {text}; ", target.sql), &target.sql)
+    } else {
+        (String::new(), text)
     };
     suspects.iter().try_for_each(|suspect| {
         let Suspect { rank, file_id, page_id, .. } = suspect;

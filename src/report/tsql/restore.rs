@@ -26,7 +26,7 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
     }
     if target.is_only_rebuild() {
         script.remark(
-            "Only indexes that can be made again are damaged: make them again, and restore nothing.",
+            "Only indexes that can be made again are damaged: make them again, restore nothing.",
         )?;
         indexes::write(target, script)?;
         script.title("IN DOUBT, OR IF THAT FAILS, restore these pages:")?;

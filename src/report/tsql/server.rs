@@ -55,8 +55,8 @@ pub(super) fn write(targets: &[Target<'_>], script: &mut Script<'_>) -> io::Resu
 }
 
 const MSDB_IS_DAMAGED: &str = "\
-    msdb is damaged: the queries of suspect_pages and of backups read it, so they may fail, and may \
-    add rows to suspect_pages. RESTORE HEADERONLY tells of backups without msdb.";
+    msdb is damaged: the queries of suspect_pages and of backups read it, so they may fail, and \
+    may add rows to suspect_pages. RESTORE HEADERONLY tells of backups without msdb.";
 
 const BACKUPS_ARE: &str = "\
     Backups of the last 60 days, newest first (D full, I differential, F file, L log). A \

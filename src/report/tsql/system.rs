@@ -29,8 +29,8 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
         System::Tempdb => {
             "tempdb: nothing to restore. It is made anew whenever the instance starts; when all \
              other databases are safe and the storage is sound (or tempdb has been moved to \
-             storage that is), restart the instance. Pages of it say that the storage fails. It has \
-             no backup, and needs no CHECKDB."
+             storage that is), restart the instance. Pages of it say that the storage fails. It \
+             has no backup, and needs no CHECKDB."
         }
         System::Resource => {
             "mssqlsystemresource: cannot be backed up or restored by SQL Server. Copy its two \
