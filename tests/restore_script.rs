@@ -140,6 +140,130 @@ fn of_a_whole_restore_the_tail_is_first_saved_and_last_restored() {
     assert!(!script.contains("REPLACE"), "nothing is overwritten unasked");
 }
 
+/// The golden report with page 57 of file 1 of sales, and page `other` of its file 3.
+fn with_files(other: u32) -> ScrubReport {
+    let mut report = with_pages([57, other].into_iter());
+    report.suspects[1].file_id = 3;
+    report.suspects[1].path = "/data/sales_2.ndf".into();
+    report.files.iter_mut().for_each(|file| file.coverage.suspect = 1);
+    report
+}
+
+#[test]
+fn files_and_pages_are_one_sequence_and_the_database_is_closed_once() {
+    let script = script(&with_files(1));
+    let part = part(&script, "sales");
+    let shapes = shapes(&way(part, 'C'));
+    assert_eq!(shapes[0], "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE");
+    let both = "RESTORE DATABASE ID PAGE = STR , FILE = STR FROM DISK = STR WITH NORECOVERY";
+    assert_eq!(shapes[1], both);
+    assert_eq!(shapes[2], "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY");
+    assert!(part.contains("PAGE = '1:57',\n--    FILE = <db1_file3_logical_name"), "{part}");
+    assert!(!part.contains("Way A: ") && !part.contains("Way B: "), "{part}");
+    let closings = way(part, 'C').iter().filter(|s| s.contains("WITH NORECOVERY, NO_TR")).count();
+    assert_eq!(closings, 1);
+    assert!(flowing(part).contains("ONE offline sequence with one tail"), "{part}");
+    let pages = self::script(&with_files(64));
+    let pages = self::part(&pages, "sales");
+    assert!(pages.contains("Way A: ") && pages.contains("PAGE = '1:57, 3:64'"), "{pages}");
+}
+
+#[test]
+fn no_page_is_restored_online_where_the_database_may_not_start() {
+    let mut report = with_pages([57, 58].into_iter());
+    report.suspects[1].tier = "T0".into();
+    let script = script(&report);
+    let part = part(&script, "sales");
+    assert!(!part.contains("Way A: ") && part.contains("PAGE = '1:57, 1:58'"), "{part}");
+    assert!(way(part, 'B')[0].contains("NO_TRUNCATE"), "{part}");
+}
+
+#[test]
+fn of_a_suspect_boot_page_nothing_is_believed_and_both_ways_are_shown() {
+    for simple in [true, false] {
+        let mut report = with_pages([9].into_iter());
+        report.suspects[0].reason = "bad_checksum".into();
+        report.files.iter_mut().for_each(|file| file.simple_recovery = Some(simple));
+        let script = script(&report);
+        let part = part(&script, "sales");
+        for said in ["HINTS ONLY", "MODEL IS FULL OR", "MODEL IS SIMPLE (S)", "Way C", "Way S"] {
+            assert!(part.contains(said), "{said} is missing in\n{part}");
+        }
+        assert!(part.contains("WITH COPY_ONLY, CHECKSUM"), "the tail is saved: {part}");
+        assert!(!script.contains("d.name IN"), "the queries do not rely on the name");
+    }
+    let believed = script(&with_pages([57].into_iter()));
+    assert!(!believed.contains("HINTS ONLY") && believed.contains("d.name IN (N'sales')"));
+}
+
+#[test]
+fn the_way_of_simple_opens_with_what_it_is_not_for() {
+    let script = script(&report());
+    let part = part(&script, "simple");
+    let (_, way) = part.split_once("Way S: ").expect("there");
+    let (_, opening) = way.split_once('\n').expect("lines");
+    assert!(opening.starts_with("-- If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG"));
+}
+
+#[test]
+fn bulk_logged_is_switched_to_full_before_a_restore() {
+    let script = script(&with_pages([57].into_iter()));
+    let part = flowing(part(&script, "sales"));
+    let said = "BULK_LOGGED: switch to FULL and take a log backup before any restore. It fails if";
+    assert!(part.find(said).expect("said") < part.find("Way A").expect("there"), "{part}");
+}
+
+#[test]
+fn each_statement_that_looks_at_a_page_stands_alone_the_most_urgent_first() {
+    let mut report = with_pages(300..330);
+    report.suspects.iter_mut().for_each(|suspect| suspect.rank = 31 - suspect.rank);
+    let script = script(&report);
+    let part = part(&script, "sales");
+    let looks = |start: &str| {
+        let starts = |statement: &&String| statement.starts_with(start);
+        off(part).iter().filter(starts).cloned().collect::<Vec<_>>()
+    };
+    for (start, first) in [("DBCC PAGE", "(N'sales', 1, 329, "), ("SELECT p.", "'sales'), 1, 329,")]
+    {
+        let statements = looks(start);
+        assert_eq!(statements.len(), 20);
+        assert!(statements[0].contains(first), "{}", statements[0]);
+        assert!(statements.iter().all(|s| s.contains("N'sales'") && !s.contains('@')));
+    }
+    assert!(part.contains("-- - and 10 more, by rank\n"), "{part}");
+    assert!(part.find("#1 (1:329)") < part.find("#2 (1:328)"), "{part}");
+    assert!(flowing(part).contains("DB_ID is NULL"), "{part}");
+}
+
+#[test]
+fn a_name_that_is_no_literal_is_declared_with_each_page() {
+    let mut report = with_pages([300, 301].into_iter());
+    report.suspects.iter_mut().for_each(|suspect| suspect.database = Some("a$(b)".into()));
+    let statements = off(&script(&report));
+    let looks: Vec<_> = statements.iter().filter(|s| s.contains("DBCC PAGE")).collect();
+    assert_eq!(looks.len(), 2);
+    let start = "DECLARE @db1 sysname = N'a$' + N'(b)'; DBCC PAGE (@db1, 1, 30";
+    assert!(looks.iter().all(|s| s.starts_with(start)), "{looks:?}");
+}
+
+#[test]
+fn the_history_of_backups_tells_what_can_be_restored_and_what_belongs_together() {
+    let script = script(&report());
+    let part = part(&script, "look (active");
+    let columns = [
+        "b.is_snapshot",
+        "m.device_type",
+        "b.database_backup_lsn",
+        "b.differential_base_guid",
+        "b.backup_set_uuid",
+        "b.checkpoint_lsn",
+    ];
+    assert!(columns.iter().all(|column| part.contains(column)), "{part}");
+    let part = flowing(part);
+    assert!(part.contains("whose backup_set_uuid is its differential_base_guid"), "{part}");
+    assert!(part.contains("device_type 7") && part.contains("cannot be restored FROM DISK"));
+}
+
 #[test]
 fn under_simple_there_is_no_log_statement_and_no_page_restore() {
     let script = script(&report());
@@ -202,36 +326,100 @@ fn pages_that_are_in_doubt_or_free_are_left_out() {
     assert_eq!(part.matches("LEFT OUT").count(), 3, "{part}");
 }
 
+/// The part on system database `name`, whose boot page says that it is `simple`.
+fn system(name: &str, simple: Option<bool>) -> String {
+    let mut report = with_pages([300].into_iter());
+    report.suspects[0].database = Some(name.to_owned().into());
+    report.files.iter_mut().for_each(|file| file.simple_recovery = simple);
+    let script = script(&report);
+    part(&script, &format!(": {name}")).to_owned()
+}
+
+/// `text` without its line breaks, so that a sentence can be looked for.
+fn flowing(text: &str) -> String {
+    text.replace("\n-- ", " ")
+}
+
 #[test]
 fn system_databases_are_restored_in_their_own_ways() {
     let cases = [
         ("master", 3, "single-user"),
         ("MSDB", 3, "SQL Server Agent"),
         ("model", 1, "before any restart"),
-        ("tempdb", 1, "nothing to restore"),
+        ("tempdb", 0, "nothing to restore"),
+        ("tempdb", 0, "has no backup, and needs no CHECKDB"),
         ("mssqlsystemresource", 0, "exactly the same build"),
+        ("mssqlsystemresource", 0, "DBCC CHECKDB of master checks it too"),
     ];
     for (name, statements, said) in cases {
-        let mut report = with_pages([300].into_iter());
-        report.suspects[0].database = Some(name.into());
-        let script = script(&report);
-        let part = part(&script, name);
+        let part = system(name, Some(true));
         let own: Vec<_> = part.split("-- ---- A system database").skip(1).collect();
         assert_eq!(off(own[0]).len(), statements, "{part}");
-        assert!(own[0].replace("\n-- ", " ").contains(said) && !part.contains("LOG ["), "{part}");
+        assert!(flowing(own[0]).contains(said) && !part.contains("LOG ["), "{part}");
     }
 }
 
 #[test]
-fn an_index_that_can_be_made_again_is_looked_at_and_not_dropped() {
+fn msdb_is_restored_by_its_recovery_model() {
+    let full = system("msdb", Some(false));
+    assert!(!full.contains("SIMPLE"), "{full}");
+    let shapes = shapes(&way(&full, 'D'));
+    assert_eq!(shapes[0], "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE");
+    assert!(full.contains("WITH COPY_ONLY, CHECKSUM") && full.contains("CHECKDB ("), "{full}");
+    let simple = flowing(&system("msdb", Some(true)));
+    assert!(simple.contains("does not say so, STOP: BACKUP LOG first"), "{simple}");
+    let unknown = system("msdb", None);
+    assert!(unknown.contains("MODEL IS FULL OR") && unknown.contains("MODEL IS SIMPLE"));
+    assert_eq!(off(&unknown).iter().filter(|s| s.starts_with("BACKUP LOG")).count(), 3);
+}
+
+#[test]
+fn that_msdb_is_damaged_is_said_where_it_is_read() {
     let mut report = with_pages([300].into_iter());
-    let index = self::report().suspects.into_iter().find(|s| s.page_id == 202).expect("there");
-    report.suspects = vec![Suspect { rank: 1, ..index }];
+    assert!(!script(&report).contains("msdb is damaged"));
+    report.suspects[0].database = Some("msdb".into());
     let script = script(&report);
+    assert!(flowing(part(&script, "look (active")).contains("they may fail, and may add rows"));
+    assert!(flowing(part(&script, ": msdb")).contains("part 1 read msdb: they may fail"));
+}
+
+/// The golden report with pages of nonclustered indexes and, of sales, nothing else but `others`.
+fn with_indexes(others: &[u32]) -> ScrubReport {
+    let mut report = with_pages(others.iter().copied());
+    let mut found = self::report().suspects.into_iter();
+    let index = found.find(|suspect| suspect.page_id == 202).expect("there");
+    let rank = others.len() + 1;
+    report.suspects.push(Suspect { rank, ..index.clone() });
+    report.suspects.push(Suspect { rank: rank + 1, page_id: 203, ..index });
+    report
+}
+
+#[test]
+fn an_index_that_can_be_made_again_is_looked_at_and_not_dropped() {
+    let script = script(&with_indexes(&[]));
     let part = part(&script, "sales");
     assert!(part.contains("i.object_id = 21575115 AND i.index_id = 3"), "{part}");
-    assert!(part.contains("N'[dbo].[Orders]'") && part.contains("PAGE = '1:202'"), "{part}");
+    assert!(part.contains("N'[dbo].[Orders]'") && part.contains("PAGE = '1:202, 1:203'"));
     assert!(!off(part).iter().any(|statement| statement.contains("DROP")));
+    let at = |text: &str| part.find(text).unwrap_or_else(|| panic!("no {text} in\n{part}"));
+    let order = ["DBCC CHECKTABLE (", "Then script the index", "IN DOUBT, OR IF", "Way A", "Way B"];
+    assert!(order.map(at).is_sorted(), "{part}");
+}
+
+#[test]
+fn pages_of_indexes_stand_in_a_list_of_their_own() {
+    let script = script(&with_indexes(&[57]));
+    let part = part(&script, "sales");
+    for letter in ['A', 'B'] {
+        let lists: Vec<_> =
+            way(part, letter).into_iter().filter(|s| s.contains("PAGE = ")).collect();
+        assert_eq!(lists.len(), 1, "{lists:?}");
+        assert!(lists[0].contains("PAGE = '1:57'\n"), "{lists:?}");
+    }
+    let (before, after) = part.split_once("Indexes that can be made again").expect("there");
+    assert!(!before.contains("PAGE = '1:202"), "{before}");
+    assert_eq!(after.matches("PAGE = '1:202, 1:203'\n").count(), 1, "{after}");
+    assert!(flowing(after).contains("In doubt, or if that fails: restore these pages as well"));
 }
 
 #[test]

@@ -8,27 +8,19 @@ mod indexes;
 mod look;
 mod restore;
 mod script;
+mod server;
+mod simple;
 mod suspect_pages;
 mod system;
+mod target;
 
-use super::escape::{tsql_comment as safe, tsql_identifier, tsql_text};
+use super::escape::tsql_comment as safe;
 use super::moment::sql_datetime;
-use crate::consolidate::recovery::{DatabaseLoss, databases};
+use crate::consolidate::recovery::databases;
 use crate::consolidate::report::{ScrubReport, Step};
 use script::Script;
 use std::io::{self, Write};
-
-/// A database of the script.
-struct Target<'a> {
-    /// From 1; part of the names of what is to be filled in.
-    number: usize,
-    /// How T-SQL calls it: `[sales]`, a variable where no identifier is safe, or what is to be
-    /// filled in.
-    sql: String,
-    /// Its name as an expression, if it is known.
-    text: Option<String>,
-    loss: DatabaseLoss<'a>,
-}
+use target::Target;
 
 /// Writes the script for `report`.
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
@@ -40,7 +32,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let losses = databases(&report.suspects, &report.files);
     let targets: Vec<_> = (1..).zip(losses).map(|(i, loss)| Target::new(i, loss)).collect();
     steps(&report.plan, &mut script)?;
-    look::server(&targets, &mut script)?;
+    server::write(&targets, &mut script)?;
     targets.iter().try_for_each(|target| database(target, &mut script))?;
     suspect_pages::write(&targets, sql_datetime(&report.run).as_deref(), &mut script)
 }
@@ -104,7 +96,6 @@ fn database(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
         return system::write(kind, target, script);
     }
     restore::write(target, script)?;
-    indexes::write(target, script)?;
     check(target, script)
 }
 
@@ -114,46 +105,4 @@ fn check(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.off(&format!("DBCC CHECKDB ({}) WITH NO_INFOMSGS, ALL_ERRORMSGS;", target.sql))?;
     let to = target.hole("new_full_backup");
     script.off(&format!("BACKUP DATABASE {} TO DISK = {to} WITH CHECKSUM;", target.sql))
-}
-
-impl<'a> Target<'a> {
-    fn new(number: usize, loss: DatabaseLoss<'a>) -> Self {
-        let sql = match (loss.name, loss.name.and_then(tsql_identifier)) {
-            (_, Some(identifier)) => identifier,
-            (Some(_), None) => format!("@db{number}"),
-            (None, _) => format!("<db{number}_name, sysname, >"),
-        };
-        Self { number, sql, text: loss.name.map(tsql_text), loss }
-    }
-
-    /// Something to fill in; a syntax error until then.
-    fn hole(&self, what: &str) -> String {
-        format!("<db{}_{what}, nvarchar(260), >", self.number)
-    }
-
-    /// Makes it the current database; `USE` takes no variable.
-    fn use_it(&self, script: &mut Script<'_>) -> io::Result<()> {
-        if self.sql.starts_with('@') {
-            return script.remark("Make it the current database first.");
-        }
-        script.off(&format!("USE {};", self.sql))
-    }
-
-    /// What declares the variable that [`Self::sql`] is, if it is one.
-    fn how_it_is_called(&self, script: &mut Script<'_>) -> io::Result<()> {
-        match (&self.text, self.loss.name) {
-            (Some(text), _) if self.sql.starts_with('@') => {
-                script.remark(
-                    "Its name has characters that are not safe as they are. Run this line together \
-                     with each statement:",
-                )?;
-                script.off(&format!("DECLARE {} sysname = {text};", self.sql))
-            }
-            (None, _) => script.remark(
-                "Its name is not known: its primary file was not scanned, or its boot page cannot \
-                 be read. Part 1 lists all files by path: look for the one above.",
-            ),
-            _ => Ok(()),
-        }
-    }
 }

@@ -76,10 +76,15 @@ SELECT d.name, s.file_id, s.page_id, s.event_type, s.error_count, s.last_update_
 FROM msdb.dbo.suspect_pages AS s LEFT JOIN sys.databases AS d ON d.database_id = s.database_id
 WHERE d.name IS NULL OR 1 = 1
 ORDER BY d.name, s.file_id, s.page_id;
--- Backups of the last 60 days, newest first (D full, I differential, F file, L log).
+-- Backups of the last 60 days, newest first (D full, I differential, F file, L log). A
+-- differential belongs to the full backup whose backup_set_uuid is its differential_base_guid,
+-- and to no other. With is_snapshot = 1 or device_type 7 (a virtual device: VDI, VSS) a backup
+-- cannot be restored FROM DISK: the program that made it restores it. device_type 2 is disk, 5
+-- tape, 9 a URL, 105 a permanent backup device.
 SELECT TOP (1000) d.name, b.type, b.backup_start_date, b.backup_finish_date, b.first_lsn,
-    b.last_lsn, b.has_backup_checksums, b.is_damaged, b.is_copy_only, b.position,
-    m.physical_device_name
+    b.last_lsn, b.checkpoint_lsn, b.database_backup_lsn, b.differential_base_lsn,
+    b.backup_set_uuid, b.differential_base_guid, b.has_backup_checksums, b.is_damaged,
+    b.is_copy_only, b.is_snapshot, b.position, m.device_type, m.physical_device_name
 FROM msdb.dbo.backupset AS b
 INNER JOIN msdb.dbo.backupmediafamily AS m ON m.media_set_id = b.media_set_id
 INNER JOIN sys.databases AS d ON d.name = b.database_name
@@ -97,11 +102,13 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ===============================================================================================
 -- Part 2.1: sales
 -- ===============================================================================================
+-- Its boot page (1:9) is a suspect itself: its name and its recovery model, if any is given here,
+-- are HINTS ONLY. Part 1 tells both; look for the paths of its files there.
 -- Recovery model, by its boot page: FULL or BULK_LOGGED.
 -- File 1, /data/sales.mdf: suspects 6; restore the FILE, not its pages: it has a damaged page
 -- that cannot be restored alone
--- - #3 (1:6) diff_map: bad checksum; cannot be restored alone
 -- - #2 (1:9) boot: zeroed; cannot be restored alone
+-- - #3 (1:6) diff_map: bad checksum; cannot be restored alone
 -- - #4 (1:57) data, =cmd|'/c calc'!A0.T: bad checksum
 -- - #7 (1:58) data: wrong page id
 -- - #11 (1:202) index, dbo.Orders.IX_\u{1b}]Date: bad checksum; its index can be made again
@@ -117,28 +124,42 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ---- Look at single pages (the 20 most urgent at most)
 -- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
 -- (event_type 1, 2 or 3), which holds 1,000. Msg 823 and 824 have severity 24: the connection may
--- end; go on with the next page.
--- SQL Server 2019 and later, pages whose header can be believed:
---DECLARE @id int = DB_ID(N'sales');
---IF @id IS NULL PRINT 'There is no such database on this server.'
---ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
---    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
---    OBJECT_NAME(p.object_id, @id) AS name
---FROM (VALUES (3, 1), (1, 6), (1, 57), (3, 88), (1, 202)) AS s (file_id, page_id)
---CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
+-- end; go on with the next page. Each statement stands alone.
+-- SQL Server 2019 and later, pages whose header can be believed. If this server has no such
+-- database, DB_ID is NULL: the statement ends with an error and reads nothing.
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'sales'), 3, 1, 'DETAILED') AS p; -- #1
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'sales'), 1, 6, 'DETAILED') AS p; -- #3
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'sales'), 1, 57, 'DETAILED') AS p; -- #4
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'sales'), 3, 88, 'DETAILED') AS p; -- #10
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'sales'), 1, 202, 'DETAILED') AS p; -- #11
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
 -- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
--- interprets rows: not on damaged pages.
---DECLARE @db sysname = N'sales';
+-- interprets rows: not on damaged pages. Trace flag 3604 holds for its connection: again after
+-- that has ended.
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 3, 1, 0) WITH TABLERESULTS; -- #1
---DBCC PAGE (@db, 1, 9, 2) WITH TABLERESULTS; -- #2
---DBCC PAGE (@db, 1, 6, 0) WITH TABLERESULTS; -- #3
---DBCC PAGE (@db, 1, 57, 0) WITH TABLERESULTS; -- #4
---DBCC PAGE (@db, 1, 58, 2) WITH TABLERESULTS; -- #7
---DBCC PAGE (@db, 3, 88, 0) WITH TABLERESULTS; -- #10
---DBCC PAGE (@db, 1, 202, 0) WITH TABLERESULTS; -- #11
---DBCC PAGE (@db, 3, 90, 2) WITH TABLERESULTS; -- #12
+--DBCC PAGE (N'sales', 3, 1, 0) WITH TABLERESULTS; -- #1
+--DBCC PAGE (N'sales', 1, 9, 2) WITH TABLERESULTS; -- #2
+--DBCC PAGE (N'sales', 1, 6, 0) WITH TABLERESULTS; -- #3
+--DBCC PAGE (N'sales', 1, 57, 0) WITH TABLERESULTS; -- #4
+--DBCC PAGE (N'sales', 1, 58, 2) WITH TABLERESULTS; -- #7
+--DBCC PAGE (N'sales', 3, 88, 0) WITH TABLERESULTS; -- #10
+--DBCC PAGE (N'sales', 1, 202, 0) WITH TABLERESULTS; -- #11
+--DBCC PAGE (N'sales', 3, 90, 2) WITH TABLERESULTS; -- #12
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -151,6 +172,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE VERIFYONLY FROM DISK = <db1_full_backup, nvarchar(260), > WITH CHECKSUM;
 
 -- ---- Save the log at once; this leaves the database and its log chain as they are
+-- Under SIMPLE this is refused, and does no harm.
 -- If the database is open:
 --BACKUP LOG [sales] TO DISK = <db1_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
@@ -159,6 +181,11 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- takes the place of the tail below, should that fail.
 --BACKUP LOG [sales] TO DISK = <db1_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
+-- BULK_LOGGED: switch to FULL and take a log backup before any restore. It fails if extents with
+-- bulk-logged changes are damaged: then what changed since the last log backup cannot be
+-- restored.
+
+-- ---- IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)
 
 -- ---- Way C: files as a whole, OFFLINE. Choose C OR D
 -- Logical names: part 1, by file id. A file that has been read-only since its backup needs no
@@ -208,6 +235,25 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE LOG [sales] FROM DISK = <db1_tail_d, nvarchar(260), > WITH NORECOVERY;
 --RESTORE DATABASE [sales] WITH RECOVERY;
 
+-- ---- IF ITS RECOVERY MODEL IS SIMPLE (S)
+
+-- ---- Way S: the whole database (SIMPLE: no page restore, no log backups)
+-- If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG first, as under FULL (WITH
+-- COPY_ONLY, CHECKSUM; if the database does not open, WITH NO_TRUNCATE). Pages and files can then
+-- be restored up to the last moment, and this is not the way.
+-- The damaged database has everything since the last backup, the backup has not: restore it
+-- BESIDE the damaged one, under another name and other paths, compare, and copy over what can
+-- still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be restored
+-- by file.
+--RESTORE DATABASE <db1_other_name, sysname, >
+--    FROM DISK = <db1_full_backup, nvarchar(260), >
+--    WITH NORECOVERY,
+--    MOVE <db1_data_logical_name, nvarchar(260), > TO <db1_data_other_path, nvarchar(260), >,
+--    MOVE <db1_log_logical_name, nvarchar(260), > TO <db1_log_other_path, nvarchar(260), >;
+-- The newest differential of that full backup, if there is one:
+--RESTORE DATABASE <db1_other_name, sysname, > FROM DISK = <db1_differential, nvarchar(260), > WITH NORECOVERY;
+--RESTORE DATABASE <db1_other_name, sysname, > WITH RECOVERY;
+
 -- ---- Check the tables that the suspects say they belong to
 -- The names come from damaged pages; CHECKDB is the judge.
 --USE [sales];
@@ -232,21 +278,19 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ---- Look at single pages (the 20 most urgent at most)
 -- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
 -- (event_type 1, 2 or 3), which holds 1,000. Msg 823 and 824 have severity 24: the connection may
--- end; go on with the next page.
--- SQL Server 2019 and later, pages whose header can be believed:
---DECLARE @id int = DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢');
---IF @id IS NULL PRINT 'There is no such database on this server.'
---ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
---    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
---    OBJECT_NAME(p.object_id, @id) AS name
---FROM (VALUES (1, 200)) AS s (file_id, page_id)
---CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
+-- end; go on with the next page. Each statement stands alone.
+-- SQL Server 2019 and later, pages whose header can be believed. If this server has no such
+-- database, DB_ID is NULL: the statement ends with an error and reads nothing.
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢'), 1, 200, 'DETAILED') AS p; -- #5
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
 -- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
--- interprets rows: not on damaged pages.
---DECLARE @db sysname = N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢';
+-- interprets rows: not on damaged pages. Trace flag 3604 holds for its connection: again after
+-- that has ended.
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 200, 0) WITH TABLERESULTS; -- #5
+--DECLARE @db2 sysname = N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢'; DBCC PAGE (@db2, 1, 200, 0) WITH TABLERESULTS; -- #5
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -267,10 +311,13 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- takes the place of the tail below, should that fail.
 --BACKUP LOG @db2 TO DISK = <db2_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
+-- BULK_LOGGED: switch to FULL and take a log backup before any restore. It fails if extents with
+-- bulk-logged changes are damaged: then what changed since the last log backup cannot be
+-- restored.
 
 -- ---- Way A: pages, ONLINE. Choose A OR B
--- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. Under
--- BULK_LOGGED it may fail. If it is refused, way B.
+-- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups, nor
+-- under BULK_LOGGED. If it is refused, way B.
 --RESTORE DATABASE @db2 PAGE = '1:200'
 --    FROM DISK = <db2_full_backup, nvarchar(260), >
 --    WITH NORECOVERY;
@@ -321,21 +368,19 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ---- Look at single pages (the 20 most urgent at most)
 -- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
 -- (event_type 1, 2 or 3), which holds 1,000. Msg 823 and 824 have severity 24: the connection may
--- end; go on with the next page.
--- SQL Server 2019 and later, pages whose header can be believed:
---DECLARE @id int = DB_ID(N'simple');
---IF @id IS NULL PRINT 'There is no such database on this server.'
---ELSE SELECT s.file_id, s.page_id, p.page_type_desc, p.object_id, p.index_id,
---    p.page_level, OBJECT_SCHEMA_NAME(p.object_id, @id) AS schema_name,
---    OBJECT_NAME(p.object_id, @id) AS name
---FROM (VALUES (1, 300)) AS s (file_id, page_id)
---CROSS APPLY sys.dm_db_page_info(@id, s.file_id, s.page_id, 'DETAILED') AS p;
+-- end; go on with the next page. Each statement stands alone.
+-- SQL Server 2019 and later, pages whose header can be believed. If this server has no such
+-- database, DB_ID is NULL: the statement ends with an error and reads nothing.
+--SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
+--    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
+--    OBJECT_NAME(p.object_id, p.database_id) AS name
+--FROM sys.dm_db_page_info(DB_ID(N'simple'), 1, 300, 'DETAILED') AS p; -- #6
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
 -- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
--- interprets rows: not on damaged pages.
---DECLARE @db sysname = N'simple';
+-- interprets rows: not on damaged pages. Trace flag 3604 holds for its connection: again after
+-- that has ended.
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 300, 0) WITH TABLERESULTS; -- #6
+--DBCC PAGE (N'simple', 1, 300, 0) WITH TABLERESULTS; -- #6
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -348,6 +393,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE VERIFYONLY FROM DISK = <db3_full_backup, nvarchar(260), > WITH CHECKSUM;
 
 -- ---- Way S: the whole database (SIMPLE: no page restore, no log backups)
+-- If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG first, as under FULL (WITH
+-- COPY_ONLY, CHECKSUM; if the database does not open, WITH NO_TRUNCATE). Pages and files can then
+-- be restored up to the last moment, and this is not the way.
 -- The damaged database has everything since the last backup, the backup has not: restore it
 -- BESIDE the damaged one, under another name and other paths, compare, and copy over what can
 -- still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be restored
@@ -385,9 +433,8 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --RESTORE FILELISTONLY FROM DISK = <db4_full_backup, nvarchar(260), >;
 --RESTORE VERIFYONLY FROM DISK = <db4_full_backup, nvarchar(260), > WITH CHECKSUM;
 
--- ---- IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)
-
 -- ---- Save the log at once; this leaves the database and its log chain as they are
+-- Under SIMPLE this is refused, and does no harm.
 -- If the database is open:
 --BACKUP LOG <db4_name, sysname, > TO DISK = <db4_saved_log, nvarchar(260), >
 --    WITH COPY_ONLY, CHECKSUM;
@@ -396,10 +443,15 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- takes the place of the tail below, should that fail.
 --BACKUP LOG <db4_name, sysname, > TO DISK = <db4_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
+-- BULK_LOGGED: switch to FULL and take a log backup before any restore. It fails if extents with
+-- bulk-logged changes are damaged: then what changed since the last log backup cannot be
+-- restored.
+
+-- ---- IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)
 
 -- ---- Way A: pages, ONLINE. Choose A OR B
--- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. Under
--- BULK_LOGGED it may fail. If it is refused, way B.
+-- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups, nor
+-- under BULK_LOGGED. If it is refused, way B.
 --RESTORE DATABASE <db4_name, sysname, > PAGE = '4:64'
 --    FROM DISK = <db4_full_backup, nvarchar(260), >
 --    WITH NORECOVERY;
@@ -437,6 +489,9 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ---- IF ITS RECOVERY MODEL IS SIMPLE (S)
 
 -- ---- Way S: the whole database (SIMPLE: no page restore, no log backups)
+-- If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG first, as under FULL (WITH
+-- COPY_ONLY, CHECKSUM; if the database does not open, WITH NO_TRUNCATE). Pages and files can then
+-- be restored up to the last moment, and this is not the way.
 -- The damaged database has everything since the last backup, the backup has not: restore it
 -- BESIDE the damaged one, under another name and other paths, compare, and copy over what can
 -- still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be restored
@@ -465,13 +520,13 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- ---- Look at single pages (the 20 most urgent at most)
 -- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
 -- (event_type 1, 2 or 3), which holds 1,000. Msg 823 and 824 have severity 24: the connection may
--- end; go on with the next page.
+-- end; go on with the next page. Each statement stands alone.
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
 -- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
--- interprets rows: not on damaged pages.
---DECLARE @db sysname = N'quo''te] ümläut';
+-- interprets rows: not on damaged pages. Trace flag 3604 holds for its connection: again after
+-- that has ended.
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DBCC PAGE (@db, 1, 201, 2) WITH TABLERESULTS; -- #9
+--DBCC PAGE (N'quo''te] ümläut', 1, 201, 2) WITH TABLERESULTS; -- #9
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -492,10 +547,13 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- takes the place of the tail below, should that fail.
 --BACKUP LOG [quo'te]] ümläut] TO DISK = <db5_saved_log, nvarchar(260), >
 --    WITH NO_TRUNCATE;
+-- BULK_LOGGED: switch to FULL and take a log backup before any restore. It fails if extents with
+-- bulk-logged changes are damaged: then what changed since the last log backup cannot be
+-- restored.
 
 -- ---- Way A: pages, ONLINE. Choose A OR B
--- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. Under
--- BULK_LOGGED it may fail. If it is refused, way B.
+-- Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups, nor
+-- under BULK_LOGGED. If it is refused, way B.
 --RESTORE DATABASE [quo'te]] ümläut] PAGE = '1:201'
 --    FROM DISK = <db5_full_backup, nvarchar(260), >
 --    WITH NORECOVERY;

@@ -40,8 +40,7 @@ pub(crate) fn off(script: &str) -> Vec<String> {
         current += &line[2..];
         current.push('\n');
         let code = current.rsplit_once(" -- #").map_or(&*current, |(code, _)| code);
-        let is_split = code.trim_end().ends_with("server.'");
-        if code.trim_end().ends_with(';') && !is_split {
+        if code.trim_end().ends_with(';') {
             statements.push(code.trim().trim_end_matches(';').to_owned());
             current.clear();
         }
@@ -178,6 +177,7 @@ const KNOWN: [&str; 27] = [
     "BACKUP DATABASE ID TO DISK = STR WITH CHECKSUM",
     "RESTORE DATABASE ID PAGE = STR FROM DISK = STR WITH NORECOVERY",
     "RESTORE DATABASE ID FILE = STR FROM DISK = STR WITH NORECOVERY",
+    "RESTORE DATABASE ID PAGE = STR , FILE = STR FROM DISK = STR WITH NORECOVERY",
     "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY",
     "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY , MOVE STR TO STR , MOVE STR TO STR",
     "RESTORE DATABASE ID FROM DISK = STR WITH RECOVERY",
@@ -185,24 +185,19 @@ const KNOWN: [&str; 27] = [
     "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY",
     "RESTORE LOG ID FROM DISK = STR WITH RECOVERY",
     "DBCC TRACEON ( NUM ) WITH NO_INFOMSGS",
-    "DBCC PAGE ( ID , NUM , NUM , NUM ) WITH TABLERESULTS",
+    "DBCC PAGE ( STR , NUM , NUM , NUM ) WITH TABLERESULTS",
+    "DECLARE ID sysname = STR ; DBCC PAGE ( ID , NUM , NUM , NUM ) WITH TABLERESULTS",
     "DBCC CHECKDB ( ID ) WITH NO_INFOMSGS , ALL_ERRORMSGS",
     "DBCC CHECKTABLE ( STR ) WITH NO_INFOMSGS , ALL_ERRORMSGS",
     "USE ID",
     "DECLARE ID sysname = STR",
-    "DECLARE ID int = DB_ID ( STR )",
     "SELECT * FROM sys . dm_hadr_auto_page_repair",
     "SELECT * FROM sys . dm_db_mirroring_auto_page_repair",
-    "IF ID IS NULL PRINT STR ELSE",
 ];
 
 /// True if `statement` is one of [`KNOWN`], or a query, an INSERT or the CREATE TABLE that parses.
 pub(crate) fn is_known(statement: &str) -> bool {
     let shape = shape(statement);
-    if let Some(query) = statement.split_once("\nELSE ").map(|(_, query)| query) {
-        return shape.starts_with(KNOWN[26])
-            && matches!(parsed(query).as_deref(), Ok([Statement::Query(_)]));
-    }
     let starts =
         ["INSERT INTO dbo . pagescrub_suspect_pages", "CREATE TABLE dbo . pagescrub_", "SELECT "];
     KNOWN.contains(&&*shape)

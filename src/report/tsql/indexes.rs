@@ -1,8 +1,8 @@
 //! Tables to check, and indexes that can be made again.
 
-use super::Target;
 use super::script::Script;
-use crate::consolidate::recovery::Remedy;
+use super::target::{Target, page_lists};
+use crate::consolidate::recovery::Model;
 use crate::consolidate::report::Suspect;
 use crate::report::escape::{tsql_comment as safe, tsql_identifier};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,35 @@ use std::io;
 /// Tables and indexes named at most.
 const NAMED_MAX: usize = 100;
 
-/// Writes the checks of tables, and what to know before an index is dropped.
+/// Writes the checks of tables, what to know before an index is dropped, and the restore of its
+/// pages that is left out of all ways.
 pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     tables(target, script)?;
-    let files = target.loss.files_by_page();
-    let suspects: Vec<_> = files.flat_map(|file| file.with(&[Remedy::Rebuild])).collect();
-    if suspects.is_empty() { Ok(()) } else { indexes(target, &suspects, script) }
+    let suspects = target.rebuilds();
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    indexes(target, &suspects, script)?;
+    match target.model() {
+        Model::Simple => Ok(()),
+        _ if target.is_only_rebuild() => Ok(()),
+        _ => in_doubt(target, &suspects, script),
+    }
+}
+
+/// To be added to a way; as a sequence of its own it would close the database once more.
+fn in_doubt(target: &Target<'_>, suspects: &[&Suspect], script: &mut Script<'_>) -> io::Result<()> {
+    let way = if target.has_files() { "C (D brings them along)" } else { "A or B" };
+    script.remark(&format!(
+        "In doubt, or if that fails: restore these pages as well, by this statement right after \
+         the first RESTORE DATABASE of way {way}. They are in none of the lists above."
+    ))?;
+    page_lists(suspects).iter().try_for_each(|list| {
+        let (db, full) = (&target.sql, target.hole("full_backup"));
+        script.off(&format!(
+            "RESTORE DATABASE {db}{list}\n    FROM DISK = {full}\n    WITH NORECOVERY;"
+        ))
+    })
 }
 
 /// A name that can only be written with characters that something obeys is left to CHECKDB.
@@ -41,10 +64,10 @@ fn tables(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 fn indexes(target: &Target<'_>, suspects: &[&Suspect], script: &mut Script<'_>) -> io::Result<()> {
     script.title("Indexes that can be made again, INSTEAD of restoring their pages")?;
     script.remark(
-        "Only if the table is sound. Script the index first; while it is gone, a unique one guards \
-         nothing. DROP and CREATE it: a rebuild may read the damaged one. There is no DROP here, \
-         because the name comes from a damaged page. What they are, and which foreign keys need \
-         them:",
+        "Only if the table is sound: first CHECKTABLE, above. Then script the index; while it is \
+         gone, a unique one guards nothing. Then DROP and CREATE it: a rebuild may read the \
+         damaged one. There is no DROP here, because the name comes from a damaged page. What they \
+         are, and which foreign keys need them:",
     )?;
     let mut indexes: BTreeMap<(i32, i32), &str> = BTreeMap::new();
     for suspect in suspects {

@@ -1,10 +1,10 @@
 //! How one database gets its pages, files, or all of itself back. Each way is a sequence that is
 //! complete; of several ways, one is to be chosen.
 
-use super::Target;
 use super::script::Script;
-use crate::consolidate::recovery::{Model, PAGE_RESTORE_MAX, Remedy, is_system_page};
-use crate::consolidate::report::Suspect;
+use super::target::{Target, page_lists};
+use super::{indexes, simple};
+use crate::consolidate::recovery::{Model, is_system_page};
 use std::io;
 
 /// What is restored by the first statements of a sequence.
@@ -14,46 +14,55 @@ enum What {
     Database,
 }
 
-/// Writes the ways to restore `target`.
+/// Writes the ways to restore `target`, and to make its indexes again.
 pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let loss = &target.loss;
-    let has_files = loss.whole_files().next().is_some();
-    let has_pages = loss.files_by_page().next().is_some();
-    if !has_files && !has_pages && !loss.has_log() {
-        return script.remark("Nothing to restore now.");
-    }
-    if loss.model == Model::Simple && !loss.is_whole() {
-        script.remark(
-            "Only indexes that can be made again are damaged: make them again (below), and restore \
-             nothing. Only if that fails:",
-        )?;
+    if target.is_sound() && target.rebuilds().is_empty() {
+        script.remark("Nothing to restore now.")?;
+        return indexes::write(target, script);
     }
     verify(target, script)?;
-    if loss.model == Model::Simple {
-        return simple(target, script);
+    if target.model() != Model::Simple {
+        save_log(target, script)?;
     }
-    if loss.model == Model::Unknown {
-        script.title("IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)")?;
+    if target.is_only_rebuild() {
+        script.remark(
+            "Only indexes that can be made again are damaged: make them again, restore nothing.",
+        )?;
+        indexes::write(target, script)?;
+        script.title("IN DOUBT, OR IF THAT FAILS, restore these pages:")?;
+        return ways(target, script);
     }
-    tail_now(target, script)?;
-    if has_pages && !loss.has_log() {
-        by_page(target, has_files, script)?;
+    ways(target, script)?;
+    indexes::write(target, script)
+}
+
+fn ways(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    match target.model() {
+        Model::Simple => simple::write(target, script),
+        Model::Logged => logged(target, script),
+        Model::Unknown => {
+            script.title("IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)")?;
+            logged(target, script)?;
+            script.title("IF ITS RECOVERY MODEL IS SIMPLE (S)")?;
+            simple::write(target, script)
+        }
     }
-    if has_files && !loss.has_log() {
-        by_file(target, script)?;
+}
+
+/// Of files and pages, one sequence with one tail: nobody closes a database twice.
+fn logged(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    match () {
+        () if target.loss.has_log() => whole(target, script),
+        () if target.has_files() => {
+            by_file(target, script)?;
+            whole(target, script)
+        }
+        () => by_page(target, script),
     }
-    if has_files || loss.has_log() {
-        whole(target, script)?;
-    }
-    if loss.model == Model::Unknown {
-        script.title("IF ITS RECOVERY MODEL IS SIMPLE (S)")?;
-        simple(target, script)?;
-    }
-    Ok(())
 }
 
 /// These read backups only; they are commented out because they have something to fill in.
-fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+pub(super) fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.title("The newest clean backup")?;
     script.remark(
         "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs \
@@ -69,9 +78,12 @@ fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 }
 
 /// Saves the log while the database stays as it is.
-fn tail_now(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+pub(super) fn save_log(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let (db, to) = (&target.sql, target.hole("saved_log"));
     script.title("Save the log at once; this leaves the database and its log chain as they are")?;
+    if target.model() == Model::Unknown {
+        script.remark("Under SIMPLE this is refused, and does no harm.")?;
+    }
     script.remark("If the database is open:")?;
     script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH COPY_ONLY, CHECKSUM;"))?;
     script.remark(
@@ -79,44 +91,68 @@ fn tail_now(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
          possible if the log has bulk-logged changes of files that are lost). Keep what you get: \
          it takes the place of the tail below, should that fail.",
     )?;
-    script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH NO_TRUNCATE;"))
+    script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH NO_TRUNCATE;"))?;
+    script.remark(
+        "BULK_LOGGED: switch to FULL and take a log backup before any restore. It fails if extents \
+         with bulk-logged changes are damaged: then what changed since the last log backup cannot \
+         be restored.",
+    )
 }
 
-const AFTER_FILES: &str = "AFTER way C, for the other files, its tail among the logs (not after \
-    way D, which brings them along): ";
+fn by_page(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    let is_online = !target.loss.suspects().any(|suspect| suspect.tier == "T0");
+    if is_online {
+        online(target, script)?;
+    }
+    let which = if is_online { "Choose A OR B" } else { "There is no way A here" };
+    script.title(&format!("Way B: pages, OFFLINE, any edition. {which}"))?;
+    if !is_online {
+        script.remark(
+            "Not online: of the suspects there is one without which the database may not start.",
+        )?;
+    }
+    tail(target, "tail_b", !is_online, script)?;
+    restore(target, &What::Pages, script)?;
+    tail_last(target, "tail_b", script)
+}
 
-fn by_page(target: &Target<'_>, has_files: bool, script: &mut Script<'_>) -> io::Result<()> {
-    let after = if has_files { AFTER_FILES } else { "" };
+fn online(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let system = target.loss.suspects().any(is_system_page);
     let which = if system { "; here it has pages of system tables, so B" } else { "" };
-    script.title(&format!("{after}Way A: pages, ONLINE. Choose A OR B"))?;
+    script.title("Way A: pages, ONLINE. Choose A OR B")?;
     script.remark(&format!(
-        "Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups. \
-         Under BULK_LOGGED it may fail. If it is refused, way B{which}."
+        "Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups, \
+         nor under BULK_LOGGED. If it is refused, way B{which}."
     ))?;
     restore(target, &What::Pages, script)?;
     let (db, new) = (&target.sql, target.hole("new_log_backup"));
     script.remark("A new log backup, to a new file; keep it, it is part of the log chain:")?;
     script.off(&format!("BACKUP LOG {db} TO DISK = {new} WITH CHECKSUM;"))?;
-    script.off(&format!("RESTORE LOG {db} FROM DISK = {new} WITH RECOVERY;"))?;
-    script.title(&format!("{after}Way B: pages, OFFLINE, any edition. Choose A OR B"))?;
-    tail(target, "tail_b", false, script)?;
-    restore(target, &What::Pages, script)?;
-    tail_last(target, "tail_b", script)
+    script.off(&format!("RESTORE LOG {db} FROM DISK = {new} WITH RECOVERY;"))
 }
 
 fn by_file(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    script.title("Way C: files as a whole, OFFLINE. Choose C OR D")?;
+    let has_pages = !target.pages().is_empty();
+    let pages = if has_pages { ", and pages of other files with them" } else { "" };
+    script.title(&format!("Way C: files as a whole{pages}, OFFLINE. Choose C OR D"))?;
     script.remark(
         "Logical names: part 1, by file id. A file that has been read-only since its backup needs \
          no logs. To restore to another disk, add MOVE.",
     )?;
+    if has_pages {
+        script.remark(
+            "Pages and files are ONE offline sequence with one tail: RESTORE takes PAGE = '...' \
+             and FILE = ... together. There is no way A or B here: a database with a damaged file \
+             is closed once, not twice.",
+        )?;
+    }
     tail(target, "tail_c", true, script)?;
     restore(target, &What::Files, script)?;
     tail_last(target, "tail_c", script)
 }
 
-fn whole(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+/// From the tail to the opened database.
+pub(super) fn whole(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.title("Way D: the whole database, OFFLINE")?;
     if target.loss.has_log() {
         script.remark(
@@ -155,8 +191,9 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
     let [full, differential, log] =
         ["full_backup", "differential", "log_backup"].map(|what| target.hole(what));
     let (lists, again) = match what {
-        What::Pages => (page_lists(target), String::new()),
-        What::Files => (vec![file_list(target)], file_list(target)),
+        What::Pages if target.is_only_rebuild() => (page_lists(&target.rebuilds()), String::new()),
+        What::Pages => (page_lists(&target.pages()), String::new()),
+        What::Files => files_and_pages(target),
         What::Database => (vec![String::new()], String::new()),
     };
     for list in lists {
@@ -182,15 +219,17 @@ fn tail_last(target: &Target<'_>, file: &str, script: &mut Script<'_>) -> io::Re
     script.off(&format!("RESTORE DATABASE {db} WITH RECOVERY;"))
 }
 
-/// ` PAGE = '1:57, 3:90'`, each with as many pages as a statement takes: each of them reads the
-/// backup from its beginning.
-fn page_lists(target: &Target<'_>) -> Vec<String> {
-    let files = target.loss.files_by_page();
-    let pages: Vec<&Suspect> =
-        files.flat_map(|file| file.with(&[Remedy::Page, Remedy::Rebuild])).collect();
-    let address = |suspect: &&Suspect| format!("{}:{}", suspect.file_id, suspect.page_id);
-    let list = |chunk: &[&Suspect]| chunk.iter().map(address).collect::<Vec<_>>().join(", ");
-    pages.chunks(PAGE_RESTORE_MAX).map(|chunk| format!(" PAGE = '{}'", list(chunk))).collect()
+/// What is restored from the full backup, statement by statement, and from a differential: if
+/// pages are among it, that names none.
+fn files_and_pages(target: &Target<'_>) -> (Vec<String>, String) {
+    let (mut lists, files) = (page_lists(&target.pages()), file_list(target));
+    match lists.first_mut() {
+        None => (vec![files.clone()], files),
+        Some(first) => {
+            *first += &format!(",{files}");
+            (lists, String::new())
+        }
+    }
 }
 
 /// ` FILE = <...>, FILE = <...>`
@@ -198,30 +237,4 @@ fn file_list(target: &Target<'_>) -> String {
     let file = |id: u16| format!("\n    FILE = {}", target.hole(&format!("file{id}_logical_name")));
     let files = target.loss.whole_files().map(|(loss, _)| file(loss.file_id()));
     files.collect::<Vec<_>>().join(",")
-}
-
-/// Beside the damaged database, which has the newest rows there are.
-fn simple(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    script.title("Way S: the whole database (SIMPLE: no page restore, no log backups)")?;
-    script.remark(
-        "The damaged database has everything since the last backup, the backup has not: restore it \
-         BESIDE the damaged one, under another name and other paths, compare, and copy over what \
-         can still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be \
-         restored by file.",
-    )?;
-    let hole = |what: &str| target.hole(what);
-    let new = format!("<db{}_other_name, sysname, >", target.number);
-    script.off(&format!(
-        "RESTORE DATABASE {new}\n    FROM DISK = {}\n    WITH NORECOVERY,\n    \
-         MOVE {} TO {},\n    MOVE {} TO {};",
-        hole("full_backup"),
-        hole("data_logical_name"),
-        hole("data_other_path"),
-        hole("log_logical_name"),
-        hole("log_other_path"),
-    ))?;
-    script.remark("The newest differential of that full backup, if there is one:")?;
-    let differential = hole("differential");
-    script.off(&format!("RESTORE DATABASE {new} FROM DISK = {differential} WITH NORECOVERY;"))?;
-    script.off(&format!("RESTORE DATABASE {new} WITH RECOVERY;"))
 }

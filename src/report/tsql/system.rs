@@ -1,8 +1,9 @@
 //! Databases that SQL Server brings along: each is restored in a way of its own.
 
 use super::Target;
+use super::restore;
 use super::script::Script;
-use crate::consolidate::recovery::System;
+use crate::consolidate::recovery::{Model, System};
 use std::io;
 
 /// Writes how the system database `target` is restored.
@@ -17,8 +18,7 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
         }
         System::Msdb => {
             "msdb: jobs and the history of backups. Stop SQL Server Agent and all else that uses \
-             it. If its recovery model is FULL (SIMPLE unless somebody changed it), its log first, \
-             as for a user database."
+             it. The queries of part 1 read msdb: they may fail, and may add rows to suspect_pages."
         }
         System::Model => {
             "model: tempdb is made from it, so without it the instance does not start. Restore it \
@@ -29,22 +29,57 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
         System::Tempdb => {
             "tempdb: nothing to restore. It is made anew whenever the instance starts; when all \
              other databases are safe and the storage is sound (or tempdb has been moved to \
-             storage that is), restart the instance. Pages of it say that the storage fails."
+             storage that is), restart the instance. Pages of it say that the storage fails. It \
+             has no backup, and needs no CHECKDB."
         }
         System::Resource => {
             "mssqlsystemresource: cannot be backed up or restored by SQL Server. Copy its two \
              files (mssqlsystemresource.mdf and .ldf) from an instance of exactly the same build, \
-             with the instance stopped, or repair the installation with Setup."
+             with the instance stopped, or repair the installation with Setup. DBCC CHECKDB of \
+             master checks it too: it needs none of its own."
         }
     })?;
-    if matches!(kind, System::Master | System::Msdb) {
-        let full = target.hole("full_backup");
-        script.off(&format!("RESTORE VERIFYONLY FROM DISK = {full} WITH CHECKSUM;"))?;
-        script
-            .off(&format!("RESTORE DATABASE {} FROM DISK = {full} WITH RECOVERY;", target.sql))?;
-    }
     match kind {
-        System::Resource => Ok(()),
-        _ => script.off(&format!("DBCC CHECKDB ({}) WITH NO_INFOMSGS, ALL_ERRORMSGS;", target.sql)),
+        System::Tempdb | System::Resource => return Ok(()),
+        System::Msdb => msdb(target, script)?,
+        System::Master => from_full_backup(target, script)?,
+        System::Model => {}
     }
+    script.off(&format!("DBCC CHECKDB ({}) WITH NO_INFOMSGS, ALL_ERRORMSGS;", target.sql))
+}
+
+/// By its recovery model, which somebody may have changed.
+fn msdb(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    match target.model() {
+        Model::Logged => {
+            script.remark("By its boot page it is in FULL or BULK_LOGGED.")?;
+            return as_users(target, script);
+        }
+        Model::Simple => script.remark(
+            "By its boot page it is in SIMPLE. If the query of part 1 does not say so, STOP: \
+             BACKUP LOG first, and restore it as a user database in FULL (tail, full backup, \
+             differential, logs, and the tail last).",
+        )?,
+        Model::Unknown => {
+            script.title("IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED")?;
+            as_users(target, script)?;
+            script.title("IF ITS RECOVERY MODEL IS SIMPLE")?;
+        }
+    }
+    from_full_backup(target, script)
+}
+
+fn as_users(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    script.remark(
+        "Restore it as a user database: tail, full backup, differential, logs, and the tail last.",
+    )?;
+    restore::verify(target, script)?;
+    restore::save_log(target, script)?;
+    restore::whole(target, script)
+}
+
+fn from_full_backup(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    let (db, full) = (&target.sql, target.hole("full_backup"));
+    script.off(&format!("RESTORE VERIFYONLY FROM DISK = {full} WITH CHECKSUM;"))?;
+    script.off(&format!("RESTORE DATABASE {db} FROM DISK = {full} WITH RECOVERY;"))
 }

@@ -1,0 +1,36 @@
+//! The way of a database in the SIMPLE recovery model.
+
+use super::Target;
+use super::script::Script;
+use std::io;
+
+/// Beside the damaged database, which has the newest rows there are.
+pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    script.title("Way S: the whole database (SIMPLE: no page restore, no log backups)")?;
+    script.remark(
+        "If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG first, as under FULL (WITH \
+         COPY_ONLY, CHECKSUM; if the database does not open, WITH NO_TRUNCATE). Pages and files \
+         can then be restored up to the last moment, and this is not the way.",
+    )?;
+    script.remark(
+        "The damaged database has everything since the last backup, the backup has not: restore it \
+         BESIDE the damaged one, under another name and other paths, compare, and copy over what \
+         can still be read. Add a MOVE for each file (FILELISTONLY). Read-only files alone can be \
+         restored by file.",
+    )?;
+    let hole = |what: &str| target.hole(what);
+    let new = format!("<db{}_other_name, sysname, >", target.number);
+    script.off(&format!(
+        "RESTORE DATABASE {new}\n    FROM DISK = {}\n    WITH NORECOVERY,\n    \
+         MOVE {} TO {},\n    MOVE {} TO {};",
+        hole("full_backup"),
+        hole("data_logical_name"),
+        hole("data_other_path"),
+        hole("log_logical_name"),
+        hole("log_other_path"),
+    ))?;
+    script.remark("The newest differential of that full backup, if there is one:")?;
+    let differential = hole("differential");
+    script.off(&format!("RESTORE DATABASE {new} FROM DISK = {differential} WITH NORECOVERY;"))?;
+    script.off(&format!("RESTORE DATABASE {new} WITH RECOVERY;"))
+}
