@@ -33,13 +33,25 @@ fn rank(report: &ScrubReport, page: u32) -> usize {
     report.suspects.iter().find(is_it).expect("there").rank
 }
 
-/// What the first incident asks for after `change`.
-fn action(change: &dyn Fn(&mut ScrubReport)) -> String {
+/// A report of so many bad pages with rows in one file of so many pages, all in one incident.
+fn rows(bad: u32, pages: u64) -> ScrubReport {
     let mut report = report();
-    report.incidents[0].path = "/data/sales.mdf".into();
-    report.incidents[0].pages = 2;
-    report.incidents[0].suspects = vec![rank(&report, 57), rank(&report, 58)];
-    change(&mut report);
+    let row = report.suspects[rank(&report, 57) - 1].clone();
+    let bad_row = |i: u32| Suspect { rank: i as usize + 1, page_id: 57 + i, ..row.clone() };
+    report.suspects = (0..bad).map(bad_row).collect();
+    let file = report.files.iter_mut().find(|file| &*file.path == "/data/sales.mdf");
+    let file = file.expect("there");
+    (file.coverage.suspect, file.pages) = (bad.into(), pages);
+    report.incidents.truncate(1);
+    let incident = &mut report.incidents[0];
+    incident.path = "/data/sales.mdf".into();
+    incident.pages = bad as usize;
+    incident.suspects = (1..=bad as usize).collect();
+    report
+}
+
+/// What its incident asks for.
+fn action(mut report: ScrubReport) -> String {
     advise(&mut report);
     report.incidents[0].action.clone()
 }
@@ -111,7 +123,9 @@ fn steps_name_databases_and_the_ranks_they_are_for() {
     let pages = step(&report, "Restore single pages");
     assert_eq!((&*pages.ranks, pages.suspects), ("5, 8-9", 3));
     assert!(!pages.text.contains("sales"), "its files are restored as a whole: {}", pages.text);
-    assert_eq!(step(&report, "Look again at what is not settled").ranks, "10, 12");
+    let again = step(&report, "Look again at what is not settled");
+    assert_eq!(again.ranks, "", "what is restored with its file is looked at after that");
+    assert!(again.text.contains("pages were not reached"), "{}", again.text);
 }
 
 #[test]
@@ -122,25 +136,84 @@ fn the_golden_report_has_the_plan_that_follows_from_it() {
 
 #[test]
 fn an_incident_says_whether_pages_or_the_file_and_why() {
-    let pages = |suspect: u64, pages: u64| {
-        action(&move |report| {
-            let file = report.files.iter_mut().find(|file| &*file.path == "/data/sales.mdf");
-            let file = file.expect("there");
-            (file.coverage.suspect, file.pages) = (suspect, pages);
-        })
-    };
-    assert!(pages(2, 40).starts_with("restore its"), "5 % are not more than 5 %");
-    assert!(pages(2, 39).contains("more than 5 %"));
-    assert!(pages(1000, 1_000_000).starts_with("restore its"));
-    assert!(pages(1001, 1_000_000).contains("page restore takes 1000"));
-    let control =
-        action(&|report| report.incidents[0].suspects = vec![rank(report, 9), rank(report, 57)]);
-    assert!(control.contains("(1:9) is a boot page"), "{control}");
+    let asked = |bad, pages| action(rows(bad, pages));
+    assert!(asked(2, 40).starts_with("restore its 2 pages"), "5 % are not more than 5 %");
+    assert!(asked(2, 39).contains("more than 5 %"));
+    assert!(asked(1000, 1_000_000).starts_with("restore its 1000 pages"));
+    assert!(asked(1001, 1_000_000).starts_with("restore the file"));
+    let mut with_boot = rows(2, 10_000);
+    with_boot.suspects[1].page_id = 9;
+    assert!(action(with_boot).contains("cannot be restored alone"));
+}
+
+/// Nothing else would tell which of two ways is right.
+#[test]
+fn a_suspect_is_told_the_way_of_its_file() {
+    let mut many = rows(1001, 1_000_000);
+    advise(&mut many);
+    assert!(many.suspects.iter().all(|suspect| suspect.action.starts_with("with its file")));
+    let mut few = rows(2, 10_000);
+    advise(&mut few);
+    assert!(few.suspects.iter().all(|suspect| suspect.action.starts_with("RESTORE DATABASE")));
+}
+
+#[test]
+fn pages_of_indexes_that_can_be_made_again_do_not_cost_the_file() {
+    let mut report = rows(1001, 1_000_000);
+    for suspect in &mut report.suspects[1..] {
+        suspect.tier = "T3".into();
+    }
+    assert!(!titles(&report).iter().any(|title| title.starts_with("Restore files")));
+    assert_eq!(step(&report, "Restore single pages").ranks, "1");
+    assert_eq!(step(&report, "Make indexes again").ranks, "2-1001");
+}
+
+/// A sound twin says as much as a damaged one: the server uses one of them.
+#[test]
+fn nothing_is_restored_because_of_a_copy() {
+    let mut report = rows(2, 10_000);
+    let file = report.files.iter().find(|file| &*file.path == "/data/sales.mdf").expect("there");
+    let mut copy = file.clone();
+    copy.path = "/backup/sales.mdf".into();
+    copy.coverage.suspect = 0;
+    report.files.push(copy);
+    assert_eq!(step(&report, "Find out which files the server uses").ranks, "1-2");
+    let titles = titles(&report);
+    assert!(!titles.iter().any(|title| title.starts_with("Restore")), "{titles:?}");
+    advise(&mut report);
+    assert!(report.suspects[0].action.contains("find out which one the server uses"));
+}
+
+#[test]
+fn an_attack_that_may_go_on_is_stopped_first() {
+    let mut report = rows(9, 10_000);
+    assert_eq!(titles(&report)[0], "Freeze the array");
+    report.patterns = vec![Pattern { kind: "period".into(), ..member("/data/sales.mdf") }];
+    assert_eq!(titles(&report)[0], "Isolate the host");
+    report.patterns.clear();
+    for suspect in &mut report.suspects {
+        suspect.cause = Some("encrypted".into());
+    }
+    assert_eq!(titles(&report)[0], "Isolate the host");
+    // Noise from one member of an array is no attack.
+    report.patterns = vec![member("/data/sales.mdf")];
+    assert_eq!(titles(&report)[0], "Freeze the array");
 }
 
 #[test]
 fn of_one_members_damage_the_array_comes_first() {
-    let scoped = |scope: &'static str| action(&move |report| report.patterns = vec![member(scope)]);
-    assert!(scoped("/data/sales.mdf").starts_with("member 3 of 8 (from 0): see to the array"));
-    assert!(scoped("/data/other.mdf").starts_with("restore its"));
+    let scoped = |scope: &str, member_of_it: u32| {
+        let mut report = rows(2, 10_000);
+        // The first pages of unit 8 k + 3.
+        let unit = (8 + member_of_it) * 8;
+        for (i, suspect) in report.suspects.iter_mut().enumerate() {
+            suspect.page_id = unit + i as u32;
+            suspect.offset_bytes = u64::from(suspect.page_id) * 8192;
+        }
+        report.patterns = vec![member(scope)];
+        action(report)
+    };
+    assert!(scoped("/data/sales.mdf", 3).starts_with("member 3 of 8 (from 0): see to the array"));
+    assert!(scoped("/data/sales.mdf", 4).starts_with("restore its"), "it is on another member");
+    assert!(scoped("/data/other.mdf", 3).starts_with("restore its"));
 }

@@ -5,7 +5,7 @@
 
 mod tsql;
 
-use pagescrub::consolidate::report::{ScrubReport, Suspect};
+use pagescrub::consolidate::report::{FileReport, ScrubReport, Suspect};
 use pagescrub::report::{json, tsql as format};
 use sqlparser::ast::Statement;
 use std::path::Path;
@@ -427,6 +427,8 @@ fn copies_of_one_database_are_kept_apart() {
     let mut report = with_pages([300, 301].into_iter());
     report.suspects[1].path = "/copy/sales.mdf".into();
     report.files.iter_mut().for_each(|file| file.coverage.suspect = 1);
+    let file = report.files.iter().find(|file| &*file.path == "/data/sales.mdf").expect("there");
+    report.files.push(FileReport { path: "/copy/sales.mdf".into(), ..file.clone() });
     let script = script(&report);
     assert_eq!(script.matches("copies, or databases of").count(), 2);
     assert!(script.contains("PAGE = '1:300'\n") && script.contains("PAGE = '1:301'\n"));

@@ -33,7 +33,8 @@
 -- 6. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot be
 -- restored alone), file 3 of sales (it has a damaged page that cannot be restored alone),
 -- database simple (SIMPLE). Under FULL: the tail WITH NORECOVERY, full backup, differential,
--- logs, and the tail last. Under SIMPLE: beside the damaged one, which has the newest rows.
+-- logs, and the tail last; pages of other files of the same database in the same sequence. Under
+-- SIMPLE: beside the damaged one, which has the newest rows.
 -- 7. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf, quo'te]
 -- ümläut: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new log
 -- backup (FULL only; online in Enterprise edition; --format tsql writes it). In an availability

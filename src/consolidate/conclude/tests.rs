@@ -103,11 +103,11 @@ fn the_order_is_pinned_on_a_fixed_set() {
         ("a", 2500, "T2", 572),
         ("a", 5000, "T2", 572),
         ("b", 2000, "T2", 572),
-        ("a", 1000, "T3", 355),
-        ("a", 1500, "T2", 286),
-        ("tempdb", 5000, "T4", 245),
+        ("a", 1500, "T2", 457),
+        ("a", 1000, "T3", 346),
+        ("tempdb", 5000, "T4", 231),
         ("a", 6000, "T2", 72),
-        ("a", 7000, "U", 35),
+        ("a", 7000, "U", 18),
     ];
     assert_eq!(order, expected);
     for suspect in &suspects {
@@ -127,7 +127,7 @@ fn weights_change_the_order_and_nothing_else() {
         let index = |s: &&Suspect| s.page_id == 1000;
         conclusions.suspects.iter().find(index).map(|s| (s.rank, s.priority.to_string()))
     };
-    assert_eq!(rank(&built_in), Some((8, "P3".to_owned())));
+    assert_eq!(rank(&built_in), Some((9, "P3".to_owned())));
     assert_eq!(rank(&changed), Some((4, "P2".to_owned())));
     assert_eq!(changed.suspects.len(), built_in.suspects.len());
 }

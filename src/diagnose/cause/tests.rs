@@ -50,19 +50,19 @@ fn what_stands_at_home_tells_how_a_page_got_elsewhere() {
 }
 
 #[test]
-fn any_one_bit_of_a_page_with_records_is_a_bit_flip_for_certain() {
+fn any_one_bit_of_a_page_with_records_is_likely_a_bit_flip() {
     for bit in 0..8 * PAGE_BYTES {
         // All of the header and of the slot array, and some of the rest.
         if (800..8 * 8036).contains(&bit) && bit % 101 != 0 {
             continue;
         }
         let flip = |page: &mut Page| page.bytes_mut()[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(after(flip), (BitFlip, Certain), "bit {bit}");
+        assert_eq!(after(flip), (BitFlip, Likely), "bit {bit}");
     }
 }
 
 #[test]
-fn one_bit_is_not_certain_where_fill_could_have_left_it() {
+fn one_bit_is_only_possible_where_fill_could_have_left_it() {
     let mut page = data_page(0);
     page.bytes_mut()[0x1000] ^= 1;
     assert_eq!(of_page(&page, &bad_checksum(&page)), (BitFlip, Possible));
@@ -70,7 +70,7 @@ fn one_bit_is_not_certain_where_fill_could_have_left_it() {
     page.bytes_mut()[7000..7010].fill(b'!');
     crate::page::checksum::seal(&mut page);
     page.bytes_mut()[200] ^= 1;
-    assert_eq!(of_page(&page, &bad_checksum(&page)), (BitFlip, Likely));
+    assert_eq!(of_page(&page, &bad_checksum(&page)), (BitFlip, Possible));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn records_that_end_to_be_sound_at_a_block_are_another_block() {
 #[test]
 fn a_flag_that_is_gone_is_the_one_flipped_bit_or_a_guess() {
     let without = |page: &mut Page| PageHeader::of_mut(page).flag_bits ^= FLAG_CHECKSUM;
-    assert_eq!(after(without), (BitFlip, Certain));
+    assert_eq!(after(without), (BitFlip, Likely));
     let both = |page: &mut Page| {
         without(page);
         page.bytes_mut()[4000..4010].fill(b'7');
