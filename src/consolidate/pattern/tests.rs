@@ -1,5 +1,7 @@
 //! Damage by chance is no pattern; a dead member and a fixed period are.
 
+mod geometries;
+
 use super::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
