@@ -32,7 +32,8 @@ const SECOND_P_VALUE_MAX: f64 = 0.001;
 /// Smaller p-values are given as this.
 const P_VALUE_MIN: f64 = 1e-300;
 /// Units of stripes that are tried: 16 KiB to 1 MiB.
-const UNITS: [u64; 7] = [1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20];
+const UNITS: [u64; 7] = [1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19, UNIT_BYTES_MAX];
+const UNIT_BYTES_MAX: u64 = 1 << 20;
 /// Members of arrays that are tried.
 const MEMBERS: std::ops::RangeInclusive<u32> = 2..=32;
 /// Periods that are tried, in pages.
@@ -192,7 +193,8 @@ impl Tried {
             candidates.extend(run.iter().flat_map(folded).flatten());
         }
         let best = race::winner(&candidates)?;
-        (!self.is_search || race::is_on_all_parts(&best, &pages)).then_some(best)
+        let is_wrong = || race::is_one_of_another(&best) || !race::is_on_all_parts(&best, &pages);
+        (!self.is_search || !is_wrong()).then_some(best)
     }
 
     /// The fullest member, if it is sure, and the two fullest.

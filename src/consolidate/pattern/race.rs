@@ -7,7 +7,7 @@
 //! a quarter of them are on a 32nd part, or all of them on the half.
 
 use super::binomial::ln_tail;
-use super::{Count, EXTENT_BYTES, Folding, Found, Kind, inside};
+use super::{Count, EXTENT_BYTES, Folding, Found, Kind, UNIT_BYTES_MAX, inside};
 
 /// So much better a pair that is not sure must be to cast doubt on what is: one of the 217
 /// geometries is a little better by chance.
@@ -70,6 +70,16 @@ fn gain(found: &Found, other: &Found) -> f64 {
     let events = found.events.min(other.events) as f64;
     let (fit, than) = (found.fit, other.fit);
     events * (fit.information - than.information) - (fit.ln_choices - than.ln_choices)
+}
+
+/// Whether the two that are named are one member of another geometry: of half as many members, or
+/// of units twice as large. It may as well be that one, which would have won if it were sure.
+pub(super) fn is_one_of_another(found: &Found) -> bool {
+    let Folding { unit_bytes, members, .. } = found.folding;
+    let Some((other, _)) = found.second else { return false };
+    let is_half = members.is_multiple_of(2) && members > 2;
+    let is_in_one_unit = found.member / 2 == other / 2 && unit_bytes < UNIT_BYTES_MAX;
+    is_half && (is_in_one_unit || found.member.abs_diff(other) == members / 2)
 }
 
 /// Whether the damage is on all of each member that is named, not only on some of its rounds or

@@ -74,64 +74,70 @@ fn of_two_dead_members_both_or_the_one_that_is_the_same_bytes_are_named() {
     assert!(nothing * 20 < right, "{nothing} {right}");
 }
 
+/// Whether all that is named is dead: both of them, or one, or a coarser member of them only.
+fn is_true(named: Named, dead: &[u64]) -> bool {
+    let ((unit, members, member), other) = named;
+    let is_dead = |page: u64| dead.contains(&(page / 8 % 8));
+    let is_on_dead = |member: u32| {
+        on_member(PAGES, unit * KIB, u64::from(members), u64::from(member)).all(is_dead)
+    };
+    is_on_dead(member) && other.is_none_or(is_on_dead)
+}
+
 #[test]
-fn where_only_some_units_are_hit_the_geometry_is_right_or_none() {
-    for dead in [&[3][..], &[0, 5], &[2, 7], &[1, 3]] {
-        for units in [8, 10, 12, 16, 20, 30, 60] {
+fn where_only_some_units_are_hit_what_is_named_is_dead() {
+    for dead in [&[3][..], &[0, 5], &[1, 3]] {
+        for units in [8, 12, 16, 20, 40] {
             let mut said = [0; 3];
-            for seed in 0..200 {
+            for seed in 0..60 {
                 let mut dice = Dice::new(seed);
-                let hit: Vec<u64> = (0..units)
-                    .map(|_| {
-                        dice.below(PAGES / 64) * 8 + dead[dice.below(dead.len() as u64) as usize]
-                    })
-                    .collect();
-                let pages = hit.into_iter().flat_map(|unit| run(unit * 8, 8));
-                let found = in_file(pages.filter(|&page| InUse::Pages(70).holds(seed, page)));
-                let is = match *dead {
-                    [one] => ((64, 8, one as u32), None),
-                    _ => names_of_two(dead[0] as u32, dead[1] as u32),
+                let mut unit = || {
+                    let member = dead[dice.below(dead.len() as u64) as usize];
+                    dice.below(PAGES / 64) * 8 + member
                 };
-                let which = match found {
-                    None => 0,
-                    Some(found) if named(&found) == is => 1,
-                    Some(_) => 2,
-                };
-                said[which] += 1;
+                let pages: Vec<u64> = (0..units).flat_map(|_| run(unit() * 8, 8)).collect();
+                let in_use = InUse::Pages(70);
+                let found = in_file(pages.into_iter().filter(|&page| in_use.holds(seed, page)));
+                let is_true = |found: &Pattern| is_true(named(found), dead);
+                if let Some(found) = found.as_ref().filter(|found| !is_true(found)) {
+                    println!("{dead:?} {units} {seed}: {}", found.text);
+                }
+                said[found.map_or(2, |found| usize::from(!is_true(&found)))] += 1;
             }
-            println!("{dead:?} {units} units: nothing, right, wrong {said:?}");
+            println!("{dead:?} {units} units: true, wrong, nothing {said:?}");
+            assert!(said[1] <= 3, "{dead:?} {units} units: true, wrong, nothing {said:?}");
+            assert!(said[0] >= 57 || dead.len() > 1 && units < 40, "{dead:?} {units} {said:?}");
         }
     }
 }
 
 #[test]
-fn of_three_and_more() {
-    for dead in [
-        &[0, 1, 4][..],
-        &[0, 3, 5],
-        &[1, 2, 7],
-        &[0, 2, 4],
-        &[0, 1, 2],
-        &[0, 1, 2, 4],
-        &[0, 2, 3, 5],
-        &[0, 1, 6, 7],
-    ] {
-        for stray in [0, 100] {
-            let found = in_file(damage(dead, InUse::Pages(70), stray, 3));
-            println!("{dead:?} {stray}: {:?}", found.map(|found| found.text));
-        }
+fn of_three_dead_members_none_that_is_sound_is_named() {
+    let triples =
+        (0..6).flat_map(|a| (a + 1..7).flat_map(move |b| (b + 1..8).map(move |c| [a, b, c])));
+    for (dead, stray) in triples.flat_map(|dead| [(dead, 0), (dead, 100)]) {
+        let found = in_file(damage(&dead, InUse::Pages(70), stray, 3));
+        let Some(found) = found else { continue };
+        assert!(is_true(named(&found), &dead), "{dead:?} {stray}: {}", found.text);
+        assert!(!found.text.contains(": two disks"), "{}", found.text);
     }
 }
+
 #[test]
 fn a_period_of_16_pages_is_that_among_other_damage_too() {
-    for stray in STRAY {
+    for of in STRAY {
         for phase in 0..16 {
             let mut dice = Dice::new(phase);
-            let stray: Vec<u64> = (0..stray).map(|_| dice.below(PAGES)).collect();
+            let stray: Vec<u64> = (0..of).map(|_| dice.below(PAGES)).collect();
             let periodic = (0..PAGES).filter(|&page| page % 16 == phase);
             let found =
                 in_file(periodic.filter(|&page| InUse::Pages(60).holds(phase, page)).chain(stray));
-            let found = found.unwrap();
+            // Chance alone puts half of the pages of a file on one place of 16, where tables are
+            // small: among 400 others nothing can be said.
+            let Some(found) = found else {
+                assert_eq!(of, 400, "phase {phase}");
+                continue;
+            };
             assert_eq!((&*found.kind, geometry(&found)), ("period", (8, 16, phase as u32)));
         }
     }
