@@ -10,6 +10,8 @@
 //! - SQL Server fills extents from their first page on. So which page of its extent is damaged is
 //!   not left to chance, only which extent ([`Folding::chance`]).
 //! - The p-value is multiplied by the number of geometries that were tried.
+//!
+//! Of the geometries that chance does not explain, `race` tells the right one.
 
 mod binomial;
 mod race;
