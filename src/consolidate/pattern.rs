@@ -10,8 +10,11 @@
 //! - SQL Server fills extents from their first page on. So which page of its extent is damaged is
 //!   not left to chance, only which extent ([`Folding::chance`]).
 //! - The p-value is multiplied by the number of geometries that were tried.
+//!
+//! Of the geometries that chance does not explain, `race` tells the right one.
 
 mod binomial;
+mod race;
 pub mod scopes;
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ mod words;
 use super::report::Pattern;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use binomial::ln_tail;
+use race::Fit;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,7 +34,8 @@ const SECOND_P_VALUE_MAX: f64 = 0.001;
 /// Smaller p-values are given as this.
 const P_VALUE_MIN: f64 = 1e-300;
 /// Units of stripes that are tried: 16 KiB to 1 MiB.
-const UNITS: [u64; 7] = [1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20];
+const UNITS: [u64; 7] = [1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19, UNIT_BYTES_MAX];
+const UNIT_BYTES_MAX: u64 = 1 << 20;
 /// Members of arrays that are tried.
 const MEMBERS: std::ops::RangeInclusive<u32> = 2..=32;
 /// Periods that are tried, in pages.
@@ -140,7 +145,8 @@ struct Tried {
     /// How much more often than chance each one is allowed to be wrong: 1 over its share.
     cost_of_stripe: f64,
     cost_of_period: f64,
-    hits_min: u64,
+    /// No geometry is given.
+    is_search: bool,
 }
 
 impl Tried {
@@ -169,37 +175,42 @@ impl Tried {
             cost_of_period: (of_periods * periods.len()) as f64 / (1.0 - share),
             stripes,
             periods,
-            hits_min: if given.is_some() { 0 } else { HITS_MIN },
+            is_search: given.is_none(),
         }
     }
 
-    /// Of all geometries that chance does not explain, the one that says most precisely where
-    /// the damage is; of equals the one with the fewest members. Pages of the files `left_out`
-    /// do not count.
+    /// Of all geometries that chance does not explain, the one that explains best where the
+    /// damage is. Pages of the files `left_out` do not count.
     fn best(&self, scope: &Scope, left_out: &BTreeSet<usize>) -> Option<Found> {
         let kept = scope.pages.iter().filter(|(_, file)| !left_out.contains(file));
         let mut pages: Vec<u64> = kept.map(|(offset, _)| *offset).collect();
         pages.sort_unstable();
         let families = [(Kind::Stripe, &self.stripes), (Kind::Period, &self.periods)];
         let shown = families.into_iter().filter(|(kind, _)| scope.offsets.show(*kind));
-        let mut best: Option<Found> = None;
+        let mut candidates = Vec::new();
         let mut counts = Vec::new();
         for run in shown.flat_map(|(_, all)| all.chunk_by(|a, b| a.unit_bytes == b.unit_bytes)) {
-            let unit_bytes = run.first()?.unit_bytes;
-            // A page that reaches into the next unit may be bad because of either.
-            let is_inside = |offset: &&u64| *offset % unit_bytes + PAGE_BYTES as u64 <= unit_bytes;
-            let inside = pages.iter().filter(is_inside);
-            let mut units: Vec<u64> = inside.map(|offset| offset / unit_bytes).collect();
-            units.dedup();
-            for folding in run {
-                let found = folding.fold(&units, &mut counts, self.cost(folding.kind));
-                let is_sure = found.p_value < P_VALUE_MAX && found.hits >= self.hits_min;
-                if is_sure && best.is_none_or(|best| found.beats(&best)) {
-                    best = Some(found);
-                }
-            }
+            let units = inside(&pages, run.first()?.unit_bytes);
+            let folded = |folding: &Folding| self.fold(*folding, &units, &mut counts);
+            candidates.extend(run.iter().flat_map(folded).flatten());
         }
-        best
+        let best = race::winner(&candidates)?;
+        let is_wrong = || race::is_one_of_another(&best) || !race::is_on_all_parts(&best, &pages);
+        (!self.is_search || !is_wrong()).then_some(best)
+    }
+
+    /// The fullest member, if it is sure, and the two fullest.
+    fn fold(
+        &self,
+        folding: Folding,
+        units: &[Unit],
+        counts: &mut Vec<Count>,
+    ) -> [Option<Found>; 2] {
+        let (one, two) = folding.fold(units, counts, self.cost(folding.kind));
+        let is_sure = |found: &Found| found.is_sure && (!self.is_search || found.hits >= HITS_MIN);
+        let is_pair = self.is_search && folding.kind == Kind::Stripe && folding.members > 2;
+        let two = Found { is_sure: is_sure(&two), ..two };
+        [is_sure(&one).then_some(one), is_pair.then_some(two)]
     }
 
     fn cost(&self, kind: Kind) -> f64 {
@@ -243,56 +254,91 @@ impl Folding {
         (self.unit_bytes.div_ceil(step) * step) as f64 / round as f64
     }
 
-    /// Counts ascending `units` by member, with `counts` as a place to do it in.
-    fn fold(self, units: &[u64], counts: &mut Vec<u64>, cost: f64) -> Found {
+    /// Counts ascending `units` by member, with `counts` as a place to do it in. What the fullest
+    /// member explains, and what the two fullest do.
+    fn fold(self, units: &[Unit], counts: &mut Vec<Count>, cost: f64) -> (Found, Found) {
         counts.clear();
-        counts.resize(self.members as usize, 0);
+        counts.resize(self.members as usize, Count::default());
         self.count(units, counts);
+        let all = units.iter().map(|unit| unit.pages).sum();
         let events = units.len() as u64;
-        let (member, hits) = fullest(counts);
+        let (member, first) = take_fullest(counts);
+        let (other, second) = take_fullest(counts);
+        let is_second = self.is_second(events - first.events, second.events);
         let ln_members = f64::from(self.members).ln();
-        let ln_p = ln_members + ln_tail(events, hits, self.chance()) + cost.ln();
-        Found {
+        let ln_p = ln_members + ln_tail(events, first.events, self.chance()) + cost.ln();
+        let p_value = ln_p.exp().clamp(P_VALUE_MIN, 1.0);
+        let named = Some((other, second.events));
+        let one = Found {
             folding: self,
             member,
             events,
-            hits,
-            second: self.second(member, events - hits, counts),
-            p_value: ln_p.exp().clamp(P_VALUE_MIN, 1.0),
-            ln_plain: ln_members + ln_tail(events, hits, 1.0 / f64::from(self.members)),
-        }
+            hits: first.events,
+            second: named.filter(|_| is_second),
+            p_value,
+            is_sure: p_value < P_VALUE_MAX,
+            fit: Fit::new(self, 1, first.pages, all),
+        };
+        let fit = Fit::new(self, 2, first.pages + second.pages, all);
+        (one, Found { second: named, is_sure: one.is_sure && is_second, fit, ..one })
     }
 
-    fn count(self, units: &[u64], counts: &mut [u64]) {
+    fn count(self, units: &[Unit], counts: &mut [Count]) {
         // Units ascend. Small numbers divide several times faster.
-        if units.last().is_none_or(|last| u32::try_from(*last).is_ok()) {
-            for &unit in units {
-                counts[(unit as u32 % self.members) as usize] += 1;
-            }
-        } else {
-            let members = u64::from(self.members);
-            for unit in units {
-                counts[(unit % members) as usize] += 1;
-            }
+        let is_small = units.last().is_none_or(|last| u32::try_from(last.number).is_ok());
+        let members = u64::from(self.members);
+        for unit in units {
+            let number = unit.number;
+            let member =
+                if is_small { u64::from(number as u32 % self.members) } else { number % members };
+            counts[member as usize].events += 1;
+            counts[member as usize].pages += unit.pages;
         }
     }
 
-    /// Another member that has more of the rest than chance explains.
-    fn second(&self, member: u32, rest: u64, counts: &mut [u64]) -> Option<(u32, u64)> {
+    /// Whether one of the other members has more of the rest than chance explains.
+    fn is_second(&self, rest: u64, hits: u64) -> bool {
         let others = f64::from(self.members - 1);
-        counts[member as usize] = 0;
-        let (second, hits) = fullest(counts);
         let chance = self.chance() * f64::from(self.members) / others;
-        let is_sure =
-            chance < 1.0 && others.ln() + ln_tail(rest, hits, chance) < SECOND_P_VALUE_MAX.ln();
-        is_sure.then_some((second, hits))
+        chance < 1.0 && others.ln() + ln_tail(rest, hits, chance) < SECOND_P_VALUE_MAX.ln()
     }
 }
 
-/// The first of the members with the most events, and how many it has.
-fn fullest(counts: &[u64]) -> (u32, u64) {
-    let most = counts.iter().copied().max().unwrap_or_default();
-    (counts.iter().position(|&count| count == most).unwrap_or_default() as u32, most)
+/// A unit with damage in it.
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    number: u64,
+    /// Damaged pages.
+    pages: u64,
+}
+
+/// What is damaged on a member.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    /// Units.
+    events: u64,
+    pages: u64,
+}
+
+/// The units that ascending `pages` are in. A page that reaches into the next unit may be bad
+/// because of either, and does not count.
+fn inside(pages: &[u64], unit_bytes: u64) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for offset in pages.iter().filter(|&&at| at % unit_bytes + PAGE_BYTES as u64 <= unit_bytes) {
+        let number = offset / unit_bytes;
+        match units.last_mut() {
+            Some(last) if last.number == number => last.pages += 1,
+            _ => units.push(Unit { number, pages: 1 }),
+        }
+    }
+    units
+}
+
+/// The first of the members with the most events, and what it has, which then no longer counts.
+fn take_fullest(counts: &mut [Count]) -> (u32, Count) {
+    let most = counts.iter().map(|count| count.events).max().unwrap_or_default();
+    let member = counts.iter().position(|count| count.events == most).unwrap_or_default();
+    (member as u32, counts.get_mut(member).map(std::mem::take).unwrap_or_default())
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -309,19 +355,12 @@ struct Found {
     /// Another failed member, and its events.
     second: Option<(u32, u64)>,
     p_value: f64,
-    /// ln of the p-value if pages were as likely anywhere in their extents, and this the only
-    /// geometry: tells geometries apart that chance explains equally badly. Damage on every 16th
-    /// page is also damage in every second extent, but the former says more.
-    ln_plain: f64,
+    /// Neither chance nor, if a pair is, chance and the one member explain it.
+    is_sure: bool,
+    fit: Fit,
 }
 
 impl Found {
-    fn beats(&self, other: &Self) -> bool {
-        let key = |found: &Self| (found.folding.members, found.folding.unit_bytes);
-        let order = self.ln_plain.total_cmp(&other.ln_plain);
-        order.then_with(|| key(self).cmp(&key(other))).is_lt()
-    }
-
     fn report(&self, scope: &Scope, given: Option<Geometry>) -> Pattern {
         let is_stripe = self.folding.kind == Kind::Stripe;
         Pattern {

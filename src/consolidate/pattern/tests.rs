@@ -1,5 +1,7 @@
 //! Damage by chance is no pattern; a dead member and a fixed period are.
 
+mod geometries;
+
 use super::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -327,7 +329,9 @@ fn of_two_dead_members_both_are_named() {
             member {other} (counted from 0; p = "
         );
         assert!(found.text.starts_with(&second), "{}", found.text);
-        assert!(found.text.ends_with("): two disks or paths of the array behind /dev/md0"));
+        assert!(
+            found.text.ends_with("): at least two disks or paths of the array behind /dev/md0")
+        );
     }
     let member = |member| on_member(8192, 64 * KIB, 8, member);
     let found = in_file(member(2).chain(member(5))).unwrap();

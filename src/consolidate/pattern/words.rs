@@ -22,7 +22,9 @@ fn stripe(found: &Found, scope: &Scope) -> String {
         Offsets::File | Offsets::MappedFile => "that holds",
     };
     let (second, what) = match found.second {
-        Some((other, hits)) => (format!(", and {hits} on member {other}"), "two disks or paths"),
+        Some((other, hits)) => {
+            (format!(", and {hits} on member {other}"), "at least two disks or paths")
+        }
         None => (String::new(), "one disk or path"),
     };
     format!(
