@@ -37,6 +37,7 @@ fn rank(report: &ScrubReport, page: u32) -> usize {
 fn rows(bad: u32, pages: u64) -> ScrubReport {
     let mut report = report();
     let row = report.suspects[rank(&report, 57) - 1].clone();
+    let row = Suspect { action: "RESTORE DATABASE ... PAGE".into(), ..row };
     let bad_row = |i: u32| Suspect { rank: i as usize + 1, page_id: 57 + i, ..row.clone() };
     report.suspects = (0..bad).map(bad_row).collect();
     let file = report.files.iter_mut().find(|file| &*file.path == "/data/sales.mdf");

@@ -12,7 +12,8 @@ use super::rank::{Consequence, Finding, Usage};
 use super::report::ScrubReport;
 use crate::page::kind::PageType;
 
-/// Fills in what depends on all of `report`: the actions of its suspects and incidents, and the plan.
+/// Fills in what depends on all of `report`: the actions of its suspects and incidents, and the
+/// plan.
 pub fn advise(report: &mut ScrubReport) {
     let ScrubReport { suspects, incidents, patterns, files, .. } = report;
     let routes = Routes::of(suspects, files);
@@ -44,9 +45,9 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
              and CREATE it (a rebuild may read the damaged one); in doubt restore it"
         }
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
-            "cannot be restored alone (SIMPLE recovery model): do not detach or restart; restore the \
-             last backup beside it, under another name, and copy over what can still be read: the \
-             damaged one has the newest rows"
+            "cannot be restored alone (SIMPLE recovery model): do not detach or restart; restore \
+             the last backup beside it, under another name, and copy over what can still be read: \
+             the damaged one has the newest rows"
         }
         Consequence::StopsDatabase => {
             "cannot be restored alone: do not detach or restart; back up the log tail, \

@@ -333,8 +333,8 @@ pub fn databases<'a>(suspects: &'a [Suspect], files: &'a [FileReport]) -> Vec<Da
         |loss: &FileLoss<'_>| loss.file.and_then(seat).is_some_and(|seat| copied.contains(&seat));
     let mut databases = Vec::new();
     for (key, losses) in by_key(suspects, files) {
-        let (copies, own): (Vec<_>, Vec<_>) = losses.into_iter().partition(is_copy);
-        databases.extend(copies.into_iter().map(|loss| DatabaseLoss::new(key, true, vec![loss])));
+        let (twins, own): (Vec<_>, Vec<_>) = losses.into_iter().partition(is_copy);
+        databases.extend(twins.into_iter().map(|loss| DatabaseLoss::new(key, true, vec![loss])));
         if key.is_known() && !own.is_empty() {
             databases.push(DatabaseLoss::new(key, false, own));
         } else {

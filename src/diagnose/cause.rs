@@ -162,8 +162,8 @@ fn misplaced(evidence: &Evidence) -> (Cause, Confidence) {
 }
 
 /// A change of many bits leaves a syndrome of one bit once in 134 million pages. But fill over what
-/// repeats itself, as allocation maps and free space do, may leave one more often; and where a write
-/// arrived in part, the part that is missing may have differed in one bit, such as a flag in a row.
+/// repeats itself, as allocation maps and free space do, may leave one more often; and where a
+/// write arrived in part, what is missing may have differed in one bit, such as a flag in a row.
 fn one_bit(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     if !evidence.has_one_bit_syndrome() || (evidence.has_lost_flag && !is_the_flag(evidence)) {
         return None;

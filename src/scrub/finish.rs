@@ -155,8 +155,8 @@ fn look_up(findings: &mut [Finding], discovery: &Discovery, tallies: &[FileTally
     by_place(findings);
 }
 
-/// What a boot page that is suspect itself says of the recovery model may be what was damaged: it is
-/// not known then.
+/// What a boot page that is suspect itself says of the recovery model may be what was damaged: it
+/// is not known then.
 fn disbelieve_boot_pages(facts: &mut [FileFacts], findings: &[Finding], primaries: &Primaries) {
     let is_boot = |finding: &&Finding| finding.page_type == Some(PageType::Boot);
     let bad: BTreeSet<usize> = findings.iter().filter(is_boot).map(|f| f.file).collect();

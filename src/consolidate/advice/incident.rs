@@ -12,7 +12,7 @@ pub(super) fn incident_actions(
     routes: &Routes,
 ) {
     for incident in incidents {
-        let way = routes.way(&incident.host, &incident.path);
+        let way = routes.way(incident.host.as_ref(), &incident.path);
         let mut action = array_first(incident, suspects, patterns);
         action += &what_to_restore(incident, suspects, way);
         if incident.spans.len() > 1 {
@@ -22,7 +22,8 @@ pub(super) fn incident_actions(
     }
 }
 
-/// What is restored onto a member that fails is lost again. Said where most of an incident is on it.
+/// What is restored onto a member that fails is lost again. Said where most of an incident is on
+/// it.
 fn array_first(incident: &IncidentReport, suspects: &[Suspect], patterns: &[Pattern]) -> String {
     let is_here = |pattern: &&Pattern| {
         let on_member = members(incident, suspects).filter(|s| is_on_member(s, pattern)).count();

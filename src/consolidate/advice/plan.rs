@@ -305,8 +305,8 @@ fn check(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
     let names = called(databases.iter().filter(|database| database.has_backups()));
     (!names.is_empty()).then(|| {
         let text = format!(
-            "{names}: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full \
-             backup WITH CHECKSUM."
+            "{names}: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a \
+             full backup WITH CHECKSUM."
         );
         step("Run CHECKDB", text)
     })

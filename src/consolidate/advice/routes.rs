@@ -1,4 +1,5 @@
-//! How each file is made good, for what is said of its suspects and incidents: never two ways at once.
+//! How each file is made good, for what is said of its suspects and incidents: never two ways at
+//! once.
 
 use crate::consolidate::recovery::{Model, PAGE_RESTORE_MAX, Remedy, Route, Why, databases};
 use crate::consolidate::report::{FileReport, Suspect};
@@ -56,8 +57,8 @@ impl Routes {
     }
 
     /// The way of the file at `path`, if that has suspects.
-    pub(super) fn way(&self, host: &Option<Arc<str>>, path: &Arc<str>) -> Option<Way> {
-        self.ways.get(&(host.clone(), Arc::clone(path))).copied()
+    pub(super) fn way(&self, host: Option<&Arc<str>>, path: &Arc<str>) -> Option<Way> {
+        self.ways.get(&(host.cloned(), Arc::clone(path))).copied()
     }
 }
 

@@ -114,7 +114,7 @@ fn the_order_is_pinned_on_a_fixed_set() {
         assert_eq!(suspect.terms.sum(), suspect.score, "{suspect:?}");
     }
     let priorities: String = suspects.iter().map(|s| &s.priority[1..]).collect();
-    assert_eq!(priorities, "111222233344");
+    assert_eq!(priorities, "111222223344");
     assert_eq!(incidents.len(), suspects.len());
 }
 

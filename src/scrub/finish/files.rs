@@ -153,8 +153,8 @@ fn notes(
     let has_suspects = coverage.suspect > 0 && file.kind == FileKind::Data;
     if has_suspects && facts.has_primary && (file.boot.is_none() || facts.is_boot_suspect) {
         notes.push(
-            "the boot page of its database, (1:9), is damaged: the recovery model is not known, and \
-             the name is a hint at best; sys.databases on its server tells"
+            "the boot page of its database, (1:9), is damaged: the recovery model is not known, \
+             and the name is a hint at best; sys.databases on its server tells"
                 .to_owned(),
         );
     }
