@@ -58,8 +58,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     outputs: output::Options,
 
-    /// Also write report.json, suspects.csv, restore.sql, metrics.prom, maps (*.map) and latency
-    /// histograms (*.hgrm) into this directory
+    /// Also write report.json, report.html, suspects.csv, restore.sql, metrics.prom, maps (*.map)
+    /// and latency histograms (*.hgrm) into this directory
     #[arg(long, value_name = "DIR")]
     report_dir: Option<PathBuf>,
 

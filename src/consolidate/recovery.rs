@@ -229,6 +229,8 @@ pub struct DatabaseLoss<'a> {
     pub system: Option<System>,
     /// There are other files with this name and the same id: copies, each of which stands alone.
     pub is_copy: bool,
+    /// There are other databases of its name on its machine.
+    pub is_namesake: bool,
     /// Its files with suspects, by id.
     pub files: Vec<FileLoss<'a>>,
 }
@@ -255,14 +257,19 @@ impl<'a> DatabaseLoss<'a> {
             model,
             system: name.and_then(System::of),
             is_copy,
+            is_namesake: false,
             files,
         }
     }
 
     /// Its name for people.
     pub fn called(&self) -> String {
-        let path = || self.files.first().map_or("", |loss| loss.path);
-        let name = self.name.map_or_else(|| format!("the database of {}", path()), str::to_owned);
+        let path = self.files.first().map_or("", |loss| loss.path);
+        let name = match self.name {
+            None => format!("the database of {path}"),
+            Some(name) if self.is_namesake => format!("{name} of {path}"),
+            Some(name) => name.to_owned(),
+        };
         self.host.map_or_else(|| name.clone(), |host| format!("{name} on {host}"))
     }
 
@@ -300,7 +307,8 @@ impl<'a> DatabaseLoss<'a> {
     }
 }
 
-/// A machine, in a merged report, and a database on it: by its name, else by what its files share.
+/// A machine, in a merged report, and a database on it: by its name and by what its files share.
+/// One machine may see the storage of many servers, each with a database of that name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     host: Option<&'a str>,
@@ -310,12 +318,10 @@ struct Key<'a> {
 
 impl<'a> Key<'a> {
     fn of(suspect: &'a Suspect, file: Option<&'a FileReport>) -> Self {
-        let name = suspect.database.as_deref();
-        let binding_id = file.and_then(|file| file.binding_id.as_deref());
         Self {
             host: suspect.host.as_deref(),
-            name,
-            binding_id: binding_id.filter(|_| name.is_none()),
+            name: suspect.database.as_deref(),
+            binding_id: file.and_then(|file| file.binding_id.as_deref()),
         }
     }
 
@@ -334,15 +340,33 @@ pub fn databases<'a>(suspects: &'a [Suspect], files: &'a [FileReport]) -> Vec<Da
     let mut databases = Vec::new();
     for (key, losses) in by_key(suspects, files) {
         let (twins, own): (Vec<_>, Vec<_>) = losses.into_iter().partition(is_copy);
-        databases.extend(twins.into_iter().map(|loss| DatabaseLoss::new(key, true, vec![loss])));
+        // Those of system databases are alike on all servers.
+        let are_copies = key.name.and_then(System::of).is_none();
+        let alone = |loss| DatabaseLoss::new(key, are_copies, vec![loss]);
+        databases.extend(twins.into_iter().map(alone));
         if key.is_known() && !own.is_empty() {
             databases.push(DatabaseLoss::new(key, false, own));
         } else {
             databases.extend(own.into_iter().map(|loss| DatabaseLoss::new(key, false, vec![loss])));
         }
     }
+    tell_apart(&mut databases);
     databases.sort_by_key(DatabaseLoss::first_rank);
     databases
+}
+
+/// Databases of one name are called by their paths as well.
+fn tell_apart(databases: &mut [DatabaseLoss<'_>]) {
+    let mut uses: BTreeMap<(Option<&str>, &str), usize> = BTreeMap::new();
+    for database in &*databases {
+        if let Some(name) = database.name {
+            *uses.entry((database.host, name)).or_default() += 1;
+        }
+    }
+    for database in databases {
+        let key = database.name.map(|name| (database.host, name));
+        database.is_namesake = key.and_then(|key| uses.get(&key)).is_some_and(|uses| *uses > 1);
+    }
 }
 
 /// What only one of the files that a server uses can be: a machine, a database, a file id.
