@@ -237,7 +237,12 @@ fn whole_parts<'a>(database: &DatabaseLoss<'a>) -> Vec<(String, Vec<&'a Suspect>
     let name = database.called();
     if database.is_whole() {
         let why = if database.has_log() { "its log is damaged" } else { "SIMPLE" };
-        return vec![(format!("database {name} ({why})"), database.suspects().collect())];
+        // Under SIMPLE, indexes can be made again where they are.
+        let is_lost = |suspect: &&Suspect| {
+            database.has_log() || matches!(Remedy::of(suspect), Remedy::File | Remedy::Page)
+        };
+        let lost = database.suspects().filter(is_lost).collect();
+        return vec![(format!("database {name} ({why})"), lost)];
     }
     let part = |(loss, why): (&FileLoss<'a>, Why)| {
         (format!("file {} of {name} ({})", loss.file_id(), why.text()), loss.suspects.clone())
