@@ -2,7 +2,7 @@
 
 mod files;
 pub(crate) mod layout;
-mod speed;
+pub(super) mod speed;
 mod suspects;
 
 pub use layout::Look;

@@ -1,6 +1,7 @@
 //! What to do, in order: what preserves comes before what changes, what proves comes last
 //! (docs/runbook.md). A step is left out where it does not apply.
 
+use super::rank_runs;
 use crate::consolidate::recovery::{
     DatabaseLoss, FileLoss, Model, Remedy, Route, System, Why, databases,
 };
@@ -49,24 +50,14 @@ impl Step {
     /// For `suspects`; none if there are none.
     fn for_these<'a>(self, suspects: impl Iterator<Item = &'a Suspect>) -> Option<Self> {
         let ranks: BTreeSet<usize> = suspects.map(|suspect| suspect.rank).collect();
+        let ranks: Vec<usize> = ranks.into_iter().collect();
         let count = ranks.len() as u64;
-        (count > 0).then(|| Self { ranks: runs(&ranks), suspects: count, ..self })
+        (count > 0).then(|| Self {
+            ranks: rank_runs(&ranks, RANK_RUNS_MAX),
+            suspects: count,
+            ..self
+        })
     }
-}
-
-/// `1-3, 7`, cut after [`RANK_RUNS_MAX`].
-fn runs(ranks: &BTreeSet<usize>) -> String {
-    let ranks: Vec<usize> = ranks.iter().copied().collect();
-    let mut runs = ranks.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
-        [one] => one.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
-    });
-    let mut text = runs.by_ref().take(RANK_RUNS_MAX).collect::<Vec<_>>().join(", ");
-    if runs.next().is_some() {
-        text += ", ...";
-    }
-    text
 }
 
 /// `a, b and 3 more`, each of them once.

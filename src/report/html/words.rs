@@ -1,11 +1,13 @@
 //! Codes of a report in words, and as names of classes.
 
 use super::super::escape::terminal as safe;
+use crate::consolidate::advice::rank_runs;
 use jiff::Timestamp;
 
 /// Runs of ranks that are printed at most.
 const RUNS_MAX: usize = 8;
 
+pub(super) use super::super::terminal::speed::micros;
 pub(super) use crate::consolidate::score::TIERS;
 
 /// Priorities with what they ask for, most urgent first.
@@ -36,15 +38,7 @@ pub(super) fn tier_order(tier: &str) -> usize {
 
 /// `1-3, 7`, cut after a few; `ranks` ascend.
 pub(super) fn runs(ranks: &[usize]) -> String {
-    let mut runs = ranks.chunk_by(|a, b| a.checked_add(1) == Some(*b)).map(|run| match run {
-        [first, .., last] => format!("{first}-{last}"),
-        _ => run.iter().map(ToString::to_string).collect(),
-    });
-    let mut text = runs.by_ref().take(RUNS_MAX).collect::<Vec<_>>().join(", ");
-    if runs.next().is_some() {
-        text += ", ...";
-    }
-    text
+    rank_runs(ranks, RUNS_MAX)
 }
 
 /// A moment to the second, as people write it; as it is if it is none.
@@ -70,15 +64,6 @@ pub(super) fn duration(seconds: f64) -> String {
         0..120 => format!("{seconds:.1} s"),
         120..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-/// Microseconds in the unit that suits them.
-pub(super) fn micros(us: u64) -> String {
-    match us {
-        0..1000 => format!("{us} us"),
-        1000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
-        _ => format!("{:.1} s", us as f64 / 1e6),
     }
 }
 

@@ -123,7 +123,8 @@ fn sparkline(bytes: &[u64]) -> String {
     joined.iter().map(bar).collect()
 }
 
-fn micros(us: u64) -> String {
+/// Microseconds in the unit that suits them.
+pub(in crate::report) fn micros(us: u64) -> String {
     match us {
         0..1000 => format!("{us} us"),
         1000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
