@@ -27,8 +27,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 20, value_name = "N")]
     top: usize,
 
-    /// In the terminal report, also SQL Server's message for each suspect, healthy files and
-    /// skipped files
+    /// In the terminal report, also SQL Server's message, the likely cause and the evidence for
+    /// each suspect, healthy files and skipped files
     #[arg(short, long)]
     verbose: bool,
 }

@@ -142,3 +142,26 @@ fn a_period_of_16_pages_is_that_among_other_damage_too() {
         }
     }
 }
+
+/// A partition that begins at sector 63: pages reach over the ends of units, and which of the two
+/// units spoiled such a page nobody knows.
+#[test]
+fn pages_that_reach_into_the_next_unit_name_no_neighbour() {
+    let start = 63 * 512;
+    let is_dead = |byte: u64| byte / (64 * KIB) % 8 == 3;
+    let is_bad = |page: &u64| {
+        let at = start + page * PAGE;
+        is_dead(at) || is_dead(at + PAGE - 1)
+    };
+    for seed in 0..8 {
+        let bad = (0..PAGES).filter(is_bad).filter(|&page| InUse::Pages(70).holds(seed, page));
+        let mut on_disk = scope(Offsets::Device, bad);
+        on_disk.pages.iter_mut().for_each(|(offset, _)| *offset += start);
+        let given = Geometry::new(64 * KIB, 8).ok();
+        for geometry_given in [None, given] {
+            let found = find(vec![on_disk.clone()], geometry_given);
+            let [found] = &found[..] else { panic!("seed {seed}: {found:?}") };
+            assert_eq!(named(found), ((64, 8, 3), None), "seed {seed}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a damaged page says of its database is a hint, and no advice rests on it.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
+mod harness;
+
+use harness::{pagescrub, scan_json};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PAGE: usize = 8192;
+/// The SIMPLE bit in the status of the boot page (section 5.2).
+const SIMPLE_BYTE: usize = 9 * PAGE + 132;
+const SIMPLE_BIT: u8 = 8;
+
+fn generated(folder: &Path, name: &str, more: &[&str]) -> PathBuf {
+    let path = folder.join(name);
+    let file = path.to_str().expect("text");
+    let args = [&["generate", file, "--size=4MiB", "--seed=7"], more].concat();
+    assert_eq!(pagescrub(&args).code, 0);
+    path
+}
+
+fn flip(path: &Path, byte: usize, bit: u8) {
+    let mut bytes = fs::read(path).expect("there");
+    bytes[byte] ^= bit;
+    fs::write(path, bytes).expect("room");
+}
+
+fn titles(report: &Value) -> Vec<&str> {
+    let plan = report["plan"].as_array().expect("a list");
+    plan.iter().map(|step| step["title"].as_str().expect("text")).collect()
+}
+
+/// One flipped bit turns FULL into SIMPLE, and the tail of the log would be given up.
+#[test]
+fn a_recovery_model_is_not_believed_of_a_damaged_boot_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let primary = generated(folder.path(), "a.mdf", &[]);
+    let secondary = generated(folder.path(), "a_2.ndf", &["--file-id=3"]);
+    flip(&secondary, 100 * PAGE + 4000, 1);
+    let (_, sound) = scan_json(folder.path(), &[]);
+    assert_eq!(sound["files"][1]["simple_recovery"], false);
+    flip(&primary, SIMPLE_BYTE, SIMPLE_BIT);
+    let (code, report) = scan_json(folder.path(), &[]);
+    assert_eq!(code, 1);
+    for file in report["files"].as_array().expect("a list") {
+        assert!(file["simple_recovery"].is_null(), "{file}");
+        assert!(file["notes"].to_string().contains("(1:9), is damaged"), "{file}");
+    }
+    assert!(titles(&report).contains(&"Save the tail of the log"), "{:?}", titles(&report));
+    for suspect in report["suspects"].as_array().expect("a list") {
+        assert!(!suspect["action"].to_string().contains("SIMPLE recovery model,"), "{suspect}");
+    }
+}
+
+/// Old content of free pages looks like damage once nobody knows any more that they are free.
+#[test]
+fn what_may_be_free_has_no_cause() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(folder.path(), "a.mdf", &[]);
+    let file = path.to_str().expect("text");
+    let inject = ["inject", file, "--fault=junk-on-free-page", "--random=60", "--seed=7"];
+    assert_eq!(pagescrub(&inject).code, 0);
+    flip(&path, PAGE + 200, 1);
+    let (_, report) = scan_json(&path, &[]);
+    let suspects = report["suspects"].as_array().expect("a list");
+    let doubtful: Vec<_> = suspects
+        .iter()
+        .filter(|s| s["allocated"] == "unknown" && s["page_type"] == "unknown")
+        .collect();
+    assert!(!doubtful.is_empty(), "free pages hold old content: {suspects:?}");
+    for suspect in doubtful {
+        assert!(suspect["cause"].is_null() && suspect["confidence"].is_null(), "{suspect}");
+        assert!(suspect["score"].as_u64() < Some(100), "{suspect}");
+    }
+}
