@@ -95,6 +95,25 @@ impl ObjectKind {
     }
 }
 
+#[cfg(test)]
+impl Object {
+    /// One of which only this is known.
+    pub(crate) fn unnamed(object_id: i32, index_id: i32, kind: ObjectKind) -> Self {
+        Self {
+            object_id,
+            index_id,
+            kind,
+            schema: None,
+            table: None,
+            index: None,
+            is_view: false,
+            is_internal: false,
+            unit_pages: None,
+            partition: None,
+        }
+    }
+}
+
 impl Object {
     /// A system base table.
     pub fn is_system(&self) -> bool {

@@ -321,18 +321,7 @@ mod tests {
     #[test]
     fn the_object_tells_what_is_lost_unless_the_page_cannot_be_its() {
         use Consequence::{Index, Rows, SystemOrMap};
-        let object = |object_id, index_id, kind| Object {
-            object_id,
-            index_id,
-            kind,
-            schema: None,
-            table: None,
-            index: None,
-            is_view: false,
-            is_internal: false,
-            unit_pages: None,
-            partition: None,
-        };
+        let object = |object_id, index_id, kind| Object::unnamed(object_id, index_id, kind);
         let lost = |page_type, object: &Object| {
             let mut finding = finding(0, 200, page_type, false);
             finding.is_of(&Arc::new(object.clone()));
@@ -370,18 +359,7 @@ mod tests {
 
     #[test]
     fn what_others_say_of_the_object_counts_more_than_the_type_in_the_header() {
-        let heap = Arc::new(Object {
-            object_id: 1000,
-            index_id: 0,
-            kind: ObjectKind::Heap,
-            schema: None,
-            table: None,
-            index: None,
-            is_view: false,
-            is_internal: false,
-            unit_pages: None,
-            partition: None,
-        });
+        let heap = Arc::new(Object::unnamed(1000, 0, ObjectKind::Heap));
         for (named_by, page_type) in
             [(NamedBy::Header, Some(PageType::Index)), (NamedBy::Iam, None), (NamedBy::Both, None)]
         {

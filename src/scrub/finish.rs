@@ -49,14 +49,13 @@ pub(super) fn finish(
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
     let mut findings = findings.into_list();
+    let remembered = remembered(&discovery.files, &tallies);
+    let primaries = Primaries::among(&remembered);
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
-        look_up(&mut findings, discovery, &tallies, shared.settings.open);
-    }
-    if !stopped {
+        look_up(&mut findings, discovery, &remembered, &primaries, shared.settings.open);
         places::find(&mut facts, &findings, &discovery.files);
     }
-    let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
         facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
         facts.has_primary = primaries.of(index).is_some();
@@ -146,12 +145,16 @@ fn host() -> Arc<str> {
 
 /// What `findings`, in the order of their places, belong to, and what stands around the most urgent
 /// of them.
-fn look_up(findings: &mut [Finding], discovery: &Discovery, tallies: &[FileTally], open: Open<'_>) {
-    let files = remembered(&discovery.files, tallies);
-    let primaries = Primaries::among(&files);
-    names::name(findings, &files, &primaries, open);
+fn look_up(
+    findings: &mut [Finding],
+    discovery: &Discovery,
+    files: &[Remembered<'_>],
+    primaries: &Primaries,
+    open: Open<'_>,
+) {
+    names::name(findings, files, primaries, open);
     by_urgency(findings);
-    context::add(findings, &discovery.files, &primaries, open);
+    context::add(findings, &discovery.files, primaries, open);
     by_place(findings);
 }
 

@@ -25,18 +25,7 @@ fn finding(file: usize, page: u32, page_type: u8, allocation: Allocation) -> Fin
 }
 
 fn of_object(mut finding: Finding, index_id: i32, kind: ObjectKind) -> Finding {
-    finding.is_of(&Arc::new(Object {
-        object_id: 1000,
-        index_id,
-        kind,
-        schema: None,
-        table: None,
-        index: None,
-        is_view: false,
-        is_internal: false,
-        unit_pages: None,
-        partition: None,
-    }));
+    finding.is_of(&Arc::new(Object::unnamed(1000, index_id, kind)));
     finding
 }
 
