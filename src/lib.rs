@@ -6,6 +6,7 @@
 #![cfg_attr(portable_simd, feature(portable_simd))]
 
 pub mod page;
+pub mod backup;
 pub mod discover;
 pub mod plan;
 pub mod read;
