@@ -5,6 +5,8 @@
 //! judges a page. Whatever a backup says of itself is from outside: lengths lie, offsets refer to
 //! themselves, and all of that is a [`Fault`], never a panic and never more memory.
 
+pub mod extents;
+pub mod layout;
 pub mod source;
 
 pub use source::ReadAt;

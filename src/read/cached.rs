@@ -5,20 +5,21 @@
 //! Trying to read without waiting (RWF_NOWAIT) would tell everybody, but starts reading ahead into
 //! the cache.
 
-use crate::page::address::PageRange;
 use std::fs::File;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-/// True if the page cache holds all of `range` of `file`, mapped at `bytes`.
-pub(super) fn is_cached(file: &File, range: PageRange, bytes: &[u8]) -> bool {
+/// True if the page cache holds all of `range` of `file`, mapped at `bytes`. Both begin and end on
+/// pages of memory, or with the file.
+pub(super) fn is_cached(file: &File, range: Range<u64>, bytes: &[u8]) -> bool {
     match counted(file, range) {
-        Ok(cached) => cached >= range.bytes(),
+        Ok(cached) => cached >= bytes.len() as u64,
         Err(is_unknown_call) => is_unknown_call && is_ours(file) && is_in_core(bytes),
     }
 }
 
 /// Bytes of `range` of `file` in the page cache; `None` if the kernel does not tell.
-pub(super) fn cached_bytes(file: &File, range: PageRange) -> Option<u64> {
+pub(super) fn cached_bytes(file: &File, range: Range<u64>) -> Option<u64> {
     counted(file, range).ok()
 }
 
@@ -45,8 +46,8 @@ struct Cachestat {
 
 /// Bytes of `range` in the page cache. An error is true where the kernel does not know the call.
 #[allow(unsafe_code)]
-fn counted(file: &File, range: PageRange) -> Result<u64, bool> {
-    let wanted = CachestatRange { offset: range.offset_bytes(), length: range.bytes() };
+fn counted(file: &File, range: Range<u64>) -> Result<u64, bool> {
+    let wanted = CachestatRange { offset: range.start, length: range.end - range.start };
     let mut answer = Cachestat::default();
     // SAFETY: both pointers lead to live structures, laid out as the kernel wants them (`repr(C)`
     // above), of which it reads the first and writes the second before the call returns.
@@ -88,10 +89,10 @@ mod tests {
     fn what_was_read_is_cached_and_what_was_dropped_is_not_in_both_tongues() {
         let mut file = tempfile::NamedTempFile::new_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         file.write_all(&vec![1; 4 << 20]).unwrap();
-        let all = PageRange::between(0, 512);
+        let all = 0..4 << 20;
         let map = Map::of(file.as_file()).unwrap();
         let ask = || {
-            let answers = [is_cached(file.as_file(), all, map.bytes()), is_in_core(map.bytes())];
+            let answers = [is_cached(file.as_file(), all.clone(), map.bytes()), is_in_core(map.bytes())];
             assert_eq!(answers[0], answers[1]);
             answers[0]
         };

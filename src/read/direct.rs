@@ -13,10 +13,12 @@ pub mod queue;
 use super::cached::cached_bytes;
 use super::pread::{Pread, forget_cached, read_exact_at};
 use super::{PageSource, ReadError, Way, aligned};
+use crate::backup::layout::Layout;
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +39,7 @@ pub struct DirectFile {
     is_refused: AtomicBool,
     /// The kernel vouches for reads past the cache of this file.
     is_vouched_for: bool,
+    layout: Layout,
     /// Its reads may keep waiting who asks for them, even when they are queued.
     #[cfg(all(target_os = "linux", feature = "uring"))]
     may_block: bool,
@@ -52,9 +55,23 @@ impl DirectFile {
             #[cfg(all(target_os = "linux", feature = "uring"))]
             may_block: may_block(&file),
             is_vouched_for: alignment == Some(true),
+            layout: Layout::Whole,
             file,
             is_refused: AtomicBool::new(alignment == Some(false)),
         }))
+    }
+
+    /// The same file with its pages where `layout` has them.
+    pub(super) fn with_layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// The bytes of `range`, whose pages follow each other in the file.
+    pub(super) fn span(&self, range: PageRange) -> Range<u64> {
+        let start = self.layout.offset_bytes(range);
+        assert!(start.is_some(), "a read is of pages that follow each other");
+        let start = start.unwrap_or_default();
+        start..start + range.bytes()
     }
 
     /// True if queueing a read may take as long as the read itself.
@@ -83,7 +100,7 @@ impl DirectFile {
     pub fn fill(&self, first: PageId, pages: &mut [Page]) -> io::Result<()> {
         let range = PageRange::between(first.0, first.0 + pages.len() as u32);
         let witness = self.witness(range);
-        self.fill_unwatched(first, pages)?;
+        self.fill_unwatched(range, pages)?;
         self.hear(&witness, range)
     }
 
@@ -95,14 +112,14 @@ impl DirectFile {
         if self.is_vouched_for {
             return Witness(None);
         }
-        forget_cached(&self.file, range);
-        Witness(cached_bytes(&self.file, range))
+        forget_cached(&self.file, self.span(range));
+        Witness(cached_bytes(&self.file, self.span(range)))
     }
 
     /// Whether a read of `range`, which has ended, went past the cache.
     pub(super) fn hear(&self, witness: &Witness, range: PageRange) -> io::Result<()> {
         // What could not be let go of may have been what was read.
-        let is_proof = |before: u64| cached_bytes(&self.file, range) == Some(0) && before == 0;
+        let is_proof = |before: u64| cached_bytes(&self.file, self.span(range)) == Some(0) && before == 0;
         if witness.0.is_none_or(is_proof) {
             return Ok(());
         }
@@ -110,9 +127,9 @@ impl DirectFile {
         Err(io::Error::from_raw_os_error(EINVAL))
     }
 
-    fn fill_unwatched(&self, first: PageId, pages: &mut [Page]) -> io::Result<()> {
+    fn fill_unwatched(&self, range: PageRange, pages: &mut [Page]) -> io::Result<()> {
         let read = |bytes: &mut [u8]| {
-            let outcome = read_exact_at(&self.file, first.offset_bytes(), bytes);
+            let outcome = read_exact_at(&self.file, self.span(range).start, bytes);
             outcome.inspect_err(|error| self.note(error))
         };
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(pages);
@@ -156,7 +173,7 @@ fn open_direct(_: &Path) -> io::Result<Option<File>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cached_bytes(_: &File, _: PageRange) -> Option<u64> {
+fn cached_bytes(_: &File, _: Range<u64>) -> Option<u64> {
     None
 }
 
@@ -197,6 +214,16 @@ impl Direct {
     pub(super) fn file(&self) -> &File {
         self.pread.file()
     }
+
+    /// Where its pages are.
+    pub(super) fn layout(&self) -> &Layout {
+        self.pread.layout()
+    }
+
+    /// The same file with its pages where `layout` has them.
+    pub(super) fn with_layout(self, layout: Layout) -> Self {
+        Self { pread: self.pread.with_layout(layout) }
+    }
 }
 
 impl PageSource for Direct {
@@ -229,6 +256,10 @@ impl PageSource for Direct {
         self.fill(range.first, pages)?;
         visit(range.first, pages);
         Ok(())
+    }
+
+    fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
+        Box::new(self.with_layout(layout))
     }
 }
 

@@ -19,6 +19,7 @@ pub use other::Map;
 use super::direct::{Direct, DirectFile};
 use super::pread::Pread;
 use super::{PageSource, ReadError, Way};
+use crate::backup::layout::Layout;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 use std::sync::Arc;
@@ -67,7 +68,16 @@ impl PageSource for Mapped {
     }
 
     fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
-        self.map.as_ref().is_some_and(|map| map.lend(self.pread.file(), range, When::Always, visit))
+        let offset = self.pread.layout().offset_bytes(range);
+        let mapped = self.map.as_ref().zip(offset);
+        mapped.is_some_and(|(map, offset)| {
+            map.lend(self.pread.file(), (range, offset), When::Always, visit)
+        })
+    }
+
+    fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
+        let Self { map, pread } = *self;
+        Box::new(Self { map, pread: pread.with_layout(layout) })
     }
 }
 
@@ -115,7 +125,8 @@ impl PageSource for Auto {
 
     fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         let file = self.uncached.file();
-        self.map.as_ref().is_some_and(|map| map.lend(file, range, When::Cached, visit))
+        let mapped = self.map.as_ref().zip(self.uncached.layout().offset_bytes(range));
+        mapped.is_some_and(|(map, offset)| map.lend(file, (range, offset), When::Cached, visit))
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {
@@ -124,6 +135,11 @@ impl PageSource for Auto {
 
     fn way(&self) -> Way {
         self.uncached.way()
+    }
+
+    fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
+        let Self { map, uncached } = *self;
+        Box::new(Self { map, uncached: uncached.with_layout(layout) })
     }
 }
 
@@ -166,22 +182,27 @@ mod linux {
             let _ = self.bytes.advise(Advice::Random);
         }
 
-        /// Lends `range` of the mapped `file` if it is to be mapped and could be looked at to its
+        /// Lends a range of the mapped `file`, which begins at a byte offset, if it is to be mapped and could be looked at to its
         /// end.
         pub(super) fn lend(
             &self,
             file: &File,
-            range: PageRange,
+            (range, offset_bytes): (PageRange, u64),
             when: When,
             visit: &mut dyn FnMut(PageId, &[Page]),
         ) -> bool {
-            let start = range.offset_bytes() as usize;
-            let bytes = start..start + range.bytes() as usize;
+            let start = offset_bytes as usize;
+            let end = start.saturating_add(range.bytes() as usize);
+            let bytes = start..end;
             if self.guard.was_hit() || bytes.end > self.bytes.len() {
                 return false;
             }
             let is_ready = match when {
-                When::Cached => is_cached(file, range, &self.bytes[bytes.clone()]),
+                When::Cached => {
+                    let whole = self.whole_pages_of_memory(&bytes);
+                    let range = whole.start as u64..whole.end as u64;
+                    is_cached(file, range, &self.bytes[whole])
+                }
                 When::Always => {
                     self.bytes.advise_range(Advice::PopulateRead, bytes.start, bytes.len()).is_ok()
                 }
@@ -211,6 +232,12 @@ mod linux {
                     self.drop_now(run[0].start..run[run.len() - 1].end);
                 }
             }
+        }
+
+        /// The cache is asked by pages of memory; pages of a backup need not begin with one.
+        fn whole_pages_of_memory(&self, bytes: &Range<usize>) -> Range<usize> {
+            let page = rustix::param::page_size();
+            bytes.start / page * page..bytes.end.next_multiple_of(page).min(self.bytes.len())
         }
 
         fn whole_huge_pages(&self, bytes: &Range<usize>) -> Range<usize> {
@@ -266,7 +293,7 @@ mod other {
         pub(super) fn lend(
             &self,
             _: &File,
-            _: PageRange,
+            _: (PageRange, u64),
             _: When,
             _: &mut dyn FnMut(PageId, &[Page]),
         ) -> bool {

@@ -13,6 +13,7 @@ pub mod mmap;
 pub mod open;
 pub mod salvage;
 
+use crate::backup::layout::Layout;
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
 use direct::DirectFile;
@@ -61,6 +62,25 @@ pub trait PageSource: Send + Sync {
     /// How [`Self::lend`] reads.
     fn way(&self) -> Way {
         Way::Pread
+    }
+
+    /// The same file with its pages where `layout` has them. Sources that know of no layouts have
+    /// no pages then.
+    fn laid_out(self: Box<Self>, _layout: Layout) -> Box<dyn PageSource> {
+        Box::new(Nothing)
+    }
+}
+
+/// A source without pages.
+struct Nothing;
+
+impl PageSource for Nothing {
+    fn fill(&self, _: PageId, _: &mut [Page]) -> Result<(), ReadError> {
+        Err(ReadError::absent())
+    }
+
+    fn fill_uncached(&self, _: PageId) -> Result<Page, ReadError> {
+        Err(ReadError::absent())
     }
 }
 
@@ -133,6 +153,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// The file does not have the page: a backup holds some of them only.
+    pub(crate) fn absent() -> Self {
+        Self::Os { code: None, text: "not in this backup".to_owned() }
+    }
+
     /// True if the file system cannot serve such a read at all, as opposed to failing at it.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Os { code: Some(code), .. } if

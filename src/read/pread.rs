@@ -2,11 +2,13 @@
 
 use super::direct::DirectFile;
 use super::{PageSource, ReadError};
+use crate::backup::layout::Layout;
 use crate::discover::sample::read_nothing_ahead;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,13 +17,52 @@ pub struct Pread {
     file: File,
     /// The same file opened past the page cache, where the file system allows it.
     direct: Option<Arc<DirectFile>>,
+    layout: Layout,
 }
 
 impl Pread {
     /// Opens `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        Ok(Self { file, direct: DirectFile::open(path)?.map(Arc::new) })
+        let direct = DirectFile::open(path)?.map(Arc::new);
+        Ok(Self { file, direct, layout: Layout::Whole })
+    }
+
+    /// The same file with its pages where `layout` has them.
+    pub(super) fn with_layout(self, layout: Layout) -> Self {
+        let direct = self.direct.and_then(Arc::into_inner);
+        let direct = direct.map(|direct| Arc::new(direct.with_layout(layout.clone())));
+        Self { file: self.file, direct, layout }
+    }
+
+    /// Where its pages are.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Lets go of what the cache has of `range`.
+    fn forget(&self, range: PageRange) {
+        for (piece, offset) in self.layout.pieces(range) {
+            if let Some(offset) = offset {
+                forget_cached(&self.file, offset..offset + piece.bytes());
+            }
+        }
+    }
+
+    /// Fills `pages` with `read`, which is given offsets, part by part as they follow each other.
+    fn fill_parts(
+        &self,
+        first: PageId,
+        mut pages: &mut [Page],
+        mut read: impl FnMut(PageRange, u64, &mut [Page]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
+        for (piece, offset) in self.layout.pieces(range) {
+            let (part, rest) = pages.split_at_mut(piece.pages as usize);
+            read(piece, offset.ok_or_else(ReadError::absent)?, part)?;
+            pages = rest;
+        }
+        Ok(())
     }
 
     /// The file itself.
@@ -38,9 +79,9 @@ impl Pread {
     ) -> Result<(), ReadError> {
         let range = PageRange::between(first.0, first.0 + pages.len() as u32);
         read_nothing_ahead(&self.file);
-        forget_cached(&self.file, range);
+        self.forget(range);
         let filled = self.fill(first, pages);
-        forget_cached(&self.file, range);
+        self.forget(range);
         filled
     }
 
@@ -56,24 +97,31 @@ impl Pread {
         pages: &mut [Page],
     ) -> Option<Result<(), ReadError>> {
         let direct = self.direct()?;
-        let filled = direct.fill(first, pages);
-        (filled.is_ok() || !direct.is_refused()).then(|| Ok(filled?))
+        let filled = self.fill_parts(first, pages, |piece, _, part| {
+            Ok(direct.fill(piece.first, part)?)
+        });
+        (filled.is_ok() || !direct.is_refused()).then_some(filled)
     }
 }
 
 impl PageSource for Pread {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        let bytes = bytemuck::cast_slice_mut(pages);
-        Ok(read_exact_at(&self.file, first.offset_bytes(), bytes)?)
+        self.fill_parts(first, pages, |_, offset, part| {
+            Ok(read_exact_at(&self.file, offset, bytemuck::cast_slice_mut(part))?)
+        })
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         let mut room = vec![Page::ZERO];
         // Some file systems answer from the cache all the same.
-        forget_cached(&self.file, PageRange::between(page.0, page.0 + 1));
+        self.forget(PageRange::between(page.0, page.0 + 1));
         let filled = self.fill_direct(page, &mut room);
         filled.unwrap_or_else(|| self.fill(page, &mut room))?;
         Ok(room[0])
+    }
+
+    fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
+        Box::new(self.with_layout(layout))
     }
 }
 
@@ -109,17 +157,17 @@ fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Asks the system to forget what it caches of `pages`. A hint only, so its outcome does not
+/// Asks the system to forget what it caches of `bytes`. A hint only, so its outcome does not
 /// matter.
 #[cfg(target_os = "linux")]
-pub(super) fn forget_cached(file: &File, pages: PageRange) {
-    let length = std::num::NonZeroU64::new(pages.bytes());
+pub(super) fn forget_cached(file: &File, bytes: Range<u64>) {
+    let length = std::num::NonZeroU64::new(bytes.end - bytes.start);
     let advice = rustix::fs::Advice::DontNeed;
-    let _ = rustix::fs::fadvise(file, pages.offset_bytes(), length, advice);
+    let _ = rustix::fs::fadvise(file, bytes.start, length, advice);
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn forget_cached(_: &File, _: PageRange) {}
+pub(super) fn forget_cached(_: &File, _: Range<u64>) {}
 
 #[cfg(test)]
 mod tests {

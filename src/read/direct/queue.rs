@@ -213,7 +213,7 @@ mod ring {
             buffer: &mut PageBuffer,
         ) -> squeue::Entry {
             let to = buffer.as_mut_ptr().cast();
-            let (bytes, offset) = (range.bytes() as u32, range.offset_bytes());
+            let (bytes, offset) = (range.bytes() as u32, file.span(range).start);
             let fixed = self.files.index_of(&mut self.ring, file).map(Fixed);
             let fd = Fd(file.file().as_raw_fd());
             let entry = match (self.buffers_are_fixed, fixed) {

@@ -1,0 +1,241 @@
+//! Which extent of which file stands where in a backup's data: told by the headers of their pages
+//! alone, since nothing else in a backup says it (docs/page-format.md, section 9.2).
+//!
+//! Extents come in ascending order with few gaps, so that not every one needs to be looked at: two
+//! that are as far apart in the backup as in their file have all those between them. That is a
+//! guess until the scan has seen each page; where it finds one that is elsewhere, [`Look::Each`]
+//! looks at every extent.
+
+mod place;
+
+pub use place::{Place, place_of};
+
+use super::ReadAt;
+use super::layout::PageRun;
+use crate::page::address::{FileId, PageRange};
+use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use std::io;
+
+/// Bytes of an extent.
+pub const EXTENT_BYTES: u64 = EXTENT_PAGES as u64 * PAGE_BYTES as u64;
+
+/// How thoroughly to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Believe that what begins and ends in order is in order.
+    Ends,
+    /// Look at each extent.
+    Each,
+}
+
+/// Extents that follow each other in a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Where the first of them begins.
+    pub offset_bytes: u64,
+    /// How many.
+    pub extents: u32,
+    /// What the first of them is; those after it follow in their file, or are of the same kind.
+    pub holds: Holds,
+}
+
+/// What extents are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// An extent of a data file.
+    Extent(FileId, u32),
+    /// Room that BACKUP did not need (page type 101).
+    Padding,
+    /// Nothing that tells its place.
+    Unplaced,
+}
+
+impl Stretch {
+    /// Its pages, if it is of a data file.
+    pub fn run(&self) -> Option<(FileId, PageRun)> {
+        let Holds::Extent(file, extent) = self.holds else { return None };
+        let first = extent * EXTENT_PAGES;
+        let range = PageRange::between(first, first + self.extents * EXTENT_PAGES);
+        Some((file, PageRun { range, offset_bytes: self.offset_bytes }))
+    }
+
+    /// Bytes of its extents.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.extents) * EXTENT_BYTES
+    }
+
+    fn end(&self) -> u64 {
+        self.offset_bytes + self.bytes()
+    }
+
+    fn absorbs(&mut self, next: &Self) -> bool {
+        let follows = match (self.holds, next.holds) {
+            (Holds::Extent(file, extent), Holds::Extent(other, then)) => {
+                file == other && extent.checked_add(self.extents) == Some(then)
+            }
+            (ours, theirs) => ours == theirs,
+        };
+        let absorbs = follows && self.end() == next.offset_bytes;
+        if absorbs {
+            self.extents += next.extents;
+        }
+        absorbs
+    }
+}
+
+/// Finds out what the extents from `offset_bytes` on are, `bytes` (whole extents) in all. An extent
+/// that cannot be read tells nothing.
+pub fn stretches(
+    source: &dyn ReadAt,
+    offset_bytes: u64,
+    bytes: u64,
+    look: Look,
+) -> io::Result<Vec<Stretch>> {
+    let extents = u32::try_from(bytes / EXTENT_BYTES)
+        .map_err(|_| io::Error::other("a piece of more than 2^32 extents"))?;
+    let mut search = Search { source, offset_bytes, look, found: Vec::new() };
+    search.all(extents);
+    let mut found = search.found;
+    place_between(&mut found);
+    unplace_strays(&mut found);
+    found.dedup_by(|next, stretch| stretch.absorbs(next));
+    Ok(found)
+}
+
+struct Search<'a> {
+    source: &'a dyn ReadAt,
+    offset_bytes: u64,
+    look: Look,
+    /// In order, without gaps.
+    found: Vec<Stretch>,
+}
+
+impl Search<'_> {
+    fn all(&mut self, extents: u32) {
+        let Some(last) = extents.checked_sub(1) else { return };
+        let first_holds = self.holds(0);
+        self.push(0, 1, first_holds);
+        if last == 0 {
+            return;
+        }
+        // What lies between `low`, which is known, and each of these, the next one last.
+        let (mut low, mut low_holds) = (0, first_holds);
+        let mut ahead = vec![(last, self.holds(last))];
+        while let Some(&(high, high_holds)) = ahead.last() {
+            let is_next = high == low + 1;
+            if is_next || self.is_believed(low_holds, high_holds, high - low) {
+                self.push_between(low, low_holds, high, high_holds);
+                (low, low_holds) = (high, high_holds);
+                ahead.pop();
+            } else {
+                let middle = low + (high - low) / 2;
+                ahead.push((middle, self.holds(middle)));
+            }
+        }
+    }
+
+    /// All between two extents, `apart` from each other, follows from them.
+    fn is_believed(&self, low: Holds, high: Holds, apart: u32) -> bool {
+        match (self.look, low, high) {
+            (Look::Ends, Holds::Extent(file, first), Holds::Extent(other, last)) => {
+                file == other && first.checked_add(apart) == Some(last)
+            }
+            _ => false,
+        }
+    }
+
+    fn push_between(&mut self, low: u32, low_holds: Holds, high: u32, high_holds: Holds) {
+        if let (Holds::Extent(file, first), 2..) = (low_holds, high - low) {
+            self.push(low + 1, high - low - 1, Holds::Extent(file, first + 1));
+        }
+        self.push(high, 1, high_holds);
+    }
+
+    fn push(&mut self, index: u32, extents: u32, holds: Holds) {
+        let offset_bytes = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
+        let next = Stretch { offset_bytes, extents, holds };
+        if !self.found.last_mut().is_some_and(|last| last.absorbs(&next)) {
+            self.found.push(next);
+        }
+    }
+
+    fn holds(&self, index: u32) -> Holds {
+        let mut pages = vec![Page::ZERO; EXTENT_PAGES as usize];
+        let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
+        let bytes = bytemuck::cast_slice_mut(&mut pages);
+        if self.source.read_exact_at(at, bytes).is_err() {
+            return Holds::Unplaced;
+        }
+        match place_of(&pages) {
+            Place::Extent(file, extent) => Holds::Extent(file, extent),
+            Place::Padding => Holds::Padding,
+            Place::Unknown => Holds::Unplaced,
+        }
+    }
+}
+
+/// Gives a place to extents that do not tell theirs, and to those that contradict their neighbours,
+/// where what stands before and after them leaves just enough room for them.
+fn place_between(found: &mut [Stretch]) {
+    let mut at = 1;
+    while at + 1 < found.len() {
+        let end = end_of_gap(found, at);
+        if let Some(end) = end.filter(|end| *end > at) {
+            let before = found[at - 1];
+            let mut next = before.extents;
+            if let Holds::Extent(file, first) = before.holds {
+                for stretch in &mut found[at..end] {
+                    stretch.holds = Holds::Extent(file, first + next);
+                    next += stretch.extents;
+                }
+            }
+        }
+        at = end.unwrap_or(at).max(at) + 1;
+    }
+}
+
+/// How many stretches of doubtful extents may stand between two that agree.
+const GAP_STRETCHES_MAX: usize = 16;
+
+/// The stretch after `at` that goes on where the one before `at` ended, if those between them fit.
+fn end_of_gap(found: &[Stretch], at: usize) -> Option<usize> {
+    let before = found[at - 1];
+    let Holds::Extent(file, first) = before.holds else { return None };
+    let candidates = found[at..].iter().take(GAP_STRETCHES_MAX + 1).enumerate();
+    let mut after = first.checked_add(before.extents)?;
+    for (ahead, stretch) in candidates {
+        if stretch.holds == Holds::Extent(file, after) {
+            return Some(at + ahead);
+        }
+        let is_doubtful = match stretch.holds {
+            Holds::Unplaced => true,
+            Holds::Padding => false,
+            // One extent with a place of its own, among others: its neighbours know better.
+            Holds::Extent(..) => stretch.extents == 1,
+        };
+        if !is_doubtful {
+            return None;
+        }
+        after = after.checked_add(stretch.extents)?;
+    }
+    None
+}
+
+/// An extent that interrupts the order of those around it is not where it says.
+fn unplace_strays(found: &mut [Stretch]) {
+    for at in 1..found.len().saturating_sub(1) {
+        let places = [at - 1, at, at + 1].map(|i| match found[i].holds {
+            Holds::Extent(file, first) => Some((file, first)),
+            Holds::Padding | Holds::Unplaced => None,
+        });
+        if let [Some(before), Some(here), Some(after)] = places {
+            let is_in_order = before < here && here < after;
+            if found[at].extents == 1 && before < after && !is_in_order {
+                found[at].holds = Holds::Unplaced;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

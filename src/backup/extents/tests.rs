@@ -1,0 +1,125 @@
+//! Extents that tell their place, and those that do not.
+
+use super::*;
+use crate::page::checksum;
+use crate::page::header::{FLAG_CHECKSUM, PageHeader};
+
+fn page(file: u16, page_id: u32, page_type: u8) -> Page {
+    let mut page = Page::ZERO;
+    *PageHeader::of_mut(&mut page) = PageHeader {
+        header_version: 1,
+        page_type,
+        flag_bits: FLAG_CHECKSUM,
+        page_id,
+        file_id: file,
+        free_data: 96,
+        free_count: 8000,
+        ..bytemuck::Zeroable::zeroed()
+    };
+    checksum::seal(&mut page);
+    page
+}
+
+fn extent(file: u16, number: u32) -> Vec<Page> {
+    (0..8).map(|slot| page(file, number * 8 + slot, 1)).collect()
+}
+
+fn padding() -> Vec<Page> {
+    vec![page(0, 0, 101); 8]
+}
+
+fn zeros() -> Vec<Page> {
+    vec![Page::ZERO; 8]
+}
+
+fn backup(extents: &[Vec<Page>]) -> Vec<u8> {
+    let bytes = extents.iter().flatten().flat_map(|page| page.bytes().iter().copied());
+    [0; 512].into_iter().chain(bytes).collect()
+}
+
+/// Kind, file, number and length of all stretches.
+fn told(extents: &[Vec<Page>], look: Look) -> Vec<(Holds, u32)> {
+    let bytes = backup(extents);
+    let found = stretches(&bytes, 512, bytes.len() as u64 - 512, look).unwrap();
+    assert_eq!(found.iter().map(Stretch::bytes).sum::<u64>(), bytes.len() as u64 - 512);
+    found.iter().map(|stretch| (stretch.holds, stretch.extents)).collect()
+}
+
+fn of(file: u16, number: u32, extents: u32) -> (Holds, u32) {
+    (Holds::Extent(FileId(file), number), extents)
+}
+
+#[test]
+fn runs_gaps_files_and_padding_are_told_apart() {
+    let mut extents: Vec<_> = (0..40).chain(44..46).map(|n| extent(1, n)).collect();
+    extents.extend((0..3).chain(90..130).map(|n| extent(3, n)));
+    extents.extend([padding(), padding()]);
+    let expected =
+        [of(1, 0, 40), of(1, 44, 2), of(3, 0, 3), of(3, 90, 40), (Holds::Padding, 2)];
+    assert_eq!(told(&extents, Look::Ends), expected);
+    assert_eq!(told(&extents, Look::Each), expected);
+    assert_eq!(told(&[], Look::Ends), []);
+    assert_eq!(told(&extents[..1], Look::Ends), [of(1, 0, 1)]);
+}
+
+#[test]
+fn what_tells_no_place_has_the_one_that_is_left_for_it() {
+    let mut extents: Vec<_> = (0..20).map(|n| extent(1, n)).collect();
+    for damaged in [vec![3], vec![3, 4, 5], vec![1, 18], (1..19).collect()] {
+        for &n in &damaged {
+            extents[n] = zeros();
+        }
+        assert_eq!(told(&extents, Look::Each), [of(1, 0, 20)], "{damaged:?}");
+        assert_eq!(told(&extents, Look::Ends), [of(1, 0, 20)], "{damaged:?}");
+    }
+}
+
+#[test]
+fn where_more_than_one_place_is_left_none_is_taken() {
+    let extents = [extent(1, 0), zeros(), extent(1, 5), zeros(), zeros()];
+    let expected =
+        [of(1, 0, 1), (Holds::Unplaced, 1), of(1, 5, 1), (Holds::Unplaced, 2)];
+    assert_eq!(told(&extents, Look::Ends), expected);
+}
+
+#[test]
+fn an_extent_of_elsewhere_in_a_gap_has_no_place() {
+    let extents = [extent(1, 7), extent(1, 900), extent(1, 90), extent(1, 900)];
+    let expected = [of(1, 7, 1), (Holds::Unplaced, 1), of(1, 90, 1), of(1, 900, 1)];
+    assert_eq!(told(&extents, Look::Each), expected);
+}
+
+/// A write that went to the wrong place, or what a free extent held before.
+#[test]
+fn an_extent_of_elsewhere_between_two_that_agree_is_not_believed() {
+    let extents = [extent(1, 7), extent(1, 900), extent(1, 9)];
+    assert_eq!(told(&extents, Look::Each), [of(1, 7, 3)]);
+    assert_eq!(told(&extents, Look::Ends), [of(1, 7, 3)]);
+}
+
+#[test]
+fn only_a_look_at_each_sees_what_changed_places_between_ends_that_agree() {
+    let mut extents: Vec<_> = (0..64).map(|n| extent(1, n)).collect();
+    extents[1..31].rotate_left(16);
+    assert_eq!(told(&extents, Look::Ends), [of(1, 0, 64)]);
+    let each = told(&extents, Look::Each);
+    assert_eq!(each, [of(1, 0, 1), of(1, 17, 14), of(1, 1, 16), of(1, 31, 33)]);
+}
+
+#[test]
+fn the_majority_of_an_extent_decides_and_sealed_pages_count_more() {
+    let mut pages = extent(1, 6);
+    for (slot, stale) in (0..).zip(&mut pages[..3]) {
+        *stale = page(2, 800 + slot, 1);
+    }
+    assert_eq!(place_of(&pages), Place::Extent(FileId(1), 6));
+    for broken in &mut pages[4..] {
+        broken.bytes_mut()[5000] ^= 1;
+    }
+    // Three sealed pages of elsewhere against one of here and four that are damaged.
+    assert_eq!(place_of(&pages), Place::Extent(FileId(2), 100));
+    assert_eq!(place_of(&zeros()), Place::Unknown);
+    assert_eq!(place_of(&padding()), Place::Padding);
+    let far = vec![page(1, u32::MAX - 7, 1); 8];
+    assert_eq!(place_of(&far), Place::Unknown);
+}
