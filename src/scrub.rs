@@ -17,6 +17,7 @@ mod dispatch;
 mod buffers;
 mod lent;
 mod worker;
+mod streams;
 mod finish;
 
 use crate::consolidate::pattern::Geometry;
@@ -146,6 +147,8 @@ pub struct Scrub {
     pub latencies: StageLatencies,
     /// Latencies of single files, by path.
     pub file_latencies: Vec<(String, StageLatencies)>,
+    /// Extents of a backup are not where they were taken to be.
+    is_guess_wrong: bool,
 }
 
 /// What the workers share.
@@ -166,6 +169,10 @@ struct Shared<'a> {
     notes: Mutex<BTreeSet<String>>,
     /// A thread has met a bug of ours; the others end, and the panic goes on.
     has_panicked: AtomicBool,
+    /// A page of a backup belongs into another extent than the one it was taken for.
+    has_misplaced: AtomicBool,
+    /// Whether that may be because not every extent was looked at.
+    are_extents_guessed: bool,
     /// By [`Way`].
     bytes_by_way: [AtomicU64; Way::ALL.len()],
     progress: &'a dyn Progress,
@@ -186,6 +193,11 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let shared = Shared::new(discovery, &plan, settings, before, history, progress);
     let (started, has_gpus) = (shared.started, shared.gpus.is_some());
     let scrubbed = scrub_once(discovery, &plan, shared);
+    if scrubbed.is_guess_wrong {
+        let discovery = discovery.with_each_extent();
+        let settings = Settings { checkpoint: None, ..settings.clone() };
+        return scrub(&discovery, &settings, progress);
+    }
     if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
     }
@@ -205,9 +217,11 @@ fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
     let mut elapsed = shared.elapsed();
     let mut paces = Vec::new();
     let checkpoint = while_checkpointing(&shared, discovery, || {
-        progress.begin(plan.stored_bytes_left(&done));
+        let beside = streams::bytes_of(discovery);
+        progress.begin(plan.stored_bytes_left(&done).saturating_add(beside));
         shared.tell_suspects_before();
         paces = run(plan, &done, &shared);
+        streams::look(discovery, &shared);
         elapsed = shared.elapsed();
     });
     progress.end();
@@ -249,6 +263,8 @@ impl<'a> Shared<'a> {
             host_findings: Mutex::new(host_findings),
             notes: Mutex::new(notes.chain(settings.notes.iter().cloned()).collect()),
             has_panicked: AtomicBool::new(false),
+            has_misplaced: AtomicBool::new(false),
+            are_extents_guessed: discovery.are_extents_guessed,
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,
             commit: CommitLock::default(),
@@ -272,9 +288,19 @@ impl<'a> Shared<'a> {
         now
     }
 
-    /// A GPU that took part has turned out to be wrong: what was counted counts for nothing.
+    /// A GPU that took part has turned out to be wrong, or the guess where extents are: what was
+    /// counted counts for nothing.
     fn is_in_vain(&self) -> bool {
-        self.gpus.is_some_and(|gpus| gpus.wrong().is_some())
+        self.gpus.is_some_and(|gpus| gpus.wrong().is_some()) || self.is_guess_wrong()
+    }
+
+    fn is_guess_wrong(&self) -> bool {
+        self.are_extents_guessed && self.has_misplaced.load(Ordering::Relaxed)
+    }
+
+    /// A page of a backup belongs into another extent.
+    fn found_misplaced(&self) {
+        self.has_misplaced.store(true, Ordering::Relaxed);
     }
 
     /// No further batch is to be begun.

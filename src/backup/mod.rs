@@ -8,6 +8,7 @@
 pub mod extents;
 pub mod layout;
 pub mod source;
+pub mod stream_checksum;
 
 pub use source::ReadAt;
 
@@ -42,6 +43,6 @@ pub enum FaultKind {
     RecordChecksum,
     /// Bytes that the operating system could not read.
     Unreadable,
-    /// An extent whose place in the database cannot be told.
-    Unplaced,
+    /// A page that RESTORE would not keep, padding or an older copy, fails its own check.
+    UnusedPage,
 }

@@ -73,6 +73,8 @@ impl Image {
         let file = DataFile {
             named: true,
             kind: FileKind::Data,
+            backup: None,
+            part: None,
             bytes: self.bytes(),
             device: 0,
             file_id: FileId(1),

@@ -12,7 +12,9 @@ use super::pattern::{self, Geometry};
 use super::rank::Finding;
 use super::report::{IncidentReport, Pattern, Suspect};
 use super::weights::Weights;
+use crate::backup::layout::Layout;
 use crate::discover::device::placement::Placement;
+use crate::page::address::PageId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub struct FileFacts {
     pub simple_recovery: Option<bool>,
     /// A transaction log.
     pub is_log: bool,
+    /// In a backup: where its pages are there, and of which set.
+    pub part: Option<PartFacts>,
     /// Where it is stored, if it has suspects and the file system tells.
     pub placement: Option<Placement>,
     /// Pages in use that are not suspect.
@@ -39,7 +43,26 @@ pub struct FileFacts {
     pub is_boot_suspect: bool,
 }
 
+/// What a finding needs to know of the backup set that it is in.
+#[derive(Clone, Debug)]
+pub struct PartFacts {
+    /// Where the pages are.
+    pub layout: Layout,
+    /// The set's position in the backup, as in `RESTORE ... FILE = n`.
+    pub position: u32,
+    /// The file's logical name, by the backup's list of files; else its id.
+    pub logical_name: Arc<str>,
+    /// The backup was taken WITH CHECKSUM, so that every page in it was verified when it was read.
+    pub has_checksum: bool,
+}
+
 impl FileFacts {
+    /// Where `page` begins in the file at its path.
+    pub fn offset_bytes(&self, page: PageId) -> u64 {
+        let in_part = self.part.as_ref().and_then(|part| part.layout.page_offset_bytes(page));
+        in_part.unwrap_or_else(|| page.offset_bytes())
+    }
+
     /// A file of tempdb, which is made anew whenever the server starts.
     fn is_tempdb(&self) -> bool {
         self.database.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("tempdb"))
@@ -98,7 +121,8 @@ fn places(findings: &[Finding], files: &[FileFacts]) -> Vec<Place> {
     let numbers: BTreeMap<&str, usize> = disks.into_iter().zip(0..).collect();
     let device = |finding: &Finding| {
         let placement = files[finding.file].placement.as_ref()?;
-        let offset = placement.disk_offset(finding.place.page.offset_bytes())?;
+        let at = files[finding.file].offset_bytes(finding.place.page);
+        let offset = placement.disk_offset(at)?;
         Some((*numbers.get(&*placement.disk)?, offset))
     };
     let place = |finding: &Finding| Place {

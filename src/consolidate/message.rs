@@ -1,4 +1,4 @@
-//! A suspect in SQL Server's words: Msg 823 and 824 (docs/page-format.md, section 10.2), so that
+//! A suspect in SQL Server's words: Msg 823 and 824, 3043 in a backup (docs/page-format.md, section 10.2), so that
 //! what searches logs for them finds ours. They are written by this program, not by a server.
 
 use super::conclude::FileFacts;
@@ -47,12 +47,15 @@ struct Where {
     place: PageAddress,
     database_id: u16,
     path: Arc<str>,
+    /// In a backup: the database, the data file's name there, and the offset of the page.
+    backup: Option<(Arc<str>, Arc<str>, u64)>,
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Told::Written(text) => f.write_str(text),
+            Told::Of(what, place) if place.backup.is_some() => message_3043(what, place, f),
             Told::Of(What::Unreadable(error), place) => message_823(error, place, f),
             Told::Of(what, place) => message_824(&what.words(place.place), place, f),
         }
@@ -83,7 +86,12 @@ impl From<String> for Message {
 pub(super) fn of(finding: &Finding, file: &FileFacts) -> Message {
     let (place, database_id) = (finding.place, file.database_id);
     let path = Arc::clone(&file.path);
-    Message(Told::Of(What::of(&finding.reason), Where { place, database_id, path }))
+    let backup = file.part.as_ref().map(|part| {
+        let database = file.database.clone().unwrap_or_else(|| "?".into());
+        (database, Arc::clone(&part.logical_name), file.offset_bytes(place.page))
+    });
+    let place = Where { place, database_id, path, backup };
+    Message(Told::Of(What::of(&finding.reason), place))
 }
 
 impl What {
@@ -116,7 +124,7 @@ impl What {
             Self::Audit => {
                 "audit failure (a page read from disk failed to pass basic integrity checks)".into()
             }
-            Self::Unreadable(error) => error.to_string(),
+            Self::Unreadable(error) => format!("unreadable, operating system error {error}"),
         }
     }
 }
@@ -130,13 +138,25 @@ fn bare(address: PageAddress) -> String {
 }
 
 fn message_824(what: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Where { place, database_id, path } = at;
+    let Where { place, database_id, path, .. } = at;
     write!(
         f,
         "SQL Server detected a logical consistency-based I/O error: {what}. It occurred during a \
          read of page {place} in database ID {database_id} at offset {:#016x} in file '{path}'.  \
          {AFTER_824}",
         place.page.offset_bytes(),
+    )
+}
+
+/// What BACKUP says of a page that it reads; what is wrong and where in the backup is added.
+fn message_3043(what: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Where { place, path, .. } = at;
+    let Some((database, file, offset)) = &at.backup else { return Ok(()) };
+    let what = what.words(*place);
+    write!(
+        f,
+        "BACKUP '{database}' detected an error on page {place} in file '{file}': {what}. It is at \
+         offset {offset:#016x} in '{path}'."
     )
 }
 
@@ -166,6 +186,7 @@ mod tests {
             database_id: 23,
             simple_recovery: None,
             is_log: false,
+            part: None,
             placement: None,
             sound_pages: 0,
             has_primary: true,

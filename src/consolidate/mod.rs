@@ -4,6 +4,7 @@
 //! neighbours are told as one incident. The same verdicts in any order give the same report.
 
 pub mod advice;
+pub mod backup;
 pub mod conclude;
 pub mod incident;
 pub mod merge;

@@ -1,6 +1,7 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
+use super::backup::BackupReport;
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
@@ -68,6 +69,12 @@ pub struct ScrubReport {
 }
 
 impl ScrubReport {
+    /// What is damaged in backups, beside their pages.
+    pub fn backup_faults(&self) -> u64 {
+        let backups = self.files.iter().filter_map(|file| file.backup.as_ref());
+        backups.fold(0, |sum: u64, backup| sum.saturating_add(backup.fault_count()))
+    }
+
     /// All incidents, also those that are not listed.
     pub fn incident_count(&self) -> u64 {
         (self.incidents.len() as u64).saturating_add(self.incidents_not_listed)
@@ -229,6 +236,12 @@ pub struct FileReport {
     /// Where the pages are that were not reached; `None` if only their number is known.
     #[serde(default)]
     pub not_reached_ranges: Option<Vec<PageRange>>,
+    /// Of a backup as a whole; its pages are in entries of their own with the same path.
+    #[serde(default)]
+    pub backup: Option<BackupReport>,
+    /// Of pages in a backup: the position of their backup set.
+    #[serde(default)]
+    pub backup_set: Option<u32>,
 }
 
 /// Files that are no database files.
@@ -268,6 +281,9 @@ pub struct Suspect {
     pub host: Option<Arc<str>>,
     /// The file.
     pub path: Arc<str>,
+    /// In a backup: the position of the backup set.
+    #[serde(default)]
+    pub backup_set: Option<u32>,
     /// The database, if known.
     pub database: Option<Arc<str>>,
     /// `(file:page)`.

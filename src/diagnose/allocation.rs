@@ -43,6 +43,8 @@ enum Teller {
     Pfs(Box<Page>),
     /// The PFS page is bad; the GAM pages over the interval that can still be read.
     Gam(Vec<(PageId, Page)>),
+    /// The backup has no PFS page; the GAM pages over the interval, as far as it has them.
+    Absent(Vec<(PageId, Page)>),
     /// There is nothing but allocated pages.
     Log,
 }
@@ -99,9 +101,11 @@ impl AllocationMap {
             return Teller::Log;
         }
         let first = PageId(number * PFS_INTERVAL_PAGES);
-        match self.sound_page(pfs_page_of(first), PageType::Pfs, source) {
+        let at = pfs_page_of(first);
+        match self.sound_page(at, PageType::Pfs, source) {
             Some(pfs) => Teller::Pfs(pfs),
-            None => Teller::Gam(self.gams_over(first, source)),
+            None if source.has(at) => Teller::Gam(self.gams_over(first, source)),
+            None => Teller::Absent(self.gams_over(first, source)),
         }
     }
 
@@ -149,11 +153,16 @@ impl Interval {
         page.0 / PFS_INTERVAL_PAGES == self.number
     }
 
+    /// True if there is no PFS page to ask, which is no damage: a backup need not have it.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.told_by, Teller::Absent(_))
+    }
+
     /// What the PFS page says of `page`, which the interval holds; `None` if it is bad.
     pub fn pfs_byte(&self, page: PageId) -> Option<PfsByte> {
         match &self.told_by {
             Teller::Pfs(pfs) => Some(PfsByte::of(pfs, page)),
-            Teller::Gam(_) | Teller::Log => None,
+            Teller::Gam(_) | Teller::Absent(_) | Teller::Log => None,
         }
     }
 
@@ -166,7 +175,7 @@ impl Interval {
             // Pages with a fixed place are in use wherever that place is.
             _ if fixed_page_type(self.file_id, page).is_some() => Allocation::Allocated,
             Teller::Pfs(_) => Allocation::Free,
-            Teller::Gam(gams) => {
+            Teller::Gam(gams) | Teller::Absent(gams) => {
                 let gam = gams.iter().find(|(at, _)| *at == gam_page_of(page));
                 match gam {
                     Some((_, gam)) if extent_bit(gam, page) => Allocation::Free,

@@ -4,7 +4,10 @@
 //! needs to be scanned: the fixed pages vote, then pages sampled through the file.
 
 use super::paths::{Candidate, explain};
+use super::backup::{self, BackupFile, FoundPart};
 use super::{FileKind, holes, promised, sample};
+use crate::backup::extents::Look as ExtentLook;
+use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::allocation::{BOOT_PAGE, PFS_INTERVAL_PAGES, fixed_page_type};
 use crate::page::boot::BootPage;
@@ -27,9 +30,11 @@ const SAMPLE_VOTES_MIN: usize = 4;
 const LOG_BLOCK_MARK: u8 = 0xab;
 
 /// What a look into a file found.
-pub enum Look {
+pub(super) enum Look {
     /// Pages to verify.
     Scannable(Box<Identity>),
+    /// A backup, and the data files of which it has pages.
+    Backup(Box<BackupFile>, Vec<FoundPart>),
     /// Not scanned, and why.
     Declined {
         /// What it is instead.
@@ -45,7 +50,7 @@ pub enum Look {
 }
 
 /// What is known of a scannable file.
-pub struct Identity {
+pub(super) struct Identity {
     /// Data or log.
     pub kind: FileKind,
     /// Bytes to scan.
@@ -63,14 +68,14 @@ pub struct Identity {
 }
 
 /// Looks into `candidate`.
-pub fn look(candidate: &Candidate) -> Look {
-    match File::open(&candidate.path).and_then(|file| look_into(file, candidate)) {
+pub(super) fn look(candidate: &Candidate, extents: ExtentLook) -> Look {
+    match File::open(&candidate.path).and_then(|file| look_into(file, candidate, extents)) {
         Ok(look) => look,
         Err(error) => Look::Failed { why: explain(&error) },
     }
 }
 
-fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
+fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::Result<Look> {
     sample::read_nothing_ahead(&file);
     let bytes = file.seek(SeekFrom::End(0))?;
     let beginning = sample::beginning(&mut file);
@@ -78,6 +83,13 @@ fn look_into(mut file: File, candidate: &Candidate) -> io::Result<Look> {
     // First bytes may be damage; a data file under them must not be taken for something else.
     let voted = voted_file_id(&mut file, pages);
     let foreign = || beginning.as_ref().ok().and_then(|b| foreign(b, bytes));
+    let is_backup = beginning.as_ref().is_ok_and(|b| b.starts_with(b"TAPE"));
+    if voted.is_none() && is_backup {
+        let source = SizedFile::new(file.try_clone()?, bytes);
+        if let Some((backup, parts)) = backup::look(&source, extents)? {
+            return Ok(Look::Backup(Box::new(backup), parts));
+        }
+    }
     if let (None, Some((kind, why))) = (voted, foreign()) {
         return Ok(Look::Declined { kind, why });
     }
@@ -122,7 +134,7 @@ fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
     let text = String::from_utf8_lossy(&beginning[..beginning.len().min(256)]).to_lowercase();
     let html = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
     let (kind, why) = if beginning.starts_with(b"TAPE") {
-        (FileKind::Backup, "a backup; this version scans data files only")
+        (FileKind::Backup, "a backup of which nothing can be read")
     } else if beginning.starts_with(b"MSSQLBAK") {
         (FileKind::CompressedBackup, "a compressed backup; this version scans data files only")
     } else if text.starts_with("version https://git-lfs") {

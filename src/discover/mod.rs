@@ -4,6 +4,7 @@
 //! their names. Whatever is not scanned is kept as a [`Refusal`] with its reason. The outcome does
 //! not depend on the order of the paths, and a file that is reached twice is scanned once.
 
+pub mod backup;
 pub mod device;
 mod holes;
 pub mod identify;
@@ -11,14 +12,18 @@ pub mod paths;
 mod promised;
 pub(crate) mod sample;
 
-use crate::page::address::{FileId, PageRange};
+use crate::backup::extents::Look as ExtentLook;
+use crate::backup::layout::Layout;
+use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::boot::BootPage;
 use crate::page::file_header::{BindingId, FileHeader};
+use backup::{BackupFile, FoundPart, Part, SetKey};
 use identify::{Identity, Look};
 use paths::{Candidate, FileIdentity, WalkOutcome, promises_pages};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The id of a database's primary file.
@@ -47,7 +52,7 @@ pub struct DataFile {
     pub path: PathBuf,
     /// Given by the user, not found in a directory.
     pub named: bool,
-    /// [`FileKind::Data`] or [`FileKind::Log`].
+    /// All but [`FileKind::Unknown`].
     pub kind: FileKind,
     /// Size in bytes; for a block device, the part that a database covers.
     pub bytes: u64,
@@ -67,12 +72,45 @@ pub struct DataFile {
     pub identity: FileIdentity,
     /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
     pub stored: Vec<PageRange>,
+    /// If this is a backup as a whole: it has no pages, those are in files of their own.
+    pub backup: Option<Arc<BackupFile>>,
+    /// If this is the part of a data file that a backup set holds: which.
+    pub part: Option<Part>,
 }
 
 impl DataFile {
     /// The file that begins its database: it has the boot page and the system tables.
     pub fn is_primary(&self) -> bool {
-        self.kind == FileKind::Data && self.file_id == PRIMARY_FILE
+        self.has_pages() && self.file_id == PRIMARY_FILE
+    }
+
+    /// Its pages are those of a data file, be it in a backup.
+    pub fn has_pages(&self) -> bool {
+        self.kind == FileKind::Data || self.part.is_some()
+    }
+
+    /// The backup set that it is in, if it is in one.
+    pub fn set_key(&self) -> Option<SetKey> {
+        self.part.as_ref().map(|part| part.key(&self.path))
+    }
+
+    /// Where its pages are.
+    pub fn layout(&self) -> Layout {
+        self.part.as_ref().map(|part| part.layout.clone()).unwrap_or_default()
+    }
+
+    /// The page after its last one.
+    pub fn end_page(&self) -> u32 {
+        match &self.part {
+            Some(part) => part.runs.end(),
+            None => u32::try_from(self.bytes / crate::page::PAGE_BYTES as u64).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Where `page` begins in the file at its path.
+    pub fn offset_bytes(&self, page: PageId) -> Option<u64> {
+        let offset = self.layout().page_offset_bytes(page);
+        offset.filter(|_| page.0 < self.end_page())
     }
 }
 
@@ -100,30 +138,65 @@ pub struct Discovery {
     pub refusals: Vec<Refusal>,
     /// Files in directories that have nothing to do with databases, by path.
     pub skipped: Vec<PathBuf>,
+    /// Of backups, where extents are was not looked up for each of them.
+    pub are_extents_guessed: bool,
+}
+
+impl Discovery {
+    /// The same, with each extent of the backups looked at.
+    pub fn with_each_extent(&self) -> Self {
+        let backups = self.files.iter().filter(|file| file.backup.is_some());
+        let paths: Vec<PathBuf> = backups.map(|file| file.path.clone()).collect();
+        let named = |path: &PathBuf| self.files.iter().any(|f| f.path == *path && f.named);
+        let mut anew = discover_with(&paths, ExtentLook::Each);
+        for file in &mut anew.files {
+            file.named = named(&file.path);
+        }
+        let others = |file: &&DataFile| file.backup.is_none() && file.part.is_none();
+        anew.files.extend(self.files.iter().filter(others).cloned());
+        anew.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
+        anew.refusals.extend(self.refusals.iter().cloned());
+        anew.refusals.sort_by(|a, b| a.path.cmp(&b.path));
+        anew.skipped.clone_from(&self.skipped);
+        link_secondary_files(&mut anew.files);
+        anew
+    }
 }
 
 /// Finds the data files behind `inputs` (files, directories, block devices).
 pub fn discover(inputs: &[PathBuf]) -> Discovery {
+    discover_with(inputs, ExtentLook::Ends)
+}
+
+/// The same, looking at extents of backups in a way of one's own.
+pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
     let WalkOutcome { candidates, mut refusals, directories } = paths::walk(inputs);
     let reached: Vec<PathBuf> = candidates.iter().map(|c| c.path.clone()).collect();
-    let mut discovery = Discovery::default();
+    let are_extents_guessed = extents == ExtentLook::Ends;
+    let mut discovery = Discovery { are_extents_guessed, ..Discovery::default() };
     let mut seen = HashSet::new();
     for candidate in candidates {
         if seen.insert(candidate.identity.clone()) {
-            sort_in(&mut discovery, candidate);
+            sort_in(&mut discovery, candidate, extents);
         }
     }
     discovery.refusals.append(&mut refusals);
     refuse_barren_directories(&mut discovery, &directories, &reached);
-    discovery.files.sort_by(|a, b| a.path.cmp(&b.path));
+    discovery.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
     discovery.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.skipped.sort();
     link_secondary_files(&mut discovery.files);
     discovery
 }
 
-fn sort_in(discovery: &mut Discovery, candidate: Candidate) {
-    match identify::look(&candidate) {
+/// A backup before its parts, and these by set and file.
+fn order(file: &DataFile) -> Option<(usize, FileId)> {
+    file.part.as_ref().map(|part| (part.set, file.file_id))
+}
+
+fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook) {
+    match identify::look(&candidate, extents) {
+        Look::Backup(backup, parts) => add_backup(discovery, &candidate, *backup, parts),
         Look::Scannable(identity) => discovery.files.push(data_file(candidate, *identity)),
         Look::Declined { kind: FileKind::Unknown, .. }
             if !candidate.named && !promises_pages(&candidate.path) =>
@@ -143,6 +216,48 @@ fn sort_in(discovery: &mut Discovery, candidate: Candidate) {
     }
 }
 
+/// A backup is a file without pages, and one for each data file that it has pages of.
+fn add_backup(
+    discovery: &mut Discovery,
+    candidate: &Candidate,
+    backup: BackupFile,
+    parts: Vec<FoundPart>,
+) {
+    let backup = Arc::new(backup);
+    let whole = DataFile {
+        path: candidate.path.clone(),
+        named: candidate.named,
+        kind: FileKind::Backup,
+        bytes: backup.bytes,
+        device: candidate.device,
+        modified: candidate.modified,
+        file_id: FileId(0),
+        header: None,
+        boot: None,
+        promised_pages: 0,
+        identity: candidate.identity.clone(),
+        stored: Vec::new(),
+        backup: Some(Arc::clone(&backup)),
+        part: None,
+    };
+    let part = |found: FoundPart| DataFile {
+        file_id: found.file_id,
+        header: found.header,
+        boot: found.boot,
+        stored: found.runs.ranges(),
+        backup: None,
+        part: Some(Part {
+            backup: Arc::clone(&backup),
+            set: found.set,
+            layout: Layout::Runs(Arc::clone(&found.runs)),
+            runs: found.runs,
+        }),
+        ..whole.clone()
+    };
+    discovery.files.extend(parts.into_iter().map(part));
+    discovery.files.push(whole);
+}
+
 fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
     DataFile {
         path: candidate.path,
@@ -157,6 +272,8 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         promised_pages: identity.promised_pages,
         identity: candidate.identity,
         stored: identity.stored,
+        backup: None,
+        part: None,
     }
 }
 
@@ -182,16 +299,20 @@ fn refuse_barren_directories(
     }));
 }
 
+/// What the files of a database share, and those of a backup of it.
+fn database_of(file: &DataFile) -> Option<(BindingId, Option<SetKey>)> {
+    Some((file.header.as_ref()?.binding_id, file.set_key()))
+}
+
 /// Only the primary file has a boot page; its secondary files share its binding id.
 fn link_secondary_files(files: &mut [DataFile]) {
-    let primaries: HashMap<BindingId, BootPage> = files
+    let primaries: HashMap<(BindingId, Option<SetKey>), BootPage> = files
         .iter()
-        .filter_map(|file| Some((file.header.as_ref()?.binding_id, file.boot.clone()?)))
+        .filter_map(|file| Some((database_of(file)?, file.boot.clone()?)))
         .collect::<BTreeMap<_, _>>()
         .into_iter()
         .collect();
     for file in files.iter_mut().filter(|file| file.boot.is_none()) {
-        let binding_id = file.header.as_ref().map(|header| header.binding_id);
-        file.boot = binding_id.and_then(|id| primaries.get(&id).cloned());
+        file.boot = database_of(file).and_then(|of| primaries.get(&of).cloned());
     }
 }

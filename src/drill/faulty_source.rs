@@ -1,5 +1,6 @@
 //! A broken disk: a [`PageSource`] that misbehaves on chosen pages.
 
+use crate::backup::layout::Layout;
 use crate::page::Page;
 use crate::page::address::PageId;
 use crate::read::{PageSource, ReadError};
@@ -77,5 +78,13 @@ impl PageSource for FaultySource {
         let mut whole = self.inner.fill_uncached(page)?;
         self.misbehave(page, &mut whole, false)?;
         Ok(whole)
+    }
+
+    fn has(&self, page: PageId) -> bool {
+        self.inner.has(page)
+    }
+
+    fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
+        Box::new(Self { inner: self.inner.laid_out(layout), ..*self })
     }
 }

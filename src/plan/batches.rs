@@ -52,13 +52,17 @@ impl Iterator for DeviceBatches<'_> {
     type Item = ExtentBatch;
 
     fn next(&mut self) -> Option<ExtentBatch> {
-        let cursor = self.files.front_mut()?;
-        let file = &self.plan.files[cursor.file];
-        let batch = cursor.advance(file, self.plan.batch_pages);
-        if cursor.next_page == file.pages {
-            self.files.pop_front();
+        loop {
+            let cursor = self.files.front_mut()?;
+            let file = &self.plan.files[cursor.file];
+            let batch = cursor.advance(file, self.plan.batch_pages);
+            if cursor.next_page == file.pages {
+                self.files.pop_front();
+            }
+            if batch.stored || !file.only_stored {
+                return Some(batch);
+            }
         }
-        Some(batch)
     }
 }
 
@@ -96,7 +100,8 @@ impl FileCursor {
         let upcoming = file.stored.get(self.stored_index);
         let stored = upcoming.filter(|range| range.first.0 <= start);
         let hole_end = upcoming.map_or(file.pages, |range| range.first.0);
-        let end = stored.map_or(hole_end.min(next_pfs_interval(start)), |range| {
+        let part_end = if file.only_stored { hole_end } else { next_pfs_interval(start) };
+        let end = stored.map_or(hole_end.min(part_end), |range| {
             range.end().min(start.saturating_add(batch_pages))
         });
         let end = self.done.next_done(start).map_or(end, |done| done.min(end));
@@ -129,6 +134,7 @@ mod tests {
             missing_pages: 0,
             tail_bytes: 0,
             stored: stored.iter().map(|&(a, b)| PageRange::between(a, b)).collect(),
+            only_stored: false,
         }
     }
 

@@ -41,7 +41,7 @@ pub struct PlannedFile {
     pub file_id: FileId,
     /// Data or log.
     pub kind: FileKind,
-    /// Whole pages to verify.
+    /// Whole pages; the last one of those to verify and all before it.
     pub pages: u32,
     /// Pages that should exist and do not: the file ends before the size in its header, or in the
     /// middle of a page. They are planned and will not be reached.
@@ -50,6 +50,9 @@ pub struct PlannedFile {
     pub tail_bytes: u32,
     /// Extents that are stored, ascending and disjoint; all other pages are holes.
     pub stored: Vec<PageRange>,
+    /// Pages that are not stored are not planned either: a backup does not have them.
+    #[serde(default)]
+    pub only_stored: bool,
 }
 
 /// Extents of one file, to be verified by one thread in one go. Starts on an extent; 1 to
@@ -108,7 +111,16 @@ impl Plan {
 impl PlannedFile {
     /// Pages to verify and pages that are missing.
     pub fn promised_pages(&self) -> u64 {
-        u64::from(self.pages) + u64::from(self.missing_pages)
+        u64::from(self.pages_to_look_at()) + u64::from(self.missing_pages)
+    }
+
+    /// Pages to verify: without those that a backup does not have.
+    pub fn pages_to_look_at(&self) -> u32 {
+        if self.only_stored {
+            self.stored.iter().map(|range| range.pages).sum()
+        } else {
+            self.pages
+        }
     }
 
     fn stored_bytes_left(&self, done: &DoneRanges) -> u64 {
@@ -122,6 +134,8 @@ fn planned_file(file: &DataFile) -> PlannedFile {
     let tail_bytes = (file.bytes % PAGE_BYTES as u64) as u32;
     let (pages, missing_pages, tail_bytes) = match file.kind {
         FileKind::Log => (1, 0, 0),
+        _ if file.part.is_some() => (file.end_page(), 0, 0),
+        FileKind::Backup | FileKind::CompressedBackup => (0, 0, 0),
         _ => (whole_pages, missing_pages(file, whole_pages, tail_bytes), tail_bytes),
     };
     PlannedFile {
@@ -133,6 +147,7 @@ fn planned_file(file: &DataFile) -> PlannedFile {
         missing_pages,
         tail_bytes,
         stored: file.stored.clone(),
+        only_stored: file.part.is_some(),
     }
 }
 

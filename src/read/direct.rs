@@ -258,6 +258,10 @@ impl PageSource for Direct {
         Ok(())
     }
 
+    fn has(&self, page: PageId) -> bool {
+        self.layout().page_offset_bytes(page).is_some()
+    }
+
     fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
         Box::new(self.with_layout(layout))
     }

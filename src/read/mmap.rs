@@ -75,6 +75,10 @@ impl PageSource for Mapped {
         })
     }
 
+    fn has(&self, page: PageId) -> bool {
+        self.pread.layout().page_offset_bytes(page).is_some()
+    }
+
     fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
         let Self { map, pread } = *self;
         Box::new(Self { map, pread: pread.with_layout(layout) })
@@ -135,6 +139,10 @@ impl PageSource for Auto {
 
     fn way(&self) -> Way {
         self.uncached.way()
+    }
+
+    fn has(&self, page: PageId) -> bool {
+        self.uncached.layout().page_offset_bytes(page).is_some()
     }
 
     fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {

@@ -31,6 +31,11 @@ pub trait PageSource: Send + Sync {
     /// bypassed.
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError>;
 
+    /// True if the file should have `page`; a backup has some pages only.
+    fn has(&self, _page: PageId) -> bool {
+        true
+    }
+
     /// Lends the pages of `range` to `visit`, in order, in pieces small enough to stay in a core's
     /// cache. A piece that begins with the range's first page begins the look anew: what was seen
     /// before it must be forgotten, and after an error everything. `buffer` is memory to read into.

@@ -120,6 +120,10 @@ impl PageSource for Pread {
         Ok(room[0])
     }
 
+    fn has(&self, page: PageId) -> bool {
+        self.layout().page_offset_bytes(page).is_some()
+    }
+
     fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
         Box::new(self.with_layout(layout))
     }

@@ -4,6 +4,7 @@ use super::Shared;
 use super::commit::{Settled, Took};
 use super::file::FileScan;
 use super::lent::Unseen;
+use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
@@ -14,7 +15,7 @@ use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
 use crate::page::checksum::Checksum;
-use crate::page::header::PageHeader;
+use crate::page::header::{PageHeader, Protection};
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
@@ -46,6 +47,10 @@ struct Looked {
     read: Option<(Duration, Way)>,
     failed_reads: bool,
     failed_pages: bool,
+    /// What the pages add to the checksum of the backup stream that they are in.
+    stream_sum: StreamSum,
+    /// A whole page stands in the extent of another one.
+    is_misplaced: bool,
 }
 
 impl Looked {
@@ -65,6 +70,20 @@ impl Looked {
         let pages = self.coverage.accounted() + self.doubtful.len() as u64;
         self.coverage.bytes_read = pages * PAGE_BYTES as u64;
     }
+}
+
+/// True if `page`, which passes its own check, belongs into another extent.
+fn is_misplaced(page: &Page, place: PageAddress, verdict: &Verdict) -> bool {
+    let passes = match verdict {
+        Verdict::Suspect(SuspectReason::WrongPageId { .. }) => true,
+        Verdict::Free(FreeContent::Stale { protection, holds, right_id }) => {
+            *holds && !*right_id && *protection != Protection::None
+        }
+        _ => false,
+    };
+    let found = PageHeader::of(page).address();
+    let is_same_slot = found.page.0 % EXTENT_PAGES == place.page.0 % EXTENT_PAGES;
+    passes && is_same_slot && found != place && PageHeader::of(page).is_plausible()
 }
 
 /// What a page in order tells of others. Of an IAM page it must be sure that it is in use: what an
@@ -281,8 +300,13 @@ impl<'a> View<'a> {
         self.file.allocation.learn_from(first, pages);
         for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
-            let verdict = judge(page, sum, place, allocation);
+            let verdict = self.judge(page, sum, place, allocation);
             self.weigh(page, sum, place, allocation, verdict, to);
+        }
+        if self.file.is_part {
+            for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
+                to.stream_sum.add_page(PageId(id), sum, Checksum::stored_in(page));
+            }
         }
         to.verify += started.elapsed();
     }
@@ -300,20 +324,53 @@ impl<'a> View<'a> {
         self.file.allocation.learn_from(first, pages);
         for ((page, &word), id) in pages.iter().zip(words).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
-            let verdict = judge(page, word.checksum(), place, allocation);
+            let verdict = self.judge(page, word.checksum(), place, allocation);
             let is_fine =
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
             let is_plain = is_fine && word.fits(page, place);
             if is_plain && !gpus.must_check(gpu, place.page, word) {
                 to.count(page, place.page, allocation, &verdict);
+                if self.file.is_part {
+                    let stored = Checksum::stored_in(page);
+                    to.stream_sum.add_page(place.page, word.checksum(), stored);
+                }
                 continue;
             }
             // Who was wrong is remembered there, and ends this.
             gpu.was_checked();
             let _ = gpu.check(page, word, place, self.file.planned.path.display());
             let sum = Checksum::of(page);
-            self.weigh(page, sum, place, allocation, judge(page, sum, place, allocation), to);
+            to.stream_sum.add_page(place.page, sum, Checksum::stored_in(page));
+            let verdict = self.judge(page, sum, place, allocation);
+            self.weigh(page, sum, place, allocation, verdict, to);
         }
+    }
+
+    #[inline]
+    fn judge(
+        &self,
+        page: &Page,
+        sum: Checksum,
+        place: PageAddress,
+        allocation: Allocation,
+    ) -> Verdict {
+        let verdict = judge(page, sum, place, allocation);
+        match verdict {
+            Verdict::Suspect(_) if self.may_be_left_over(page, place, allocation) => {
+                Verdict::Unprotected
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// In a backup that does not have the PFS page, what is no page of this place may well be what
+    /// a free page held before.
+    fn may_be_left_over(&self, page: &Page, place: PageAddress, allocation: Allocation) -> bool {
+        let is_absent = || self.interval.as_ref().is_some_and(|interval| interval.is_absent());
+        let header = PageHeader::of(page);
+        allocation == Allocation::Unknown
+            && is_absent()
+            && !(header.address() == place && header.is_plausible())
     }
 
     fn place_of(&mut self, page: PageId, to: &mut Looked) -> (PageAddress, Allocation) {
@@ -331,6 +388,7 @@ impl<'a> View<'a> {
         verdict: Verdict,
         to: &mut Looked,
     ) {
+        to.is_misplaced |= self.file.is_part && is_misplaced(page, place, &verdict);
         match verdict {
             Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
@@ -402,9 +460,16 @@ impl<'a> View<'a> {
             read,
             failed_reads,
             failed_pages,
+            stream_sum,
+            is_misplaced,
         } = looked;
+        if is_misplaced {
+            self.shared.found_misplaced();
+        }
         let took = read.map(|(read, way)| Took { read, way, verify });
-        let nothing = Settled::default();
+        let stream = self.file.stream_of(range.first).filter(|_| stream_sum.pages > 0);
+        let stream_sum = stream.map(|stream| (stream, stream_sum));
+        let nothing = Settled { stream_sum, ..Settled::default() };
         let mut settled =
             Settled { coverage, flagless, leads, failed_reads, failed_pages, took, ..nothing };
         for (page, first_look) in doubtful {

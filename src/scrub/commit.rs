@@ -2,6 +2,7 @@
 
 use super::file::FileScan;
 use super::{HOST_FINDINGS_MAX, Shared, lock};
+use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
@@ -26,6 +27,8 @@ pub(super) struct Settled {
     pub(super) failed_reads: bool,
     /// A page failed by itself, at least at the first try.
     pub(super) failed_pages: bool,
+    /// What the pages add to the checksum of a backup stream, by its index.
+    pub(super) stream_sum: Option<(usize, StreamSum)>,
     /// `None` for a hole, which is not read.
     pub(super) took: Option<Took>,
 }
@@ -64,6 +67,9 @@ impl Shared<'_> {
         tally.coverage += &settled.coverage;
         tally.add_flagless(settled.flagless);
         tally.catalog.add(settled.leads);
+        if let Some((stream, sum)) = settled.stream_sum {
+            tally.stream_sums.entry(stream).or_default().add(sum);
+        }
         tally.failed_reads |= settled.failed_reads;
         tally.failed_pages |= settled.failed_pages;
         if settled.has_shrunk {

@@ -13,7 +13,7 @@ use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
 use crate::page::checksum::Checksum;
 use crate::page::header::{Lsn, PageHeader};
-use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use crate::page::{EXTENT_PAGES, Page};
 use crate::read::PageSource;
 
 /// Suspects that are looked around at most: 256 MiB are read for them, if none share an extent.
@@ -87,8 +87,8 @@ impl<'a> Opened<'a> {
             return Vec::new();
         }
         let first = page.extent().first_page().0;
-        let extent =
-            PageRange::between(first, self.pages().min(first.saturating_add(EXTENT_PAGES)));
+        let end = self.file.end_page().min(first.saturating_add(EXTENT_PAGES));
+        let extent = PageRange::between(first, end);
         let pages = self.read(extent);
         let sound = pages.iter().zip(extent.ids()).filter(|(page, id)| self.is_sound(page, *id));
         sound.map(|(page, id)| (id, PageHeader::of(page).lsn())).collect()
@@ -102,11 +102,6 @@ impl<'a> Opened<'a> {
         }
         let read = |page| self.source.fill_uncached(page).unwrap_or(Page::ZERO);
         extent.ids().map(read).collect()
-    }
-
-    /// Whole pages of the file.
-    fn pages(&self) -> u32 {
-        u32::try_from(self.file.bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX)
     }
 
     /// True if the page at `id` is in use and passes its own check.
@@ -145,7 +140,7 @@ impl<'a> Homeless<'a> {
     /// Compares the page with what stands in its place in `home`.
     fn look_home(&mut self, home: Option<&Opened<'_>>, files: &[DataFile], open: Open<'_>) {
         let (known, page) = self.home;
-        let is_inside = |home: &&Opened<'_>| page.0 < home.pages();
+        let is_inside = |home: &&Opened<'_>| home.file.offset_bytes(page).is_some();
         self.evidence.home = match (known, home.filter(is_inside)) {
             (Some(_), Some(home)) => match home.source.fill_uncached(page) {
                 Ok(resident) if home.passes(&resident, page) => {
@@ -197,7 +192,7 @@ fn file_with(
     }
     let primary = primaries.of(of)?;
     let is_it = |index: &usize| {
-        let is_data = files[*index].kind == FileKind::Data;
+        let is_data = files[*index].has_pages();
         is_data && files[*index].file_id == file_id && primaries.of(*index) == Some(primary)
     };
     let mut found = (0..files.len()).filter(is_it);

@@ -148,6 +148,7 @@ mod tests {
             missing_pages: 0,
             tail_bytes: 0,
             stored: vec![PageRange::between(0, 128)],
+            only_stored: false,
         }
     }
 

@@ -2,18 +2,22 @@
 
 use super::leads::CatalogPages;
 use super::{Open, lock};
+use crate::backup::Fault;
+use crate::backup::stream_checksum::StreamSum;
 use crate::consolidate::rank::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;
+use crate::discover::backup::BackupFile;
 use crate::discover::paths::{explain, identity_of};
 use crate::discover::{DataFile, FileKind};
 use crate::page::PAGE_BYTES;
-use crate::page::address::PageRange;
+use crate::page::address::{PageId, PageRange};
 use crate::page::boot::PageVerify;
 use crate::plan::{DoneRanges, PlannedFile};
 use crate::read::PageSource;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +40,8 @@ pub(super) struct FileScan<'a> {
     pub(super) allocation: AllocationMap,
     /// PAGE_VERIFY is on: pages in use carry a flag, with few exceptions.
     pub(super) is_protected: bool,
+    /// A part of a data file, in a backup.
+    pub(super) is_part: bool,
     file: &'a DataFile,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
@@ -71,8 +77,41 @@ pub(super) struct FileTally {
     /// Where names can be looked up.
     #[serde(default)]
     pub(super) catalog: CatalogPages,
+    /// What was found of a backup beside its pages.
+    #[serde(default)]
+    pub(super) backup: BackupTally,
+    /// What pages looked at add to the checksums of backup streams, by index.
+    #[serde(default)]
+    pub(super) stream_sums: BTreeMap<usize, StreamSum>,
     /// Pages that were looked at.
     pub(super) done: DoneRanges,
+}
+
+/// What was found of a backup beside its pages.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct BackupTally {
+    /// What is damaged.
+    pub(super) faults: Vec<Fault>,
+    /// More of that than is listed.
+    pub(super) faults_not_listed: u64,
+    /// Padding pages whose checksum was right.
+    pub(super) padding_pages: u64,
+    /// Pages of which a later copy follows.
+    pub(super) superseded_pages: u64,
+    /// Pages of which nobody knows where they belong.
+    pub(super) unplaced_pages: u64,
+    /// Streams whose checksum is right.
+    pub(super) streams_verified: u64,
+    /// Streams without a checksum.
+    pub(super) streams_without_checksum: u64,
+    /// Streams whose checksum could not be computed, because not all of them was read.
+    pub(super) streams_not_computed: u64,
+    /// Records of a compressed backup whose checksum is right.
+    pub(super) records: u64,
+    /// Bytes of log.
+    pub(super) log_bytes: u64,
+    /// All of it was looked at.
+    pub(super) is_done: bool,
 }
 
 impl<'a> FileScan<'a> {
@@ -88,6 +127,7 @@ impl<'a> FileScan<'a> {
             planned,
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
+            is_part: file.part.is_some(),
             is_protected: page_verify.is_some_and(|verify| verify != PageVerify::None),
             file,
             source: Mutex::new(Source::Unopened),
@@ -114,6 +154,17 @@ impl<'a> FileScan<'a> {
         }
     }
 
+    /// Its pages are in `backup`.
+    pub(super) fn is_part_of(&self, backup: &Arc<BackupFile>) -> bool {
+        self.file.part.as_ref().is_some_and(|part| Arc::ptr_eq(&part.backup, backup))
+    }
+
+    /// The backup stream that holds `page`, by its index.
+    pub(super) fn stream_of(&self, page: PageId) -> Option<usize> {
+        let part = self.file.part.as_ref()?;
+        part.backup.stream_at(part.layout.page_offset_bytes(page)?)
+    }
+
     /// A read of several pages failed; what becomes of them is not known yet.
     pub(super) fn read_failed(&self) {
         lock(&self.tally).failed_reads = true;
@@ -133,7 +184,7 @@ impl<'a> FileScan<'a> {
     pub(super) fn done_with(&self, range: PageRange) {
         let mut tally = lock(&self.tally);
         tally.done.add(range);
-        if tally.done.pages() == self.planned.pages {
+        if tally.done.pages() == self.planned.pages_to_look_at() {
             drop(tally);
             *lock(&self.source) = Source::Closed;
         }
@@ -145,7 +196,11 @@ pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<
     if identity_of(&file.path)? != file.identity {
         return Err(io::Error::other("another file was put in its place; scan again"));
     }
-    open(&file.path)
+    let source = open(&file.path)?;
+    Ok(match &file.part {
+        Some(part) => source.laid_out(part.layout.clone()),
+        None => source,
+    })
 }
 
 impl FileTally {
@@ -161,6 +216,8 @@ impl FileTally {
             flagless: Vec::new(),
             flagless_pages: 0,
             catalog: CatalogPages::default(),
+            backup: BackupTally::default(),
+            stream_sums: BTreeMap::new(),
             done: DoneRanges::default(),
         }
     }
@@ -172,7 +229,7 @@ impl FileTally {
 
     /// Pages were left although the file could be read.
     pub(super) fn is_cut_short(&self, planned: &PlannedFile) -> bool {
-        self.unopened.is_none() && self.done.pages() < planned.pages
+        self.unopened.is_none() && self.done.pages() < planned.pages_to_look_at()
     }
 
     /// Adds flagless pages of one batch. Kept are no more than could be suspects in the end, so

@@ -1,5 +1,6 @@
 //! After the last batch: counts become a report.
 
+mod backups;
 mod files;
 
 use super::file::{FileScan, FileTally};
@@ -7,7 +8,8 @@ use super::leads::Remembered;
 use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, places};
 use crate::consolidate::advice;
-use crate::consolidate::conclude::{Conclusions, FileFacts, conclude};
+use crate::consolidate::backup::BackupReport;
+use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
 use crate::consolidate::rank::{Finding, by_place, by_urgency};
 use crate::consolidate::report::{
     FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
@@ -15,8 +17,10 @@ use crate::consolidate::report::{
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
+use crate::discover::backup::Part;
 use crate::discover::paths::promises_pages;
 use crate::discover::{DataFile, Discovery, FileKind};
+use crate::page::address::FileId;
 use crate::page::kind::PageType;
 use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
@@ -43,6 +47,7 @@ pub(super) fn finish(
 ) -> Scrub {
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
+    let is_guess_wrong = shared.is_guess_wrong();
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
@@ -129,7 +134,7 @@ pub(super) fn finish(
         host_findings,
     };
     advice::advise(&mut report);
-    Scrub { report, latencies, file_latencies }
+    Scrub { report, latencies, file_latencies, is_guess_wrong }
 }
 
 /// The name of this machine.
@@ -192,10 +197,23 @@ fn file_facts(file: &DataFile) -> FileFacts {
         database_id: boot.map_or(0, |boot| boot.database_id),
         simple_recovery: boot.map(|boot| boot.simple_recovery),
         is_log: file.kind == FileKind::Log,
+        part: file.part.as_ref().map(|part| part_facts(part, file.file_id)),
         placement: None,
         sound_pages: 0,
         has_primary: false,
         is_boot_suspect: false,
+    }
+}
+
+fn part_facts(part: &Part, file_id: FileId) -> PartFacts {
+    let set = part.set();
+    let named = set.files.iter().find(|file| file.file_id == file_id.0);
+    let named = named.map(|file| file.logical_name.as_str()).filter(|name| !name.is_empty());
+    PartFacts {
+        layout: part.layout.clone(),
+        position: set.position,
+        logical_name: named.map_or_else(|| file_id.to_string().into(), Into::into),
+        has_checksum: set.has_checksum.unwrap_or(false),
     }
 }
 
@@ -205,11 +223,13 @@ fn verdict(coverage: &Coverage, files: &[FileReport], discovery: &Discovery) -> 
         .files
         .iter()
         .any(|file| file.kind == FileKind::Log && (file.named || promises_pages(&file.path)));
-    if coverage.suspect > 0 {
+    let backups = || files.iter().filter_map(|file| file.backup.as_ref());
+    if coverage.suspect > 0 || backups().any(|backup| backup.fault_count() > 0) {
         RunVerdict::Damaged
     } else if coverage.not_reached > 0
         || nothing_scanned
         || asked_for_a_log
+        || backups().any(BackupReport::is_incomplete)
         || discovery.refusals.iter().any(|refusal| refusal.counts)
         || files.iter().any(|file| file.outcome == Outcome::Failed)
     {

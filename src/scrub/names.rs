@@ -7,6 +7,7 @@ use super::{Open, owners};
 use crate::catalog;
 use crate::catalog::object::Object;
 use crate::consolidate::rank::Finding;
+use crate::discover::backup::SetKey;
 use crate::page::file_header::BindingId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -89,12 +90,19 @@ fn databases<'a>(
 fn primaries(files: &[Remembered<'_>]) -> Vec<Primary> {
     // Copies of a database are told apart by the folder they are in.
     let (mut by_folder, mut by_database) = (HashMap::new(), HashMap::new());
+    let mut by_set: HashMap<SetKey, usize> = HashMap::new();
     for (index, file) in files.iter().enumerate().filter(|(_, file)| file.file.is_primary()) {
+        if let Some(set) = file.file.set_key() {
+            // The members of a striped backup have parts of one file.
+            by_set.entry(set).or_insert(index);
+            continue;
+        }
         let is_ambiguous = |known: &mut Primary| *known = None;
         by_folder.entry(file.folder()).and_modify(is_ambiguous).or_insert(Some(index));
         by_database.entry(file.database()).and_modify(is_ambiguous).or_insert(Some(index));
     }
     let primary_of = |(index, file): (usize, &Remembered<'_>)| match file.database() {
+        _ if file.file.part.is_some() => by_set.get(&file.file.set_key()?).copied(),
         _ if file.file.is_primary() => Some(index),
         None => None,
         database => by_folder

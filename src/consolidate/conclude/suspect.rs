@@ -28,7 +28,7 @@ pub(super) fn suspect(
         SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
         _ => (None, None),
     };
-    let offset_bytes = finding.place.page.offset_bytes();
+    let offset_bytes = file.offset_bytes(finding.place.page);
     let placement = file.placement.as_ref();
     let on_device = placement.and_then(|placement| placement.device_offset(offset_bytes));
     Suspect {
@@ -40,6 +40,7 @@ pub(super) fn suspect(
         incident: 0,
         host: None,
         path: Arc::clone(&file.path),
+        backup_set: file.part.as_ref().map(|part| part.position),
         database: file.database.clone(),
         address: finding.place,
         file_id: finding.place.file.0,

@@ -1,5 +1,7 @@
 //! What the report says of each file.
 
+use super::backups::{self, Members};
+use crate::consolidate::backup::BackupReport;
 use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
@@ -24,6 +26,7 @@ pub(super) fn file_reports(
     tallies: &[FileTally],
     facts: &[FileFacts],
 ) -> (Vec<FileReport>, Coverage) {
+    let members = Members::among(discovery);
     let mut total = Coverage::default();
     let mut reports = Vec::new();
     for (((file, planned), tally), facts) in
@@ -33,7 +36,8 @@ pub(super) fn file_reports(
         coverage.close();
         coverage.assert_adds_up();
         total += &coverage;
-        reports.push(scanned_file(file, planned, tally, coverage, facts));
+        let backup = backups::report(file, discovery, &members, &tally.backup);
+        reports.push(scanned_file((file, planned), tally, coverage, facts, backup));
     }
     total.assert_adds_up();
     assert_eq!(total.pages_planned, plan.pages(), "the plan and the tally promise the same");
@@ -43,14 +47,16 @@ pub(super) fn file_reports(
 }
 
 fn scanned_file(
-    file: &DataFile,
-    planned: &PlannedFile,
+    (file, planned): (&DataFile, &PlannedFile),
     tally: &FileTally,
     coverage: Coverage,
     facts: &FileFacts,
+    backup: Option<BackupReport>,
 ) -> FileReport {
     let boot = file.boot.as_ref();
     let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
+    let is_unread = file.backup.is_some() && !tally.backup.is_done;
+    let is_cut_short = is_cut_short || is_unread;
     let replaced = replaced(file);
     let (outcome, why) = match (tally.why_failed(), file.kind) {
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
@@ -66,7 +72,7 @@ fn scanned_file(
         outcome,
         why,
         notes: notes(file, &coverage, tally, facts),
-        file_id: Some(file.file_id.0),
+        file_id: Some(file.file_id.0).filter(|_| backup.is_none()),
         binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
@@ -74,8 +80,10 @@ fn scanned_file(
         page_verify: boot.map(|boot| boot.page_verify),
         clean_shutdown: boot.filter(|_| !facts.is_boot_suspect).map(|boot| boot.clean_shutdown),
         simple_recovery: facts.simple_recovery,
-        pages: u64::from(planned.pages),
+        pages: u64::from(planned.pages_to_look_at()),
         not_reached_ranges: not_reached_ranges(planned, tally, coverage.not_reached),
+        backup,
+        backup_set: facts.part.as_ref().map(|part| part.position),
         coverage,
     }
 }
@@ -91,7 +99,11 @@ fn not_reached_ranges(
     not_reached: u64,
 ) -> Option<Vec<PageRange>> {
     let end = planned.pages.checked_add(planned.missing_pages)?;
-    let ranges: Vec<_> = tally.done.left(PageRange::between(0, end)).collect();
+    let ranges: Vec<_> = if planned.only_stored {
+        planned.stored.iter().flat_map(|range| tally.done.left(*range)).collect()
+    } else {
+        tally.done.left(PageRange::between(0, end)).collect()
+    };
     let pages: u64 = ranges.iter().map(|range| u64::from(range.pages)).sum();
     (pages == not_reached).then_some(ranges)
 }
@@ -119,7 +131,7 @@ fn notes(
     facts: &FileFacts,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    if file.header.is_none() {
+    if file.header.is_none() && file.kind == FileKind::Data {
         notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
     }
     if coverage.allocation_unknown > 0 {
@@ -234,5 +246,7 @@ fn refused_file(refusal: &Refusal) -> FileReport {
         pages: 0,
         coverage: Coverage::default(),
         not_reached_ranges: Some(Vec::new()),
+        backup: None,
+        backup_set: None,
     }
 }

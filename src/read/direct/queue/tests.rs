@@ -126,6 +126,7 @@ fn a_queue_may_end_with_reads_in_flight() {
 fn what_the_kernel_may_still_write_to_is_never_used_again() {
     let (reader, _writer) = std::io::pipe().unwrap();
     let stuck = Arc::new(DirectFile {
+        layout: crate::backup::layout::Layout::Whole,
         file: std::os::fd::OwnedFd::from(reader).into(),
         is_refused: AtomicBool::new(false),
         is_vouched_for: true,

@@ -1,0 +1,206 @@
+//! What a backup file holds: the data files whose pages are in it, as files of their own, and all
+//! else that is in its streams.
+
+use super::identify::passes_its_check;
+use crate::backup::ReadAt;
+use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Stretch, stretches};
+use crate::backup::layout::{Layout, PageRun, PageRuns};
+use crate::backup::media::{BackupSet, Media, StreamPiece};
+use crate::page::Page;
+use crate::page::address::{FileId, PageId};
+use crate::page::allocation::BOOT_PAGE;
+use crate::page::boot::BootPage;
+use crate::page::file_header::FileHeader;
+use crate::page::header::PageHeader;
+use crate::page::kind::PageType;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+/// A backup file.
+#[derive(Debug)]
+pub struct BackupFile {
+    /// Its size.
+    pub bytes: u64,
+    /// What it says of itself.
+    pub media: Media,
+    /// Its data and log streams, in the order of their offsets.
+    pub streams: Vec<Stream>,
+    /// Extents that are of no page of a data file.
+    pub rest: Vec<Rest>,
+}
+
+/// A data or log stream.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Index of its set in [`Media::sets`].
+    pub set: usize,
+    /// Log blocks, not pages.
+    pub is_log: bool,
+    /// Where it is, and its checksum.
+    pub piece: StreamPiece,
+}
+
+/// Extents of a data stream that are of no page that RESTORE would keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Where the first of them begins.
+    pub offset_bytes: u64,
+    /// How many bytes; whole pages.
+    pub bytes: u64,
+    /// Why.
+    pub what: RestKind,
+}
+
+/// Why an extent is of no page that RESTORE would keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestKind {
+    /// Room that BACKUP did not need.
+    Padding,
+    /// A later copy follows.
+    Superseded,
+    /// Nothing tells its place.
+    Unplaced,
+}
+
+/// The pages of one data file in one backup set of a backup file.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The backup file.
+    pub backup: Arc<BackupFile>,
+    /// Index of the set in [`Media::sets`].
+    pub set: usize,
+    /// Where the pages are.
+    pub layout: Layout,
+    /// The same as a list.
+    pub runs: Arc<PageRuns>,
+}
+
+/// Tells backup sets apart: the media set and the position in it, which the members of a striped
+/// one share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetKey {
+    media: String,
+    position: u32,
+}
+
+/// What was found of one data file in a backup set.
+pub(super) struct FoundPart {
+    pub(super) file_id: FileId,
+    pub(super) set: usize,
+    pub(super) runs: Arc<PageRuns>,
+    pub(super) header: Option<FileHeader>,
+    pub(super) boot: Option<BootPage>,
+}
+
+impl Part {
+    /// What the backup says of the set.
+    pub fn set(&self) -> &BackupSet {
+        &self.backup.media.sets[self.set]
+    }
+
+    /// Which set it is of, given the backup's path.
+    pub fn key(&self, path: &std::path::Path) -> SetKey {
+        let family = self.backup.media.family.as_ref();
+        let media = match family.and_then(|family| family.media_set_id) {
+            Some(id) => format!("{id:02x?}"),
+            None => path.to_string_lossy().into_owned(),
+        };
+        SetKey { media, position: self.set().position }
+    }
+}
+
+impl BackupFile {
+    /// The stream that holds byte `offset_bytes`, by its index.
+    pub fn stream_at(&self, offset_bytes: u64) -> Option<usize> {
+        let after = self.streams.partition_point(|s| s.piece.offset_bytes <= offset_bytes);
+        let index = after.checked_sub(1)?;
+        let piece = &self.streams[index].piece;
+        (offset_bytes - piece.offset_bytes < piece.bytes).then_some(index)
+    }
+}
+
+/// Looks into the backup that `source` is; `None` if it is none.
+pub(super) fn look(
+    source: &dyn ReadAt,
+    look: Look,
+) -> io::Result<Option<(BackupFile, Vec<FoundPart>)>> {
+    let Some(media) = Media::read(source)? else { return Ok(None) };
+    let (mut rest, mut parts) = (Vec::new(), Vec::new());
+    for (index, set) in media.sets.iter().enumerate() {
+        for (file_id, runs) in files_of(source, set, look, &mut rest)? {
+            parts.push(found_part(source, index, file_id, runs));
+        }
+    }
+    rest.sort_by_key(|rest| rest.offset_bytes);
+    let mut streams: Vec<Stream> = media.sets.iter().enumerate().flat_map(streams_of).collect();
+    streams.sort_by_key(|stream| stream.piece.offset_bytes);
+    Ok(Some((BackupFile { bytes: source.bytes(), media, streams, rest }, parts)))
+}
+
+fn streams_of((set, of): (usize, &BackupSet)) -> impl Iterator<Item = Stream> {
+    let stream = move |is_log| {
+        move |piece: &StreamPiece| Stream { set, is_log, piece: piece.clone() }
+    };
+    of.data.iter().map(stream(false)).chain(of.logs.iter().map(stream(true)))
+}
+
+/// The data files in a set; what is of none of them goes to `rest`.
+fn files_of(
+    source: &dyn ReadAt,
+    set: &BackupSet,
+    look: Look,
+    rest: &mut Vec<Rest>,
+) -> io::Result<BTreeMap<FileId, PageRuns>> {
+    let mut by_file: BTreeMap<FileId, Vec<PageRun>> = BTreeMap::new();
+    for piece in &set.data {
+        let whole = piece.bytes / EXTENT_BYTES * EXTENT_BYTES;
+        for stretch in stretches(source, piece.offset_bytes, whole, look)? {
+            match stretch.run() {
+                Some((file, run)) => by_file.entry(file).or_default().push(run),
+                None => rest.push(rest_of(&stretch)),
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    for (file, runs) in by_file {
+        let (kept, superseded) = PageRuns::last_copies(&runs);
+        rest.extend(superseded.iter().map(|run| Rest {
+            offset_bytes: run.offset_bytes,
+            bytes: run.bytes(),
+            what: RestKind::Superseded,
+        }));
+        files.insert(file, kept);
+    }
+    Ok(files)
+}
+
+fn rest_of(stretch: &Stretch) -> Rest {
+    let what = match stretch.holds {
+        Holds::Padding => RestKind::Padding,
+        Holds::Unplaced | Holds::Extent(..) => RestKind::Unplaced,
+    };
+    Rest { offset_bytes: stretch.offset_bytes, bytes: stretch.bytes(), what }
+}
+
+fn found_part(source: &dyn ReadAt, set: usize, file_id: FileId, runs: PageRuns) -> FoundPart {
+    let runs = Arc::new(runs);
+    let layout = Layout::Runs(Arc::clone(&runs));
+    let page = |id: PageId| page_of(source, &layout, id);
+    let header = page(PageId(0)).filter(passes_its_check);
+    let header = header.and_then(|page| FileHeader::of(&page));
+    let boot = (file_id == FileId(1)).then(|| page(BOOT_PAGE)).flatten().filter(is_boot);
+    FoundPart { file_id, set, header, boot: boot.map(|page| BootPage::of(&page)), runs }
+}
+
+fn is_boot(page: &Page) -> bool {
+    let header = PageHeader::of(page);
+    header.page_type == PageType::Boot.m_type() && header.page_id == BOOT_PAGE.0
+}
+
+/// A page; `None` if it is absent or cannot be read.
+fn page_of(source: &dyn ReadAt, layout: &Layout, id: PageId) -> Option<Page> {
+    let mut page = Page::ZERO;
+    let offset = layout.page_offset_bytes(id)?;
+    source.read_exact_at(offset, page.bytes_mut()).ok().map(|()| page)
+}

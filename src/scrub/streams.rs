@@ -1,0 +1,181 @@
+//! What backups hold beside the pages of data files: padding, older copies, the log. And the
+//! checksums of their streams, to which all pages add (docs/page-format.md, section 9.3).
+
+mod bytes;
+mod sums;
+
+use super::file::{BackupTally, FileScan};
+use super::{Shared, lock};
+use crate::backup::stream_checksum::{self, StreamSum};
+use crate::backup::{Fault, FaultKind};
+use crate::discover::backup::{BackupFile, Rest, RestKind};
+use crate::discover::{DataFile, Discovery};
+use crate::page::address::{PageId, PageRange};
+use crate::page::checksum::Checksum;
+use crate::page::header::{PageHeader, Protection};
+use crate::page::torn::TornCheck;
+use crate::page::{PAGE_BYTES, Page};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Faults listed for a backup at most.
+pub(super) const FAULTS_MAX: usize = 1000;
+
+/// Bytes that [`look`] will read.
+pub(super) fn bytes_of(discovery: &Discovery) -> u64 {
+    let backups = discovery.files.iter().filter_map(|file| file.backup.as_deref());
+    let log = |backup: &BackupFile| -> u64 {
+        backup.streams.iter().filter(|s| s.is_log).map(|s| s.piece.bytes).sum()
+    };
+    let rest = |backup: &BackupFile| -> u64 { backup.rest.iter().map(|rest| rest.bytes).sum() };
+    backups.map(|backup| log(backup).saturating_add(rest(backup))).sum()
+}
+
+/// Looks at the backups of a scan whose batches are all done, each by one thread.
+pub(super) fn look(discovery: &Discovery, shared: &Shared<'_>) {
+    use rayon::prelude::*;
+    let backups = discovery.files.iter().zip(&shared.files);
+    let backups: Vec<_> = backups.filter(|(file, _)| file.backup.is_some()).collect();
+    let threads = shared.settings.threads.max(1);
+    let work = || backups.par_iter().for_each(|(file, scan)| look_at(file, scan, shared));
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => backups.iter().for_each(|(file, scan)| look_at(file, scan, shared)),
+    }
+}
+
+fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
+    let Some(backup) = &file.backup else { return };
+    if shared.must_stop() || lock(&scan.tally).backup.is_done {
+        return;
+    }
+    let mut looked = Looked::default();
+    match Bytes::open(file, shared) {
+        Ok(mut bytes) => looked.all(backup, &mut bytes),
+        Err(why) => {
+            lock(&scan.tally).unopened = Some(why);
+            return;
+        }
+    }
+    if shared.must_stop() {
+        return;
+    }
+    sums::compare(backup, &sums::of_pages(file, shared), &mut looked);
+    let mut tally = lock(&scan.tally);
+    tally.coverage.bytes_read += looked.bytes_read;
+    tally.coverage.bytes_planned += looked.bytes_read;
+    looked.tally.is_done = true;
+    tally.backup = looked.tally;
+}
+
+/// What was found of one backup.
+#[derive(Default)]
+struct Looked {
+    tally: BackupTally,
+    /// What unused pages add to the checksum of each data stream.
+    sums: BTreeMap<usize, StreamSum>,
+    /// The checksums of log streams that could be read to their end.
+    logs: BTreeMap<usize, u32>,
+    bytes_read: u64,
+}
+
+impl Looked {
+    fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_>) {
+        for rest in &backup.rest {
+            self.look_at_rest(backup, rest, bytes);
+        }
+        for (index, stream) in backup.streams.iter().enumerate().filter(|(_, s)| s.is_log) {
+            self.look_at_log(index, stream.piece.offset_bytes, stream.piece.bytes, bytes);
+        }
+    }
+
+    fn fault(&mut self, kind: FaultKind, offset_bytes: u64, bytes: u64, text: String) {
+        if self.tally.faults.len() < FAULTS_MAX {
+            self.tally.faults.push(Fault { kind, offset_bytes, bytes, text });
+        } else {
+            self.tally.faults_not_listed += 1;
+        }
+    }
+
+    fn look_at_rest(&mut self, backup: &BackupFile, rest: &Rest, bytes: &mut Bytes<'_>) {
+        let Some(stream) = backup.stream_at(rest.offset_bytes) else { return };
+        let pages = (rest.bytes / PAGE_BYTES as u64) as u32;
+        bytes.pages(rest.offset_bytes, pages, &mut |first, seen| match seen {
+            Ok(pages) => {
+                self.bytes_read += (pages.len() * PAGE_BYTES) as u64;
+                for (page, id) in pages.iter().zip(first.0..) {
+                    let offset = rest.offset_bytes + PageId(id).offset_bytes();
+                    self.look_at_unused(page, PageId(id), offset, stream, rest.what);
+                }
+            }
+            Err(why) => {
+                let offset = rest.offset_bytes + first.offset_bytes();
+                self.fault(FaultKind::Unreadable, offset, PAGE_BYTES as u64, why);
+            }
+        });
+    }
+
+    /// Looks at a page that RESTORE would not keep, `id` of its part of the stream.
+    fn look_at_unused(
+        &mut self,
+        page: &Page,
+        id: PageId,
+        offset_bytes: u64,
+        stream: usize,
+        what: RestKind,
+    ) {
+        let (computed, stored) = (Checksum::of(page), Checksum::stored_in(page));
+        self.sums.entry(stream).or_default().add_page(id, computed, stored);
+        let words = match what {
+            RestKind::Padding => {
+                self.tally.padding_pages += 1;
+                "a page of padding"
+            }
+            RestKind::Superseded => {
+                self.tally.superseded_pages += 1;
+                "a page of which a later copy follows"
+            }
+            RestKind::Unplaced => {
+                self.tally.unplaced_pages += 1;
+                return;
+            }
+        };
+        let is_whole = match PageHeader::of(page).protection() {
+            Protection::Checksum => computed == stored,
+            Protection::Torn => TornCheck::of(page).is_intact(),
+            Protection::None => what == RestKind::Superseded,
+        };
+        // Of a free page that was copied twice nobody knows what it should be.
+        let is_page = PageHeader::of(page).is_plausible() || what == RestKind::Padding;
+        if !is_whole && is_page {
+            let text = format!(
+                "{words} fails its own check (stored {stored}, computed {computed}): RESTORE \
+                 does not need it, but something has changed it"
+            );
+            self.fault(FaultKind::UnusedPage, offset_bytes, PAGE_BYTES as u64, text);
+        }
+    }
+
+    fn look_at_log(&mut self, stream: usize, offset_bytes: u64, length: u64, bytes: &mut Bytes<'_>) {
+        let (mut sum, mut is_whole) = (0, true);
+        bytes.all(offset_bytes, length, &mut |at, seen| match seen {
+            Ok(seen) => {
+                self.bytes_read += seen.len() as u64;
+                sum = stream_checksum::go_on(sum, seen);
+            }
+            Err(why) => {
+                is_whole = false;
+                self.fault(FaultKind::Unreadable, at, PAGE_BYTES as u64, why);
+            }
+        });
+        self.tally.log_bytes += length;
+        if is_whole {
+            self.logs.insert(stream, sum);
+        }
+    }
+}
+
+/// So many pages from the first on.
+fn range(pages: u32) -> PageRange {
+    PageRange::between(0, pages)
+}

@@ -1,0 +1,118 @@
+//! Reading parts of a backup one after another, at the rate that was asked for.
+
+use crate::backup::layout::{Layout, PageRun, PageRuns};
+use crate::discover::DataFile;
+use crate::discover::device::Device;
+use crate::discover::paths::explain;
+use crate::page::address::PageId;
+use crate::page::{PAGE_BYTES, Page};
+use crate::plan::pace::Throttle;
+use crate::read::arena::BUFFER_PAGES;
+use crate::read::salvage::salvage;
+use crate::read::{PageSource, aligned};
+use crate::scrub::Shared;
+use crate::scrub::file::open_unchanged;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+/// A backup that is being read.
+pub(super) struct Bytes<'a> {
+    file: &'a DataFile,
+    shared: &'a Shared<'a>,
+    throttle: Throttle,
+    buffer: Vec<Page>,
+}
+
+/// Told of pages in order, from their number on; of those that cannot be read, why.
+type Visit<'a> = &'a mut dyn FnMut(PageId, Result<&[Page], String>);
+
+impl<'a> Bytes<'a> {
+    /// Opens `file`, or says why it cannot be.
+    pub(super) fn open(file: &'a DataFile, shared: &'a Shared<'a>) -> Result<Self, String> {
+        open_unchanged(file, shared.settings.open)
+            .map_err(|error| format!("could not be opened: {}", explain(&error)))?;
+        let throttle = Throttle::new(&shared.settings.pace, &Device::of(file.device));
+        Ok(Self { file, shared, throttle, buffer: Vec::new() })
+    }
+
+    /// Shows `pages` pages from `offset_bytes` on, numbered from 0.
+    pub(super) fn pages(&mut self, offset_bytes: u64, pages: u32, visit: Visit<'_>) {
+        let run = PageRun { range: super::range(pages), offset_bytes };
+        let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&[run]).0));
+        let opened = open_unchanged(self.file, self.shared.settings.open);
+        let source = match opened {
+            Ok(source) => source.laid_out(layout),
+            Err(error) => return visit(PageId(0), Err(explain(&error))),
+        };
+        for piece in run.range.pieces(BUFFER_PAGES) {
+            if self.shared.must_stop() {
+                return;
+            }
+            while let Err(wait) = self.throttle.admit(piece.bytes()) {
+                std::thread::sleep(wait);
+            }
+            show(&*source, piece, &mut self.buffer, visit);
+            self.shared.progress.advance(piece.bytes());
+        }
+    }
+
+    /// Shows `length` bytes from `offset_bytes` on, with their offsets.
+    pub(super) fn all(
+        &mut self,
+        offset_bytes: u64,
+        length: u64,
+        visit: &mut dyn FnMut(u64, Result<&[u8], String>),
+    ) {
+        // Parts of at most 2^31 pages, as there are not more in a run.
+        const PART_PAGES: u64 = 1 << 31;
+        let whole = length / PAGE_BYTES as u64;
+        let mut done = 0;
+        while done < whole && !self.shared.must_stop() {
+            let pages = (whole - done).min(PART_PAGES);
+            let start = offset_bytes + done * PAGE_BYTES as u64;
+            self.pages(start, pages as u32, &mut |first, seen| {
+                let seen = seen.map(bytemuck::cast_slice);
+                visit(start + first.offset_bytes(), seen);
+            });
+            done += pages;
+        }
+        let tail = (length % PAGE_BYTES as u64) as usize;
+        if tail > 0 {
+            let at = offset_bytes + whole * PAGE_BYTES as u64;
+            let read = self.tail(at, tail);
+            visit(at, read.as_deref().map_err(Clone::clone));
+        }
+    }
+
+    /// What is no whole page.
+    fn tail(&self, offset_bytes: u64, bytes: usize) -> Result<Vec<u8>, String> {
+        let read = || {
+            let mut file = std::fs::File::open(&self.file.path)?;
+            file.seek(SeekFrom::Start(offset_bytes))?;
+            let mut tail = vec![0; bytes];
+            file.read_exact(&mut tail).map(|()| tail)
+        };
+        read().map_err(|error| explain(&error))
+    }
+}
+
+/// Shows a piece as far as it can be read.
+fn show(
+    source: &dyn PageSource,
+    piece: crate::page::address::PageRange,
+    buffer: &mut Vec<Page>,
+    visit: Visit<'_>,
+) {
+    let pages = aligned(buffer, piece.pages as usize);
+    if source.fill(piece.first, pages).is_ok() {
+        return visit(piece.first, Ok(pages));
+    }
+    let salvaged = salvage(source, piece, pages);
+    let mut lost = salvaged.lost.into_iter().peekable();
+    for (page, id) in pages.iter().zip(piece.ids()) {
+        match lost.next_if(|(lost, _)| *lost == id) {
+            Some((_, error)) => visit(id, Err(error.to_string())),
+            None => visit(id, Ok(std::slice::from_ref(page))),
+        }
+    }
+}
