@@ -5,11 +5,24 @@
 //! judges a page. Whatever a backup says of itself is from outside: lengths lie, offsets refer to
 //! themselves, and all of that is a [`Fault`], never a panic and never more memory.
 
+pub mod block;
+pub mod class;
+mod configuration;
+mod contents;
+mod date;
 pub mod extents;
+mod fields;
 pub mod layout;
+pub mod media;
+mod recover;
+pub mod set;
 pub mod source;
 pub mod stream_checksum;
+mod walk;
 
+pub use class::ByteClass;
+pub use media::{Media, MediaFamily};
+pub use set::{BackedUpFile, BackupKind, BackupSet, StreamPiece};
 pub use source::ReadAt;
 
 use serde::{Deserialize, Serialize};

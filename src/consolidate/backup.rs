@@ -1,7 +1,7 @@
 //! What a report says of a backup file beside its pages.
 
 use crate::backup::Fault;
-use crate::backup::media::BackupKind;
+use crate::backup::BackupKind;
 use crate::page::header::Lsn;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use super::identify::passes_its_check;
 use crate::backup::ReadAt;
 use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Stretch, stretches};
 use crate::backup::layout::{Layout, PageRun, PageRuns};
-use crate::backup::media::{BackupSet, Media, StreamPiece};
+use crate::backup::{BackupSet, Media, StreamPiece};
 use crate::page::Page;
 use crate::page::address::{FileId, PageId};
 use crate::page::allocation::BOOT_PAGE;

@@ -1,6 +1,6 @@
 //! What the report says of backups.
 
-use crate::backup::media::BackupSet;
+use crate::backup::{BackedUpFile, BackupSet};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
 use crate::discover::backup::BackupFile;
 use crate::discover::{DataFile, Discovery};
@@ -81,7 +81,7 @@ fn of_set(
     let pages: BTreeMap<u16, u64> = parts
         .filter_map(|file| Some((file.file_id.0, file.part.as_ref()?.runs.pages())))
         .collect();
-    let file = |file: &crate::backup::media::BackedUpFile| SetFile {
+    let file = |file: &BackedUpFile| SetFile {
         file_id: file.file_id,
         logical_name: file.logical_name.as_str().into(),
         physical_name: file.physical_name.as_str().into(),
