@@ -64,7 +64,7 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
         database_id: 7,
         simple_recovery: Some(false),
         is_log: false,
-            part: None,
+        part: None,
         placement: None,
         sound_pages: 1_000_000,
         has_primary: true,

@@ -65,7 +65,8 @@ impl PageRuns {
         let (mut kept, mut superseded) = (Vec::new(), Vec::new());
         let mut by_page: Vec<(usize, PageRun)> = runs.iter().copied().enumerate().collect();
         by_page.sort_by_key(|(_, run)| run.range.first);
-        let is_disjoint = |pair: &[(usize, PageRun)]| pair[0].1.range.end() <= pair[1].1.range.first.0;
+        let is_disjoint =
+            |pair: &[(usize, PageRun)]| pair[0].1.range.end() <= pair[1].1.range.first.0;
         if by_page.windows(2).all(is_disjoint) {
             kept.extend(by_page.into_iter().map(|(_, run)| run));
         } else {
@@ -156,11 +157,7 @@ impl PageRun {
 
 /// Cuts overlapping runs, sorted by first page and numbered in the order in which they were
 /// written, into extents of which the last written one is kept.
-fn overlay(
-    by_page: Vec<(usize, PageRun)>,
-    kept: &mut Vec<PageRun>,
-    superseded: &mut Vec<PageRun>,
-) {
+fn overlay(by_page: Vec<(usize, PageRun)>, kept: &mut Vec<PageRun>, superseded: &mut Vec<PageRun>) {
     let mut waiting = std::collections::BinaryHeap::new();
     let mut runs = by_page.into_iter().peekable();
     // The runs over page `at`, the last written first.
@@ -226,7 +223,8 @@ mod tests {
         let first = [run(0, 64, 0), run(80, 88, 64 * 8192)];
         let second = [run(8, 16, 1 << 30), run(56, 88, 1 << 31)];
         let (runs, superseded) = PageRuns::last_copies(&[first, second].concat());
-        let kept = [run(0, 8, 0), run(8, 16, 1 << 30), run(16, 56, 16 * 8192), run(56, 88, 1 << 31)];
+        let kept =
+            [run(0, 8, 0), run(8, 16, 1 << 30), run(16, 56, 16 * 8192), run(56, 88, 1 << 31)];
         assert_eq!(runs.runs(), kept);
         let lost: u64 = superseded.iter().map(|run| u64::from(run.range.pages)).sum();
         assert_eq!((runs.pages(), lost), (88, 8 + 8 + 8));

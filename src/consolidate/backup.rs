@@ -1,7 +1,7 @@
 //! What a report says of a backup file beside its pages.
 
-use crate::backup::Fault;
 use crate::backup::BackupKind;
+use crate::backup::Fault;
 use crate::page::header::Lsn;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -100,9 +100,7 @@ impl BackupReport {
 
     /// Something in it could not be verified that should have been.
     pub fn is_incomplete(&self) -> bool {
-        !self.missing_members.is_empty()
-            || self.streams_not_computed > 0
-            || self.unplaced_pages > 0
+        !self.missing_members.is_empty() || self.streams_not_computed > 0 || self.unplaced_pages > 0
     }
 }
 

@@ -139,9 +139,8 @@ pub(super) fn look(
 }
 
 fn streams_of((set, of): (usize, &BackupSet)) -> impl Iterator<Item = Stream> {
-    let stream = move |is_log| {
-        move |piece: &StreamPiece| Stream { set, is_log, piece: piece.clone() }
-    };
+    let stream =
+        move |is_log| move |piece: &StreamPiece| Stream { set, is_log, piece: piece.clone() };
     of.data.iter().map(stream(false)).chain(of.logs.iter().map(stream(true)))
 }
 

@@ -3,8 +3,8 @@
 //! A data file whose first pages are damaged is still a data file, and it is the one that most
 //! needs to be scanned: the fixed pages vote, then pages sampled through the file.
 
-use super::paths::{Candidate, explain};
 use super::backup::{self, BackupFile, FoundPart};
+use super::paths::{Candidate, explain};
 use super::{FileKind, holes, promised, sample};
 use crate::backup::extents::Look as ExtentLook;
 use crate::backup::source::SizedFile;

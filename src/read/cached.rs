@@ -92,7 +92,8 @@ mod tests {
         let all = 0..4 << 20;
         let map = Map::of(file.as_file()).unwrap();
         let ask = || {
-            let answers = [is_cached(file.as_file(), all.clone(), map.bytes()), is_in_core(map.bytes())];
+            let answers =
+                [is_cached(file.as_file(), all.clone(), map.bytes()), is_in_core(map.bytes())];
             assert_eq!(answers[0], answers[1]);
             answers[0]
         };

@@ -119,7 +119,8 @@ impl DirectFile {
     /// Whether a read of `range`, which has ended, went past the cache.
     pub(super) fn hear(&self, witness: &Witness, range: PageRange) -> io::Result<()> {
         // What could not be let go of may have been what was read.
-        let is_proof = |before: u64| cached_bytes(&self.file, self.span(range)) == Some(0) && before == 0;
+        let is_proof =
+            |before: u64| cached_bytes(&self.file, self.span(range)) == Some(0) && before == 0;
         if witness.0.is_none_or(is_proof) {
             return Ok(());
         }

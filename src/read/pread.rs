@@ -97,9 +97,8 @@ impl Pread {
         pages: &mut [Page],
     ) -> Option<Result<(), ReadError>> {
         let direct = self.direct()?;
-        let filled = self.fill_parts(first, pages, |piece, _, part| {
-            Ok(direct.fill(piece.first, part)?)
-        });
+        let filled =
+            self.fill_parts(first, pages, |piece, _, part| Ok(direct.fill(piece.first, part)?));
         (filled.is_ok() || !direct.is_refused()).then_some(filled)
     }
 }

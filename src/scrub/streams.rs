@@ -156,7 +156,13 @@ impl Looked {
         }
     }
 
-    fn look_at_log(&mut self, stream: usize, offset_bytes: u64, length: u64, bytes: &mut Bytes<'_>) {
+    fn look_at_log(
+        &mut self,
+        stream: usize,
+        offset_bytes: u64,
+        length: u64,
+        bytes: &mut Bytes<'_>,
+    ) {
         let (mut sum, mut is_whole) = (0, true);
         bytes.all(offset_bytes, length, &mut |at, seen| match seen {
             Ok(seen) => {

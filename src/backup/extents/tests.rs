@@ -54,8 +54,7 @@ fn runs_gaps_files_and_padding_are_told_apart() {
     let mut extents: Vec<_> = (0..40).chain(44..46).map(|n| extent(1, n)).collect();
     extents.extend((0..3).chain(90..130).map(|n| extent(3, n)));
     extents.extend([padding(), padding()]);
-    let expected =
-        [of(1, 0, 40), of(1, 44, 2), of(3, 0, 3), of(3, 90, 40), (Holds::Padding, 2)];
+    let expected = [of(1, 0, 40), of(1, 44, 2), of(3, 0, 3), of(3, 90, 40), (Holds::Padding, 2)];
     assert_eq!(told(&extents, Look::Ends), expected);
     assert_eq!(told(&extents, Look::Each), expected);
     assert_eq!(told(&[], Look::Ends), []);
@@ -77,8 +76,7 @@ fn what_tells_no_place_has_the_one_that_is_left_for_it() {
 #[test]
 fn where_more_than_one_place_is_left_none_is_taken() {
     let extents = [extent(1, 0), zeros(), extent(1, 5), zeros(), zeros()];
-    let expected =
-        [of(1, 0, 1), (Holds::Unplaced, 1), of(1, 5, 1), (Holds::Unplaced, 2)];
+    let expected = [of(1, 0, 1), (Holds::Unplaced, 1), of(1, 5, 1), (Holds::Unplaced, 2)];
     assert_eq!(told(&extents, Look::Ends), expected);
 }
 

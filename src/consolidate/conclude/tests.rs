@@ -36,7 +36,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         database_id,
         simple_recovery: Some(false),
         is_log: false,
-            part: None,
+        part: None,
         placement: None,
         sound_pages: 1000,
         has_primary: true,

@@ -55,7 +55,13 @@ pub(super) fn report(
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
         missing_members: members.missing(backup),
-        sets: backup.media.sets.iter().enumerate().map(|set| of_set(set, backup, discovery)).collect(),
+        sets: backup
+            .media
+            .sets
+            .iter()
+            .enumerate()
+            .map(|set| of_set(set, backup, discovery))
+            .collect(),
         faults,
         faults_not_listed: tally.faults_not_listed,
         streams_verified: tally.streams_verified,
@@ -78,9 +84,8 @@ fn of_set(
         file.part.as_ref().is_some_and(|p| p.set == index && Arc::ptr_eq(&p.backup, backup))
     };
     let parts = discovery.files.iter().filter(part);
-    let pages: BTreeMap<u16, u64> = parts
-        .filter_map(|file| Some((file.file_id.0, file.part.as_ref()?.runs.pages())))
-        .collect();
+    let pages: BTreeMap<u16, u64> =
+        parts.filter_map(|file| Some((file.file_id.0, file.part.as_ref()?.runs.pages()))).collect();
     let file = |file: &BackedUpFile| SetFile {
         file_id: file.file_id,
         logical_name: file.logical_name.as_str().into(),
