@@ -160,7 +160,8 @@ impl<'a> Probe<'a> {
         })
     }
 
-    fn array<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
+    /// `N` bytes at `at`, if they are there and can be read.
+    pub(super) fn array<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         if at.checked_add(N as u64)? > self.file_bytes {
             return None;
