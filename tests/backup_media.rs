@@ -8,10 +8,11 @@
 use pagescrub::backup::block::{
     BLOCK_HEADER_BYTES, BlockHeader, STREAM_HEADER_BYTES, StreamHeader, excess,
 };
-use pagescrub::backup::{BackupKind, BackupSet, ByteClass, FaultKind, Media};
+use pagescrub::backup::{BackupKind, BackupSet, ByteClass, FaultKind, Media, ReadAt};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -70,9 +71,10 @@ fn headers(media: &Media, class: ByteClass) -> Vec<usize> {
     of_class.map(|(range, _)| range.start as usize).collect()
 }
 
-fn pages_of(media: &Media) -> Vec<(u64, u64)> {
+/// Block, offset and bytes of all pieces of pages.
+fn pages_of(media: &Media) -> Vec<(u32, u64, u64)> {
     let pieces = media.sets.iter().flat_map(|set| &set.data);
-    pieces.map(|piece| (piece.offset_bytes, piece.bytes)).collect()
+    pieces.map(|piece| (piece.block, piece.offset_bytes, piece.bytes)).collect()
 }
 
 /// Makes the check of a header agree again.
@@ -147,8 +149,7 @@ fn pages_log_and_files_of_every_backup_are_found() {
 
     let media = media_of(&backup("InventoryDB"));
     let set = only_set(&media);
-    let pieces: Vec<_> = set.data.iter().map(|p| (p.block, p.offset_bytes, p.bytes)).collect();
-    assert_eq!(pieces, [(0, 0x4000, 56 << 16), (1, 0x38_5000, 2 << 16)]);
+    assert_eq!(pages_of(&media), [(0, 0x4000, 56 << 16), (1, 0x38_5000, 2 << 16)]);
     assert_eq!(set.name, "InventoryDB-Full Database Backup");
     assert_eq!(set.started.map(|date| date.to_string()).as_deref(), Some("2022-06-08T21:54:00"));
     assert!(set.finished >= set.started);
@@ -202,8 +203,9 @@ fn a_lost_sector_of_structure_loses_no_page() {
     for (name, mut bytes, _) in backups() {
         let whole = media_of(&bytes);
         let is_pages = |at: usize| {
-            let inside =
-                |&(start, count): &(u64, u64)| (start..start + count).contains(&(at as u64));
+            let inside = |&(_, start, count): &(u32, u64, u64)| {
+                (start..start + count).contains(&(at as u64))
+            };
             pages_of(&whole).iter().any(inside)
         };
         for at in (SECTOR..bytes.len()).step_by(SECTOR).filter(|at| !is_pages(*at)) {
@@ -211,6 +213,47 @@ fn a_lost_sector_of_structure_loses_no_page() {
             bytes[at..at + SECTOR].fill(0xc3);
             assert_eq!(pages_of(&media_of(&bytes)), pages_of(&whole), "{name} at {at:#x}");
             bytes[at..at + SECTOR].copy_from_slice(&saved);
+        }
+    }
+}
+
+/// A backup of which one sector cannot be read.
+struct BadSector<'a> {
+    bytes: &'a Vec<u8>,
+    at: u64,
+}
+
+impl ReadAt for BadSector<'_> {
+    fn bytes(&self) -> u64 {
+        self.bytes.bytes()
+    }
+
+    fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset_bytes + buffer.len() as u64;
+        if offset_bytes < self.at + SECTOR as u64 && end > self.at {
+            return Err(io::Error::other("a bad sector"));
+        }
+        self.bytes.read_exact_at(offset_bytes, buffer)
+    }
+}
+
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn a_sector_that_cannot_be_read_is_told_and_loses_no_page() {
+    for (name, bytes, _) in backups() {
+        let whole = media_of(&bytes);
+        let blocks = headers(&whole, ByteClass::BlockHeader);
+        for at in blocks.into_iter().chain(headers(&whole, ByteClass::StreamHeader)) {
+            let at = (at / SECTOR * SECTOR) as u64;
+            let read = Media::read(&BadSector { bytes: &bytes, at });
+            if at == 0 {
+                assert_eq!(read.expect_err("the first sector").to_string(), "a bad sector");
+                continue;
+            }
+            let media = read.expect("only the first bytes must be readable").expect("a backup");
+            assert_eq!(pages_of(&media), pages_of(&whole), "{name} at {at:#x}");
+            let is_told = media.faults.iter().any(|fault| fault.kind == FaultKind::Unreadable);
+            assert!(is_told, "{name} at {at:#x}");
         }
     }
 }

@@ -97,10 +97,12 @@ impl<'a> Walk<'a> {
         Some(header)
     }
 
-    /// A soft filemark is one physical block.
+    /// A soft filemark is one physical block. Its header has no room for 65,536 bytes; what it says
+    /// then is not known.
     fn filemark(&mut self, header: &BlockHeader) {
         let block_bytes = u64::from(self.media.block_bytes);
-        if u64::from(header.first_stream_bytes) != block_bytes % (1 << 16) {
+        let said = u64::from(header.first_stream_bytes);
+        if said != block_bytes && block_bytes <= u64::from(u16::MAX) {
             let text = "a soft filemark has not the length of a physical block";
             self.fault(FaultKind::Structure, self.at, BLOCK_HEADER, text);
         }
@@ -125,6 +127,7 @@ impl<'a> Walk<'a> {
             self.truncated(at + first + STREAM_HEADER, "the file ends inside a descriptor block");
         } else {
             let text = "a descriptor block says that its streams begin where none does";
+            self.inside = Some(header.tag);
             self.resynchronise(at + BLOCK_HEADER, text);
         }
     }
