@@ -1,5 +1,5 @@
 //! What protects each byte of a backup file: a map without gaps (docs/page-format.md,
-//! section 9.2.5).
+//! section 9.2.3).
 
 use serde::{Deserialize, Serialize};
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! The description of database, filegroups and files that a backup set carries twice: in `MSCI`
-//! before its pages and in `MSLS` behind them (docs/page-format.md, section 9.2.3).
+//! before its pages and in `MSLS` behind them (docs/page-format.md, section 9.2.2).
 
 use super::set::{BackedUpFile, BackupKind, BackupSet};
 use super::{date, fields};

@@ -195,6 +195,7 @@ impl Walk<'_> {
         let stored = self.vec(data, CHECKSUM_BYTES).and_then(|bytes| fields::u32_at(&bytes, 0));
         let is_log = self.contents.is_log;
         if let Some(set) = self.media.sets.last_mut() {
+            set.has_checksum.get_or_insert(true);
             let pieces = if is_log { &mut set.logs } else { &mut set.data };
             if let Some(piece) = pieces.last_mut() {
                 (piece.checksum, piece.checksum_offset_bytes) = (stored, stored.map(|_| data));

@@ -38,12 +38,13 @@ pub(super) fn referred(bytes: &[u8], offset: usize) -> Option<&[u8]> {
     bytes.get(start..start + count)
 }
 
-/// The UTF-16 text that the pair at `offset` refers to, as far as it is text; empty if it is
+/// The UTF-16 text that the pair at `offset` refers to, without zeros at its end; empty if it is
 /// outside.
 pub(super) fn text(bytes: &[u8], offset: usize) -> String {
     let units = referred(bytes, offset).unwrap_or_default().chunks_exact(2);
     let units = units.map(|unit| u16::from_le_bytes([unit[0], unit[1]])).take(TEXT_CHARS_MAX);
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    let text = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+    text.collect::<String>().trim_end_matches('\0').to_owned()
 }
 
 fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {

@@ -112,7 +112,7 @@ mod by_name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::collections::BTreeMap;
 
-    pub fn serialize<S: Serializer>(
+    pub(super) fn serialize<S: Serializer>(
         blocks: &BTreeMap<[u8; 4], u64>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -121,7 +121,7 @@ mod by_name {
         named.serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<[u8; 4], u64>, D::Error> {
         let named = BTreeMap::<String, u64>::deserialize(deserializer)?;

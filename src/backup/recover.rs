@@ -1,5 +1,5 @@
 //! How the walk goes on behind a damaged header: by the header that it must have been, by what
-//! follows it, or by the next one that can be recognised (docs/page-format.md, section 9.2.6).
+//! follows it, or by the next one that can be recognised (docs/page-format.md, section 9.2.4).
 //! Everything here looks and changes nothing; what cannot be read counts as not there.
 
 use super::ReadAt;
@@ -132,11 +132,13 @@ impl<'a> Probe<'a> {
         while at < until {
             let room = BLOCK_HEADER_BYTES as u64 + TO_PAGES;
             let end = self.file_bytes.min(at.saturating_add(chunk + room));
-            let Some(bytes) = self.vec(at, end - at) else {
-                // A sector of a large chunk cannot be read: what is around it may be.
-                let step = if chunk == CHUNK_BYTES_MIN { chunk } else { 0 };
-                (at, chunk, only_zeros) = (at + step, CHUNK_BYTES_MIN, false);
-                continue;
+            let bytes = match self.vec(at, end - at) {
+                Some(bytes) => bytes,
+                None if chunk == CHUNK_BYTES_MIN => self.readable_sectors(at, end),
+                None => {
+                    chunk = CHUNK_BYTES_MIN;
+                    continue;
+                }
             };
             only_zeros &= bytes.iter().all(|byte| *byte == 0);
             if let Some(found) = found_in(&bytes, at) {
@@ -160,12 +162,26 @@ impl<'a> Probe<'a> {
         })
     }
 
-    fn array<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
+    /// `N` bytes at `at`, if they are there and can be read.
+    pub(super) fn array<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         if at.checked_add(N as u64)? > self.file_bytes {
             return None;
         }
         self.source.read_exact_at(at, &mut bytes).ok().map(|()| bytes)
+    }
+
+    /// The bytes from `at` to `end`, and 0xff for those of sectors that cannot be read.
+    fn readable_sectors(&self, at: u64, end: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut at = at;
+        while at < end {
+            let next = aligned(at + 1, BLOCK_ALIGNMENT_BYTES).unwrap_or(end).min(end);
+            let count = next - at;
+            bytes.extend(self.vec(at, count).unwrap_or_else(|| vec![0xff; count as usize]));
+            at = next;
+        }
+        bytes
     }
 
     fn vec(&self, at: u64, count: u64) -> Option<Vec<u8>> {

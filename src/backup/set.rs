@@ -1,4 +1,4 @@
-//! One backup set: what its start block says (docs/page-format.md, section 9.2.2), and the places
+//! One backup set: what its start block says (docs/page-format.md, section 9.2.1), and the places
 //! of its pages and log. What `MQCI` says is read by `configuration.rs`.
 
 use super::{date, fields};

@@ -97,10 +97,12 @@ impl<'a> Walk<'a> {
         Some(header)
     }
 
-    /// A soft filemark is one physical block.
+    /// A soft filemark is one physical block. Its header has no room for 65,536 bytes; what it says
+    /// then is not known.
     fn filemark(&mut self, header: &BlockHeader) {
         let block_bytes = u64::from(self.media.block_bytes);
-        if u64::from(header.first_stream_bytes) != block_bytes % (1 << 16) {
+        let said = u64::from(header.first_stream_bytes);
+        if said != block_bytes && block_bytes <= u64::from(u16::MAX) {
             let text = "a soft filemark has not the length of a physical block";
             self.fault(FaultKind::Structure, self.at, BLOCK_HEADER, text);
         }
@@ -113,22 +115,33 @@ impl<'a> Walk<'a> {
     }
 
     fn descriptor(&mut self, header: &BlockHeader) {
-        let at = self.at;
-        let first = u64::from(header.first_stream_bytes);
-        if first < BLOCK_HEADER || !first.is_multiple_of(STREAM_ALIGNMENT_BYTES) {
-            self.begin(header.tag, &[]);
-            let text = "a descriptor block says that its streams begin where none can";
-            return self.resynchronise(at + BLOCK_HEADER, text);
-        }
-        let Some(block) = self.vec(at, first) else {
-            return self.truncated(at + first, "the file ends inside a descriptor block");
-        };
+        let (at, first) = (self.at, u64::from(header.first_stream_bytes));
+        let is_place = first >= BLOCK_HEADER && first.is_multiple_of(STREAM_ALIGNMENT_BYTES);
+        let length = if is_place { first } else { BLOCK_ALIGNMENT_BYTES };
+        let block = self.vec(at, length.min(self.file_bytes - at)).unwrap_or_default();
         self.begin(header.tag, &block);
-        self.map.mark(at + first, ByteClass::Description);
-        (self.at, self.inside) = (at + first, Some(header.tag));
-        if self.at >= self.file_bytes {
-            self.truncated(self.at + STREAM_HEADER, "the file ends inside a descriptor block");
+        if is_place && self.has_stream(at + first) {
+            self.map.mark(at + first, ByteClass::Description);
+            (self.at, self.inside) = (at + first, Some(header.tag));
+        } else if is_place && self.ends_before(at + first + STREAM_HEADER) {
+            self.truncated(at + first + STREAM_HEADER, "the file ends inside a descriptor block");
+        } else {
+            let text = "a descriptor block says that its streams begin where none does";
+            self.inside = Some(header.tag);
+            self.resynchronise(at + BLOCK_HEADER, text);
         }
+    }
+
+    /// True if a stream begins at `at`, by a header that is valid or can be repaired.
+    fn has_stream(&self, at: u64) -> bool {
+        let repaired = || self.probe.repaired_stream(at, self.probe.array(at)?);
+        self.probe.stream(at).or_else(repaired).is_some()
+    }
+
+    /// True if the file ends before `end`, and nothing that can be recognised is in between.
+    fn ends_before(&self, end: u64) -> bool {
+        let rest = || self.probe.search(self.at + BLOCK_HEADER, SEARCH_BYTES_MAX);
+        end > self.file_bytes && rest().found.is_none()
     }
 
     fn stream(&mut self, block: Tag) {
@@ -173,6 +186,10 @@ impl<'a> Walk<'a> {
             return self.truncated(end, "the file ends inside a stream");
         }
         let closes = &header.tag == b"SPAD";
+        if closes && !end.is_multiple_of(BLOCK_ALIGNMENT_BYTES) {
+            let text = "a descriptor block ends where none can";
+            self.fault(FaultKind::Structure, at, STREAM_HEADER, text);
+        }
         let alignment = if closes { BLOCK_ALIGNMENT_BYTES } else { STREAM_ALIGNMENT_BYTES };
         let next = aligned(end, alignment).unwrap_or(u64::MAX);
         self.map.mark(next, ByteClass::Padding);
