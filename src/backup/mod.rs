@@ -5,7 +5,9 @@
 //! judges a page. Whatever a backup says of itself is from outside: lengths lie, offsets refer to
 //! themselves, and all of that is a [`Fault`], never a panic and never more memory.
 
+pub mod compressed;
 pub mod source;
+pub mod xpress;
 
 pub use source::ReadAt;
 
