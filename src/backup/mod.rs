@@ -7,6 +7,7 @@
 
 pub mod block;
 pub mod class;
+pub mod compressed;
 mod configuration;
 mod contents;
 mod date;
@@ -19,6 +20,7 @@ pub mod set;
 pub mod source;
 pub mod stream_checksum;
 mod walk;
+pub mod xpress;
 
 pub use class::ByteClass;
 pub use media::{Media, MediaFamily};

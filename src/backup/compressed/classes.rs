@@ -1,0 +1,135 @@
+//! What each byte of a container is, and whether a changed bit in it is found.
+
+use super::item::{FILE_MARK_HEADER_BYTES, Item};
+use super::walk::{Event, Walk, Window};
+use super::{CONTAINER_HEADER_BYTES, RECORD_HEADER_BYTES};
+use std::ops::Range;
+
+/// What a byte of a container is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ByteClass {
+    /// What the container begins with, and its version.
+    ContainerMagic,
+    /// The rest of its header; of no known meaning, and not protected.
+    ContainerHeader,
+    /// Method and sizes of a record.
+    RecordTag,
+    /// Bytes in a record's header that were never written; not protected.
+    RecordJunk,
+    /// A word that is 0 in every record; not protected.
+    RecordReserved,
+    /// The checksum of a record.
+    RecordChecksum,
+    /// Packed bytes.
+    Payload,
+    /// The tag of padding: its length.
+    PaddingTag,
+    /// Padding; not protected.
+    Padding,
+    /// The tag of an index.
+    IndexTag,
+    /// What stands between the tag and the index; not protected.
+    IndexJunk,
+    /// An index, the part that its checksum covers, with the checksum.
+    Index,
+    /// What fills up an index; not protected.
+    IndexPadding,
+    /// The part of a file mark that its own check covers.
+    FileMark,
+    /// The rest of a file mark; not protected.
+    FileMarkRest,
+    /// Bytes that make no sense.
+    Unknown,
+}
+
+impl ByteClass {
+    /// True if a changed bit in such a byte is found.
+    pub fn is_protected(self) -> bool {
+        !matches!(
+            self,
+            Self::ContainerHeader
+                | Self::RecordJunk
+                | Self::RecordReserved
+                | Self::Padding
+                | Self::IndexJunk
+                | Self::IndexPadding
+                | Self::FileMarkRest
+                | Self::Unknown
+        )
+    }
+}
+
+/// The class of every byte of `container`, in order and without gaps. For small files and tests.
+pub fn classes(container: &[u8]) -> Vec<(Range<u64>, ByteClass)> {
+    let bytes = container.len() as u64;
+    let window = Window { bytes: container, start: 0, file_bytes: bytes };
+    let mut map = Map { ranges: Vec::new(), at: 0, end: bytes };
+    map.add(12, ByteClass::ContainerMagic);
+    map.add(CONTAINER_HEADER_BYTES as u64 - 12, ByteClass::ContainerHeader);
+    let mut walk = Walk::new();
+    while let Some(event) = walk.next(&window) {
+        map.note(&event);
+    }
+    map.ranges
+}
+
+struct Map {
+    ranges: Vec<(Range<u64>, ByteClass)>,
+    at: u64,
+    end: u64,
+}
+
+impl Map {
+    fn add(&mut self, bytes: u64, class: ByteClass) {
+        let to = self.end.min(self.at + bytes);
+        if to > self.at {
+            self.ranges.push((self.at..to, class));
+        }
+        self.at = to;
+    }
+
+    fn note(&mut self, event: &Event) {
+        match *event {
+            Event::Record { header, .. } => {
+                self.add(4, ByteClass::RecordTag);
+                self.add(16, ByteClass::RecordJunk);
+                self.add(4, ByteClass::RecordReserved);
+                self.add(4, ByteClass::RecordChecksum);
+                self.add((header.bytes() - RECORD_HEADER_BYTES) as u64, ByteClass::Payload);
+            }
+            Event::Other { bytes, item, .. } => self.other(bytes, item),
+            Event::Lost { lost, .. } => self.add(lost.to - lost.from, ByteClass::Unknown),
+        }
+    }
+
+    fn other(&mut self, bytes: u64, item: Item) {
+        match item {
+            Item::Record(_) => self.add(bytes, ByteClass::Unknown),
+            Item::Header => {
+                self.add(12, ByteClass::ContainerMagic);
+                self.add(bytes.saturating_sub(12), ByteClass::ContainerHeader);
+            }
+            Item::Padding { .. } => {
+                self.add(4, ByteClass::PaddingTag);
+                self.add(bytes - 4, ByteClass::Padding);
+            }
+            Item::Index { entries, .. } => self.index(bytes, entries as u64),
+            Item::FileMark { .. } => {
+                let header = FILE_MARK_HEADER_BYTES as u64;
+                self.add(header.min(bytes), ByteClass::FileMark);
+                self.add(bytes.saturating_sub(header), ByteClass::FileMarkRest);
+            }
+        }
+    }
+
+    /// Tag, 20 bytes of nothing, the frame, the entries, zeros, and the frame again.
+    fn index(&mut self, bytes: u64, entries: u64) {
+        let end = self.at + bytes;
+        let list = entries.saturating_mul(16).min(bytes.saturating_sub(24 + 32));
+        self.add(4, ByteClass::IndexTag);
+        self.add(20, ByteClass::IndexJunk);
+        self.add(16 + list, ByteClass::Index);
+        self.add(end.saturating_sub(self.at + 16), ByteClass::IndexPadding);
+        self.add(end.saturating_sub(self.at), ByteClass::Index);
+    }
+}

@@ -1,0 +1,84 @@
+//! Compressed backups: a container of packed records, each with a checksum of its own
+//! (docs/page-format.md, section 9.4).
+//!
+//! `item` knows what can stand at an offset, `walk` goes from one to the next and finds its way back
+//! after damage, `verify` does so for a whole file, and `stream` unpacks what is read.
+
+mod classes;
+mod index;
+mod item;
+mod record;
+mod resync;
+mod stream;
+mod verify;
+mod walk;
+
+pub use classes::{ByteClass, classes};
+pub use index::{Lost, RecordIndex};
+pub use record::{METHOD_XPRESS, RecordHeader, SIZE_UNIT_BYTES, UNCOMPRESSED_BYTES_MAX};
+pub use record::{checksum, checksum_fast};
+pub use stream::Decompressed;
+pub use verify::{CHUNK_BYTES, FAULTS_MAX, Verified, verify};
+
+use super::ReadAt;
+use std::io;
+
+/// What a compressed backup begins with.
+pub const MAGIC: &[u8; 8] = b"MSSQLBAK";
+/// The header of the container; the first record follows.
+pub const CONTAINER_HEADER_BYTES: usize = 480;
+/// The header of a record that has a payload.
+pub const RECORD_HEADER_BYTES: usize = 28;
+/// The only version of the container that was seen.
+pub const VERSION: u32 = 2;
+const WORD_BYTES: usize = 4;
+/// Items and file marks that stand at fixed places do so at multiples of this.
+const SECTOR_BYTES: u64 = 512;
+/// Where a file with a damaged beginning is searched for a record that is right.
+const SEARCH_BYTES: u64 = 1 << 20;
+
+/// A compressed backup that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// What it calls its version.
+    pub version: u32,
+    /// The word behind the version: 3 in every container seen, of no known meaning.
+    pub variant: u32,
+}
+
+/// A compressed backup of a kind that was never seen; in words, what it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub String);
+
+impl Container {
+    /// What the beginning of `source` says. The records decide: a container in whose first MiB is
+    /// one that agrees with its checksum and unpacks can be read, whatever stands in front of it.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be read.
+    pub fn read(source: &dyn ReadAt) -> io::Result<Result<Self, Refused>> {
+        let mut bytes = vec![0; source.bytes().min(SEARCH_BYTES) as usize];
+        source.read_exact_at(0, &mut bytes)?;
+        Ok(Self::of(&bytes))
+    }
+
+    /// The same, from the first MiB of a file.
+    pub fn of(beginning: &[u8]) -> Result<Self, Refused> {
+        let word = |at: usize| beginning.get(at..)?.first_chunk().copied().map(u32::from_le_bytes);
+        let (Some(version), Some(variant)) = (word(8), word(12)) else {
+            return Err(Refused("fewer than 16 bytes".into()));
+        };
+        if !beginning.starts_with(MAGIC) {
+            return Err(Refused("no compressed backup: it does not begin with MSSQLBAK".into()));
+        }
+        if resync::holds_a_record(beginning) {
+            return Ok(Self { version, variant });
+        }
+        let method = beginning.get(CONTAINER_HEADER_BYTES).map(|byte| format!("{byte:#04x}"));
+        Err(Refused(format!(
+            "container version {version}, variant {variant}, first record tag {}: no record of the \
+             kind known (version {VERSION}, tag {METHOD_XPRESS:#04x})",
+            method.unwrap_or_else(|| "missing".into())
+        )))
+    }
+}
