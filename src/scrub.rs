@@ -20,6 +20,7 @@ mod worker;
 mod streams;
 mod finish;
 
+use crate::backup::compressed::Verified;
 use crate::consolidate::pattern::Geometry;
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
@@ -39,7 +40,8 @@ use dispatch::Dispatch;
 use file::{FileScan, FileTally};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,6 +90,8 @@ pub struct Settings<'a> {
     pub stop: &'a AtomicBool,
     /// How the array deals out bytes to its disks, if that is known.
     pub geometry: Option<Geometry>,
+    /// Compressed backups are unpacked, and the pages in them verified.
+    pub deep: bool,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -112,6 +116,7 @@ impl<'a> Settings<'a> {
             weights_origin: WeightsOrigin::default(),
             stop,
             geometry: None,
+            deep: false,
             checkpoint: None,
         }
     }
@@ -171,6 +176,8 @@ struct Shared<'a> {
     has_panicked: AtomicBool,
     /// A page of a backup belongs into another extent than the one it was taken for.
     has_misplaced: AtomicBool,
+    /// Compressed backups whose records are verified, by path.
+    verified: &'a [(PathBuf, Arc<Verified>)],
     /// Whether that may be because not every extent was looked at.
     are_extents_guessed: bool,
     /// By [`Way`].
@@ -183,6 +190,14 @@ struct Shared<'a> {
 
 /// Scans everything in `discovery` and reports.
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
+    if settings.deep {
+        let unpacked = streams::records::unpack(discovery, settings, progress);
+        return scrub_found(&unpacked, settings, progress);
+    }
+    scrub_found(discovery, settings, progress)
+}
+
+fn scrub_found(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
     let plan = Plan::new(&discovery.files, settings.batch_pages);
     let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
     // Where a GPU is known to be wrong, what GPUs said before counts for nothing.
@@ -196,7 +211,7 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     if scrubbed.is_guess_wrong {
         let discovery = discovery.with_each_extent();
         let settings = Settings { checkpoint: None, ..settings.clone() };
-        return scrub(&discovery, &settings, progress);
+        return scrub_found(&discovery, &settings, progress);
     }
     if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
@@ -264,6 +279,7 @@ impl<'a> Shared<'a> {
             notes: Mutex::new(notes.chain(settings.notes.iter().cloned()).collect()),
             has_panicked: AtomicBool::new(false),
             has_misplaced: AtomicBool::new(false),
+            verified: &discovery.verified,
             are_extents_guessed: discovery.are_extents_guessed,
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,

@@ -37,6 +37,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
+    /// Unpack compressed backups and verify the pages in them, too; without it, each of their
+    /// records is verified by its own checksum, without unpacking it
+    #[arg(long, conflicts_with = "checkpoint")]
+    deep: bool,
+
     /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
     batch_size: Option<u32>,
@@ -134,6 +139,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         weights_origin,
         stop: &STOP,
         geometry: args.geometry()?,
+        deep: args.deep,
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
     stop_at_a_signal()?;

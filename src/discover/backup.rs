@@ -1,7 +1,12 @@
 //! What a backup file holds: the data files whose pages are in it, as files of their own, and all
 //! else that is in its streams.
 
+mod recognise;
+
+use super::FileKind;
 use super::identify::passes_its_check;
+use crate::backup::compressed::{RecordIndex, Refused};
+use crate::backup::media;
 use crate::backup::ReadAt;
 use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Stretch, stretches};
 use crate::backup::layout::{Layout, PageRun, PageRuns};
@@ -13,6 +18,7 @@ use crate::page::boot::BootPage;
 use crate::page::file_header::FileHeader;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
+use recognise::{Kind, Patched};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -22,12 +28,16 @@ use std::sync::Arc;
 pub struct BackupFile {
     /// Its size.
     pub bytes: u64,
-    /// What it says of itself.
+    /// [`FileKind::Backup`] or [`FileKind::CompressedBackup`].
+    pub kind: FileKind,
+    /// What it says of itself; of a compressed backup nothing until its records are known.
     pub media: Media,
     /// Its data and log streams, in the order of their offsets.
     pub streams: Vec<Stream>,
     /// Extents that are of no page of a data file.
     pub rest: Vec<Rest>,
+    /// If it is compressed, and to be read as what it unpacks to: where its records are.
+    pub records: Option<Arc<RecordIndex>>,
 }
 
 /// A data or log stream.
@@ -120,12 +130,67 @@ impl BackupFile {
     }
 }
 
-/// Looks into the backup that `source` is; `None` if it is none.
+/// A backup, and the data files of which it has pages.
+pub(super) type Found = (BackupFile, Vec<FoundPart>);
+
+/// Looks into the backup that `source` is; `None` if it is none, and words if it is one that
+/// cannot be verified.
 pub(super) fn look(
     source: &dyn ReadAt,
     look: Look,
-) -> io::Result<Option<(BackupFile, Vec<FoundPart>)>> {
-    let Some(media) = Media::read(source)? else { return Ok(None) };
+) -> io::Result<Option<Result<Found, (FileKind, String)>>> {
+    let Some((kind, fault)) = recognise::kind_of(source)? else { return Ok(None) };
+    match kind {
+        Kind::Tape => {
+            let tape = Patched { source, magic: &media::MAGIC };
+            let mut media = Media::read(&tape)?.unwrap_or_default();
+            if media.sets.is_empty() && media.family.is_none() {
+                let why = "a backup by its first bytes, of which nothing else can be read: it is \
+                           overwritten, or not a backup of SQL Server";
+                return Ok(Some(Err((FileKind::Backup, why.to_owned()))));
+            }
+            media.faults.extend(fault);
+            Ok(Some(Ok(look_into(source, media, None, look)?)))
+        }
+        Kind::Compressed(Err(Refused(seen))) => {
+            let why = format!("a compressed backup of a kind that is not known: {seen}");
+            Ok(Some(Err((FileKind::CompressedBackup, why))))
+        }
+        Kind::Compressed(Ok(_)) => {
+            let media = Media { faults: fault.into_iter().collect(), ..Media::default() };
+            let packed = BackupFile {
+                bytes: source.bytes(),
+                kind: FileKind::CompressedBackup,
+                media,
+                streams: Vec::new(),
+                rest: Vec::new(),
+                records: None,
+            };
+            Ok(Some(Ok((packed, Vec::new()))))
+        }
+    }
+}
+
+/// Looks into what a compressed backup unpacks to, `source`, whose records `index` knows.
+pub(super) fn look_unpacked(
+    source: &dyn ReadAt,
+    packed: &BackupFile,
+    index: Arc<RecordIndex>,
+    look: Look,
+) -> io::Result<Found> {
+    let mut media = Media::read(source)?.unwrap_or_default();
+    media.faults.extend(packed.media.faults.iter().cloned());
+    let (mut found, parts) = look_into(source, media, Some(index), look)?;
+    found.bytes = packed.bytes;
+    Ok((found, parts))
+}
+
+fn look_into(
+    source: &dyn ReadAt,
+    media: Media,
+    records: Option<Arc<RecordIndex>>,
+    look: Look,
+) -> io::Result<Found> {
     let (mut rest, mut parts) = (Vec::new(), Vec::new());
     for (index, set) in media.sets.iter().enumerate() {
         for (file_id, runs) in files_of(source, set, look, &mut rest)? {
@@ -135,7 +200,12 @@ pub(super) fn look(
     rest.sort_by_key(|rest| rest.offset_bytes);
     let mut streams: Vec<Stream> = media.sets.iter().enumerate().flat_map(streams_of).collect();
     streams.sort_by_key(|stream| stream.piece.offset_bytes);
-    Ok(Some((BackupFile { bytes: source.bytes(), media, streams, rest }, parts)))
+    let kind = match records {
+        Some(_) => FileKind::CompressedBackup,
+        None => FileKind::Backup,
+    };
+    let bytes = source.bytes();
+    Ok((BackupFile { bytes, kind, media, streams, rest, records }, parts))
 }
 
 fn streams_of((set, of): (usize, &BackupSet)) -> impl Iterator<Item = Stream> {

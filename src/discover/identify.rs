@@ -83,11 +83,12 @@ fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::
     // First bytes may be damage; a data file under them must not be taken for something else.
     let voted = voted_file_id(&mut file, pages);
     let foreign = || beginning.as_ref().ok().and_then(|b| foreign(b, bytes));
-    let is_backup = beginning.as_ref().is_ok_and(|b| b.starts_with(b"TAPE"));
-    if voted.is_none() && is_backup {
+    if voted.is_none() && beginning.is_ok() {
         let source = SizedFile::new(file.try_clone()?, bytes);
-        if let Some((backup, parts)) = backup::look(&source, extents)? {
-            return Ok(Look::Backup(Box::new(backup), parts));
+        match backup::look(&source, extents)? {
+            Some(Ok((backup, parts))) => return Ok(Look::Backup(Box::new(backup), parts)),
+            Some(Err((kind, why))) => return Ok(Look::Declined { kind, why }),
+            None => {}
         }
     }
     if let (None, Some((kind, why))) = (voted, foreign()) {
@@ -133,11 +134,7 @@ fn identity(
 fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
     let text = String::from_utf8_lossy(&beginning[..beginning.len().min(256)]).to_lowercase();
     let html = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
-    let (kind, why) = if beginning.starts_with(b"TAPE") {
-        (FileKind::Backup, "a backup of which nothing can be read")
-    } else if beginning.starts_with(b"MSSQLBAK") {
-        (FileKind::CompressedBackup, "a compressed backup; this version scans data files only")
-    } else if text.starts_with("version https://git-lfs") {
+    let (kind, why) = if text.starts_with("version https://git-lfs") {
         (FileKind::Unknown, "a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
     } else if html.starts_with("<!doctype") || html.starts_with("<html") {
         (FileKind::Unknown, "an HTML page, not a database file; was the download an error page?")
@@ -279,7 +276,6 @@ mod tests {
         assert!(why(b"x").unwrap().contains("smaller"));
         assert!(why(b"version https://git-lfs.github.com/spec/v1\n").unwrap().contains("LFS"));
         assert!(why(b"\n <!DOCTYPE html>").unwrap().contains("HTML"));
-        assert!(why(&[b"TAPE", &[0; 9000][..]].concat()).unwrap().contains("backup"));
         assert_eq!(why(&[0; 8192]), None);
     }
 

@@ -13,16 +13,18 @@ mod promised;
 pub(crate) mod sample;
 
 use crate::backup::extents::Look as ExtentLook;
+use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
 use crate::backup::layout::Layout;
+use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::boot::BootPage;
 use crate::page::file_header::{BindingId, FileHeader};
 use backup::{BackupFile, FoundPart, Part, SetKey};
 use identify::{Identity, Look};
-use paths::{Candidate, FileIdentity, WalkOutcome, promises_pages};
+use paths::{Candidate, FileIdentity, WalkOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -94,6 +96,12 @@ impl DataFile {
         self.part.as_ref().map(|part| part.key(&self.path))
     }
 
+    /// Where the records are, if it is to be read as what they unpack to.
+    pub fn records(&self) -> Option<Arc<RecordIndex>> {
+        let backup = self.backup.as_ref().or_else(|| Some(&self.part.as_ref()?.backup));
+        backup.and_then(|backup| backup.records.clone())
+    }
+
     /// Where its pages are.
     pub fn layout(&self) -> Layout {
         self.part.as_ref().map(|part| part.layout.clone()).unwrap_or_default()
@@ -130,7 +138,7 @@ pub struct Refusal {
 }
 
 /// Everything that was found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Discovery {
     /// What to scan, by path.
     pub files: Vec<DataFile>,
@@ -138,11 +146,33 @@ pub struct Discovery {
     pub refusals: Vec<Refusal>,
     /// Files in directories that have nothing to do with databases, by path.
     pub skipped: Vec<PathBuf>,
+    /// Compressed backups whose records are verified, by path.
+    pub verified: Vec<(PathBuf, Arc<Verified>)>,
     /// Of backups, where extents are was not looked up for each of them.
     pub are_extents_guessed: bool,
 }
 
 impl Discovery {
+    /// Puts what the compressed backup at `path` unpacks to in its place; one that does not
+    /// unpack stays what it is.
+    pub fn unpack(&mut self, path: &Path, verified: &Verified) {
+        let Some(at) = self.files.iter().position(|f| f.path == path && f.backup.is_some()) else {
+            return;
+        };
+        let index = Arc::new(verified.index.clone());
+        let file = &self.files[at];
+        let (Some(packed), Ok(opened)) = (&file.backup, std::fs::File::open(path)) else { return };
+        let source = SizedFile::new(opened, file.bytes);
+        let stream = Decompressed::new(&source, &index);
+        let look = if self.are_extents_guessed { ExtentLook::Ends } else { ExtentLook::Each };
+        let found = backup::look_unpacked(&stream, packed, Arc::clone(&index), look);
+        let Ok((backup, parts)) = found else { return };
+        let whole = self.files.remove(at);
+        self.files.extend(with_parts(whole, Arc::new(backup), parts));
+        self.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
+        link_secondary_files(&mut self.files);
+    }
+
     /// The same, with each extent of the backups looked at.
     pub fn with_each_extent(&self) -> Self {
         let backups = self.files.iter().filter(|file| file.backup.is_some());
@@ -158,6 +188,10 @@ impl Discovery {
         anew.refusals.extend(self.refusals.iter().cloned());
         anew.refusals.sort_by(|a, b| a.path.cmp(&b.path));
         anew.skipped.clone_from(&self.skipped);
+        anew.verified.clone_from(&self.verified);
+        for (path, verified) in &self.verified {
+            anew.unpack(path, verified);
+        }
         link_secondary_files(&mut anew.files);
         anew
     }
@@ -199,12 +233,13 @@ fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook)
         Look::Backup(backup, parts) => add_backup(discovery, &candidate, *backup, parts),
         Look::Scannable(identity) => discovery.files.push(data_file(candidate, *identity)),
         Look::Declined { kind: FileKind::Unknown, .. }
-            if !candidate.named && !promises_pages(&candidate.path) =>
+            if !candidate.named && !candidate.promises() =>
         {
             discovery.skipped.push(candidate.path);
         }
         Look::Declined { kind, why } => {
-            let counts = candidate.named || promises_pages(&candidate.path);
+            let is_backup = matches!(kind, FileKind::Backup | FileKind::CompressedBackup);
+            let counts = candidate.named || is_backup || candidate.promises();
             let path = candidate.path;
             discovery.refusals.push(Refusal { path, kind, failed: false, counts, why });
         }
@@ -227,7 +262,7 @@ fn add_backup(
     let whole = DataFile {
         path: candidate.path.clone(),
         named: candidate.named,
-        kind: FileKind::Backup,
+        kind: backup.kind,
         bytes: backup.bytes,
         device: candidate.device,
         modified: candidate.modified,
@@ -237,10 +272,21 @@ fn add_backup(
         promised_pages: 0,
         identity: candidate.identity.clone(),
         stored: Vec::new(),
-        backup: Some(Arc::clone(&backup)),
+        backup: None,
         part: None,
     };
-    let part = |found: FoundPart| DataFile {
+    discovery.files.extend(with_parts(whole, backup, parts));
+}
+
+/// A backup, and its parts.
+fn with_parts(
+    whole: DataFile,
+    backup: Arc<BackupFile>,
+    parts: Vec<FoundPart>,
+) -> impl Iterator<Item = DataFile> {
+    let whole = DataFile { backup: Some(Arc::clone(&backup)), ..whole };
+    let unpacked = whole.clone();
+    let part = move |found: FoundPart| DataFile {
         file_id: found.file_id,
         header: found.header,
         boot: found.boot,
@@ -254,8 +300,7 @@ fn add_backup(
         }),
         ..whole.clone()
     };
-    discovery.files.extend(parts.into_iter().map(part));
-    discovery.files.push(whole);
+    parts.into_iter().map(part).chain([unpacked])
 }
 
 fn data_file(candidate: Candidate, identity: Identity) -> DataFile {

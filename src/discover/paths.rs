@@ -30,6 +30,20 @@ pub struct Candidate {
     pub modified: Option<SystemTime>,
     /// Not a regular file.
     pub is_block_device: bool,
+    /// Its size, as its directory has it.
+    pub bytes: u64,
+}
+
+/// A file named .bak that is smaller than this holds no backup of a database.
+const BACKUP_BYTES_MIN: u64 = 65_536;
+
+impl Candidate {
+    /// True if a scan must not pass over it in silence if it holds something else than its name
+    /// says.
+    pub fn promises(&self) -> bool {
+        let is_backup = has_extension(&self.path, &["bak", "trn"]);
+        promises_pages(&self.path) || (is_backup && self.bytes >= BACKUP_BYTES_MIN)
+    }
 }
 
 /// What a walk found.
@@ -144,6 +158,7 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
             device: device(metadata, is_block_device),
             modified: metadata.modified().ok().filter(|_| !is_block_device),
             is_block_device,
+            bytes: metadata.len(),
         });
     } else if named || promises_pages(path) {
         let why = "is neither a file, a directory nor a block device (a pipe or socket?)";
@@ -158,7 +173,10 @@ fn failed(path: &Path, why: String) -> Refusal {
 /// True if the name of `path` says data file. One that is called .mdf and holds something else is
 /// what a scan must not pass over in silence.
 pub fn promises_pages(path: &Path) -> bool {
-    let names = ["mdf", "ndf"];
+    has_extension(path, &["mdf", "ndf"])
+}
+
+fn has_extension(path: &Path, names: &[&str]) -> bool {
     path.extension().is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
 }
 

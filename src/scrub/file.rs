@@ -2,7 +2,7 @@
 
 use super::leads::CatalogPages;
 use super::{Open, lock};
-use crate::backup::Fault;
+use crate::backup::{Fault, Media};
 use crate::backup::stream_checksum::StreamSum;
 use crate::consolidate::rank::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
@@ -16,6 +16,7 @@ use crate::page::address::{PageId, PageRange};
 use crate::page::boot::PageVerify;
 use crate::plan::{DoneRanges, PlannedFile};
 use crate::read::PageSource;
+use crate::read::unpacked::Unpacked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -108,6 +109,9 @@ pub(super) struct BackupTally {
     pub(super) streams_not_computed: u64,
     /// Records of a compressed backup whose checksum is right.
     pub(super) records: u64,
+    /// What a compressed backup says of itself.
+    #[serde(default)]
+    pub(super) media: Option<Media>,
     /// Bytes of log.
     pub(super) log_bytes: u64,
     /// All of it was looked at.
@@ -195,6 +199,9 @@ impl<'a> FileScan<'a> {
 pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
     if identity_of(&file.path)? != file.identity {
         return Err(io::Error::other("another file was put in its place; scan again"));
+    }
+    if let Some(index) = file.records() {
+        return Ok(Box::new(Unpacked::open(&file.path, index, file.layout())?));
     }
     let source = open(&file.path)?;
     Ok(match &file.part {

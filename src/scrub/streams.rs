@@ -2,6 +2,7 @@
 //! checksums of their streams, to which all pages add (docs/page-format.md, section 9.3).
 
 mod bytes;
+pub(super) mod records;
 mod sums;
 
 use super::file::{BackupTally, FileScan};
@@ -9,7 +10,7 @@ use super::{Shared, lock};
 use crate::backup::stream_checksum::{self, StreamSum};
 use crate::backup::{Fault, FaultKind};
 use crate::discover::backup::{BackupFile, Rest, RestKind};
-use crate::discover::{DataFile, Discovery};
+use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::address::{PageId, PageRange};
 use crate::page::checksum::Checksum;
 use crate::page::header::{PageHeader, Protection};
@@ -28,7 +29,11 @@ pub(super) fn bytes_of(discovery: &Discovery) -> u64 {
         backup.streams.iter().filter(|s| s.is_log).map(|s| s.piece.bytes).sum()
     };
     let rest = |backup: &BackupFile| -> u64 { backup.rest.iter().map(|rest| rest.bytes).sum() };
-    backups.map(|backup| log(backup).saturating_add(rest(backup))).sum()
+    let records = |backup: &BackupFile| {
+        let is_packed = backup.kind == FileKind::CompressedBackup && backup.records.is_none();
+        if is_packed { backup.bytes } else { 0 }
+    };
+    backups.map(|backup| log(backup) + rest(backup) + records(backup)).sum()
 }
 
 /// Looks at the backups of a scan whose batches are all done, each by one thread.
@@ -50,12 +55,13 @@ fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
         return;
     }
     let mut looked = Looked::default();
-    match Bytes::open(file, shared) {
-        Ok(mut bytes) => looked.all(backup, &mut bytes),
-        Err(why) => {
-            lock(&scan.tally).unopened = Some(why);
-            return;
-        }
+    let read = look_at_records(file, shared, &mut looked).and_then(|()| {
+        looked.all(backup, &mut Bytes::open(file, shared)?);
+        Ok(())
+    });
+    if let Err(why) = read {
+        lock(&scan.tally).unopened = Some(why);
+        return;
     }
     if shared.must_stop() {
         return;
@@ -66,6 +72,26 @@ fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
     tally.coverage.bytes_planned += looked.bytes_read;
     looked.tally.is_done = true;
     tally.backup = looked.tally;
+}
+
+/// Looks at the records of a compressed backup, unless that was done before.
+fn look_at_records(
+    file: &DataFile,
+    shared: &Shared<'_>,
+    looked: &mut Looked,
+) -> Result<(), String> {
+    if file.kind != FileKind::CompressedBackup {
+        return Ok(());
+    }
+    let before = shared.verified.iter().find(|(path, _)| *path == file.path);
+    if let Some((_, verified)) = before {
+        records::note(file, verified, looked);
+        return Ok(());
+    }
+    let must_stop = || shared.must_stop();
+    let verified = records::verify(file, shared.settings, shared.progress, &must_stop)?;
+    records::note(file, &verified, looked);
+    Ok(())
 }
 
 /// What was found of one backup.

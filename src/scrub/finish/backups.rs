@@ -1,10 +1,10 @@
 //! What the report says of backups.
 
-use crate::backup::{BackedUpFile, BackupSet};
+use crate::backup::{BackedUpFile, BackupSet, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
 use crate::discover::backup::BackupFile;
 use crate::discover::{DataFile, Discovery};
-use crate::scrub::file::BackupTally;
+use crate::scrub::file::{BackupTally, FileTally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,10 +13,12 @@ pub(super) struct Members(BTreeMap<[u8; 16], BTreeSet<u16>>);
 
 impl Members {
     /// Of all files of a scan.
-    pub(super) fn among(discovery: &Discovery) -> Self {
+    pub(super) fn among(discovery: &Discovery, tallies: &[FileTally]) -> Self {
         let mut members: BTreeMap<_, BTreeSet<u16>> = BTreeMap::new();
-        for backup in discovery.files.iter().filter_map(|file| file.backup.as_ref()) {
-            if let Some(family) = &backup.media.family
+        for (file, tally) in discovery.files.iter().zip(tallies) {
+            let Some(backup) = &file.backup else { continue };
+            let media = tally.backup.media.as_ref().unwrap_or(&backup.media);
+            if let Some(family) = &media.family
                 && let Some(id) = family.media_set_id
             {
                 members.entry(id).or_default().insert(family.family_number);
@@ -26,10 +28,10 @@ impl Members {
     }
 
     /// Members of the media set of `backup` that are not there.
-    fn missing(&self, backup: &BackupFile) -> Vec<u16> {
+    fn missing(&self, media: &Media) -> Vec<u16> {
         // More members than this no media set has.
         const MEMBERS_MAX: u16 = 64;
-        let Some(family) = &backup.media.family else { return Vec::new() };
+        let Some(family) = &media.family else { return Vec::new() };
         let there = family.media_set_id.and_then(|id| self.0.get(&id));
         let is_missing = |number: &u16| !there.is_some_and(|there| there.contains(number));
         (1..=family.family_count.min(MEMBERS_MAX)).filter(is_missing).collect()
@@ -44,7 +46,8 @@ pub(super) fn report(
     tally: &BackupTally,
 ) -> Option<BackupReport> {
     let backup = file.backup.as_ref()?;
-    let family = backup.media.family.as_ref();
+    let media = tally.media.as_ref().unwrap_or(&backup.media);
+    let family = media.family.as_ref();
     let mut faults = backup.media.faults.clone();
     faults.extend(tally.faults.iter().cloned());
     faults.sort_by_key(|fault| (fault.offset_bytes, fault.kind));
@@ -54,9 +57,8 @@ pub(super) fn report(
         media_set: family.and_then(|family| family.media_set_id).map(|id| hexadecimal(&id)),
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
-        missing_members: members.missing(backup),
-        sets: backup
-            .media
+        missing_members: members.missing(media),
+        sets: media
             .sets
             .iter()
             .enumerate()

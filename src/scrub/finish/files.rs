@@ -26,7 +26,7 @@ pub(super) fn file_reports(
     tallies: &[FileTally],
     facts: &[FileFacts],
 ) -> (Vec<FileReport>, Coverage) {
-    let members = Members::among(discovery);
+    let members = Members::among(discovery, tallies);
     let mut total = Coverage::default();
     let mut reports = Vec::new();
     for (((file, planned), tally), facts) in

@@ -9,6 +9,7 @@ use crate::page::{PAGE_BYTES, Page};
 use crate::plan::pace::Throttle;
 use crate::read::arena::BUFFER_PAGES;
 use crate::read::salvage::salvage;
+use crate::read::unpacked::Unpacked;
 use crate::read::{PageSource, aligned};
 use crate::scrub::Shared;
 use crate::scrub::file::open_unchanged;
@@ -87,6 +88,11 @@ impl<'a> Bytes<'a> {
     /// What is no whole page.
     fn tail(&self, offset_bytes: u64, bytes: usize) -> Result<Vec<u8>, String> {
         let read = || {
+            if let Some(index) = self.file.records() {
+                let unpacked = Unpacked::open(&self.file.path, index, Layout::Whole)?;
+                let mut tail = vec![0; bytes];
+                return unpacked.read_exact_at(offset_bytes, &mut tail).map(|()| tail);
+            }
             let mut file = std::fs::File::open(&self.file.path)?;
             file.seek(SeekFrom::Start(offset_bytes))?;
             let mut tail = vec![0; bytes];

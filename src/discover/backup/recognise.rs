@@ -1,0 +1,86 @@
+//! Whether a file is a backup, also if its first bytes are damaged.
+
+use crate::backup::block::{BLOCK_HEADER_BYTES, BlockHeader};
+use crate::backup::compressed::{Container, MAGIC, Refused};
+use crate::backup::{Fault, FaultKind, ReadAt, media};
+use std::io;
+
+/// Sizes of a physical block: a file mark stands at the end of the first one or two.
+const BLOCK_BYTES: [u64; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
+
+/// A file with fewer of the right first bytes is not searched for compressed records.
+const MAGIC_BYTES_MIN: usize = 4;
+
+/// What kind of backup a file is.
+pub(super) enum Kind {
+    /// Microsoft Tape Format.
+    Tape,
+    /// A container of compressed records.
+    Compressed(Result<Container, Refused>),
+}
+
+/// Looks at the beginning of `source`; `None` if it is no backup. A fault says that its first
+/// bytes are not what they should be.
+pub(super) fn kind_of(source: &dyn ReadAt) -> io::Result<Option<(Kind, Option<Fault>)>> {
+    let mut magic = [0; MAGIC.len()];
+    let room = magic.len().min(source.bytes() as usize);
+    source.read_exact_at(0, &mut magic[..room])?;
+    if magic.starts_with(&media::MAGIC) {
+        return Ok(Some((Kind::Tape, None)));
+    }
+    if magic == *MAGIC {
+        return Ok(Some((Kind::Compressed(Container::read(source)?), None)));
+    }
+    if has_block(source) {
+        return Ok(Some((Kind::Tape, Some(wrong_magic(&media::MAGIC)))));
+    }
+    if magic.iter().zip(MAGIC).filter(|(is, right)| is == right).count() < MAGIC_BYTES_MIN {
+        return Ok(None);
+    }
+    let patched = Patched { source, magic: MAGIC };
+    let container = Container::read(&patched)?;
+    let fault = wrong_magic(MAGIC);
+    Ok(container.is_ok().then_some((Kind::Compressed(container), Some(fault))))
+}
+
+fn wrong_magic(magic: &[u8]) -> Fault {
+    let text = format!(
+        "the file does not begin with {}, and is a backup otherwise",
+        String::from_utf8_lossy(magic)
+    );
+    let bytes = magic.len() as u64;
+    Fault { kind: FaultKind::DescriptorCheck, offset_bytes: 0, bytes, text }
+}
+
+/// A file mark or the beginning of a set, with a right check, where one can be.
+fn has_block(source: &dyn ReadAt) -> bool {
+    let is_block = |offset: u64| {
+        let mut bytes = [0; BLOCK_HEADER_BYTES];
+        let read = source.read_exact_at(offset, &mut bytes);
+        let header = read.ok().and_then(|()| BlockHeader::checked(&bytes));
+        header.is_some_and(|header| [*b"SFMB", *b"SSET"].contains(&header.tag))
+    };
+    BLOCK_BYTES.into_iter().any(is_block)
+}
+
+/// A file as it would be with the first bytes that it should have.
+pub(super) struct Patched<'a> {
+    /// As it is.
+    pub(super) source: &'a dyn ReadAt,
+    /// What it should begin with.
+    pub(super) magic: &'a [u8],
+}
+
+impl ReadAt for Patched<'_> {
+    fn bytes(&self) -> u64 {
+        self.source.bytes()
+    }
+
+    fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.source.read_exact_at(offset_bytes, buffer)?;
+        for (byte, right) in buffer.iter_mut().zip(self.magic.iter().skip(offset_bytes as usize)) {
+            *byte = *right;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! The records of compressed backups, verified by their own checksums; and what they unpack to.
+
+use super::Looked;
+use crate::backup::compressed::{self, Decompressed, Verified};
+use crate::backup::source::SizedFile;
+use crate::backup::{FaultKind, Media};
+use crate::discover::device::Device;
+use crate::discover::paths::explain;
+use crate::discover::{DataFile, Discovery, FileKind};
+use crate::page::address::{PageId, PageRange};
+use crate::page::{PAGE_BYTES, Page};
+use crate::plan::pace::Throttle;
+use crate::read::{PageSource, aligned};
+use crate::scrub::file::open_unchanged;
+use crate::scrub::{Progress, Settings};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Verifies all records of the compressed backup `file`; says why if it cannot be opened.
+pub(super) fn verify(
+    file: &DataFile,
+    settings: &Settings<'_>,
+    progress: &dyn Progress,
+    must_stop: &dyn Fn() -> bool,
+) -> Result<Verified, String> {
+    let mut reader = Reader::open(file, settings).map_err(|error| {
+        format!("could not be opened: {}", explain(&error))
+    })?;
+    let told = AtomicU64::new(0);
+    let mut read = |offset: u64, bytes: &mut [u8]| reader.read(offset, bytes);
+    let mut tell = |at: u64| {
+        progress.advance(at.saturating_sub(told.swap(at, Ordering::Relaxed)));
+        !must_stop()
+    };
+    Ok(compressed::verify(&mut read, file.bytes, &mut tell))
+}
+
+/// A file that is read from its beginning to its end, in the way of the scan.
+struct Reader {
+    source: Box<dyn PageSource>,
+    plain: File,
+    throttle: Throttle,
+    whole_bytes: u64,
+    room: Vec<Page>,
+}
+
+impl Reader {
+    fn open(file: &DataFile, settings: &Settings<'_>) -> io::Result<Self> {
+        Ok(Self {
+            source: open_unchanged(file, settings.open)?,
+            plain: File::open(&file.path)?,
+            throttle: Throttle::new(&settings.pace, &Device::of(file.device)),
+            whole_bytes: file.bytes / PAGE_BYTES as u64 * PAGE_BYTES as u64,
+            room: Vec::new(),
+        })
+    }
+
+    fn read(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        while let Err(wait) = self.throttle.admit(bytes.len() as u64) {
+            std::thread::sleep(wait);
+        }
+        let is_aligned = offset.is_multiple_of(PAGE_BYTES as u64);
+        let end = (offset + bytes.len() as u64).min(self.whole_bytes);
+        let pages = end.saturating_sub(offset) / PAGE_BYTES as u64;
+        if !is_aligned || pages == 0 || offset / PAGE_BYTES as u64 + pages > u64::from(u32::MAX) {
+            return self.read_plain(offset, bytes);
+        }
+        let (whole, tail) = bytes.split_at_mut(pages as usize * PAGE_BYTES);
+        self.read_pages(offset, whole)?;
+        self.read_plain(offset + whole.len() as u64, tail)
+    }
+
+    fn read_pages(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let first = (offset / PAGE_BYTES as u64) as u32;
+        let range = PageRange::between(first, first + (bytes.len() / PAGE_BYTES) as u32);
+        let copied = self.source.lend_mapped(range, &mut |at, pages| {
+            let at = (at.0 - first) as usize * PAGE_BYTES;
+            let pages: &[u8] = bytemuck::cast_slice(pages);
+            bytes[at..at + pages.len()].copy_from_slice(pages);
+        });
+        if copied {
+            return Ok(());
+        }
+        let room = aligned(&mut self.room, range.pages as usize);
+        let read = self.source.fill(PageId(first), room);
+        read.map_err(|error| io::Error::other(error.to_string()))?;
+        bytes.copy_from_slice(bytemuck::cast_slice(room));
+        Ok(())
+    }
+
+    /// What is no whole page.
+    fn read_plain(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        use std::io::{Read, Seek, SeekFrom};
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.plain.seek(SeekFrom::Start(offset))?;
+        self.plain.read_exact(bytes)
+    }
+}
+
+/// Adds what was found of the records of `file`, and what the backup says of itself.
+pub(super) fn note(file: &DataFile, verified: &Verified, looked: &mut Looked) {
+    looked.tally.records = verified.records;
+    looked.bytes_read += file.bytes;
+    for fault in &verified.faults {
+        looked.fault(fault.kind, fault.offset_bytes, fault.bytes, fault.text.clone());
+    }
+    looked.tally.faults_not_listed += verified.faults_not_listed;
+    if file.backup.as_ref().is_some_and(|backup| backup.records.is_none()) {
+        looked.tally.media = media(file, verified);
+        let faults = looked.tally.media.as_ref().map(|media| media.faults.clone());
+        for fault in faults.unwrap_or_default() {
+            // Where it is in the file cannot be told: it is an offset of what it unpacks to.
+            let text = format!("{} (byte {} unpacked)", fault.text, fault.offset_bytes);
+            looked.fault(fault.kind, 0, 0, text);
+        }
+        if looked.tally.media.is_none() {
+            let text = "its records do not unpack to the description of a backup".to_owned();
+            looked.fault(FaultKind::Structure, 0, 0, text);
+        }
+    }
+}
+
+fn media(file: &DataFile, verified: &Verified) -> Option<Media> {
+    let source = SizedFile::new(File::open(&file.path).ok()?, file.bytes);
+    let stream = Decompressed::new(&source, &verified.index);
+    let mut media = Media::read(&stream).ok().flatten()?;
+    media.classes = Vec::new();
+    Some(media)
+}
+
+/// `discovery` with compressed backups as what they unpack to, and what was found of their
+/// records.
+pub(in crate::scrub) fn unpack(
+    discovery: &Discovery,
+    settings: &Settings<'_>,
+    progress: &dyn Progress,
+) -> Discovery {
+    use rayon::prelude::*;
+    let must_stop = || settings.stop.load(Ordering::Relaxed);
+    let is_packed = |file: &&DataFile| {
+        file.kind == FileKind::CompressedBackup && file.backup.is_some()
+    };
+    let packed: Vec<&DataFile> = discovery.files.iter().filter(is_packed).collect();
+    progress.begin(packed.iter().map(|file| file.bytes).sum());
+    let verify = |file: &&DataFile| {
+        let verified = verify(file, settings, progress, &must_stop).ok()?;
+        Some((file.path.clone(), verified))
+    };
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.threads.max(1)).build();
+    let verified: Vec<_> = match threads {
+        Ok(pool) => pool.install(|| packed.par_iter().filter_map(verify).collect()),
+        Err(_) => packed.iter().filter_map(verify).collect(),
+    };
+    progress.end();
+    let mut unpacked = discovery.clone();
+    for (path, verified) in verified.into_iter().filter(|(_, verified)| !verified.stopped) {
+        unpacked.unpack(&path, &verified);
+        unpacked.verified.push((path, Arc::new(verified)));
+    }
+    unpacked
+}
