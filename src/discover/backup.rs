@@ -5,11 +5,11 @@ mod recognise;
 
 use super::FileKind;
 use super::identify::passes_its_check;
-use crate::backup::compressed::{RecordIndex, Refused};
-use crate::backup::media;
 use crate::backup::ReadAt;
+use crate::backup::compressed::{RecordIndex, Refused};
 use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Stretch, stretches};
 use crate::backup::layout::{Layout, PageRun, PageRuns};
+use crate::backup::media;
 use crate::backup::{BackupSet, Media, StreamPiece};
 use crate::page::Page;
 use crate::page::address::{FileId, PageId};

@@ -12,8 +12,8 @@ pub mod paths;
 mod promised;
 pub(crate) mod sample;
 
-use crate::backup::extents::Look as ExtentLook;
 use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
+use crate::backup::extents::Look as ExtentLook;
 use crate::backup::layout::Layout;
 use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};

@@ -101,11 +101,13 @@ pub enum Way {
     Direct,
     /// Through the page cache.
     Pread,
+    /// Unpacked from the records of a compressed backup.
+    Unpacked,
 }
 
 impl Way {
     /// All ways.
-    pub const ALL: [Self; 4] = [Self::Mmap, Self::Uring, Self::Direct, Self::Pread];
+    pub const ALL: [Self; 5] = [Self::Mmap, Self::Uring, Self::Direct, Self::Pread, Self::Unpacked];
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
@@ -114,6 +116,7 @@ impl Way {
             Self::Uring => "io_uring",
             Self::Direct => "direct",
             Self::Pread => "pread",
+            Self::Unpacked => "unpacked",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Pages of a compressed backup: what its records unpack to.
 
-use super::{PageSource, ReadError};
+use super::{PageSource, ReadError, Way};
 use crate::backup::ReadAt;
 use crate::backup::compressed::{Decompressed, RecordIndex};
 use crate::backup::layout::Layout;
@@ -49,6 +49,10 @@ impl PageSource for Unpacked {
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         let mut one = [Page::ZERO];
         self.fill(page, &mut one).map(|()| one[0])
+    }
+
+    fn way(&self) -> Way {
+        Way::Unpacked
     }
 
     fn has(&self, page: PageId) -> bool {

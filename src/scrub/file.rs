@@ -2,8 +2,8 @@
 
 use super::leads::CatalogPages;
 use super::{Open, lock};
-use crate::backup::{Fault, Media};
 use crate::backup::stream_checksum::StreamSum;
+use crate::backup::{Fault, Media};
 use crate::consolidate::rank::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;

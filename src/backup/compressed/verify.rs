@@ -195,9 +195,11 @@ impl Found {
                 let room = CLAIMS_MAX.saturating_sub(self.claims.len());
                 let claims = index_entries(window.rest(range.start), entries).take(room);
                 let index_offset = range.start;
-                self.claims.extend(
-                    claims.map(|(stream, offset)| Claim { index_offset, stream, offset }),
-                );
+                self.claims.extend(claims.map(|(stream, offset)| Claim {
+                    index_offset,
+                    stream,
+                    offset,
+                }));
             }
             Item::Index { .. } => {
                 let text = "the index of a backup set fails its checksum".into();
@@ -222,7 +224,8 @@ impl Found {
     fn fault(&mut self, kind: FaultKind, range: Range<u64>, text: String) {
         self.list_unreadable(range.start);
         let unreadable = self.unreadable.iter();
-        let mut overlaps = unreadable.map(|(bad, _)| bad.start < range.end && range.start < bad.end);
+        let mut overlaps =
+            unreadable.map(|(bad, _)| bad.start < range.end && range.start < bad.end);
         if overlaps.any(|overlaps| overlaps) {
             return;
         }
@@ -288,7 +291,8 @@ impl Found {
     }
 
     fn check_claim(&self, read: &mut Read<'_>, claim: &Claim) -> Result<(), String> {
-        let said = format!("the index of the backup set says that a record is at byte {}", claim.offset);
+        let said =
+            format!("the index of the backup set says that a record is at byte {}", claim.offset);
         let Ok(Place { stream, .. }) = self.verified.index.find(read, Wanted::Offset(claim.offset))
         else {
             return Err(format!("{said}, and none begins there"));
@@ -296,7 +300,10 @@ impl Found {
         if self.sets.iter().any(|set| set.checked_add(claim.stream) == Some(stream)) {
             return Ok(());
         }
-        Err(format!("{said} and begins at byte {} of the set; by the records it is not", claim.stream))
+        Err(format!(
+            "{said} and begins at byte {} of the set; by the records it is not",
+            claim.stream
+        ))
     }
 }
 

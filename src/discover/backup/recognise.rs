@@ -31,16 +31,14 @@ pub(super) fn kind_of(source: &dyn ReadAt) -> io::Result<Option<(Kind, Option<Fa
     if magic == *MAGIC {
         return Ok(Some((Kind::Compressed(Container::read(source)?), None)));
     }
-    if has_block(source) {
-        return Ok(Some((Kind::Tape, Some(wrong_magic(&media::MAGIC)))));
+    // A compressed backup has file marks, too, that are not compressed.
+    if magic.iter().zip(MAGIC).filter(|(is, right)| is == right).count() >= MAGIC_BYTES_MIN {
+        let container = Container::read(&Patched { source, magic: MAGIC })?;
+        let fault = Some(wrong_magic(MAGIC));
+        return Ok(container.is_ok().then_some((Kind::Compressed(container), fault)));
     }
-    if magic.iter().zip(MAGIC).filter(|(is, right)| is == right).count() < MAGIC_BYTES_MIN {
-        return Ok(None);
-    }
-    let patched = Patched { source, magic: MAGIC };
-    let container = Container::read(&patched)?;
-    let fault = wrong_magic(MAGIC);
-    Ok(container.is_ok().then_some((Kind::Compressed(container), Some(fault))))
+    let is_tape = has_block(source);
+    Ok(is_tape.then(|| (Kind::Tape, Some(wrong_magic(&media::MAGIC)))))
 }
 
 fn wrong_magic(magic: &[u8]) -> Fault {

@@ -58,12 +58,7 @@ pub(super) fn report(
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
         missing_members: members.missing(media),
-        sets: media
-            .sets
-            .iter()
-            .enumerate()
-            .map(|set| of_set(set, backup, discovery))
-            .collect(),
+        sets: media.sets.iter().enumerate().map(|set| of_set(set, backup, discovery)).collect(),
         faults,
         faults_not_listed: tally.faults_not_listed,
         streams_verified: tally.streams_verified,

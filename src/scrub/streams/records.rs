@@ -25,9 +25,8 @@ pub(super) fn verify(
     progress: &dyn Progress,
     must_stop: &dyn Fn() -> bool,
 ) -> Result<Verified, String> {
-    let mut reader = Reader::open(file, settings).map_err(|error| {
-        format!("could not be opened: {}", explain(&error))
-    })?;
+    let mut reader = Reader::open(file, settings)
+        .map_err(|error| format!("could not be opened: {}", explain(&error)))?;
     let told = AtomicU64::new(0);
     let mut read = |offset: u64, bytes: &mut [u8]| reader.read(offset, bytes);
     let mut tell = |at: u64| {
@@ -141,9 +140,8 @@ pub(in crate::scrub) fn unpack(
 ) -> Discovery {
     use rayon::prelude::*;
     let must_stop = || settings.stop.load(Ordering::Relaxed);
-    let is_packed = |file: &&DataFile| {
-        file.kind == FileKind::CompressedBackup && file.backup.is_some()
-    };
+    let is_packed =
+        |file: &&DataFile| file.kind == FileKind::CompressedBackup && file.backup.is_some();
     let packed: Vec<&DataFile> = discovery.files.iter().filter(is_packed).collect();
     progress.begin(packed.iter().map(|file| file.bytes).sum());
     let verify = |file: &&DataFile| {
