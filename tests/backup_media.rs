@@ -42,6 +42,7 @@ fn backup(name: &str) -> Vec<u8> {
 }
 
 /// Reads bytes that may be anything, and checks what must hold for all of them.
+#[expect(clippy::ptr_arg, reason = "a slice is no object that can be read from")]
 fn media_of(bytes: &Vec<u8>) -> Media {
     let begun = Instant::now();
     let media = Media::read(bytes).expect("memory has no errors").expect("it begins with TAPE");
@@ -100,8 +101,7 @@ fn blocks_and_stream_checksums_are_those_that_another_program_counted() {
         let set = only_set(&media);
         let sums = |pieces: &[_]| pieces.iter().filter(|p: &&Piece| p.checksum.is_some()).count();
         let counts = expected["stream_checksums"].as_object().expect("counts");
-        let count =
-            |kind: &str| counts.get(&format!("('{kind}', True)")).map_or(0, |n| as_count(n));
+        let count = |kind: &str| counts.get(&format!("('{kind}', True)")).map_or(0, as_count);
         assert_eq!((sums(&set.data), sums(&set.logs)), (count("MQDA"), count("MQTL")), "{name}");
         assert_eq!(u64::from(set.internal_version.expect("told")), expected["internal_version"]);
     }
@@ -385,7 +385,7 @@ fn random_damage_never_ends_in_a_panic_or_without_an_answer() {
         .collect();
     for _ in 0..4000 {
         let mut changed = Vec::new();
-        for _ in 0..1 + random.next_u32() % 6 {
+        for _ in 0..=random.next_u32() % 6 {
             let place = places[random.next_u32() as usize % places.len()];
             let at = 4.max(place + random.next_u32() as usize % 600).min(bytes.len() - 1);
             changed.push((at, bytes[at]));
@@ -407,9 +407,9 @@ fn random_damage_never_ends_in_a_panic_or_without_an_answer() {
 }
 
 /// A block of `tag` with nothing but padding, 512 bytes.
-fn small_block(tag: &[u8; 4]) -> Vec<u8> {
+fn small_block(tag: [u8; 4]) -> Vec<u8> {
     let mut block = vec![0; SECTOR];
-    block[..4].copy_from_slice(tag);
+    block[..4].copy_from_slice(&tag);
     block[8] = 52;
     seal(&mut block[..52]);
     block[52..56].copy_from_slice(b"SPAD");
@@ -424,9 +424,9 @@ fn small_block(tag: &[u8; 4]) -> Vec<u8> {
 
 #[test]
 fn ten_thousand_sets_are_cut_at_the_limit_and_it_is_said() {
-    let mut bytes = small_block(b"TAPE");
+    let mut bytes = small_block(*b"TAPE");
     for _ in 0..10_000 {
-        bytes.extend(small_block(b"SSET"));
+        bytes.extend(small_block(*b"SSET"));
     }
     let media = media_of(&bytes);
     assert_eq!(media.sets.len(), 1000);
@@ -436,7 +436,7 @@ fn ten_thousand_sets_are_cut_at_the_limit_and_it_is_said() {
 
 #[test]
 fn a_backup_of_junk_is_read_once_and_not_kept() {
-    let mut bytes = small_block(b"TAPE");
+    let mut bytes = small_block(*b"TAPE");
     let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
     bytes.resize(16 << 20, 0);
     random.fill_bytes(&mut bytes[SECTOR..]);
@@ -450,10 +450,10 @@ fn a_backup_of_junk_is_read_once_and_not_kept() {
 
 #[test]
 fn alternating_junk_takes_no_more_than_linear_time() {
-    let mut bytes = small_block(b"TAPE");
+    let mut bytes = small_block(*b"TAPE");
     for _ in 0..4000 {
         bytes.extend([0xaa; SECTOR]);
-        bytes.extend(small_block(b"VOLB"));
+        bytes.extend(small_block(*b"VOLB"));
     }
     let media = media_of(&bytes);
     assert_eq!(media.blocks[b"VOLB"], 4000);

@@ -45,7 +45,7 @@ impl BlockHeader {
     /// The header, if its check agrees.
     pub fn checked(bytes: &[u8; BLOCK_HEADER_BYTES]) -> Option<Self> {
         let header = Self::of(bytes);
-        (excess(bytes) == 0 && is_tag(&header.tag)).then_some(header)
+        (excess(bytes) == 0 && is_tag(header.tag)).then_some(header)
     }
 
     /// Of a type that backups are known to have.
@@ -80,7 +80,7 @@ impl StreamHeader {
     /// The header, if its check agrees.
     pub fn checked(bytes: &[u8; STREAM_HEADER_BYTES]) -> Option<Self> {
         let header = Self::of(bytes);
-        (excess(bytes) == 0 && is_tag(&header.tag)).then_some(header)
+        (excess(bytes) == 0 && is_tag(header.tag)).then_some(header)
     }
 
     /// Page or log data.
@@ -123,7 +123,7 @@ fn tag_at(bytes: &[u8]) -> Tag {
     [bytes[0], bytes[1], bytes[2], bytes[3]]
 }
 
-fn is_tag(tag: &Tag) -> bool {
+fn is_tag(tag: Tag) -> bool {
     tag.iter().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
 }
 

@@ -49,8 +49,12 @@ impl ByteClass {
         match self {
             Self::BlockHeader | Self::StreamHeader | Self::Pages | Self::ChecksumValue => true,
             Self::Log { has_checksum } => has_checksum,
-            Self::StreamPad | Self::Configuration | Self::Description | Self::Padding => false,
-            Self::Trailer | Self::Unaccounted => false,
+            Self::StreamPad
+            | Self::Configuration
+            | Self::Description
+            | Self::Padding
+            | Self::Trailer
+            | Self::Unaccounted => false,
         }
     }
 }

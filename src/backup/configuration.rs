@@ -5,6 +5,7 @@ use super::set::{BackedUpFile, BackupKind, BackupSet};
 use super::{date, fields};
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
+use std::collections::BTreeMap;
 
 /// The most bytes of a description that are read.
 pub(super) const CONFIGURATION_BYTES_MAX: u64 = 64 << 20;
@@ -61,7 +62,7 @@ impl Configuration {
     /// Reads the chunks of the stream, and in words what is wrong with them.
     pub(super) fn of(bytes: &[u8]) -> (Self, Option<&'static str>) {
         let mut found = Self::default();
-        let mut groups = Vec::new();
+        let mut groups = BTreeMap::new();
         let mut rest = bytes;
         while rest.len() >= CHUNK_HEADER_BYTES {
             let length = fields::u32_at(rest, 4).and_then(|length| usize::try_from(length).ok());
@@ -74,7 +75,9 @@ impl Configuration {
             };
             match &chunk[..4] {
                 b"SCIN" => found.read_database(chunk),
-                b"SFGI" if groups.len() < FILES_MAX => groups.push(chunk),
+                b"SFGI" if groups.len() < FILES_MAX => {
+                    groups.extend(fields::u32_at(chunk, GROUP_ID).map(|id| (id, chunk)));
+                }
                 b"SFIN" if found.files.len() < FILES_MAX => found.files.push(file(chunk)),
                 _ => {}
             }
@@ -100,12 +103,9 @@ impl Configuration {
         self.differential_base_id = fields::guid_at(chunk, DIFFERENTIAL_BASE);
     }
 
-    fn grouped(mut self, groups: &[&[u8]]) -> Self {
+    fn grouped(mut self, groups: &BTreeMap<u32, &[u8]>) -> Self {
         for file in self.files.iter_mut().filter(|file| !file.is_log) {
-            let is_its = |group: &&&[u8]| {
-                fields::u32_at(group, GROUP_ID) == Some(u32::from(file.filegroup_id))
-            };
-            let group = groups.iter().find(is_its);
+            let group = groups.get(&u32::from(file.filegroup_id));
             file.filegroup =
                 group.map_or_else(String::new, |group| fields::text(group, GROUP_NAME));
         }

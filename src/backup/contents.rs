@@ -236,14 +236,14 @@ impl Walk<'_> {
         let is_first = self.contents.first_description.is_none();
         let room = FILES_MAX.saturating_sub(self.contents.files);
         let Some(set) = self.set() else { return };
+        let before = set.files.len();
         if is_first || !is_damaged {
             read.clone().describe(set);
         }
-        // Files are taken from the first description that has some.
-        set.files.truncate(room);
-        let files = set.files.len();
+        set.files.truncate(before.saturating_add(room));
+        let added = set.files.len() - before;
+        self.contents.files += added;
         if is_first && !is_damaged {
-            self.contents.files += files;
             self.contents.first_description = Some(read);
         }
     }

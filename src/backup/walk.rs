@@ -17,6 +17,8 @@ const SEARCH_BYTES_MAX: u64 = 64 << 20;
 const SEARCHES_BYTES_MAX: u64 = 1 << 30;
 /// The most extents, of all pages without a header, whose end is looked for: 64 GiB.
 const LOST_EXTENTS_MAX: u64 = 1 << 20;
+/// The most bytes of a block, up to its first stream, that are read: all its names fit.
+const DESCRIPTOR_BYTES_MAX: u64 = 4096;
 const BLOCK_HEADER: u64 = BLOCK_HEADER_BYTES as u64;
 const STREAM_HEADER: u64 = STREAM_HEADER_BYTES as u64;
 
@@ -84,8 +86,8 @@ impl<'a> Walk<'a> {
         self.map.mark(at + BLOCK_HEADER, ByteClass::BlockHeader);
         self.contents.count(&mut self.media.blocks, header.tag);
         match &header.tag {
-            b"SFMB" => self.filemark(&header),
-            _ => self.descriptor(&header),
+            b"SFMB" => self.filemark(header),
+            _ => self.descriptor(header),
         }
     }
 
@@ -99,10 +101,10 @@ impl<'a> Walk<'a> {
 
     /// A soft filemark is one physical block. Its header has no room for 65,536 bytes; what it says
     /// then is not known.
-    fn filemark(&mut self, header: &BlockHeader) {
+    fn filemark(&mut self, header: BlockHeader) {
         let block_bytes = u64::from(self.media.block_bytes);
         let said = u64::from(header.first_stream_bytes);
-        if said != block_bytes && block_bytes <= u64::from(u16::MAX) {
+        if said != block_bytes && u16::try_from(block_bytes).is_ok() {
             let text = "a soft filemark has not the length of a physical block";
             self.fault(FaultKind::Structure, self.at, BLOCK_HEADER, text);
         }
@@ -114,11 +116,12 @@ impl<'a> Walk<'a> {
         self.at = end;
     }
 
-    fn descriptor(&mut self, header: &BlockHeader) {
+    fn descriptor(&mut self, header: BlockHeader) {
         let (at, first) = (self.at, u64::from(header.first_stream_bytes));
         let is_place = first >= BLOCK_HEADER && first.is_multiple_of(STREAM_ALIGNMENT_BYTES);
         let length = if is_place { first } else { BLOCK_ALIGNMENT_BYTES };
-        let block = self.vec(at, length.min(self.file_bytes - at)).unwrap_or_default();
+        let length = length.min(DESCRIPTOR_BYTES_MAX).min(self.file_bytes - at);
+        let block = self.vec(at, length).unwrap_or_default();
         self.begin(header.tag, &block);
         if is_place && self.has_stream(at + first) {
             self.map.mark(at + first, ByteClass::Description);
