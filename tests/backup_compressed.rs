@@ -93,8 +93,12 @@ fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected() {
         let bits = (range.end - range.start) * 8;
         let is_rare = matches!(
             class,
-            ByteClass::ContainerMagic | ByteClass::PaddingTag | ByteClass::IndexTag
-                | ByteClass::Index | ByteClass::FileMark | ByteClass::RecordTag
+            ByteClass::ContainerMagic
+                | ByteClass::PaddingTag
+                | ByteClass::IndexTag
+                | ByteClass::Index
+                | ByteClass::FileMark
+                | ByteClass::RecordTag
         );
         let count = if is_rare { bits } else { 12 };
         for i in 0..count {
@@ -107,9 +111,14 @@ fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected() {
             let found = verified(&bytes);
             assert!(
                 !found.faults.is_empty() || !class.is_protected(),
-                "bit {bit} ({:#x}) of {class:?}", bit / 8
+                "bit {bit} ({:#x}) of {class:?}",
+                bit / 8
             );
-            assert!(found.records + 3 >= RECORDS, "bit {bit} of {class:?} costs {:?}", found.faults);
+            assert!(
+                found.records + 3 >= RECORDS,
+                "bit {bit} of {class:?} costs {:?}",
+                found.faults
+            );
             *tried.entry((class, !found.faults.is_empty())).or_default() += 1;
         }
     }

@@ -120,9 +120,8 @@ pub(super) fn index_entries(bytes: &[u8], entries: usize) -> impl Iterator<Item 
     let start = BARE_HEADER_BYTES + INDEX_FRAME_BYTES;
     let list = bytes.get(start..).unwrap_or_default();
     list.as_chunks::<INDEX_ENTRY_BYTES>().0.iter().take(entries).map(|entry| {
-        let number = |at: usize| {
-            u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| entry[at + i]))
-        };
+        let number =
+            |at: usize| u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| entry[at + i]));
         (number(0), number(8))
     })
 }

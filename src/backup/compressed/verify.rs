@@ -220,7 +220,8 @@ impl Found {
     fn fault(&mut self, kind: FaultKind, range: Range<u64>, text: String) {
         self.list_unreadable(range.start);
         let unreadable = self.unreadable.iter();
-        let mut overlaps = unreadable.map(|(bad, _)| bad.start < range.end && range.start < bad.end);
+        let mut overlaps =
+            unreadable.map(|(bad, _)| bad.start < range.end && range.start < bad.end);
         if overlaps.any(|overlaps| overlaps) {
             return;
         }

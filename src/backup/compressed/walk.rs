@@ -195,7 +195,8 @@ impl Walk {
         let few = to - from <= u64::from(u16::MAX);
         let records = if few { 1 } else { (to - from).div_ceil(each) };
         let bytes = records.saturating_mul(self.last_bytes.max(SIZE_UNIT_BYTES).into());
-        let lost = Lost { from, to, stream: self.stream, stream_bytes: if cut { 0 } else { bytes } };
+        let lost =
+            Lost { from, to, stream: self.stream, stream_bytes: if cut { 0 } else { bytes } };
         self.stream = self.stream.saturating_add(lost.stream_bytes);
         self.at = to;
         self.lost = None;
