@@ -18,8 +18,6 @@ pub const FAULTS_MAX: usize = 10_000;
 const UNREADABLE_BYTES: usize = 4096;
 /// Entries of the backup's own indices that are compared with where records are.
 const CLAIMS_MAX: usize = 4096;
-/// Sets whose beginnings an entry is measured from.
-const SETS_MAX: usize = 64;
 
 /// What the walk through a container found.
 #[derive(Debug, Default)]
@@ -106,11 +104,11 @@ struct Found {
     /// Stretches that could not be read, as far as the walk has not passed them.
     unreadable: VecDeque<(Range<u64>, String)>,
     claims: Vec<Claim>,
-    /// Where sets begin in the packed stream.
-    sets: Vec<u64>,
+    /// Where the stream was at the last file mark: there a backup set begins.
+    set_stream: u64,
 }
 
-/// What an index of the backup says.
+/// What an index of the backup says: that the record at `offset` begins at `stream`.
 struct Claim {
     index_offset: u64,
     stream: u64,
@@ -120,7 +118,7 @@ struct Claim {
 impl Found {
     fn new(bytes: u64) -> Self {
         let verified = Verified { index: RecordIndex::new(bytes), ..Verified::default() };
-        Self { verified, unreadable: VecDeque::new(), claims: Vec::new(), sets: vec![0] }
+        Self { verified, unreadable: VecDeque::new(), claims: Vec::new(), set_stream: 0 }
     }
 
     fn check_version(&mut self, beginning: &[u8]) {
@@ -183,9 +181,7 @@ impl Found {
         match item {
             Item::FileMark { intact } => {
                 self.verified.file_marks += 1;
-                if self.sets.len() < SETS_MAX {
-                    self.sets.push(stream);
-                }
+                self.set_stream = stream;
                 if !intact {
                     let text = "a file mark fails its own check".into();
                     self.fault(FaultKind::DescriptorCheck, range, text);
@@ -195,10 +191,10 @@ impl Found {
                 let room = CLAIMS_MAX.saturating_sub(self.claims.len());
                 let claims = index_entries(window.rest(range.start), entries).take(room);
                 let index_offset = range.start;
-                self.claims.extend(claims.map(|(stream, offset)| Claim {
-                    index_offset,
-                    stream,
-                    offset,
+                let set = self.set_stream;
+                self.claims.extend(claims.map(|(stream, offset)| {
+                    let stream = set.saturating_add(stream);
+                    Claim { index_offset, stream, offset }
                 }));
             }
             Item::Index { .. } => {
@@ -291,19 +287,19 @@ impl Found {
     }
 
     fn check_claim(&self, read: &mut Read<'_>, claim: &Claim) -> Result<(), String> {
-        let said =
-            format!("the index of the backup set says that a record is at byte {}", claim.offset);
-        let Ok(Place { stream, .. }) = self.verified.index.find(read, Wanted::Offset(claim.offset))
-        else {
-            return Err(format!("{said}, and none begins there"));
-        };
-        if self.sets.iter().any(|set| set.checked_add(claim.stream) == Some(stream)) {
-            return Ok(());
+        let place = self.verified.index.find(read, Wanted::Offset(claim.offset));
+        let by_index = format!(
+            "the index of the backup set has a record at byte {} of the file",
+            claim.offset
+        );
+        match place {
+            Err(_) => Err(format!("{by_index}, and none begins there")),
+            Ok(Place { stream, .. }) if stream == claim.stream => Ok(()),
+            Ok(Place { stream, .. }) => Err(format!(
+                "{by_index} and {} of what it unpacks to; its records add up to {stream}",
+                claim.stream
+            )),
         }
-        Err(format!(
-            "{said} and begins at byte {} of the set; by the records it is not",
-            claim.stream
-        ))
     }
 }
 

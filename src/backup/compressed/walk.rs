@@ -164,7 +164,10 @@ impl Walk {
         let bytes = match item {
             Item::Record(header) => header.bytes() as u64,
             Item::Padding { bytes } | Item::Index { bytes, .. } => bytes as u64,
-            Item::Header => CONTAINER_HEADER_BYTES as u64,
+            Item::Header => {
+                self.file_marks = 0;
+                CONTAINER_HEADER_BYTES as u64
+            }
             Item::FileMark { .. } => {
                 let rest = window.rest(offset);
                 let bytes = file_mark_bytes(rest, offset, self.block_bytes);
