@@ -5,6 +5,7 @@
 //! real files, and nothing here is used by a scan.
 
 mod answer_key;
+mod backup;
 mod blocks;
 mod catalog;
 mod chance;
@@ -30,6 +31,7 @@ mod witness;
 mod zone;
 
 pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason, SideEffect};
+pub use backup::{BackupKind, BackupRecipe, Media, generate_backup, member_paths};
 pub use fault::{FAULTS, Fault, UnknownFault};
 pub use generate::{GenerateError, Generated, generate, is_generated};
 pub use inject::{InjectError, Injection, inject};
