@@ -28,7 +28,11 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], offset_bytes: u64) -> io::
 }
 
 #[cfg(windows)]
-pub(super) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset_bytes: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(
+    file: &File,
+    mut bytes: &mut [u8],
+    mut offset_bytes: u64,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, bytes, offset_bytes)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

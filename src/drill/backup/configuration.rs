@@ -51,7 +51,11 @@ impl SetFacts<'_> {
     }
 
     fn last_lsn(&self) -> Lsn {
-        Lsn { block: CHECKPOINT_LSN.block + 40 * u32::from(self.position), slot: 1, ..CHECKPOINT_LSN }
+        Lsn {
+            block: CHECKPOINT_LSN.block + 40 * u32::from(self.position),
+            slot: 1,
+            ..CHECKPOINT_LSN
+        }
     }
 
     /// The checkpoint of the full backup that a differential is based on.

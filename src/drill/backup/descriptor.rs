@@ -50,14 +50,14 @@ pub(super) fn tape(family_id: u32, block_bytes: u32) -> Record {
     record
 }
 
-/// The stream that says which member of which media set this is. That the family's number stands
-/// before the number of families is an assumption: in all real samples both are 1.
+/// The stream that says which member of which media set this is. That the number of families stands
+/// before the family's own number is an assumption: in all real samples both are 1.
 pub(super) fn raid(media_set: [u8; 16], family: u16, families: u16) -> Record {
     let mut record = Record::new(32);
     record.bytes(0, &media_set);
     record.u32(16, 0xf000_00ad);
-    record.u16(20, family);
-    record.u16(22, families);
+    record.u16(20, families);
+    record.u16(22, family);
     record.u16(24, 1);
     record.u16(30, 1);
     record

@@ -36,9 +36,7 @@ pub(super) fn extents(
         let all = 0..synthetic.layout.extents;
         let is_in = move |extent: &u32| match kind {
             BackupKind::Full => synthetic.layout.owner(*extent) != Owner::Free,
-            BackupKind::Differential => {
-                *extent == 0 || is_in_diff_map(&synthetic.layout, *extent)
-            }
+            BackupKind::Differential => *extent == 0 || is_in_diff_map(&synthetic.layout, *extent),
             BackupKind::Log => false,
         };
         all.filter(is_in).map(move |extent| FileExtent { file, extent })

@@ -7,13 +7,24 @@
 mod configuration;
 mod descriptor;
 mod extents;
+mod fault;
+mod inject;
 mod mark;
 mod member;
+mod places;
 mod recipe;
 mod record;
+mod strike;
 mod sum;
 mod walk;
 mod write;
 
+pub use fault::{BACKUP_FAULTS, BackupFault};
+pub use inject::{BackupInjection, Damage, inject_into_backup};
 pub use recipe::{BackupKind, BackupRecipe};
+pub use strike::{BackupFinding, InjectedBackupFault};
 pub use write::{Media, generate_backup, member_paths};
+
+pub(super) use inject::{inject_pages, is_backup};
+pub(super) use places::Places;
+pub(super) use strike::merged;

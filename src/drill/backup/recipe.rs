@@ -1,8 +1,8 @@
 //! What a synthetic backup set is made from. Equal recipes give equal bytes.
 
+use crate::drill::generate::GenerateError;
 use crate::drill::recipe::Recipe;
 use crate::drill::synthetic::SyntheticFile;
-use crate::drill::generate::GenerateError;
 
 /// Most members of a striped backup that SQL Server allows.
 const STRIPES_MAX: u16 = 64;

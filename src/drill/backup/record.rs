@@ -71,11 +71,7 @@ pub(super) fn is_sealed(header: &[u8]) -> bool {
 }
 
 /// The header of a stream with `data_bytes`.
-pub(super) fn stream_header(
-    id: [u8; 4],
-    media: u16,
-    data_bytes: u64,
-) -> [u8; STREAM_HEADER_BYTES] {
+pub(super) fn stream_header(id: [u8; 4], media: u16, data_bytes: u64) -> [u8; STREAM_HEADER_BYTES] {
     let mut header = [0; STREAM_HEADER_BYTES];
     header[..4].copy_from_slice(&id);
     header[6..8].copy_from_slice(&media.to_le_bytes());

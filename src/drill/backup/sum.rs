@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn extents_can_be_summed_apart() {
-        let bytes: Vec<u8> = (0..2 << 16).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..2 << 16).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let (first, second) = bytes.split_at(1 << 16);
         let mut sum = StreamSum::of(first);
         sum.append(StreamSum::of(second));

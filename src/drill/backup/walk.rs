@@ -10,9 +10,8 @@ use std::fs::File;
 use std::io;
 
 /// Block types of a backup.
-const KINDS: [[u8; 4]; 9] = [
-    *b"TAPE", *b"SFMB", *b"SSET", *b"VOLB", *b"MSCI", *b"MSDA", *b"MSTL", *b"MSLS", *b"ESET",
-];
+const KINDS: [[u8; 4]; 9] =
+    [*b"TAPE", *b"SFMB", *b"SSET", *b"VOLB", *b"MSCI", *b"MSDA", *b"MSTL", *b"MSLS", *b"ESET"];
 const SECTOR_BYTES: u64 = 512;
 const BLOCKS_MAX: usize = 1 << 20;
 const STREAMS_MAX: usize = 64;
@@ -97,7 +96,7 @@ impl Media {
         match &block.kind {
             b"TAPE" => {
                 let raid = block.streams.iter().find(|stream| &stream.id == b"RAID");
-                self.family = raid.map_or(Ok(1), |raid| u16_at(file, raid.data_at() + 20))?;
+                self.family = raid.map_or(Ok(1), |raid| u16_at(file, raid.data_at() + 22))?;
             }
             b"SFMB" => {
                 self.filemarks.push(block.at);
@@ -119,7 +118,9 @@ impl Media {
 
 /// The block at `at` and where the next begins.
 fn block(file: &File, at: u64, file_bytes: u64) -> io::Result<Option<(Block, u64)>> {
-    let Some(header) = header_at::<BLOCK_HEADER_BYTES>(file, at, file_bytes)? else { return Ok(None) };
+    let Some(header) = header_at::<BLOCK_HEADER_BYTES>(file, at, file_bytes)? else {
+        return Ok(None);
+    };
     let kind = first_four(&header);
     if !KINDS.contains(&kind) {
         return Ok(None);
@@ -180,6 +181,7 @@ fn text(file: &File, block_at: u64, pointer: u64) -> io::Result<String> {
     let at = block_at + u64::from(u16_at(file, block_at + pointer + 2)?);
     let mut text = vec![0; bytes];
     read_exact_at(file, &mut text, at)?;
-    let units: Vec<u16> = text.as_chunks::<2>().0.iter().map(|&two| u16::from_le_bytes(two)).collect();
+    let units: Vec<u16> =
+        text.as_chunks::<2>().0.iter().map(|&two| u16::from_le_bytes(two)).collect();
     Ok(String::from_utf16_lossy(&units))
 }

@@ -88,11 +88,7 @@ pub fn generate_backup(
 }
 
 /// The member at `path` and the sets that it holds already.
-fn open(
-    path: &Path,
-    recipe: &BackupRecipe,
-    media: Media,
-) -> Result<(Member, u16), GenerateError> {
+fn open(path: &Path, recipe: &BackupRecipe, media: Media) -> Result<(Member, u16), GenerateError> {
     if media != Media::Appended {
         let file = create(path, media == Media::Overwritten)?;
         return Ok((Member::new(file, 0, recipe.block_bytes, Vec::new()), 0));
@@ -190,7 +186,11 @@ impl Job<'_> {
             }
             let make = |&(n, at): &(u64, super::extents::FileExtent)| {
                 let pages = pages_of(&self.files[at.file], at.extent);
-                (usize::from(stripe_of(n, stripes)), StreamSum::of(bytemuck::cast_slice(&pages)), pages)
+                (
+                    usize::from(stripe_of(n, stripes)),
+                    StreamSum::of(bytemuck::cast_slice(&pages)),
+                    pages,
+                )
             };
             for (stripe, sum, pages) in batch.par_iter().map(make).collect::<Vec<_>>() {
                 sums[stripe].append(sum);
@@ -198,7 +198,8 @@ impl Job<'_> {
             }
             (self.progress)(batch.len() as u64 * EXTENT_BYTES);
         }
-        for ((member, mut sum), &extents) in members.iter_mut().zip(sums).zip(&self.shares.extents) {
+        for ((member, mut sum), &extents) in members.iter_mut().zip(sums).zip(&self.shares.extents)
+        {
             self.padding(member, padding_extents(self.set.recipe, extents), &mut sum)?;
             self.end_data(member, sum)?;
         }
