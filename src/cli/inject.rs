@@ -119,7 +119,10 @@ impl clap::builder::TypedValueParser for FaultParser {
         if let Ok(fault) = name.parse() {
             return Ok(Damage::Backup(fault));
         }
-        name.parse().map(Damage::Pages).map_err(|unknown| error(format!("{unknown}\n")))
+        let others: Vec<_> = BACKUP_FAULTS.iter().map(|&(_, name, _)| name).collect();
+        let others = others.join(", ");
+        let unknown = |unknown| error(format!("{unknown}, or for backups {others}\n"));
+        name.parse().map(Damage::Pages).map_err(unknown)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
