@@ -17,8 +17,8 @@ pub(crate) struct Options {
     /// Follow pages and log by their checksum, as BACKUP WITH CHECKSUM does
     #[arg(long, requires = "backup")]
     with_checksum: bool,
-    /// Deal the extents out over N files, 1 MiB each in turn: for FILE a.bak and 3 stripes over
-    /// a_1.bak, a_2.bak and a_3.bak
+    /// Deal the extents out over N files, 1 MiB each in turn; their names are that of FILE with
+    /// `_1` to `_N` before the extension
     #[arg(long, value_name = "N", default_value_t = 1, requires = "backup")]
     stripes: u16,
     /// Add the set behind those in FILE, an earlier generated backup

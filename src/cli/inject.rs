@@ -17,8 +17,9 @@ pub(crate) struct Args {
     /// The kind of damage
     #[arg(long, value_name = "KIND", value_parser = FaultParser)]
     fault: Damage,
-    /// Damage this page, in a backup one of its first data file; the first page of the stripes for ransomware-stripe, the member that
-    /// holds it for dead-member, its 64 KiB for dead-zone
+    /// Damage this page, in a backup one of its first data file; the first page of the stripes for
+    /// ransomware-stripe, the member that holds it for dead-member, its 64 KiB for dead-zone and
+    /// zero-extent
     #[arg(long, value_name = "N", group = "target")]
     page: Option<u32>,
     /// Damage K pages on which the fault makes sense; whatever K, ransomware-stripe takes a random

@@ -1,9 +1,9 @@
 //! Fire drills: synthetic data files to practise on, and known damage to find in them.
 //!
-//! [`generate`] writes a self-consistent data file from a [`Recipe`], [`generate_backup`] a backup of
-//! such files; [`inject`](inject()) damages a few pages of either, [`inject_into_backup`] also what
-//! surrounds them. Both return an [`AnswerKey`] that says what a scan must report. Nothing here judges
-//! real files, and nothing here is used by a scan.
+//! [`generate`] writes a self-consistent data file from a [`Recipe`], [`generate_backup`] a backup
+//! of such files; [`inject`](inject()) damages a few pages of either, [`inject_into_backup`] also
+//! what surrounds them. Both return an [`AnswerKey`] that says what a scan must report. Nothing
+//! here judges real files, and nothing here is used by a scan.
 
 mod answer_key;
 mod backup;

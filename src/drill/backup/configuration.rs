@@ -87,9 +87,9 @@ pub(super) fn configuration(set: &SetFacts<'_>) -> Vec<u8> {
 }
 
 /// Begins a record; its length is written when it is complete.
-fn begin(tag: &[u8; 4], bytes: usize) -> Record {
+fn begin(tag: [u8; 4], bytes: usize) -> Record {
     let mut record = Record::new(bytes);
-    record.bytes(0, tag);
+    record.bytes(0, &tag);
     record
 }
 
@@ -105,7 +105,7 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
         BackupKind::Differential => (FLAG_DATABASE | FLAG_DIFFERENTIAL, b'I'),
         BackupKind::Log => (0, b'L'),
     };
-    let mut record = begin(b"SCIN", SCIN_BYTES);
+    let mut record = begin(*b"SCIN", SCIN_BYTES);
     record.u32(8, flags | if recipe.with_checksum { FLAG_CHECKSUM } else { 0 });
     record.u32(12, recipe.files.len() as u32);
     record.u32(16, 1);
@@ -132,7 +132,7 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
 }
 
 fn filegroup_record(set: &SetFacts<'_>) -> Record {
-    let mut record = begin(b"SFGI", SFGI_BYTES);
+    let mut record = begin(*b"SFGI", SFGI_BYTES);
     record.u32(8, 0x10);
     record.u32(12, 1);
     record.u32(20, 1);
@@ -172,7 +172,7 @@ fn log_file_record(set: &SetFacts<'_>) -> Record {
 
 fn file_record(set: &SetFacts<'_>, file_id: u32, size_bytes: u64) -> Record {
     let size_bytes = size_bytes - size_bytes % super::extents::EXTENT_BYTES;
-    let mut record = begin(b"SFIN", SFIN_BYTES);
+    let mut record = begin(*b"SFIN", SFIN_BYTES);
     record.u32(16, PAGE_BYTES as u32);
     record.u32(20, file_id);
     record.u32(32, SECTOR_BYTES);

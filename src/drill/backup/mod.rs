@@ -10,6 +10,7 @@ mod extents;
 mod fault;
 mod inject;
 mod mark;
+mod media_set;
 mod member;
 mod places;
 mod recipe;
@@ -21,9 +22,10 @@ mod write;
 
 pub use fault::{BACKUP_FAULTS, BackupFault};
 pub use inject::{BackupInjection, Damage, inject_into_backup};
+pub use media_set::{Media, member_paths};
 pub use recipe::{BackupKind, BackupRecipe};
 pub use strike::{BackupFinding, InjectedBackupFault};
-pub use write::{Media, generate_backup, member_paths};
+pub use write::generate_backup;
 
 pub(super) use inject::{inject_pages, is_backup};
 pub(super) use places::Places;

@@ -90,8 +90,9 @@ pub(super) fn packed_date(day: u32, second: u32) -> [u8; 5] {
         | 3 << 12
         | 4 << 6
         | u64::from(second % 60);
-    let [.., a, b, c, d, e] = date.to_be_bytes();
-    [a, b, c, d, e]
+    let mut packed = [0; 5];
+    packed.copy_from_slice(&date.to_be_bytes()[3..]);
+    packed
 }
 
 #[cfg(test)]

@@ -149,8 +149,9 @@ fn block(file: &File, at: u64, file_bytes: u64) -> io::Result<Option<(Block, u64
 }
 
 fn stream(header: &[u8; STREAM_HEADER_BYTES], at: u64) -> Stream {
-    let [.., a, b, c, d, e, f, g, h, _, _, _, _, _, _] = *header;
-    let data_bytes = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let mut data_bytes = [0; 8];
+    data_bytes.copy_from_slice(&header[8..16]);
+    let data_bytes = u64::from_le_bytes(data_bytes);
     Stream { id: first_four(header), header_at: at, data_bytes }
 }
 

@@ -7,18 +7,18 @@ use super::extents::{
     EXTENT_BYTES, SECOND_COPY_EXTENTS, Shares, extents, later_pages_of, padding_extents,
     padding_page, pages_of, shares, stripe_of,
 };
+use super::media_set::{Media, member_paths, open};
 use super::member::{MEDIA_CHECKSUM, MEDIA_END, MEDIA_VARIABLE, Member, PAD_BYTES};
 use super::recipe::{BackupKind, BackupRecipe};
 use super::sum::StreamSum;
-use super::walk::{self, Media as Walked};
 use crate::drill::chance::{Purpose, dice, draw};
-use crate::drill::generate::{GenerateError, Generated, create};
+use crate::drill::generate::{GenerateError, Generated};
 use crate::drill::synthetic::SyntheticFile;
+use crate::page::EXTENT_PAGES;
 use rand_xoshiro::rand_core::Rng;
 use rayon::prelude::*;
-use std::fs::OpenOptions;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Extents made at once by all threads: 4 MiB.
 const BATCH_EXTENTS: usize = 64;
@@ -27,35 +27,6 @@ const VIRTUAL_LOG_FILES: u64 = 4;
 const LOG_BYTES: u64 = 64 << 10;
 const LOG_BACKUP_BYTES: u64 = 1 << 20;
 const LOG_SECTOR_BYTES: usize = 512;
-
-/// Where a set goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// New files; existing ones are an error.
-    New,
-    /// New files in place of existing ones.
-    Overwritten,
-    /// Behind the last set of existing files.
-    Appended,
-}
-
-/// The members of a backup to `path`: the file itself, or for three stripes of `a.bak` the files
-/// `a_1.bak`, `a_2.bak` and `a_3.bak`.
-pub fn member_paths(path: &Path, stripes: u16) -> Vec<PathBuf> {
-    if stripes <= 1 {
-        return vec![path.to_owned()];
-    }
-    let member = |n: u16| {
-        let mut name = path.file_stem().unwrap_or_default().to_owned();
-        name.push(format!("_{n}"));
-        if let Some(extension) = path.extension() {
-            name.push(".");
-            name.push(extension);
-        }
-        path.with_file_name(name)
-    };
-    (1..=stripes).map(member).collect()
-}
 
 /// Writes the set that `recipe` describes to the members of `path`. `progress` is told the bytes
 /// of pages written.
@@ -85,31 +56,6 @@ pub fn generate_backup(
     let job = Job { set, files: &files, shares: &shares, progress };
     let file_bytes = job.write(members, media != Media::Appended).map_err(failed)?;
     Ok(Generated { file_bytes, written_bytes: file_bytes - before })
-}
-
-/// The member at `path` and the sets that it holds already.
-fn open(path: &Path, recipe: &BackupRecipe, media: Media) -> Result<(Member, u16), GenerateError> {
-    if media != Media::Appended {
-        let file = create(path, media == Media::Overwritten)?;
-        return Ok((Member::new(file, 0, recipe.block_bytes, Vec::new()), 0));
-    }
-    let failed = |error| GenerateError::Io(path.to_owned(), error);
-    let refused = |reason| GenerateError::NotAppendable(path.to_owned(), reason);
-    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
-    let found = walk::media(&file).map_err(failed)?;
-    let Some(Walked { sets, filemarks, block_bytes, end: Some(end), .. }) = found else {
-        return Err(refused("it is no whole backup"));
-    };
-    let marks = sets.iter().all(|set| set.recipe.is_some());
-    if !marks || sets.is_empty() {
-        return Err(refused("pagescrub did not generate it"));
-    }
-    let alike = |made: &BackupRecipe| made.stripes == recipe.stripes;
-    if block_bytes != recipe.block_bytes || !sets.iter().flat_map(|set| &set.recipe).all(alike) {
-        return Err(refused("it has another block size or number of stripes"));
-    }
-    io::Seek::seek(&mut file, io::SeekFrom::Start(end)).map_err(failed)?;
-    Ok((Member::new(file, end, block_bytes, filemarks), sets.len() as u16))
 }
 
 struct Job<'a> {
@@ -200,17 +146,8 @@ impl Job<'_> {
         }
         for ((member, mut sum), &extents) in members.iter_mut().zip(sums).zip(&self.shares.extents)
         {
-            self.padding(member, padding_extents(self.set.recipe, extents), &mut sum)?;
+            pad(member, padding_extents(self.set.recipe, extents), &mut sum)?;
             self.end_data(member, sum)?;
-        }
-        Ok(())
-    }
-
-    fn padding(&self, member: &mut Member, extents: u64, sum: &mut StreamSum) -> io::Result<()> {
-        let pages = [padding_page(); 8];
-        for _ in 0..extents {
-            sum.append(StreamSum::of(bytemuck::cast_slice(&pages)));
-            member.put(bytemuck::cast_slice(&pages))?;
         }
         Ok(())
     }
@@ -299,6 +236,17 @@ impl Job<'_> {
     }
 }
 
+/// Adds `extents` of padding pages.
+fn pad(member: &mut Member, extents: u64, sum: &mut StreamSum) -> io::Result<()> {
+    let pages = vec![padding_page(); EXTENT_PAGES as usize];
+    let bytes: &[u8] = bytemuck::cast_slice(&pages);
+    for _ in 0..extents {
+        sum.append(StreamSum::of(bytes));
+        member.put(bytes)?;
+    }
+    Ok(())
+}
+
 /// Noise under the bytes with which sectors of a log begin (docs/page-format.md, section 9.1).
 fn log(seed: u64, position: u16, family: u16, bytes: usize) -> Vec<u8> {
     let mut log = vec![0; bytes];
@@ -317,14 +265,6 @@ fn log(seed: u64, position: u16, family: u16, bytes: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn members_are_numbered_before_the_extension() {
-        let names = |path: &str, stripes| member_paths(Path::new(path), stripes);
-        assert_eq!(names("x/a.bak", 1), [PathBuf::from("x/a.bak")]);
-        assert_eq!(names("x/a.bak", 2), [PathBuf::from("x/a_1.bak"), PathBuf::from("x/a_2.bak")]);
-        assert_eq!(names("a", 2), [PathBuf::from("a_1"), PathBuf::from("a_2")]);
-    }
 
     #[test]
     fn log_begins_and_ends_a_block_of_log() {
