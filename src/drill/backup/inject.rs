@@ -6,6 +6,7 @@
 use super::extents::EXTENT_BYTES;
 use super::fault::BackupFault;
 use super::places::Places;
+use super::record::{BLOCK_HEADER_BYTES, is_sealed};
 use super::strike::{BackupFinding, InjectedBackupFault, checksum_holds, strike, zeroed_extent};
 use super::walk::{self, Media, Set};
 use crate::drill::answer_key::{AnswerKey, InjectedFault};
@@ -66,12 +67,12 @@ pub fn inject_into_backup(
     }
 }
 
-/// True if `file` is an uncompressed backup.
+/// True if `file` is an uncompressed backup. No drill strikes its first block.
 pub(in crate::drill) fn is_backup(file: &File) -> io::Result<bool> {
-    let mut kind = [0; 4];
-    match read_exact_at(file, &mut kind, 0) {
+    let mut header = [0; BLOCK_HEADER_BYTES];
+    match read_exact_at(file, &mut header, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        outcome => outcome.map(|()| &kind == b"TAPE"),
+        outcome => outcome.map(|()| header.starts_with(b"TAPE") && is_sealed(&header)),
     }
 }
 
