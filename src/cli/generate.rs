@@ -1,21 +1,22 @@
-//! `pagescrub generate`: a synthetic data file.
+//! `pagescrub generate`: a synthetic data file, or a backup of one or several.
 
 use super::exit::{Exit, Failure};
+use super::generate_backup::{Options, database, only};
 use super::progress::bar;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use pagescrub::drill::{GenerateError, Generated, Recipe, generate};
-use pagescrub::page::{address::FileId, boot::PageVerify};
+use pagescrub::page::boot::PageVerify;
 use pagescrub::report::escape::terminal as safe;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Write a synthetic, self-consistent data file to practise on
+/// Write a synthetic, self-consistent data file or backup to practise on
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The file to write
     file: PathBuf,
-    /// Length, such as 64MiB or 4GiB; rounded down to whole extents of 64 KiB
+    /// Length of each data file, such as 64MiB or 4GiB; rounded down to whole extents of 64 KiB
     #[arg(long)]
     size: ByteSize,
     /// The same seed gives the same file; files of one seed belong to one database
@@ -27,12 +28,14 @@ pub(crate) struct Args {
     /// Leave free extents as holes and allocate a small part of the file only
     #[arg(long)]
     sparse: bool,
-    /// 1 for the primary file, 3 and above for secondary files
-    #[arg(long, default_value_t = 1)]
-    file_id: u16,
+    /// 1 for the primary file, 3 and above for secondary files; for a backup several, as 1,3
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    file_id: Vec<u16>,
     /// Overwrite an existing file
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    backup: Options,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,7 +49,14 @@ enum Protection {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let bar = bar(args.size.as_u64());
     let start = Instant::now();
-    let generated = generate(&args.file, recipe(args), args.force, &|bytes| bar.inc(bytes));
+    let progress = |bytes| bar.inc(bytes);
+    let generated = match args.backup.backup {
+        None => generate(&args.file, recipe(args)?, args.force, &progress),
+        Some(kind) => {
+            let files = database(base_recipe(args), &args.file_id);
+            args.backup.generate(&args.file, kind, files, args.force, &progress)
+        }
+    };
     bar.finish_and_clear();
     let generated = generated.map_err(|error| match error {
         GenerateError::Io(..) => Failure::work(error),
@@ -56,21 +66,24 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
-fn recipe(args: &Args) -> Recipe {
+fn recipe(args: &Args) -> Result<Recipe, Failure> {
+    Ok(Recipe { file_id: only(&args.file_id)?, ..base_recipe(args) })
+}
+
+fn base_recipe(args: &Args) -> Recipe {
     let page_verify = match args.page_verify {
         Protection::Checksum => PageVerify::Checksum,
         Protection::Torn => PageVerify::Torn,
         Protection::None => PageVerify::None,
     };
-    let (sparse, file_id) = (args.sparse, FileId(args.file_id));
-    Recipe { page_verify, sparse, file_id, ..Recipe::new(args.size.as_u64(), args.seed) }
+    Recipe { page_verify, sparse: args.sparse, ..Recipe::new(args.size.as_u64(), args.seed) }
 }
 
 fn summary(args: &Args, generated: Generated, elapsed: Duration) -> String {
     let rate = generated.written_bytes as f64 / 1e9 / elapsed.as_secs_f64().max(1e-9);
     format!(
         "{}: {} long, {} written, seed {}, {rate:.2} GB/s",
-        args.file.display(),
+        args.backup.names(&args.file),
         ByteSize(generated.file_bytes),
         ByteSize(generated.written_bytes),
         args.seed,

@@ -1,13 +1,14 @@
-//! `pagescrub inject`: known damage, and the key to it.
+//! `pagescrub inject`: known damage to a data file or backup, and the key to it.
 
 use super::exit::{Exit, Failure};
 use clap::builder::PossibleValue;
-use pagescrub::drill::{AnswerKey, FAULTS, Fault, InjectError, Injection, Target, inject};
+use pagescrub::drill::{AnswerKey, BACKUP_FAULTS, BackupInjection, Damage, FAULTS};
+use pagescrub::drill::{InjectError, Injection, Target, inject, inject_into_backup};
 use pagescrub::page::address::PageId;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Damage a few pages of a generated file and say what a scan must find
+/// Damage a few pages of a generated data file or backup and say what a scan must find
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("target").required(true))]
 pub(crate) struct Args {
@@ -15,9 +16,10 @@ pub(crate) struct Args {
     file: PathBuf,
     /// The kind of damage
     #[arg(long, value_name = "KIND", value_parser = FaultParser)]
-    fault: Fault,
-    /// Damage this page; the first page of the stripes for ransomware-stripe, the member that
-    /// holds it for dead-member, its 64 KiB for dead-zone
+    fault: Damage,
+    /// Damage this page, in a backup one of its first data file; the first page of the stripes for
+    /// ransomware-stripe, the member that holds it for dead-member, its 64 KiB for dead-zone and
+    /// zero-extent
     #[arg(long, value_name = "N", group = "target")]
     page: Option<u32>,
     /// Damage K pages on which the fault makes sense; whatever K, ransomware-stripe takes a random
@@ -31,6 +33,9 @@ pub(crate) struct Args {
     /// Without it the key goes to standard output
     #[arg(long, value_name = "FILE")]
     answer_key: Option<PathBuf>,
+    /// Position of the backup set to damage; 1 unless given
+    #[arg(long, value_name = "N")]
+    set: Option<u16>,
     /// Damage a file that pagescrub did not generate
     #[arg(long)]
     force: bool,
@@ -43,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let name = args.file.file_name().unwrap_or_default().to_string_lossy();
         older.check_goes_on(&name, args.seed).map_err(Failure::usage)?;
     }
-    let key = inject(&args.file, &injection(args)).map_err(|error| match error {
+    let key = damage(args).map_err(|error| match error {
         InjectError::Io(..) | InjectError::ReadOnly(..) => Failure::work(error),
         _ => Failure::usage(error),
     })?;
@@ -61,12 +66,21 @@ fn text(key: &AnswerKey) -> Result<String, Failure> {
     Ok(serde_json::to_string_pretty(key).map_err(Failure::work)? + "\n")
 }
 
-fn injection(args: &Args) -> Injection {
+fn damage(args: &Args) -> Result<AnswerKey, InjectError> {
     let target = match (args.page, args.random) {
         (Some(page), _) => Target::Page(PageId(page)),
         (None, wanted) => Target::Random(wanted.unwrap_or(1)),
     };
-    Injection { fault: args.fault, target, seed: args.seed, force: args.force }
+    let (damage, seed, force) = (args.fault, args.seed, args.force);
+    match (damage, args.set) {
+        (Damage::Pages(fault), None) => {
+            inject(&args.file, &Injection { fault, target, seed, force })
+        }
+        (_, set) => {
+            let set = set.unwrap_or(1);
+            inject_into_backup(&args.file, &BackupInjection { damage, target, seed, force, set })
+        }
+    }
 }
 
 /// The key that is there already, read before any damage is done.
@@ -93,22 +107,29 @@ fn write_key(path: &Path, key: &AnswerKey) -> Result<(), Failure> {
 struct FaultParser;
 
 impl clap::builder::TypedValueParser for FaultParser {
-    type Value = Fault;
+    type Value = Damage;
 
     fn parse_ref(
         &self,
         _: &clap::Command,
         _: Option<&clap::Arg>,
         value: &std::ffi::OsStr,
-    ) -> Result<Fault, clap::Error> {
+    ) -> Result<Damage, clap::Error> {
         let error = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
-        value.to_string_lossy().parse().map_err(|unknown| error(format!("{unknown}\n")))
+        let name = value.to_string_lossy();
+        if let Ok(fault) = name.parse() {
+            return Ok(Damage::Backup(fault));
+        }
+        let others: Vec<_> = BACKUP_FAULTS.iter().map(|&(_, name, _)| name).collect();
+        let others = others.join(", ");
+        let unknown = |unknown| error(format!("{unknown}, or for backups {others}\n"));
+        name.parse().map(Damage::Pages).map_err(unknown)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let value = |&(_, name, help): &(Fault, &'static str, &'static str)| {
-            PossibleValue::new(name).help(help)
-        };
-        Some(Box::new(FAULTS.iter().map(value)))
+        let value = |(name, help)| PossibleValue::new(name).help(help);
+        let of_pages = FAULTS.iter().map(|&(_, name, help)| (name, help));
+        let of_backups = BACKUP_FAULTS.iter().map(|&(_, name, help)| (name, help));
+        Some(Box::new(of_pages.chain(of_backups).map(value)))
     }
 }

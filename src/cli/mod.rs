@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod bench;
 mod generate;
+mod generate_backup;
 mod inject;
 mod merge;
 mod plan;

@@ -1,5 +1,6 @@
 //! The answer key: which pages were damaged, how, and what a scan must say about each.
 
+use super::backup::{BackupFinding, InjectedBackupFault};
 use super::fault::Fault;
 use super::signature::{HOME_WAS_STRUCK, Signature};
 use crate::diagnose::cause::Cause;
@@ -25,6 +26,9 @@ pub struct AnswerKey {
     /// from damaged ones was damaged; by page id.
     #[serde(default)]
     pub side_effects: Vec<SideEffect>,
+    /// Damage to a backup apart from its pages, in file order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backup_faults: Vec<InjectedBackupFault>,
 }
 
 /// A free page whose old content now counts as possible damage.
@@ -72,6 +76,12 @@ pub struct InjectedFault {
     /// The page whose content stands here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_page_id: Option<PageId>,
+    /// Position of the backup set in the file, from 1; null in data files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_position: Option<u16>,
+    /// What else a scan of the backup must find because of this page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_found: Vec<BackupFinding>,
 }
 
 /// What a scan must say about a page.
@@ -119,7 +129,7 @@ impl AnswerKey {
         mut faults: Vec<InjectedFault>,
         mut side_effects: Vec<SideEffect>,
     ) -> Self {
-        faults.sort_by_key(|fault| fault.page_id);
+        faults.sort_by_key(|fault| (fault.set_position, fault.page_id));
         forget_struck_homes(&mut faults);
         let is_listed = |effect: &SideEffect| {
             let same = |fault: &&InjectedFault| fault.page_id == effect.page_id;
@@ -128,7 +138,13 @@ impl AnswerKey {
         side_effects.retain(|effect| !is_listed(effect));
         side_effects.sort_by_key(|effect| effect.page_id);
         side_effects.dedup();
-        Self { schema: SCHEMA.to_owned(), file, seed, faults, side_effects }
+        let schema = SCHEMA.to_owned();
+        Self { schema, file, seed, faults, side_effects, backup_faults: Vec::new() }
+    }
+
+    /// This key, with damage to a backup.
+    pub(super) fn with_backup_faults(self, backup_faults: Vec<InjectedBackupFault>) -> Self {
+        Self { backup_faults, ..self }
     }
 
     /// Whether this key can be followed by one about `file` with `seed`.
@@ -149,12 +165,14 @@ impl AnswerKey {
     /// If the keys are about different files or seeds.
     pub fn followed_by(self, newer: Self) -> Result<Self, MixedKeys> {
         self.check_goes_on(&newer.file, newer.seed)?;
+        let place = |fault: &InjectedFault| (fault.set_position, fault.page_id);
         let is_older =
-            |fault: &InjectedFault| newer.faults.iter().all(|newer| newer.page_id != fault.page_id);
+            |fault: &InjectedFault| newer.faults.iter().all(|newer| place(newer) != place(fault));
         let mut faults: Vec<_> = self.faults.into_iter().filter(is_older).collect();
         faults.extend(newer.faults);
         let side_effects = [self.side_effects, newer.side_effects].concat();
-        Ok(Self::new(newer.file, newer.seed, faults, side_effects))
+        let of_backup = super::backup::merged(self.backup_faults, newer.backup_faults);
+        Ok(Self::new(newer.file, newer.seed, faults, side_effects).with_backup_faults(of_backup))
     }
 }
 
@@ -175,6 +193,8 @@ impl InjectedFault {
             decidable: false,
             undecidable_because: None,
             source_page_id: None,
+            set_position: None,
+            also_found: Vec::new(),
         }
     }
 

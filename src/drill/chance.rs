@@ -26,6 +26,9 @@ pub(super) enum Purpose {
     Target = 11,
     Damage = 12,
     Source = 13,
+    MediaSet = 14,
+    Log = 15,
+    BackupFault = 16,
 }
 
 /// One number for (seed, purpose, n).

@@ -13,9 +13,9 @@ use crate::page::{PAGE_BYTES, Page};
 /// The first half of the `BindingID` of every file made here.
 pub(super) const BINDING_MARK: [u8; 8] = *b"pgscrub\x01";
 /// SQL Server 2019.
-const INTERNAL_VERSION: u16 = 904;
-const DATABASE: &str = "Drill";
-const DATABASE_ID: u16 = 7;
+pub(super) const INTERNAL_VERSION: u16 = 904;
+pub(super) const DATABASE: &str = "Drill";
+pub(super) const DATABASE_ID: u16 = 7;
 const FILEGROUP_PRIMARY: u16 = 1;
 const GROWTH_PAGES: u32 = 8192;
 const DISK_SECTOR_BYTES: u32 = 512;

@@ -35,6 +35,10 @@ pub enum GenerateError {
     Recipe(RecipeError),
     /// The file is there and overwriting was not asked for.
     Exists(PathBuf),
+    /// There can be no such backup, for this reason.
+    NoBackup(&'static str),
+    /// No set can be added to this file, for this reason.
+    NotAppendable(PathBuf, &'static str),
     /// The operating system refused.
     Io(PathBuf, io::Error),
 }
@@ -77,7 +81,7 @@ pub fn is_generated(file: &File) -> io::Result<bool> {
     Ok(header.is_some_and(|header| header.binding_id.starts_with(&BINDING_MARK)))
 }
 
-fn create(path: &Path, overwrite: bool) -> Result<File, GenerateError> {
+pub(super) fn create(path: &Path, overwrite: bool) -> Result<File, GenerateError> {
     let mut options = OpenOptions::new();
     options.write(true);
     if overwrite {
@@ -150,6 +154,10 @@ impl fmt::Display for GenerateError {
             Self::Recipe(error) => error.fmt(f),
             Self::Exists(path) => {
                 write!(f, "{} exists; choose another name or add --force", path.display())
+            }
+            Self::NoBackup(reason) => f.write_str(reason),
+            Self::NotAppendable(path, reason) => {
+                write!(f, "cannot add a set to {}: {reason}", path.display())
             }
             Self::Io(path, error) => write!(f, "cannot write {}: {error}", path.display()),
         }

@@ -4,12 +4,13 @@
 //! injection into the same file does the same damage. Files that were not generated here are
 //! refused unless forced.
 
-use super::answer_key::{AnswerKey, Expected, InjectedFault};
+use super::answer_key::{AnswerKey, Expected, InjectedFault, SideEffect};
+use super::backup::{self, BackupFault};
 use super::chance::{Purpose, below, dice};
 use super::damage::{Conditions, Damage, damage};
 use super::fault::Fault;
 use super::generate::is_generated;
-use super::positioned::{read_page, write_pages};
+use super::positioned::read_page;
 use super::signature;
 use super::target::{DrillFile, Target, is_meant};
 use super::witness::Testimony;
@@ -41,7 +42,7 @@ pub struct Injection {
 /// An injection that was refused or failed. Refusals leave the file as it was.
 #[derive(Debug)]
 pub enum InjectError {
-    /// The file has no data file's first pages.
+    /// The file is neither a backup nor has it a data file's first pages.
     NotADataFile(PathBuf),
     /// The file carries no mark of a generated file.
     NotGenerated(PathBuf),
@@ -51,6 +52,20 @@ pub enum InjectError {
     ReadOnly(PathBuf, io::Error),
     /// So many suitable pages were wanted, and only so many are there.
     TooFewPages(PathBuf, Fault, u32, usize),
+    /// The backup does not have this page.
+    NotInBackup(PathBuf, PageId),
+    /// The fault strikes whole data files.
+    NotForBackups(PathBuf, Fault),
+    /// The fault is one of backups, and this is none.
+    NotABackup(PathBuf),
+    /// The file has no backup set of this number, or an earlier drill hides it.
+    NoSuchSet(PathBuf, u16),
+    /// Where pages are in a backup that was not generated here is not known.
+    PlacesUnknown(PathBuf),
+    /// So many places for a fault of backups were wanted, and only so many are there.
+    TooFewPlaces(PathBuf, BackupFault, u32, u64),
+    /// The fault of backups cannot be aimed at a page.
+    NotAtPage(BackupFault),
     /// Reading or writing failed.
     Io(PathBuf, io::Error),
 }
@@ -61,34 +76,69 @@ pub enum InjectError {
 /// If the file is not a data file, was not generated here and `force` is not set, cannot be
 /// written, has no such page or too few suitable pages, or if reading or writing fails.
 pub fn inject(path: &Path, injection: &Injection) -> Result<AnswerKey, InjectError> {
-    let mut file = open(path, injection.force)?;
-    let strikes = plan(&mut file, path, injection)?;
+    let file = open(path)?;
     let failed = |error| InjectError::Io(path.to_owned(), error);
+    if backup::is_backup(&file).map_err(failed)? {
+        return backup::inject_pages(path, file, injection, 1);
+    }
+    let mut file = data_file(file, path, injection.force)?;
+    let (faults, side_effects) = damage_pages(&mut file, path, injection)?;
+    Ok(AnswerKey::new(name_of(path), injection.seed, faults, side_effects))
+}
+
+/// The name of the file as answer keys have it.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Entries of an answer key: pages that were struck, and free pages that cannot be told from
+/// damaged ones any more.
+pub(super) type Entries = (Vec<InjectedFault>, Vec<SideEffect>);
+
+/// Damages pages and says what must be found.
+pub(super) fn damage_pages(
+    file: &mut DrillFile,
+    path: &Path,
+    injection: &Injection,
+) -> Result<Entries, InjectError> {
+    let strikes = plan(file, path, injection)?;
+    write_strikes(file, strikes).map_err(|error| InjectError::Io(path.to_owned(), error))
+}
+
+/// Makes all of `pages` zeros, whatever they are.
+pub(super) fn zero_pages(file: &mut DrillFile, pages: &[PageId], seed: u64) -> io::Result<Entries> {
+    let strike = |&page: &PageId| Ok(strike(file, Fault::ZeroPage, page, seed, false)?.0);
+    let strikes = pages.iter().map(strike).collect::<io::Result<_>>()?;
+    write_strikes(file, strikes)
+}
+
+fn write_strikes(file: &mut DrillFile, strikes: Vec<Strike>) -> io::Result<Entries> {
     for (entry, page) in &strikes {
-        write_pages(&file.file, entry.page_id, std::slice::from_ref(page)).map_err(failed)?;
+        file.write(entry.page_id, page)?;
     }
     let mut side_effects = Vec::new();
     for (entry, _) in &strikes {
-        side_effects.extend(file.lost_track_of(entry.page_id).map_err(failed)?);
+        side_effects.extend(file.lost_track_of(entry.page_id)?);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let faults = strikes.into_iter().map(|(entry, _)| entry).collect();
-    Ok(AnswerKey::new(name, injection.seed, faults, side_effects))
+    Ok((strikes.into_iter().map(|(entry, _)| entry).collect(), side_effects))
 }
 
 /// One page to write, and what the key says about it.
 type Strike = (InjectedFault, Box<Page>);
 
-fn open(path: &Path, force: bool) -> Result<DrillFile, InjectError> {
-    let failed = |error| InjectError::Io(path.to_owned(), error);
-    let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| match error
-        .kind()
-    {
+/// Opens a file for reading and writing.
+pub(super) fn open(path: &Path) -> Result<File, InjectError> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             InjectError::ReadOnly(path.to_owned(), error)
         }
-        _ => failed(error),
-    })?;
+        _ => InjectError::Io(path.to_owned(), error),
+    })
+}
+
+fn data_file(file: File, path: &Path, force: bool) -> Result<DrillFile, InjectError> {
+    let failed = |error| InjectError::Io(path.to_owned(), error);
     let bytes = file.metadata().map_err(failed)?.len();
     let pages = u32::try_from(bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX);
     let file_id = (pages > 1).then(|| data_file_id(&file)).transpose().map_err(failed)?.flatten();
@@ -127,6 +177,11 @@ fn plan(
         && page.0 >= file.pages
     {
         return Err(InjectError::PageBeyondEnd(path.to_owned(), page, file.pages));
+    }
+    if let Target::Page(page) = target
+        && !file.has(page)
+    {
+        return Err(InjectError::NotInBackup(path.to_owned(), page));
     }
     let (pages, aimed) = match (fault, target) {
         (Fault::RansomwareStripe, _) => (stripes(file, target, seed), false),
@@ -171,9 +226,9 @@ fn strike(
     seed: u64,
     aimed: bool,
 ) -> io::Result<(Strike, Testimony)> {
-    let before = read_page(&file.file, page)?;
+    let before = file.read(page)?;
     let source = if takes_source(fault) { file.source_for(page, seed)? } else { None };
-    let source = source.map(|id| read_page(&file.file, id).map(|page| (id, page))).transpose()?;
+    let source = source.map(|id| file.read(id).map(|page| (id, page))).transpose()?;
     let mut dice = dice(seed ^ fault as u64, Purpose::Damage, page.0.into());
     let reads_as_zeros = zone::reads_as_zeros(seed);
     let conditions = Conditions { aimed, source: source.as_ref(), reads_as_zeros };
@@ -182,6 +237,7 @@ fn strike(
     detail.push_str(&side_effects(file, page, allocation));
     let testimony = file.testimony(&after, page, allocation);
     let mut entry = InjectedFault::new(fault, file.place(page), detail);
+    entry.offset_bytes = file.offset_bytes(page).unwrap_or_default();
     (entry.expected, entry.reason) = testimony.expected();
     entry.why = why(&entry, &before, &after);
     if matches!(fault, Fault::MisdirectedWrite | Fault::StaleHome) {
@@ -209,7 +265,7 @@ fn side_effects(file: &DrillFile, page: PageId, allocation: Option<bool>) -> Str
         None => String::new(),
     };
     if allocation.is_none() {
-        text += "; its own PFS page is damaged, so it counts as allocated";
+        text += "; its own PFS page is damaged or absent, so it counts as allocated";
     }
     text
 }
@@ -233,7 +289,7 @@ impl fmt::Display for InjectError {
         match self {
             Self::NotADataFile(path) => {
                 let path = path.display();
-                write!(f, "{path} is no data file; make one with `pagescrub generate`")
+                write!(f, "{path} is no data file or backup; make one with `pagescrub generate`")
             }
             Self::NotGenerated(path) => {
                 let path = path.display();
@@ -252,6 +308,25 @@ impl fmt::Display for InjectError {
                 write!(f, "{path} has {found} pages for {fault}, not {wanted}; ask for fewer, ")?;
                 write!(f, "or name one with --page (pages whose PFS page is damaged do not count)")
             }
+            Self::NotInBackup(path, page) => {
+                write!(f, "{} has no copy of page {page}", path.display())
+            }
+            Self::NotForBackups(path, fault) => {
+                write!(f, "{} is a backup, and {fault} strikes whole data files", path.display())
+            }
+            Self::NotABackup(path) => write!(f, "{} is no backup", path.display()),
+            Self::NoSuchSet(path, set) => {
+                write!(f, "{} has no readable backup set {set}", path.display())
+            }
+            Self::PlacesUnknown(path) => {
+                let path = path.display();
+                write!(f, "where pages are in {path} is known of generated backups only")
+            }
+            Self::TooFewPlaces(path, fault, wanted, found) => {
+                let path = path.display();
+                write!(f, "{path} has {found} places for {fault}, not {wanted}; ask for fewer")
+            }
+            Self::NotAtPage(fault) => write!(f, "{fault} strikes no page; use --random"),
             Self::Io(path, error) => write!(f, "cannot damage {}: {error}", path.display()),
         }
     }

@@ -115,6 +115,11 @@ fn settled_extents(layout: &Layout, interval: u32) -> std::ops::Range<u32> {
     if layout.is_settled(interval) { start..end } else { start..start }
 }
 
+/// True if the DIFF map says that `extent` has changed since the last full backup.
+pub(super) fn is_in_diff_map(layout: &Layout, extent: u32) -> bool {
+    layout.is_settled(extent / GAM_INTERVAL_EXTENTS) && is_changed(layout, extent)
+}
+
 fn is_changed(layout: &Layout, extent: u32) -> bool {
     let chance = draw(layout.recipe.seed, Purpose::DiffMap, extent.into());
     layout.owner(extent) != Owner::Free && chance.is_multiple_of(5)

@@ -1,10 +1,12 @@
 //! Fire drills: synthetic data files to practise on, and known damage to find in them.
 //!
-//! [`generate`] writes a self-consistent data file from a [`Recipe`]; [`inject`](inject()) damages
-//! a few pages and returns an [`AnswerKey`] that says what a scan must report. Nothing here judges
-//! real files, and nothing here is used by a scan.
+//! [`generate`] writes a self-consistent data file from a [`Recipe`], [`generate_backup`] a backup
+//! of such files; [`inject`](inject()) damages a few pages of either, [`inject_into_backup`] also
+//! what surrounds them. Both return an [`AnswerKey`] that says what a scan must report. Nothing
+//! here judges real files, and nothing here is used by a scan.
 
 mod answer_key;
+mod backup;
 mod blocks;
 mod catalog;
 mod chance;
@@ -30,6 +32,10 @@ mod witness;
 mod zone;
 
 pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason, SideEffect};
+pub use backup::{
+    BACKUP_FAULTS, BackupFault, BackupFinding, BackupInjection, BackupKind, BackupRecipe, Damage,
+    InjectedBackupFault, Media, generate_backup, inject_into_backup, member_paths,
+};
 pub use fault::{FAULTS, Fault, UnknownFault};
 pub use generate::{GenerateError, Generated, generate, is_generated};
 pub use inject::{InjectError, Injection, inject};

@@ -18,17 +18,21 @@ pub(super) fn write_pages(file: &File, first: PageId, pages: &[Page]) -> io::Res
 }
 
 #[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset_bytes)
 }
 
 #[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], offset_bytes: u64) -> io::Result<()> {
+pub(super) fn write_all_at(file: &File, bytes: &[u8], offset_bytes: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset_bytes)
 }
 
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset_bytes: u64) -> io::Result<()> {
+pub(super) fn read_exact_at(
+    file: &File,
+    mut bytes: &mut [u8],
+    mut offset_bytes: u64,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, bytes, offset_bytes)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -42,7 +46,7 @@ fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset_bytes: u64) -> io
 }
 
 #[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut offset_bytes: u64) -> io::Result<()> {
+pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut offset_bytes: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match std::os::windows::fs::FileExt::seek_write(file, bytes, offset_bytes)? {
             0 => return Err(io::ErrorKind::WriteZero.into()),

@@ -2,10 +2,11 @@
 //! strike. The recipe is never asked, so copies of real files serve as well.
 
 use super::answer_key::{Reason, SideEffect};
+use super::backup::Places;
 use super::blocks;
 use super::chance::{Purpose, below, dice};
 use super::fault::Fault;
-use super::positioned::read_page;
+use super::positioned::{read_exact_at, write_all_at};
 use super::witness::{Testimony, testify};
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
@@ -38,18 +39,53 @@ pub enum Target {
     Random(u32),
 }
 
-/// A data file, open for reading and writing.
+/// A data file, open for reading and writing, or one in a backup.
 pub(super) struct DrillFile {
     pub(super) file: File,
     pub(super) file_id: FileId,
     pub(super) pages: u32,
+    /// Where pages are, if this is a backup.
+    places: Option<Places>,
     /// Torn bits restored; `None` for a PFS page that fails its own check.
     pfs: HashMap<PageId, Option<Box<Page>>>,
 }
 
 impl DrillFile {
     pub(super) fn new(file: File, file_id: FileId, pages: u32) -> Self {
-        Self { file, file_id, pages, pfs: HashMap::new() }
+        Self { file, file_id, pages, places: None, pfs: HashMap::new() }
+    }
+
+    /// The data file whose pages are at `places` of the backup `file`.
+    pub(super) fn in_backup(file: File, file_id: FileId, places: Places) -> Self {
+        let pages = places.pages();
+        Self { places: Some(places), ..Self::new(file, file_id, pages) }
+    }
+
+    /// Where `page` begins in the file; `None` if the backup does not have it.
+    pub(super) fn offset_bytes(&self, page: PageId) -> Option<u64> {
+        match &self.places {
+            None => Some(page.offset_bytes()),
+            Some(places) => places.offset_bytes(page),
+        }
+    }
+
+    /// True if `page` is in the file.
+    pub(super) fn has(&self, page: PageId) -> bool {
+        self.offset_bytes(page).is_some()
+    }
+
+    /// Reads `page`; one that the backup does not have is past the end.
+    pub(super) fn read(&self, page: PageId) -> io::Result<Box<Page>> {
+        let mut content = Box::new(Page::ZERO);
+        let offset = self.offset_bytes(page).ok_or(io::ErrorKind::UnexpectedEof)?;
+        read_exact_at(&self.file, content.bytes_mut(), offset)?;
+        Ok(content)
+    }
+
+    /// Writes `page`.
+    pub(super) fn write(&self, page: PageId, content: &Page) -> io::Result<()> {
+        let offset = self.offset_bytes(page).ok_or(io::ErrorKind::UnexpectedEof)?;
+        write_all_at(&self.file, content.bytes(), offset)
     }
 
     /// Where `page` is.
@@ -60,6 +96,9 @@ impl DrillFile {
     /// True if the PFS says that `page` is in use; `None` if its PFS page is damaged.
     pub(super) fn allocation(&mut self, page: PageId) -> io::Result<Option<bool>> {
         let pfs_page = pfs_page_of(page);
+        if let Some(places) = self.places.as_ref().filter(|_| !self.has(pfs_page)) {
+            return Ok(places.allocation_elsewhere(page));
+        }
         if !self.pfs.contains_key(&pfs_page) {
             let checked = self.checked_map(pfs_page, PageType::Pfs)?;
             if self.pfs.len() == PFS_PAGES_KEPT_MAX {
@@ -73,7 +112,10 @@ impl DrillFile {
 
     /// The page at `id` with its torn bits restored, if it is a healthy page of type `expected`.
     fn checked_map(&self, id: PageId, expected: PageType) -> io::Result<Option<Box<Page>>> {
-        let page = read_page(&self.file, id)?;
+        if !self.has(id) {
+            return Ok(None);
+        }
+        let page = self.read(id)?;
         let is_expected = PageType::of(PageHeader::of(&page).page_type) == expected;
         let is_healthy = testify(&page, self.place(id), true).is_healthy();
         let restored = Box::new(torn::restored(&page));
@@ -115,13 +157,13 @@ impl DrillFile {
     pub(super) fn suits(&mut self, fault: Fault, page: PageId) -> io::Result<bool> {
         let wants_free = fault == Fault::JunkOnFreePage;
         // The PFS is asked first: in a sparse file it spares reading the holes.
-        if self.allocation(page)? != Some(!wants_free) {
+        if !self.has(page) || self.allocation(page)? != Some(!wants_free) {
             return Ok(false);
         }
         if wants_free {
             return Ok(true);
         }
-        let content = read_page(&self.file, page)?;
+        let content = self.read(page)?;
         let is_healthy = testify(&content, self.place(page), true).is_healthy();
         let is_protected = PageHeader::of(&content).protection() != Protection::None;
         let shows = is_protected || shows_without_protection(fault);
@@ -170,8 +212,11 @@ impl DrillFile {
     }
 
     fn looks_damaged(&self, page: PageId) -> io::Result<Option<SideEffect>> {
+        if !self.has(page) {
+            return Ok(None);
+        }
         let place = self.place(page);
-        let content = read_page(&self.file, page)?;
+        let content = self.read(page)?;
         Ok(match testify(&content, place, true) {
             // A free page of zeros is what free pages are.
             Testimony::Suspect(Reason::Zeroed) => None,
