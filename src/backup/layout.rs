@@ -1,7 +1,9 @@
 //! Where in a file the pages of a data file are: one after another, or as a backup has them.
 
+use crate::backup::compressed::RecordIndex;
 use crate::page::address::{PageId, PageRange};
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where pages begin.
@@ -19,6 +21,17 @@ pub enum Layout {
 pub struct PageRuns {
     /// By first page; disjoint.
     runs: Vec<PageRun>,
+}
+
+/// What another member of the backup has of the same data file.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// The member.
+    pub path: PathBuf,
+    /// Where its pages are.
+    pub layout: Layout,
+    /// If it is compressed: where its records are.
+    pub records: Option<Arc<RecordIndex>>,
 }
 
 /// Extents that follow each other in the data file and in the backup.

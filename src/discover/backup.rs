@@ -8,7 +8,7 @@ use super::identify::passes_its_check;
 use crate::backup::ReadAt;
 use crate::backup::compressed::{RecordIndex, Refused};
 use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Stretch, stretches};
-use crate::backup::layout::{Layout, PageRun, PageRuns};
+use crate::backup::layout::{Layout, PageRun, PageRuns, Sibling};
 use crate::backup::media;
 use crate::backup::{BackupSet, Media, StreamPiece};
 use crate::page::Page;
@@ -84,6 +84,8 @@ pub struct Part {
     pub layout: Layout,
     /// The same as a list.
     pub runs: Arc<PageRuns>,
+    /// What the other members of a striped backup have of the same data file.
+    pub siblings: Arc<[Sibling]>,
 }
 
 /// Tells backup sets apart: the media set and the position in it, which the members of a striped

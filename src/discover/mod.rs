@@ -14,7 +14,7 @@ pub(crate) mod sample;
 
 use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
 use crate::backup::extents::Look as ExtentLook;
-use crate::backup::layout::Layout;
+use crate::backup::layout::{Layout, Sibling};
 use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::boot::BootPage;
@@ -171,6 +171,7 @@ impl Discovery {
         self.files.extend(with_parts(whole, Arc::new(backup), parts));
         self.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
         link_secondary_files(&mut self.files);
+        link_stripes(&mut self.files);
     }
 
     /// The same, with each extent of the backups looked at.
@@ -193,6 +194,7 @@ impl Discovery {
             anew.unpack(path, verified);
         }
         link_secondary_files(&mut anew.files);
+        link_stripes(&mut anew.files);
         anew
     }
 }
@@ -220,6 +222,7 @@ pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
     discovery.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.skipped.sort();
     link_secondary_files(&mut discovery.files);
+    link_stripes(&mut discovery.files);
     discovery
 }
 
@@ -297,6 +300,7 @@ fn with_parts(
             set: found.set,
             layout: Layout::Runs(Arc::clone(&found.runs)),
             runs: found.runs,
+            siblings: Arc::new([]),
         }),
         ..whole.clone()
     };
@@ -347,6 +351,30 @@ fn refuse_barren_directories(
 /// What the files of a database share, and those of a backup of it.
 fn database_of(file: &DataFile) -> Option<(BindingId, Option<SetKey>)> {
     Some((file.header.as_ref()?.binding_id, file.set_key()))
+}
+
+/// Where the members of a striped backup find pages of the same data file that they do not have.
+fn link_stripes(files: &mut [DataFile]) {
+    let key = |file: &DataFile| Some((file.set_key()?, file.file_id));
+    let mut members: HashMap<(SetKey, FileId), Vec<usize>> = HashMap::new();
+    for (index, file) in files.iter().enumerate() {
+        if let Some(key) = key(file) {
+            members.entry(key).or_default().push(index);
+        }
+    }
+    for indices in members.into_values().filter(|indices| indices.len() > 1) {
+        let all: Vec<Sibling> = indices.iter().map(|&index| sibling(&files[index])).collect();
+        for &index in &indices {
+            let path = files[index].path.clone();
+            if let Some(part) = &mut files[index].part {
+                part.siblings = all.iter().filter(|other| other.path != path).cloned().collect();
+            }
+        }
+    }
+}
+
+fn sibling(file: &DataFile) -> Sibling {
+    Sibling { path: file.path.clone(), layout: file.layout(), records: file.records() }
 }
 
 /// Only the primary file has a boot page; its secondary files share its binding id.

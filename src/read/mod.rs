@@ -12,6 +12,7 @@ pub mod direct;
 pub mod mmap;
 pub mod open;
 pub mod salvage;
+pub mod striped;
 pub mod unpacked;
 
 use crate::backup::layout::Layout;

@@ -16,6 +16,7 @@ use crate::page::address::{PageId, PageRange};
 use crate::page::boot::PageVerify;
 use crate::plan::{DoneRanges, PlannedFile};
 use crate::read::PageSource;
+use crate::read::striped::Striped;
 use crate::read::unpacked::Unpacked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -200,13 +201,16 @@ pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<
     if identity_of(&file.path)? != file.identity {
         return Err(io::Error::other("another file was put in its place; scan again"));
     }
-    if let Some(index) = file.records() {
-        return Ok(Box::new(Unpacked::open(&file.path, index, file.layout())?));
-    }
-    let source = open(&file.path)?;
+    let own: Box<dyn PageSource> = match file.records() {
+        Some(index) => Box::new(Unpacked::open(&file.path, index, file.layout())?),
+        None if file.part.is_some() => open(&file.path)?.laid_out(file.layout()),
+        None => open(&file.path)?,
+    };
     Ok(match &file.part {
-        Some(part) => source.laid_out(part.layout.clone()),
-        None => source,
+        Some(part) if !part.siblings.is_empty() => {
+            Box::new(Striped::over(own, Arc::clone(&part.siblings)))
+        }
+        _ => own,
     })
 }
 

@@ -1,0 +1,92 @@
+//! A part of a data file in one member of a striped backup; pages that other members have are
+//! read from there. PFS pages are in one member only, and tell of pages in all.
+
+use super::direct::DirectFile;
+use super::unpacked::Unpacked;
+use super::{PageSource, ReadError, Way};
+use crate::backup::ReadAt;
+use crate::backup::layout::{Layout, Sibling};
+use crate::backup::source::SizedFile;
+use crate::page::Page;
+use crate::page::address::{PageId, PageRange};
+use std::fs::File;
+use std::sync::Arc;
+
+/// A member's own pages, and those of the others.
+pub struct Striped {
+    own: Box<dyn PageSource>,
+    siblings: Arc<[Sibling]>,
+}
+
+impl Striped {
+    /// Pages of `own`, and of `siblings` where it has none.
+    pub fn over(own: Box<dyn PageSource>, siblings: Arc<[Sibling]>) -> Self {
+        Self { own, siblings }
+    }
+
+    /// A page that this member does not have. Few are asked for, so that no other member is kept
+    /// open for them.
+    fn elsewhere(&self, page: PageId) -> Result<Page, ReadError> {
+        let has = |sibling: &&Sibling| sibling.layout.page_offset_bytes(page).is_some();
+        let sibling = self.siblings.iter().find(has).ok_or_else(ReadError::absent)?;
+        read(sibling, page)
+    }
+}
+
+fn read(sibling: &Sibling, page: PageId) -> Result<Page, ReadError> {
+    let offset = sibling.layout.page_offset_bytes(page).ok_or_else(ReadError::absent)?;
+    let mut read = Page::ZERO;
+    match &sibling.records {
+        Some(index) => {
+            Unpacked::open(&sibling.path, Arc::clone(index), Layout::Whole)?
+                .read_exact_at(offset, read.bytes_mut())?;
+        }
+        None => {
+            let file = File::open(&sibling.path)?;
+            SizedFile::new(file, u64::MAX).read_exact_at(offset, read.bytes_mut())?;
+        }
+    }
+    Ok(read)
+}
+
+impl PageSource for Striped {
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        if self.own.has(first) {
+            return self.own.fill(first, pages);
+        }
+        for (page, id) in pages.iter_mut().zip(first.0..) {
+            *page = self.elsewhere(PageId(id))?;
+        }
+        Ok(())
+    }
+
+    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+        if self.own.has(page) { self.own.fill_uncached(page) } else { self.elsewhere(page) }
+    }
+
+    fn has(&self, page: PageId) -> bool {
+        let is_there = |sibling: &Sibling| sibling.layout.page_offset_bytes(page).is_some();
+        self.own.has(page) || self.siblings.iter().any(is_there)
+    }
+
+    fn lend(
+        &self,
+        range: PageRange,
+        buffer: &mut Vec<Page>,
+        visit: &mut dyn FnMut(PageId, &[Page]),
+    ) -> Result<(), ReadError> {
+        self.own.lend(range, buffer, visit)
+    }
+
+    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        self.own.lend_mapped(range, visit)
+    }
+
+    fn direct(&self) -> Option<&Arc<DirectFile>> {
+        self.own.direct()
+    }
+
+    fn way(&self) -> Way {
+        self.own.way()
+    }
+}
