@@ -1,9 +1,9 @@
 //! Unpacks LZ77 with Huffman coding ("XPRESS Huffman"), as Microsoft's \[MS-XCA\] 2.2 defines it.
 //!
-//! A block gives 65,536 bytes, the last one less. It begins with a table of 512 code lengths, half a
-//! byte each: symbols below 256 are bytes, the others name the length and the number of offset bits
-//! of a match, and 256 where nothing more is due is the end. The bits come in 16-bit words, of which
-//! two are always loaded; the bytes of long match lengths stand where the next word would.
+//! A block gives 65,536 bytes, the last one less. It begins with a table of 512 code lengths, half
+//! a byte each: symbols below 256 are bytes, the others name the length and the number of offset
+//! bits of a match, and 256 where nothing more is due is the end. The bits come in 16-bit words, of
+//! which two are always loaded; the bytes of long match lengths stand where the next word would.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! Compressed backups: a container of packed records, each with a checksum of its own
 //! (docs/page-format.md, section 9.4).
 //!
-//! `item` knows what can stand at an offset, `walk` goes from one to the next and finds its way back
+//! `item` knows what can stand at an offset, `walk` goes from one to the next and finds its way
+//! back
 //! after damage, `verify` does so for a whole file, and `stream` unpacks what is read.
 
 mod classes;

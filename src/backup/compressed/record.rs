@@ -72,7 +72,8 @@ pub fn checksum(payload: &[u8]) -> u32 {
 
 /// The same, at the speed of memory.
 ///
-/// Word i of n is rotated by n - 1 - i in the end, and 32 steps rotate by nothing: so words 32 apart
+/// Word i of n is rotated by n - 1 - i in the end, and 32 steps rotate by nothing: so words 32
+/// apart
 /// are XORed as they are, and only 32 sums are rotated.
 pub fn checksum_fast(payload: &[u8]) -> u32 {
     let (rows, rest) = payload.as_chunks::<ROW_BYTES>();
