@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-60}
-targets=(container xpress)
+targets=(mtf container xpress)
 
 if ! command -v clang++ >/dev/null && ! command -v c++ >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -qq && apt-get install -y -qq --no-install-recommends g++
