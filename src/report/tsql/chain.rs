@@ -9,6 +9,9 @@ use crate::report::escape::{tsql_comment as safe, tsql_path};
 use std::collections::BTreeSet;
 use std::io;
 
+/// Databases that backups are looked up for at most: those with the most urgent pages.
+const CHAINS_MAX: usize = 1000;
+
 /// What a statement restores from.
 pub(super) struct Source {
     /// `DISK = ...`, once for each file.
@@ -66,9 +69,10 @@ pub(super) fn of<'a>(target: &Target<'a>, files: &'a [FileReport]) -> Chain<'a> 
     let loss = &target.loss;
     let ids: BTreeSet<Option<&str>> =
         loss.files.iter().map(|loss| loss.file?.binding_id.as_deref()).collect();
+    let is_left_out = target.number > CHAINS_MAX || loss.system.is_some();
     let is_backup = loss.suspects().any(|suspect| suspect.backup_set.is_some());
     match ids.first() {
-        Some(Some(binding_id)) if ids.len() == 1 && !is_backup && loss.system.is_none() => {
+        Some(Some(binding_id)) if ids.len() == 1 && !is_backup && !is_left_out => {
             let mut pages = target.pages();
             pages.extend(target.rebuilds());
             let can_name = |path: &str| tsql_path(path).is_some();
