@@ -11,6 +11,7 @@ mod leads;
 mod owners;
 mod names;
 mod context;
+mod copies;
 mod places;
 mod batch;
 mod dispatch;

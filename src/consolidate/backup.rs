@@ -70,6 +70,15 @@ pub struct SetReport {
     pub database_backup_lsn: Option<Lsn>,
     /// Taken WITH CHECKSUM.
     pub has_checksum: Option<bool>,
+    /// Its GUID, `backup_set_uuid` in msdb, in hexadecimal digits, as all GUIDs here.
+    #[serde(default)]
+    pub set_id: Option<Arc<str>>,
+    /// What all files of the database shared when it was taken.
+    #[serde(default)]
+    pub binding_id: Option<Arc<str>>,
+    /// Of a differential backup: the GUID of the full one that it is based on.
+    #[serde(default)]
+    pub differential_base_id: Option<Arc<str>>,
     /// The files of the database, by the backup.
     pub files: Vec<SetFile>,
     /// Its end is there.

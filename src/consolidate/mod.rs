@@ -5,6 +5,8 @@
 
 pub mod advice;
 pub mod backup;
+pub mod chain;
+pub mod clean_copy;
 pub mod conclude;
 pub mod incident;
 pub mod merge;

@@ -1,5 +1,6 @@
 //! What the loss of a page means, and the order that follows from it.
 
+use super::clean_copy::CleanCopy;
 use crate::catalog::object::Object;
 use crate::catalog::owners::NamedBy;
 use crate::diagnose::cause::{self, Cause, Confidence};
@@ -106,6 +107,9 @@ pub struct Finding {
     /// What follows from that; found out at the end of a scan.
     #[serde(skip)]
     pub cause: Option<(Cause, Confidence)>,
+    /// Clean copies of it, the newest first; looked up at the end of a scan.
+    #[serde(skip)]
+    pub copies: Vec<CleanCopy>,
 }
 
 /// What the allocation structures say of a page.
@@ -152,6 +156,7 @@ impl Finding {
             unsettled: false,
             evidence,
             cause: None,
+            copies: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
 use super::backup::BackupReport;
+use super::clean_copy::CleanCopy;
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
@@ -354,6 +355,9 @@ pub struct Suspect {
     pub message: Message,
     /// What to do.
     pub action: Cow<'static, str>,
+    /// Clean copies of it in other files of the scan, the newest first.
+    #[serde(default)]
+    pub clean_copies: Vec<CleanCopy>,
 }
 
 /// What the score of a suspect is made of, in points.

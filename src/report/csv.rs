@@ -3,12 +3,13 @@
 
 use super::escape::spreadsheet as safe;
 use super::moment::sql_datetime;
+use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{ScrubReport, Suspect};
 use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 33] = [
+pub const COLUMNS: [&str; 34] = [
     "database",
     "file_id",
     "page_id",
@@ -42,6 +43,7 @@ pub const COLUMNS: [&str; 33] = [
     "confidence",
     "named_by",
     "evidence",
+    "newest_clean_copy",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -94,5 +96,6 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         optional(suspect.confidence.as_deref()),
         optional(suspect.named_by.as_deref()),
         suspect.evidence.as_ref().map(|evidence| safe(&evidence.to_string())).unwrap_or_default(),
+        optional(newest(&suspect.clean_copies).as_deref()),
     ]
 }

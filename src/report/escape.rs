@@ -73,6 +73,20 @@ pub fn tsql_text(text: &str) -> String {
     literal + "'"
 }
 
+/// A path as the literal that RESTORE takes, which is no expression; `None` where it would have to be
+/// one, where the path is longer than RESTORE takes, or not known exactly.
+pub fn tsql_path(path: &str) -> Option<String> {
+    // Nothing joins or ends lines here, so that a backslash is nothing but itself.
+    let is_obeyed = |c: char| is_obeyed_in_tsql(c) && c != '\\';
+    let is_plain = !path.contains(|c| is_obeyed(c) || c == char::REPLACEMENT_CHARACTER)
+        && ![SQLCMD_VARIABLE, "/*", "*/"].iter().any(|obeyed| path.contains(obeyed));
+    let has_room = (1..=PATH_UNITS_MAX).contains(&path.encode_utf16().count());
+    (is_plain && has_room).then(|| format!("N'{}'", path.replace('\'', "''")))
+}
+
+/// UTF-16 units in the longest path that RESTORE takes.
+const PATH_UNITS_MAX: usize = 259;
+
 /// How a variable of sqlcmd begins.
 const SQLCMD_VARIABLE: &str = "$(";
 
@@ -117,6 +131,16 @@ mod tests {
         assert_eq!(tsql_text("a\n$(b)"), "N'a' + NCHAR(10) + N'$' + N'(b)'");
         assert_eq!(tsql_text("*/-- <x>"), "N'*' + N'/-- ' + NCHAR(60) + N'x' + NCHAR(62) + N''");
         assert_eq!(tsql_comment("a\n$(b)*//*"), "a\\n$ (b)* // *");
+    }
+
+    #[test]
+    fn a_path_is_one_literal_or_none() {
+        let windows = "D:\\b'k\\full.bak";
+        assert_eq!(tsql_path(windows).as_deref(), Some("N'D:\\b''k\\full.bak'"));
+        for no_literal in ["", "a\nb", "$(x)", "<a>", "*/", "/*", "a\u{fffd}", "\u{202e}"] {
+            assert_eq!(tsql_path(no_literal), None, "{no_literal}");
+        }
+        assert!(tsql_path(&"x".repeat(259)).is_some() && tsql_path(&"x".repeat(260)).is_none());
     }
 
     #[test]

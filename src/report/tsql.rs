@@ -5,6 +5,7 @@
 //! that only read. Nothing in it has been run on a server by this program; a person must.
 
 mod indexes;
+mod chain;
 mod look;
 mod restore;
 mod script;
@@ -30,7 +31,8 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         return script.remark("No page is suspect: there is nothing to restore.");
     }
     let losses = databases(&report.suspects, &report.files);
-    let targets: Vec<_> = (1..).zip(losses).map(|(i, loss)| Target::new(i, loss)).collect();
+    let target = |(number, loss)| Target::new(number, loss, &report.files);
+    let targets: Vec<_> = (1..).zip(losses).map(target).collect();
     steps(&report.plan, &mut script)?;
     server::write(&targets, &mut script)?;
     targets.iter().try_for_each(|target| database(target, &mut script))?;

@@ -17,7 +17,7 @@ use crate::page::{EXTENT_PAGES, Page};
 use crate::read::PageSource;
 
 /// Suspects that are looked around at most: 256 MiB are read for them, if none share an extent.
-const SUSPECTS_MAX: usize = 4096;
+pub(super) const SUSPECTS_MAX: usize = 4096;
 
 /// Adds to the evidence of `findings`, the most urgent of which come first, what stands beside
 /// them in `files` and in the places that they name.
@@ -49,14 +49,14 @@ pub(super) fn add(
 }
 
 /// A file that is read again.
-struct Opened<'a> {
+pub(super) struct Opened<'a> {
     file: &'a DataFile,
     source: Box<dyn PageSource>,
     allocation: AllocationMap,
 }
 
 impl<'a> Opened<'a> {
-    fn new(file: &'a DataFile, open: Open<'_>) -> Option<Self> {
+    pub(super) fn new(file: &'a DataFile, open: Open<'_>) -> Option<Self> {
         let source = open_unchanged(file, open).ok()?;
         let allocation = AllocationMap::new(file.file_id, file.kind == FileKind::Log);
         Some(Self { file, source, allocation })
@@ -108,6 +108,15 @@ impl<'a> Opened<'a> {
     fn is_sound(&self, page: &Page, id: PageId) -> bool {
         let allocation = self.allocation.interval_of(id, &*self.source).of(id);
         allocation == Allocation::Allocated && self.passes(page, id)
+    }
+
+    /// The LSN of the page at `id`, by what is on the disk, if it passes its own check and is not
+    /// known to be free.
+    pub(super) fn clean_lsn(&self, id: PageId) -> Option<Lsn> {
+        let page = self.source.fill_uncached(id).ok()?;
+        let allocation = self.allocation.interval_of(id, &*self.source).of(id);
+        let is_clean = allocation != Allocation::Free && self.passes(&page, id);
+        is_clean.then(|| PageHeader::of(&page).lsn())
     }
 
     fn passes(&self, page: &Page, id: PageId) -> bool {

@@ -6,7 +6,7 @@ mod files;
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
-use super::{Open, Scrub, Settings, Shared, context, places};
+use super::{Open, Scrub, Settings, Shared, context, copies, places};
 use crate::consolidate::advice;
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
@@ -56,9 +56,11 @@ pub(super) fn finish(
     let mut findings = findings.into_list();
     let remembered = remembered(&discovery.files, &tallies);
     let primaries = Primaries::among(&remembered);
+    let mut copies_note = None;
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
-        look_up(&mut findings, discovery, &remembered, &primaries, shared.settings.open);
+        let open = shared.settings.open;
+        copies_note = look_up(&mut findings, discovery, &remembered, &primaries, open);
         places::find(&mut facts, &findings, &discovery.files);
     }
     for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
@@ -79,6 +81,7 @@ pub(super) fn finish(
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
     notes.extend(places::notes(&facts));
+    notes.extend(copies_note.map(str::to_owned));
     if stopped && !suspects.is_empty() {
         notes.push(NOT_NAMED.to_owned());
     }
@@ -149,18 +152,20 @@ fn host() -> Arc<str> {
 }
 
 /// What `findings`, in the order of their places, belong to, and what stands around the most urgent
-/// of them.
+/// of them, with clean copies of these. Says if not all of that could be looked at.
 fn look_up(
     findings: &mut [Finding],
     discovery: &Discovery,
     files: &[Remembered<'_>],
     primaries: &Primaries,
     open: Open<'_>,
-) {
+) -> Option<&'static str> {
     names::name(findings, files, primaries, open);
     by_urgency(findings);
     context::add(findings, &discovery.files, primaries, open);
+    let note = copies::find(findings, &discovery.files, open);
     by_place(findings);
+    note
 }
 
 /// What a boot page that is suspect itself says of the recovery model may be what was damaged: it

@@ -62,10 +62,14 @@ pub(crate) fn shape(statement: &str) -> String {
     while shape.contains("STR + NCHAR ( NUM ) + STR") || shape.contains("STR + STR") {
         shape = shape.replace("STR + NCHAR ( NUM ) + STR", "STR").replace("STR + STR", "STR");
     }
-    while shape.contains("FILE = STR , FILE = STR") {
-        shape = shape.replace("FILE = STR , FILE = STR", "FILE = STR");
+    for list in ["FILE = STR", "DISK = STR"] {
+        let twice = format!("{list} , {list}");
+        while shape.contains(&twice) {
+            shape = shape.replace(&twice, list);
+        }
     }
-    shape
+    // Which set of a backup: a first option of its own.
+    shape.replacen("FROM DISK = STR WITH FILE = NUM , ", "FROM DISK = STR WITH ", 1)
 }
 
 fn tokens(statement: &str) -> Vec<String> {
@@ -165,9 +169,10 @@ pub(crate) fn argument(statement: &str, function: &str) -> Option<String> {
 }
 
 /// Statements that no parser at hand knows: all there may be.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 28] = [
     "RESTORE HEADERONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR",
+    "RESTORE FILELISTONLY FROM DISK = STR WITH FILE = NUM",
     "RESTORE VERIFYONLY FROM DISK = STR WITH CHECKSUM",
     "BACKUP LOG ID TO DISK = STR WITH COPY_ONLY , CHECKSUM",
     "BACKUP LOG ID TO DISK = STR WITH NO_TRUNCATE",

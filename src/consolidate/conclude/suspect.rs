@@ -72,6 +72,7 @@ pub(super) fn suspect(
         unsettled: finding.unsettled,
         message: message::of(finding, file),
         action: advice::action(finding, file).into(),
+        clean_copies: finding.copies.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::safe;
 use super::words::words;
+use crate::consolidate::clean_copy::COPIES_MAX;
 use crate::consolidate::report::Suspect;
 use crate::diagnose::evidence::{Evidence, Home, Slots};
 use crate::page::header::Lsn;
@@ -43,6 +44,8 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     }
     lines.extend(cause(suspect));
     lines.extend(evidence(suspect));
+    let copies = suspect.clean_copies.iter().take(COPIES_MAX);
+    lines.extend(copies.map(|copy| rare("Clean copy", safe(&copy.in_words))));
     lines
 }
 

@@ -3,6 +3,7 @@
 use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted, number, table};
+use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::address::PageAddress;
 use crate::report::file_names::FileNames;
@@ -49,13 +50,16 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     patterns(report, look, out)
 }
 
-/// The likely cause and its evidence, each on a line of its own.
+/// The likely cause, its evidence and the newest clean copy, each on a line of its own.
 fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cause) = likely_cause(suspect) {
         look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;
     }
     if let Some(evidence) = &suspect.evidence {
         look.paragraph(&format!("       evidence: {}", safe(&evidence.to_string())), 9, out)?;
+    }
+    if let Some(copy) = newest(&suspect.clean_copies) {
+        look.paragraph(&format!("       clean copy: {}", safe(&copy)), 9, out)?;
     }
     Ok(())
 }

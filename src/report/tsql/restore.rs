@@ -3,7 +3,7 @@
 
 use super::script::Script;
 use super::target::{Target, page_lists};
-use super::{indexes, simple};
+use super::{chain, indexes, simple};
 use crate::consolidate::recovery::{Model, is_system_page};
 use std::io;
 
@@ -71,10 +71,11 @@ pub(super) fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result
          scan that, and run CHECKDB there. Repeat for each differential and log backup. Several \
          backups in one file: add FILE = n (Position); one backup in several files: name them all.",
     )?;
-    let full = target.hole("full_backup");
-    script.off(&format!("RESTORE HEADERONLY FROM DISK = {full};"))?;
-    script.off(&format!("RESTORE FILELISTONLY FROM DISK = {full};"))?;
-    script.off(&format!("RESTORE VERIFYONLY FROM DISK = {full} WITH CHECKSUM;"))
+    chain::write(target, script)?;
+    let full = target.full();
+    script.off(&format!("RESTORE HEADERONLY FROM {};", full.disks))?;
+    script.off(&format!("RESTORE FILELISTONLY FROM {}{};", full.disks, full.with_file()))?;
+    script.off(&format!("RESTORE VERIFYONLY FROM {} WITH {}CHECKSUM;", full.disks, full.file))
 }
 
 /// Saves the log while the database stays as it is.
@@ -188,8 +189,7 @@ fn tail(
 /// From the full backup up to the last ordinary log backup.
 fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Result<()> {
     let db = &target.sql;
-    let [full, differential, log] =
-        ["full_backup", "differential", "log_backup"].map(|what| target.hole(what));
+    let (full, differential) = (target.full(), target.differential());
     let (lists, again) = match what {
         What::Pages if target.is_only_rebuild() => (page_lists(&target.rebuilds()), String::new()),
         What::Pages => (page_lists(&target.pages()), String::new()),
@@ -197,19 +197,15 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
         What::Database => (vec![String::new()], String::new()),
     };
     for list in lists {
-        script.off(&format!(
-            "RESTORE DATABASE {db}{list}\n    FROM DISK = {full}\n    WITH NORECOVERY;"
-        ))?;
+        script.off(&format!("RESTORE DATABASE {db}{list}{};", full.clauses("NORECOVERY")))?;
     }
     script.remark(
         "The newest differential of that full backup, if there is one; it only spares logs. If it \
          is refused, leave it out and begin with the first log backup after the full one.",
     )?;
-    script.off(&format!(
-        "RESTORE DATABASE {db}{again}\n    FROM DISK = {differential}\n    WITH NORECOVERY;"
-    ))?;
-    script.remark("Every log backup since, oldest first: repeat this statement for each.")?;
-    script.off(&format!("RESTORE LOG {db} FROM DISK = {log} WITH NORECOVERY;"))
+    let differential = differential.clauses("NORECOVERY");
+    script.off(&format!("RESTORE DATABASE {db}{again}{differential};"))?;
+    chain::logs(target, script)
 }
 
 fn tail_last(target: &Target<'_>, file: &str, script: &mut Script<'_>) -> io::Result<()> {

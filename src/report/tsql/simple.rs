@@ -21,16 +21,18 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
     let hole = |what: &str| target.hole(what);
     let new = format!("<db{}_other_name, sysname, >", target.number);
     script.off(&format!(
-        "RESTORE DATABASE {new}\n    FROM DISK = {}\n    WITH NORECOVERY,\n    \
-         MOVE {} TO {},\n    MOVE {} TO {};",
-        hole("full_backup"),
+        "RESTORE DATABASE {new}{},\n    MOVE {} TO {},\n    MOVE {} TO {};",
+        target.full().clauses("NORECOVERY"),
         hole("data_logical_name"),
         hole("data_other_path"),
         hole("log_logical_name"),
         hole("log_other_path"),
     ))?;
     script.remark("The newest differential of that full backup, if there is one:")?;
-    let differential = hole("differential");
-    script.off(&format!("RESTORE DATABASE {new} FROM DISK = {differential} WITH NORECOVERY;"))?;
+    let from = target.differential();
+    script.off(&format!(
+        "RESTORE DATABASE {new} FROM {} WITH {}NORECOVERY;",
+        from.disks, from.file
+    ))?;
     script.off(&format!("RESTORE DATABASE {new} WITH RECOVERY;"))
 }

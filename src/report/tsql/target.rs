@@ -1,10 +1,12 @@
 //! A database of the script: how T-SQL calls it, and what of it is restored how.
 
+use super::chain;
 use super::script::Script;
+use crate::consolidate::chain::Chain;
 use crate::consolidate::recovery::{
     DatabaseLoss, FileLoss, Model, PAGE_RESTORE_MAX, Remedy, Route,
 };
-use crate::consolidate::report::Suspect;
+use crate::consolidate::report::{FileReport, Suspect};
 use crate::report::escape::{tsql_identifier, tsql_text};
 use std::io;
 
@@ -21,16 +23,21 @@ pub(super) struct Target<'a> {
     /// Its name as an expression, if it is known.
     pub(super) text: Option<String>,
     pub(super) loss: DatabaseLoss<'a>,
+    /// Backups of the scan that it can be restored from.
+    pub(super) chain: Chain<'a>,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn new(number: usize, loss: DatabaseLoss<'a>) -> Self {
+    pub(super) fn new(number: usize, loss: DatabaseLoss<'a>, files: &'a [FileReport]) -> Self {
         let sql = match (loss.name, loss.name.and_then(tsql_identifier)) {
             (_, Some(identifier)) => identifier,
             (Some(_), None) => format!("@db{number}"),
             (None, _) => format!("<db{number}_name, sysname, >"),
         };
-        Self { number, sql, text: loss.name.map(tsql_text), loss }
+        let text = loss.name.map(tsql_text);
+        let mut target = Self { number, sql, text, loss, chain: Chain::default() };
+        target.chain = chain::of(&target, files);
+        target
     }
 
     /// Something to fill in; a syntax error until then.

@@ -1,6 +1,6 @@
 //! What the report says of backups.
 
-use crate::backup::{BackedUpFile, BackupSet, Media};
+use crate::backup::{BackedUpFile, BackupKind, BackupSet, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
 use crate::discover::backup::BackupFile;
 use crate::discover::{DataFile, Discovery};
@@ -103,9 +103,17 @@ fn of_set(
         checkpoint_lsn: set.checkpoint_lsn,
         database_backup_lsn: set.database_backup_lsn,
         has_checksum: set.has_checksum,
+        set_id: set.set_id.map(|id| hexadecimal(&id)),
+        binding_id: set.binding_id.map(|id| hexadecimal(&id)),
+        differential_base_id: differential_base(set),
         files: set.files.iter().map(file).collect(),
         is_complete: set.is_complete,
     }
+}
+
+fn differential_base(set: &BackupSet) -> Option<Arc<str>> {
+    let id = set.differential_base_id.filter(|_| set.kind == BackupKind::Differential);
+    id.map(|id| hexadecimal(&id))
 }
 
 fn hexadecimal(id: &[u8]) -> Arc<str> {

@@ -1,0 +1,173 @@
+//! Which of the scanned backups restore a database: a full backup, a differential one based on it,
+//! and log backups that follow without a gap.
+//!
+//! Reports may come from outside, so nothing here relies on what their files and suspects say of
+//! each other.
+
+mod sets;
+
+use super::backup::SetReport;
+use super::report::{FileReport, Suspect};
+use crate::backup::BackupKind;
+use crate::page::header::Lsn;
+use sets::sets;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Log backups named at most.
+pub const LOGS_MAX: usize = 1000;
+
+/// What is to be restored.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// The machine that scanned it, in a merged report.
+    pub host: Option<&'a str>,
+    /// What all files of the database share.
+    pub binding_id: &'a str,
+    /// Pages that are restored one by one: the full backup must have a clean copy of each.
+    pub pages: Vec<&'a Suspect>,
+    /// Whether a script can name a backup with this path.
+    pub can_name: fn(&str) -> bool,
+}
+
+/// A backup set that restores something: it is complete, and nothing in it is damaged.
+#[derive(Clone, Debug)]
+pub struct Medium<'a> {
+    /// The files that have it, by member of the media set.
+    pub paths: Vec<&'a str>,
+    /// What it says of itself.
+    pub set: &'a SetReport,
+    /// Its files have other sets, so that it must be named by its position.
+    pub is_one_of_several: bool,
+    /// The database that it is of, if that is known.
+    binding_id: Option<&'a str>,
+    /// Its end, and the LSN behind its log.
+    last_lsn: Lsn,
+}
+
+/// What the scan knows of how to restore a database. What it does not know is missing.
+#[derive(Clone, Debug, Default)]
+pub struct Chain<'a> {
+    /// The newest that will do.
+    pub full: Option<Medium<'a>>,
+    /// The newest that is based on it.
+    pub differential: Option<Medium<'a>>,
+    /// In the order in which they are restored.
+    pub logs: Vec<Medium<'a>>,
+    /// Log backups follow later, but not at once.
+    pub gap: Option<Gap>,
+}
+
+/// Log that no sound backup of the scan has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Where it begins.
+    pub first: Lsn,
+    /// Where the next backup begins.
+    pub end: Lsn,
+}
+
+impl<'a> Chain<'a> {
+    /// The chain for what is `wanted`, by the backups among `files`.
+    pub fn of(files: &'a [FileReport], wanted: &Wanted<'_>) -> Self {
+        let sets = sets(files, wanted.host, wanted.can_name);
+        let of_kind = |kind| sets.iter().filter(move |medium| medium.set.kind == kind);
+        let differentials: Vec<&Medium<'_>> =
+            of_kind(BackupKind::Differential).filter(|medium| medium.is_of(wanted)).collect();
+        let bases: BTreeSet<&str> =
+            differentials.iter().filter_map(|d| d.set.differential_base_id.as_deref()).collect();
+        let counts = pages_of(&sets, wanted);
+        // What was restored since has another binding id, and then only its differential leads on.
+        let is_base =
+            |full: &Medium<'_>| full.set.set_id.as_deref().is_some_and(|id| bases.contains(id));
+        let has_all = |full: &&Medium<'_>| {
+            let place = full.paths.first().map(|path| (*path, full.set.position));
+            let count = place.and_then(|place| counts.get(&place)).copied().unwrap_or_default();
+            (full.is_of(wanted) || is_base(full)) && count == wanted.pages.len()
+        };
+        let Some(full) = newest(of_kind(BackupKind::Full).filter(has_all)) else {
+            return Self::default();
+        };
+        let is_based =
+            |medium: &&&Medium<'_>| medium.is_based_on(full) && medium.last_lsn > full.last_lsn;
+        let differential = newest(differentials.iter().filter(is_based).copied());
+        if differential.is_none() && !full.is_of(wanted) {
+            return Self::default();
+        }
+        let from = differential.map_or(full.last_lsn, |medium| medium.last_lsn);
+        let logs = of_kind(BackupKind::Log).filter(|medium| medium.is_of(wanted)).collect();
+        let (logs, gap) = without_a_gap(logs, from);
+        Self { full: Some(full.clone()), differential: differential.cloned(), logs, gap }
+    }
+}
+
+impl Medium<'_> {
+    fn is_of(&self, wanted: &Wanted<'_>) -> bool {
+        self.binding_id == Some(wanted.binding_id)
+    }
+
+    /// The GUID of its base tells; where that is not known, the checkpoint that the full backup
+    /// began with (docs/page-format.md, section 9.2).
+    fn is_based_on(&self, full: &Self) -> bool {
+        match (&self.set.differential_base_id, &full.set.set_id) {
+            (Some(base), Some(id)) => base == id,
+            _ => {
+                let base = self.set.database_backup_lsn;
+                let is_same = self.binding_id == full.binding_id;
+                is_same && base.is_some() && base == full.set.checkpoint_lsn
+            }
+        }
+    }
+}
+
+/// By the end of its log; of equal ones always the same.
+fn newest<'m, 'a: 'm>(media: impl Iterator<Item = &'m Medium<'a>>) -> Option<&'m Medium<'a>> {
+    media.min_by_key(|medium| {
+        let age = (Reverse(medium.last_lsn), Reverse(&medium.set.finished));
+        (age, &medium.paths, medium.set.position)
+    })
+}
+
+/// How many of the pages wanted each set has a clean copy of, by its first file and position.
+fn pages_of<'a>(sets: &[Medium<'a>], wanted: &Wanted<'_>) -> BTreeMap<(&'a str, u32), usize> {
+    let mut first_file: BTreeMap<(&str, u32), (&'a str, u32)> = BTreeMap::new();
+    let mut counts = BTreeMap::new();
+    for medium in sets {
+        let Some(first) = medium.paths.first() else { continue };
+        let position = medium.set.position;
+        counts.insert((*first, position), 0);
+        first_file.extend(medium.paths.iter().map(|path| ((*path, position), (*first, position))));
+    }
+    for suspect in &wanted.pages {
+        let copies = suspect.clean_copies.iter();
+        let places = copies.filter_map(|copy| first_file.get(&(&*copy.path, copy.backup_set?)));
+        for place in places.collect::<BTreeSet<_>>() {
+            counts.entry(*place).and_modify(|count| *count += 1);
+        }
+    }
+    counts
+}
+
+/// Of `logs` those that follow each other from `from` on, and the first gap.
+fn without_a_gap<'a>(mut logs: Vec<&Medium<'a>>, from: Lsn) -> (Vec<Medium<'a>>, Option<Gap>) {
+    logs.retain(|medium| medium.set.first_lsn.is_some_and(|first| first <= medium.last_lsn));
+    logs.sort_by_key(|medium| (medium.set.first_lsn, Reverse(medium.last_lsn), &medium.paths));
+    let (mut chosen, mut reached) = (Vec::new(), from);
+    let mut waiting = logs.into_iter().peekable();
+    while chosen.len() < LOGS_MAX {
+        let mut best: Option<&Medium<'_>> = None;
+        while let Some(next) = waiting.next_if(|next| next.set.first_lsn <= Some(reached)) {
+            if best.is_none_or(|best| next.last_lsn > best.last_lsn) {
+                best = Some(next);
+            }
+        }
+        let Some(best) = best.filter(|best| best.last_lsn > reached) else { break };
+        reached = best.last_lsn;
+        chosen.push(best.clone());
+    }
+    let next = waiting.peek().and_then(|next| next.set.first_lsn).filter(|first| *first > reached);
+    (chosen, next.map(|end| Gap { first: reached, end }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! The backup sets of a scan that can be restored as they are.
+
+use super::Medium;
+use crate::backup::BackupKind;
+use crate::consolidate::backup::{BackupReport, SetReport};
+use crate::consolidate::report::{FileReport, Outcome};
+use std::collections::BTreeMap;
+
+/// Members that a media set has at most.
+const MEMBERS_MAX: u16 = 64;
+
+/// What tells media sets of one machine apart: the GUID; of a file without one, its path.
+type Media<'a> = Result<&'a str, &'a str>;
+/// A backup set in one file.
+type Place<'a> = (&'a str, u32);
+
+/// What is known of the pages of a set in one file.
+#[derive(Default)]
+struct Pages<'a> {
+    is_bad: bool,
+    binding_id: Option<&'a str>,
+}
+
+/// All sets on `host` that are complete and without a fault, in files that can be named.
+pub(super) fn sets<'a>(
+    files: &'a [FileReport],
+    host: Option<&str>,
+    can_name: fn(&str) -> bool,
+) -> Vec<Medium<'a>> {
+    let files = || files.iter().filter(|file| file.host.as_deref() == host);
+    let mut parts: BTreeMap<Place<'_>, Pages<'_>> = BTreeMap::new();
+    for file in files() {
+        if let Some(position) = file.backup_set {
+            let pages = parts.entry((&file.path, position)).or_default();
+            pages.is_bad |= is_bad(file);
+            pages.binding_id = pages.binding_id.or(file.binding_id.as_deref());
+        }
+    }
+    let mut by_set: BTreeMap<(Media<'_>, u32), Vec<Member<'_>>> = BTreeMap::new();
+    let media = files().filter(|file| !is_bad(file) && can_name(&file.path));
+    for (file, backup) in media.filter_map(|file| Some((file, file.backup.as_ref()?))) {
+        if backup.fault_count() > 0 || backup.is_incomplete() {
+            continue;
+        }
+        let key = backup.media_set.as_deref().ok_or(&*file.path);
+        for set in backup.sets.iter().filter(|set| set.is_complete) {
+            let pages = parts.get(&(&*file.path, set.position));
+            if pages.is_some_and(|pages| pages.is_bad) {
+                continue;
+            }
+            let binding_id = pages.and_then(|pages| pages.binding_id);
+            let member = Member { path: &file.path, backup, set, binding_id };
+            by_set.entry((key, set.position)).or_default().push(member);
+        }
+    }
+    by_set.into_values().filter_map(medium).collect()
+}
+
+/// A set in one member of its media set.
+struct Member<'a> {
+    path: &'a str,
+    backup: &'a BackupReport,
+    set: &'a SetReport,
+    /// By its pages.
+    binding_id: Option<&'a str>,
+}
+
+/// Damage, or pages that nobody has seen.
+fn is_bad(file: &FileReport) -> bool {
+    let coverage = &file.coverage;
+    file.outcome != Outcome::Scanned || coverage.suspect > 0 || coverage.not_reached > 0
+}
+
+/// The set that `members` have together, if all of them are there and say the same of it. Of
+/// several files with one member, the first by path is taken.
+fn medium(mut members: Vec<Member<'_>>) -> Option<Medium<'_>> {
+    members.sort_by_key(|member| (member.backup.member, member.path));
+    members.dedup_by_key(|member| member.backup.member);
+    let first = members.first()?;
+    let expected = first.backup.members.max(1);
+    let is_like_first = |member: &Member<'_>| {
+        let (set, like) = (member.set, first.set);
+        member.backup.members == first.backup.members
+            && (set.kind, &set.set_id) == (like.kind, &like.set_id)
+    };
+    let are_all = members.len() == usize::from(expected) && expected <= MEMBERS_MAX;
+    // Only one member need have the description with its LSNs.
+    let (told, last_lsn) =
+        members.iter().find_map(|member| Some((member, member.set.last_lsn?)))?;
+    let has_pages = || members.iter().any(|m| m.set.files.iter().any(|file| file.pages_here > 0));
+    let is_whole = told.set.kind != BackupKind::Full || has_pages();
+    let by_pages = members.iter().find_map(|member| member.binding_id);
+    (are_all && members.iter().all(is_like_first) && is_whole).then(|| Medium {
+        paths: members.iter().map(|member| member.path).collect(),
+        set: told.set,
+        is_one_of_several: told.set.position > 1 || first.backup.sets.len() > 1,
+        binding_id: by_pages.or(told.set.binding_id.as_deref()),
+        last_lsn,
+    })
+}

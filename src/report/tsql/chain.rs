@@ -1,0 +1,140 @@
+//! Backups of the scan that take the place of what is to be filled in.
+
+use super::script::Script;
+use super::target::Target;
+use crate::consolidate::backup::SetReport;
+use crate::consolidate::chain::{Chain, Medium, Wanted};
+use crate::consolidate::report::FileReport;
+use crate::report::escape::{tsql_comment as safe, tsql_path};
+use std::collections::BTreeSet;
+use std::io;
+
+/// Databases that backups are looked up for at most: those with the most urgent pages.
+const CHAINS_MAX: usize = 1000;
+
+/// What a statement restores from.
+pub(super) struct Source {
+    /// `DISK = ...`, once for each file.
+    pub(super) disks: String,
+    /// `FILE = n, ` where a file has several sets, else nothing.
+    pub(super) file: String,
+}
+
+impl Source {
+    fn of(medium: &Medium<'_>) -> Option<Self> {
+        let disk = |path: &&str| tsql_path(path).map(|path| format!("DISK = {path}"));
+        let disks = medium.paths.iter().map(disk).collect::<Option<Vec<_>>>()?;
+        let file = match medium.set.position {
+            position if medium.is_one_of_several => format!("FILE = {position}, "),
+            _ => String::new(),
+        };
+        Some(Self { disks: disks.join(",\n        "), file })
+    }
+
+    fn to_fill_in(target: &Target<'_>, what: &str) -> Self {
+        Self { disks: format!("DISK = {}", target.hole(what)), file: String::new() }
+    }
+
+    /// Both clauses, each on a line of its own.
+    pub(super) fn clauses(&self, options: &str) -> String {
+        format!("\n    FROM {}\n    WITH {}{options}", self.disks, self.file)
+    }
+
+    /// A clause of its own for a statement without options.
+    pub(super) fn with_file(&self) -> String {
+        let file = self.file.trim_end_matches(", ");
+        if file.is_empty() { String::new() } else { format!(" WITH {file}") }
+    }
+}
+
+impl Target<'_> {
+    /// The full backup.
+    pub(super) fn full(&self) -> Source {
+        self.source(self.chain.full.as_ref(), "full_backup")
+    }
+
+    /// The differential one.
+    pub(super) fn differential(&self) -> Source {
+        self.source(self.chain.differential.as_ref(), "differential")
+    }
+
+    fn source(&self, medium: Option<&Medium<'_>>, what: &str) -> Source {
+        medium.and_then(Source::of).unwrap_or_else(|| Source::to_fill_in(self, what))
+    }
+}
+
+/// The chain for `target`; empty where it is not known for certain which database that is. The
+/// databases that SQL Server brings along are alike on all servers.
+pub(super) fn of<'a>(target: &Target<'a>, files: &'a [FileReport]) -> Chain<'a> {
+    let loss = &target.loss;
+    let ids: BTreeSet<Option<&str>> =
+        loss.files.iter().map(|loss| loss.file?.binding_id.as_deref()).collect();
+    let is_left_out = target.number > CHAINS_MAX || loss.system.is_some();
+    let is_backup = loss.suspects().any(|suspect| suspect.backup_set.is_some());
+    match ids.first() {
+        Some(Some(binding_id)) if ids.len() == 1 && !is_backup && !is_left_out => {
+            let mut pages = target.pages();
+            pages.extend(target.rebuilds());
+            let can_name = |path: &str| tsql_path(path).is_some();
+            Chain::of(files, &Wanted { host: loss.host, binding_id, pages, can_name })
+        }
+        _ => Chain::default(),
+    }
+}
+
+/// Which backups the statements below name, and why.
+pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    let Chain { full, differential, .. } = &target.chain;
+    let Some(full) = full else { return Ok(()) };
+    let newest = if target.pages().is_empty() && target.rebuilds().is_empty() {
+        "the newest full backup without damage"
+    } else {
+        "the newest full backup without damage that has a clean copy of each of the pages"
+    };
+    script.remark(&format!(
+        "Of the backups that were scanned, {newest} is named below: {}. By the paths of the scan: \
+         on the server they may be others. That its pages are clean does not mean that RESTORE \
+         takes it: all of the above holds for it as well. There may be newer ones elsewhere (part \
+         1).",
+        described(full)
+    ))?;
+    match differential {
+        Some(medium) => {
+            script.remark(&format!("Its newest scanned differential: {}.", described(medium)))
+        }
+        None => script.remark("No differential that is based on it was scanned."),
+    }
+}
+
+/// `full backup of sales, 2026-11-20T01:00:00, set 2 of /b/a.bak, /b/b.bak`
+fn described(medium: &Medium<'_>) -> String {
+    let Medium { set: SetReport { position, .. }, paths, .. } = medium;
+    safe(&format!("{}, set {position} of {}", medium.set.words(), paths.join(", ")))
+}
+
+/// The log backups that are known, and one to be filled in.
+pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    let (db, Chain { full, logs, gap, .. }) = (&target.sql, &target.chain);
+    if !logs.is_empty() {
+        script.remark("Log backups of the scan that follow without a gap:")?;
+    }
+    for log in logs.iter().filter_map(Source::of) {
+        script.off(&format!("RESTORE LOG {db} FROM {} WITH {}NORECOVERY;", log.disks, log.file))?;
+    }
+    if let Some(gap) = gap {
+        script.remark(&format!(
+            "GAP: no sound log backup of the scan has the log from {} to {}, and later ones cannot \
+             be restored without it. Look for it (part 1).",
+            gap.first, gap.end
+        ))?;
+    }
+    script.remark(match full {
+        Some(_) if !logs.is_empty() => {
+            "Every further log backup, oldest first: repeat this statement for each, or leave it \
+             out."
+        }
+        _ => "Every log backup since, oldest first: repeat this statement for each.",
+    })?;
+    let log = target.hole("log_backup");
+    script.off(&format!("RESTORE LOG {db} FROM DISK = {log} WITH NORECOVERY;"))
+}
