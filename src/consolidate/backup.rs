@@ -126,7 +126,7 @@ impl BackupReport {
     }
 
     /// Listed streams whose checksum is wrong.
-    fn wrong_streams(&self) -> u64 {
+    pub fn wrong_streams(&self) -> u64 {
         let is_wrong = |fault: &&Fault| fault.kind == FaultKind::StreamChecksum;
         self.faults.iter().filter(is_wrong).count() as u64
     }
@@ -227,25 +227,10 @@ fn fault_kind_words(kind: FaultKind) -> &'static str {
     }
 }
 
-/// A kind of fault by the name that JSON has.
-pub fn fault_kind_name(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::DescriptorCheck => "descriptor_check",
-        FaultKind::Structure => "structure",
-        FaultKind::Truncated => "truncated",
-        FaultKind::StreamChecksum => "stream_checksum",
-        FaultKind::RecordChecksum => "record_checksum",
-        FaultKind::Unreadable => "unreadable",
-        FaultKind::UnusedPage => "unused_page",
-    }
-}
-
 impl SetReport {
     /// Server, backup name and log, as far as they are known: `server S, name N, LSN a to b`.
     pub fn facts(&self) -> Vec<String> {
-        let named = |what: &str, name: &str| {
-            (!name.is_empty()).then(|| format!("{what} {name}"))
-        };
+        let named = |what: &str, name: &str| (!name.is_empty()).then(|| format!("{what} {name}"));
         let lsns = self.first_lsn.zip(self.last_lsn);
         let lsns = lsns.map(|(first, last)| format!("log {first} to {last}"));
         let base = self.database_backup_lsn.filter(|_| self.kind == BackupKind::Differential);

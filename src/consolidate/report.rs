@@ -79,6 +79,13 @@ impl ScrubReport {
         self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(backup.fault_count()))
     }
 
+    /// Streams of backups, and records of compressed ones, that pass their checksums.
+    pub fn verified_streams(&self) -> u64 {
+        let verified =
+            |backup: &BackupReport| backup.streams_verified.saturating_add(backup.records_verified);
+        self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(verified(backup)))
+    }
+
     /// Listed suspects that are in backups.
     pub fn suspects_in_backups(&self) -> impl Iterator<Item = &Suspect> {
         self.suspects.iter().filter(|suspect| suspect.is_in_backup())

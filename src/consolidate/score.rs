@@ -112,7 +112,10 @@ pub fn terms(finding: &Finding, around: &Surroundings, weights: &Weights) -> Sco
     let loss = (consequence(tier, weights) / rows).min(1.0);
     ScoreTerms {
         consequence: points(most.consequence, consequence(tier, weights)),
-        certainty: points(most.certainty, certainty(finding, tier, weights) * cure(finding, around, weights)),
+        certainty: points(
+            most.certainty,
+            certainty(finding, tier, weights) * cure(finding, around, weights),
+        ),
         incident: points(most.incident, incident(around, weights) * loss),
         recovery: points(most.recovery, recovery(tier, weights)),
         blast: points(most.blast, blast(finding, tier, around)),

@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 33] = [
+pub const COLUMNS: [&str; 34] = [
     "database",
     "file_id",
     "page_id",
@@ -42,6 +42,7 @@ pub const COLUMNS: [&str; 33] = [
     "confidence",
     "named_by",
     "evidence",
+    "backup_set",
 ];
 
 /// Writes a row for each suspect of `report`, after [`COLUMNS`].
@@ -94,5 +95,6 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         optional(suspect.confidence.as_deref()),
         optional(suspect.named_by.as_deref()),
         suspect.evidence.as_ref().map(|evidence| safe(&evidence.to_string())).unwrap_or_default(),
+        suspect.backup_set.map_or_else(String::new, |set| set.to_string()),
     ]
 }

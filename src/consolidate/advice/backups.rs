@@ -96,9 +96,9 @@ fn action(original: Original, is_sure: bool) -> &'static str {
 
 /// Whether the backup set of each part was taken WITH CHECKSUM, where that is known.
 fn checksums(files: &[FileReport]) -> BTreeMap<FileKey<'_>, bool> {
-    let backups = files.iter().filter_map(|file| {
-        Some(((file.host.as_deref(), &*file.path), file.backup.as_ref()?))
-    });
+    let backups = files
+        .iter()
+        .filter_map(|file| Some(((file.host.as_deref(), &*file.path), file.backup.as_ref()?)));
     let backups: BTreeMap<(Option<&str>, &str), &BackupReport> = backups.collect();
     let of_part = |file: &'_ FileReport| {
         let backup = backups.get(&(file.host.as_deref(), &*file.path))?;
