@@ -108,7 +108,8 @@ impl SetReport {
     /// In a few words: `full backup of Sales, 2017-05-18 04:18:19`.
     pub fn words(&self) -> String {
         let kind = kind_words(self.kind);
-        let when = self.finished.as_ref().map(|at| format!(", {at}")).unwrap_or_default();
+        let when = self.finished.as_ref().map(|at| format!(", {}", at.replacen('T', " ", 1)));
+        let when = when.unwrap_or_default();
         format!("{kind} of {}{when}", self.database)
     }
 }
@@ -248,12 +249,13 @@ impl SetReport {
 }
 
 impl SetFile {
-    /// `file 1 Sales: 320 pages here, of 4,096`.
+    /// `file 1 Sales: 320 of 4096 pages here`.
     pub fn words(&self) -> String {
         let Self { file_id, logical_name, pages, pages_here, .. } = self;
-        match pages_here {
-            0 => format!("file {file_id} {logical_name}: no pages here, size {pages} pages"),
-            here => format!("file {file_id} {logical_name}: {here} pages here, size {pages}"),
+        match (pages_here, pages) {
+            (0, 0) => format!("file {file_id} {logical_name}: no pages"),
+            (here, 0) => format!("file {file_id} {logical_name}: {here} pages here"),
+            (here, all) => format!("file {file_id} {logical_name}: {here} of {all} pages here"),
         }
     }
 }

@@ -30,7 +30,6 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     if databases.is_empty() {
         steps.extend(of_backups);
         steps.extend(look_again(&databases, files));
-        steps.push(scan_again());
         steps.push(root_cause(suspects, incidents, patterns));
         return steps;
     }

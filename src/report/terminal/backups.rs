@@ -6,6 +6,7 @@ use super::layout::{Look, counted};
 use crate::consolidate::backup::{BackupReport, SetReport, fault_words};
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::report::file_names::FileNames;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Faults of one backup, sets and files printed at most, unless all is asked for.
@@ -20,8 +21,10 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     let names = FileNames::of(report);
     writeln!(out, "\n{BOLD}Backups{BOLD:#}")?;
     let shown = most_telling(&backups, look);
+    let suspects = suspects(report);
     for (file, backup) in &shown {
-        block(file, backup, &names, look, out)?;
+        let count = suspects.get(&(file.host.as_deref(), &*file.path)).copied();
+        block(file, backup, count.unwrap_or_default(), &names, look, out)?;
     }
     match backups.len() - shown.len() {
         0 => Ok(()),
@@ -42,9 +45,20 @@ fn most_telling<'a>(backups: &[Backup<'a>], look: Look) -> Vec<Backup<'a>> {
     shown
 }
 
+/// How many suspects each backup has, by machine and path.
+fn suspects(report: &ScrubReport) -> BTreeMap<(Option<&str>, &str), u64> {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for file in report.files.iter().filter(|file| file.backup_set.is_some()) {
+        let count = counts.entry((file.host.as_deref(), &*file.path)).or_default();
+        *count = count.saturating_add(file.coverage.suspect);
+    }
+    counts
+}
+
 fn block(
     file: &FileReport,
     backup: &BackupReport,
+    suspects: u64,
     names: &FileNames<'_>,
     look: Look,
     out: &mut dyn Write,
@@ -60,6 +74,10 @@ fn block(
     }
     more(backup.sets.len(), most, "", "more set", &mut line)?;
     line(backup.checksum_words())?;
+    if suspects > 0 {
+        let pages = counted(suspects, "suspect page");
+        line(format!("DAMAGED {pages}: RESTORE stops at the first with Msg 3183"))?;
+    }
     for fault in backup.faults.iter().take(most) {
         line(format!("FAULT {}", fault_words(fault)))?;
     }

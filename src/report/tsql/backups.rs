@@ -88,16 +88,20 @@ fn one(number: usize, damaged: &Damaged<'_>, script: &mut Script<'_>) -> io::Res
     for gap in backup.gaps() {
         script.remark(&format!("- {gap}"))?;
     }
-    let is_alone = backup.members < 2;
-    if !is_alone {
+    if backup.members > 1 {
         script
             .remark("It is a member of a striped backup: name all members, separated by commas.")?;
     }
     let path = format!("<backup{number}, nvarchar(260), >");
     script.off(&format!("RESTORE HEADERONLY FROM DISK = {path};"))?;
     let verify = |set: &SetReport| {
-        format!("RESTORE VERIFYONLY FROM DISK = {path} WITH FILE = {}, CHECKSUM;", set.position)
+        // WITH CHECKSUM, one that has none is refused with Msg 3187.
+        let checksum = if set.has_checksum == Some(false) { "" } else { ", CHECKSUM" };
+        format!("RESTORE VERIFYONLY FROM DISK = {path} WITH FILE = {}{checksum};", set.position)
     };
+    if backup.sets.iter().any(|set| set.has_checksum == Some(false)) {
+        script.remark("A set taken without CHECKSUM: VERIFYONLY says little about it.")?;
+    }
     backup.sets.iter().take(DESCRIBED_MAX).try_for_each(|set| script.off(&verify(set)))
 }
 
