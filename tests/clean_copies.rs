@@ -350,7 +350,10 @@ fn the_script_names_the_backups_of_the_scan_in_the_order_in_which_they_are_resto
         )
     );
     assert!(remarks.contains("on the server they may be others"), "{remarks}");
-    assert!(!script.contains("db1_full_backup") && !script.contains("db1_differential"), "{script}");
+    assert!(
+        !script.contains("db1_full_backup") && !script.contains("db1_differential"),
+        "{script}"
+    );
 }
 
 #[test]

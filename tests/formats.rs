@@ -131,7 +131,7 @@ fn sample(line: &str) -> (&str, String) {
         rest = inside;
         loop {
             let (key, value) = rest.split_once("=\"").expect("a label");
-            assert!(key.chars().all(|c| c.is_ascii_lowercase()), "{line}");
+            assert!(key.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{line}");
             let mut end = 0;
             while value.as_bytes()[end] != b'"' {
                 if value.as_bytes()[end] == b'\\' {

@@ -1,5 +1,6 @@
 //! What to do about a suspect, about an incident, and in which order.
 
+mod backups;
 mod incident;
 mod plan;
 mod routes;
@@ -31,6 +32,7 @@ pub fn advise(report: &mut ScrubReport) {
     let ScrubReport { suspects, incidents, patterns, files, .. } = report;
     let routes = Routes::of(suspects, files);
     routes.overrule(suspects);
+    backups::overrule(suspects, files);
     incident_actions(incidents, suspects, patterns, &routes);
     report.plan = plan::plan(report);
 }
@@ -39,6 +41,9 @@ pub fn advise(report: &mut ScrubReport) {
 pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
     let is_extent_map = matches!(finding.page_type, Some(PageType::DiffMap | PageType::MlMap));
     match finding.consequence {
+        _ if file.part.is_some() => {
+            "do not rely on this backup, and restore nothing because of it: scan the data files"
+        }
         _ if finding.unsettled => {
             "changed between looks: scan an offline copy or a storage snapshot before acting"
         }

@@ -1,7 +1,7 @@
 //! What a report says of a backup file beside its pages.
 
 use crate::backup::BackupKind;
-use crate::backup::Fault;
+use crate::backup::{Fault, FaultKind};
 use crate::page::header::Lsn;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -117,8 +117,155 @@ impl SetReport {
     /// In a few words: `full backup of Sales, 2017-05-18 04:18:19`.
     pub fn words(&self) -> String {
         let kind = kind_words(self.kind);
-        let when = self.finished.as_ref().map(|at| format!(", {at}")).unwrap_or_default();
+        let when = self.finished.as_ref().map(|at| format!(", {}", at.replacen('T', " ", 1)));
+        let when = when.unwrap_or_default();
         format!("{kind} of {}{when}", self.database)
+    }
+}
+
+/// What is said of a backup, in words that stand in every format; names are as the file has them and
+/// must be escaped.
+impl BackupReport {
+    /// Streams that were looked at.
+    pub fn streams(&self) -> u64 {
+        let Self { streams_verified, streams_without_checksum, streams_not_computed, .. } = self;
+        streams_verified
+            .saturating_add(*streams_without_checksum)
+            .saturating_add(*streams_not_computed)
+            .saturating_add(self.wrong_streams())
+    }
+
+    /// Listed streams whose checksum is wrong.
+    pub fn wrong_streams(&self) -> u64 {
+        let is_wrong = |fault: &&Fault| fault.kind == FaultKind::StreamChecksum;
+        self.faults.iter().filter(is_wrong).count() as u64
+    }
+
+    /// What the checksums of its streams came to.
+    pub fn checksum_words(&self) -> String {
+        let with = self.streams().saturating_sub(self.streams_without_checksum);
+        let mut words = match with {
+            0 => String::new(),
+            with => format!("{} of {with} stream checksums verified", self.streams_verified),
+        };
+        let mut say = |text: &str| {
+            words += if words.is_empty() { "" } else { "; " };
+            words += text;
+        };
+        if self.records_verified > 0 {
+            say(&format!("{} compressed records verified", self.records_verified));
+        }
+        if self.streams_not_computed > 0 {
+            say(&format!("{} stream checksums not computed", self.streams_not_computed));
+        }
+        match self.streams_without_checksum {
+            0 => {}
+            n if with == 0 => say(&format!(
+                "no backup checksums in {n} streams, so VERIFYONLY WITH CHECKSUM would say Msg \
+                 3187: the pages carry their own, the log is not protected"
+            )),
+            n => say(&format!(
+                "{n} streams without a checksum (Msg 3187): their pages carry their own, log is \
+                 not protected"
+            )),
+        }
+        if words.is_empty() { "no streams were found".to_owned() } else { words }
+    }
+
+    /// Which member of its media set it is, and which ones are missing.
+    pub fn member_words(&self) -> Option<String> {
+        (self.members > 1).then(|| format!("member {} of {}", self.member, self.members))
+    }
+
+    /// What could not be verified; a sentence each.
+    pub fn gaps(&self) -> Vec<String> {
+        let mut gaps = Vec::new();
+        if !self.missing_members.is_empty() {
+            let members: Vec<String> =
+                self.missing_members.iter().map(ToString::to_string).collect();
+            gaps.push(format!(
+                "member {} of {} is not in this scan: RESTORE needs all of them; allocation is \
+                 unknown where the PFS pages are in another member",
+                members.join(", "),
+                self.members
+            ));
+        }
+        if self.streams_not_computed > 0 {
+            gaps.push(format!(
+                "{} stream checksums could not be computed",
+                self.streams_not_computed
+            ));
+        }
+        if self.unplaced_pages > 0 {
+            gaps.push(format!(
+                "{} pages do not tell where they belong, and were not verified",
+                self.unplaced_pages
+            ));
+        }
+        gaps
+    }
+
+    /// The set at `position`.
+    pub fn set(&self, position: u32) -> Option<&SetReport> {
+        self.sets.iter().find(|set| set.position == position)
+    }
+}
+
+/// `at byte 1,234 (0x4d2): stream checksum: ...; RESTORE VERIFYONLY says Msg 3189`
+pub fn fault_words(fault: &Fault) -> String {
+    let Fault { kind, offset_bytes, bytes, text } = fault;
+    let size = if *bytes > 0 { format!(", {bytes} bytes") } else { String::new() };
+    let server = match kind {
+        FaultKind::StreamChecksum | FaultKind::RecordChecksum => {
+            " (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)"
+        }
+        _ => "",
+    };
+    format!("at byte {offset_bytes}{size}: {}: {text}{server}", fault_kind_words(*kind))
+}
+
+/// What a kind of fault is called.
+fn fault_kind_words(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::DescriptorCheck => "descriptor check",
+        FaultKind::Structure => "structure",
+        FaultKind::Truncated => "truncated",
+        FaultKind::StreamChecksum => "stream checksum",
+        FaultKind::RecordChecksum => "record checksum",
+        FaultKind::Unreadable => "unreadable",
+        FaultKind::UnusedPage => "unused page",
+    }
+}
+
+impl SetReport {
+    /// Server, backup name and log, as far as they are known: `server S, name N, LSN a to b`.
+    pub fn facts(&self) -> Vec<String> {
+        let named = |what: &str, name: &str| (!name.is_empty()).then(|| format!("{what} {name}"));
+        let lsns = self.first_lsn.zip(self.last_lsn);
+        let lsns = lsns.map(|(first, last)| format!("log {first} to {last}"));
+        let base = self.database_backup_lsn.filter(|_| self.kind == BackupKind::Differential);
+        let checksum = match self.has_checksum {
+            Some(true) => Some("WITH CHECKSUM".to_owned()),
+            Some(false) => Some("without CHECKSUM".to_owned()),
+            None => None,
+        };
+        let cut = (!self.is_complete).then(|| "its end is missing".to_owned());
+        let server = named("server", &self.server);
+        let base = base.map(|lsn| format!("based on the full backup at {lsn}"));
+        let name = named("name", &self.name);
+        [server, name, lsns, base, checksum, cut].into_iter().flatten().collect()
+    }
+}
+
+impl SetFile {
+    /// `file 1 Sales: 320 of 4096 pages here`.
+    pub fn words(&self) -> String {
+        let Self { file_id, logical_name, pages, pages_here, .. } = self;
+        match (pages_here, pages) {
+            (0, 0) => format!("file {file_id} {logical_name}: no pages"),
+            (here, 0) => format!("file {file_id} {logical_name}: {here} pages here"),
+            (here, all) => format!("file {file_id} {logical_name}: {here} of {all} pages here"),
+        }
     }
 }
 

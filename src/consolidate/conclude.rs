@@ -14,6 +14,7 @@ use super::report::{IncidentReport, Pattern, Suspect};
 use super::weights::Weights;
 use crate::backup::layout::Layout;
 use crate::discover::device::placement::Placement;
+use crate::page::PAGE_BYTES;
 use crate::page::address::PageId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -114,6 +115,13 @@ pub fn conclude(
     Conclusions { suspects, incidents, incidents_not_listed, patterns }
 }
 
+/// The page by which neighbours are told. Pages are neighbours where they stand beside each other: in
+/// a backup, that is not by their ids.
+fn in_its_file(finding: &Finding, file: &FileFacts) -> PageId {
+    let page = file.offset_bytes(finding.place.page) / PAGE_BYTES as u64;
+    PageId(u32::try_from(page).unwrap_or(u32::MAX))
+}
+
 /// Where the findings are, on whole disks as far as that is known.
 fn places(findings: &[Finding], files: &[FileFacts]) -> Vec<Place> {
     let placements = || files.iter().filter_map(|file| file.placement.as_ref());
@@ -127,7 +135,7 @@ fn places(findings: &[Finding], files: &[FileFacts]) -> Vec<Place> {
     };
     let place = |finding: &Finding| Place {
         file: finding.file,
-        page: finding.place.page,
+        page: in_its_file(finding, &files[finding.file]),
         device: device(finding),
     };
     findings.iter().map(place).collect()

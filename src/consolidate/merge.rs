@@ -181,12 +181,12 @@ fn files(reports: &[ScrubReport]) -> Result<Vec<FileReport>, MergeError> {
     // Of the same file that one scan read and another could not, the former comes last: it is the
     // one that is looked up.
     let key = |file: &FileReport| {
-        (file.host.clone(), Arc::clone(&file.path), file.coverage.pages_planned, file.why.clone())
+        let (place, part) = ((file.host.clone(), Arc::clone(&file.path)), file.key().2);
+        (place, part, is_counted(file), file.coverage.pages_planned, file.why.clone())
     };
     files.sort_by_cached_key(key);
-    let counted: Vec<_> = files.iter().filter(|file| file.coverage.pages_planned > 0).collect();
-    let is_twice =
-        |pair: &&[&FileReport]| (&pair[0].host, &pair[0].path) == (&pair[1].host, &pair[1].path);
+    let counted: Vec<_> = files.iter().filter(|file| is_counted(file)).collect();
+    let is_twice = |pair: &&[&FileReport]| pair[0].key() == pair[1].key();
     match counted.windows(2).find(is_twice) {
         Some([twice, ..]) => Err(MergeError::SameFile {
             host: twice.host.clone().unwrap_or_default(),
@@ -194,6 +194,11 @@ fn files(reports: &[ScrubReport]) -> Result<Vec<FileReport>, MergeError> {
         }),
         _ => Ok(files),
     }
+}
+
+/// Something of it was verified, and would count twice.
+fn is_counted(file: &FileReport) -> bool {
+    file.coverage.pages_planned > 0 || file.backup.is_some()
 }
 
 fn coverage(files: &[FileReport]) -> Coverage {
@@ -275,11 +280,15 @@ fn throughput(sources: &[Source]) -> Throughput {
 }
 
 /// Urgency over all machines, as in one report.
-type Urgency = (bool, Reverse<u32>, Arc<str>, Option<Arc<str>>, Arc<str>, u32);
+type Urgency = (bool, Reverse<u32>, Arc<str>, Option<Arc<str>>, Arc<str>, Place);
+/// A page in a file; in a backup, of a backup set and a file.
+type Place = (Option<(u32, u16)>, u32);
 
 fn urgency(suspect: &Suspect) -> Urgency {
     let Suspect { tier, score, host, path, page_id, .. } = suspect;
-    (&**tier != "T0", Reverse(*score), (&**tier).into(), host.clone(), Arc::clone(path), *page_id)
+    let (is_first, place) =
+        (&**tier == "T0" && !suspect.is_in_backup(), (suspect.file_key().2, *page_id));
+    (!is_first, Reverse(*score), (&**tier).into(), host.clone(), Arc::clone(path), place)
 }
 
 /// Ranks `suspects` and `incidents`, whose ranks count from the number beside them, into `merged`.

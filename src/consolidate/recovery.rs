@@ -332,7 +332,8 @@ impl<'a> Key<'a> {
 }
 
 /// `suspects` by database and file; the database with the most urgent page first. Files of which
-/// nothing tells the database, and those of which there are copies, stand alone.
+/// nothing tells the database, and those of which there are copies, stand alone. Pages in backups
+/// are left out: they are no pages of a database, and nothing is restored because of them.
 pub fn databases<'a>(suspects: &'a [Suspect], files: &'a [FileReport]) -> Vec<DatabaseLoss<'a>> {
     let copied = copied(files);
     let is_copy =
@@ -380,7 +381,7 @@ fn seat(file: &FileReport) -> Option<Seat<'_>> {
 /// The seats that more than one of all files scanned has, be they damaged or not.
 fn copied(files: &[FileReport]) -> BTreeSet<Seat<'_>> {
     let mut seen = BTreeSet::new();
-    let pages = files.iter().filter(|file| file.pages > 0);
+    let pages = files.iter().filter(|file| file.pages > 0 && file.backup_set.is_none());
     pages.filter_map(seat).filter(|seat| !seen.insert(*seat)).collect()
 }
 
@@ -388,10 +389,11 @@ fn by_key<'a>(
     suspects: &'a [Suspect],
     files: &'a [FileReport],
 ) -> BTreeMap<Key<'a>, Vec<FileLoss<'a>>> {
-    let reports = files.iter().map(|file| ((file.host.as_deref(), &*file.path), file));
+    let own = files.iter().filter(|file| file.backup_set.is_none());
+    let reports = own.map(|file| ((file.host.as_deref(), &*file.path), file));
     let reports: BTreeMap<(Option<&str>, &str), &FileReport> = reports.collect();
     let mut by_file: BTreeMap<(Key<'_>, &str, u16), Vec<&Suspect>> = BTreeMap::new();
-    for suspect in suspects {
+    for suspect in suspects.iter().filter(|suspect| !suspect.is_in_backup()) {
         let file = reports.get(&(suspect.host.as_deref(), &*suspect.path)).copied();
         let place = (Key::of(suspect, file), &*suspect.path, suspect.file_id);
         by_file.entry(place).or_default().push(suspect);

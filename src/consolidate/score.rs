@@ -48,6 +48,17 @@ pub struct Surroundings {
     pub share_of_object: f64,
     /// Made anew whenever the server starts.
     pub is_tempdb: bool,
+    /// In which kind of copy it is, if it is in one.
+    pub copy: Option<Copied>,
+}
+
+/// A backup that a page is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// Taken WITH CHECKSUM: what was damaged when it was read would have ended it.
+    Verified,
+    /// Taken without: the page may have been being written, which redo may cure.
+    Unverified,
 }
 
 impl Tier {
@@ -77,11 +88,11 @@ impl Tier {
     }
 }
 
-/// P1 act now, P2 today, P3 plan, P4 note.
-pub fn priority(tier: Tier, score: u32, weights: &Weights) -> &'static str {
+/// P1 act now, P2 today, P3 plan, P4 note; of a page that comes first whatever its score, or not.
+pub fn priority(is_first: bool, score: u32, weights: &Weights) -> &'static str {
     let least = weights.priority;
     match score {
-        _ if tier == Tier::T0 => "P1",
+        _ if is_first => "P1",
         score if score >= least.p1 => "P1",
         score if score >= least.p2 => "P2",
         score if score >= least.p3 => "P3",
@@ -92,7 +103,8 @@ pub fn priority(tier: Tier, score: u32, weights: &Weights) -> &'static str {
 /// The terms of the score of `finding`.
 pub fn terms(finding: &Finding, around: &Surroundings, weights: &Weights) -> ScoreTerms {
     let tier = Tier::of(finding, around.is_tempdb);
-    let factor = in_use(finding.usage, weights);
+    let copied = if around.copy.is_some() { weights.backup.copy } else { 1.0 };
+    let factor = in_use(finding.usage, weights) * copied;
     let points = |most: u32, share: f64| (f64::from(most) * share * factor).round() as u32;
     let most = weights.points;
     // What loses nothing is not lifted above rows by what is damaged around it.
@@ -100,7 +112,10 @@ pub fn terms(finding: &Finding, around: &Surroundings, weights: &Weights) -> Sco
     let loss = (consequence(tier, weights) / rows).min(1.0);
     ScoreTerms {
         consequence: points(most.consequence, consequence(tier, weights)),
-        certainty: points(most.certainty, certainty(finding, tier, weights)),
+        certainty: points(
+            most.certainty,
+            certainty(finding, tier, weights) * cure(finding, around, weights),
+        ),
         incident: points(most.incident, incident(around, weights) * loss),
         recovery: points(most.recovery, recovery(tier, weights)),
         blast: points(most.blast, blast(finding, tier, around)),
@@ -159,6 +174,16 @@ fn certainty(finding: &Finding, tier: Tier, weights: &Weights) -> f64 {
         SuspectReason::WrongPageId { .. } | SuspectReason::Zeroed | SuspectReason::BadHeader => {
             certainty.without_checksum
         }
+    }
+}
+
+/// Below 1 if redo may cure what is wrong: half a write, not a wrong page.
+fn cure(finding: &Finding, around: &Surroundings, weights: &Weights) -> f64 {
+    use SuspectReason::{BadChecksum, TornPage};
+    let is_half = matches!(finding.reason, BadChecksum { .. } | TornPage(_));
+    match around.copy {
+        Some(Copied::Unverified) if is_half => weights.backup.curable,
+        _ => 1.0,
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Weights {
     pub incident: Around,
     /// How hard it is to get the page back.
     pub recovery: Recovery,
+    /// Pages in backups.
+    pub backup: InBackup,
     /// Least scores of the priorities.
     pub priority: Priorities,
 }
@@ -105,6 +107,16 @@ pub struct Recovery {
     pub by_itself: f64,
 }
 
+/// Factors for pages in a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InBackup {
+    /// For the whole score: it is a copy that is damaged.
+    pub copy: f64,
+    /// For the certainty, if the backup was taken without CHECKSUM: redo may cure the page.
+    pub curable: f64,
+}
+
 /// Least scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -162,6 +174,12 @@ impl Default for Recovery {
     }
 }
 
+impl Default for InBackup {
+    fn default() -> Self {
+        Self { copy: 0.8, curable: 0.5 }
+    }
+}
+
 impl Default for Priorities {
     fn default() -> Self {
         Self { p1: 700, p2: 400, p3: 150 }
@@ -195,12 +213,13 @@ impl Weights {
         }
     }
 
-    fn shares(&self) -> [f64; 16] {
+    fn shares(&self) -> [f64; 18] {
         let ByTier { t0, t1, t2, t3, t4, u } = self.consequence;
         let Certainty { stable, without_checksum, changing } = self.certainty;
         let InUse { certain, likely, doubtful } = self.in_use;
         let Recovery { no_copy, from_rows, by_itself } = self.recovery;
         let several = self.incident.several_files;
+        let InBackup { copy, curable } = self.backup;
         [
             t0,
             t1,
@@ -218,6 +237,8 @@ impl Weights {
             from_rows,
             by_itself,
             several,
+            copy,
+            curable,
         ]
     }
 }
@@ -245,6 +266,7 @@ mod tests {
             ("[consequence]\nT9 = 1.0", "unknown field"),
             ("[priority]\np2 = 900", "descend"),
             ("[incident]\npages_full = 0", "2 or more"),
+            ("[backup]\ncurable = 2.0", "from 0 to 1"),
             ("points = 3", "invalid type"),
             ("consequence", "key"),
         ] {
@@ -260,6 +282,6 @@ mod tests {
         let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
         assert_eq!(Weights::from_toml(shown.unwrap()), Ok(Weights::default()));
         let numbers = shown.unwrap().lines().filter(|line| line.contains('=')).count();
-        assert_eq!(numbers, 5 + 6 + 3 + 3 + 2 + 3 + 3, "every number is shown");
+        assert_eq!(numbers, 5 + 6 + 3 + 3 + 2 + 3 + 2 + 3, "every number is shown");
     }
 }

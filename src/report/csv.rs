@@ -9,7 +9,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 34] = [
+pub const COLUMNS: [&str; 35] = [
     "database",
     "file_id",
     "page_id",
@@ -43,6 +43,7 @@ pub const COLUMNS: [&str; 34] = [
     "confidence",
     "named_by",
     "evidence",
+    "backup_set",
     "newest_clean_copy",
 ];
 
@@ -96,6 +97,7 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         optional(suspect.confidence.as_deref()),
         optional(suspect.named_by.as_deref()),
         suspect.evidence.as_ref().map(|evidence| safe(&evidence.to_string())).unwrap_or_default(),
+        suspect.backup_set.map_or_else(String::new, |set| set.to_string()),
         optional(newest(&suspect.clean_copies).as_deref()),
     ]
 }

@@ -2,7 +2,7 @@
 //! after the name of the machine.
 
 use super::escape::terminal as safe;
-use crate::consolidate::report::ScrubReport;
+use crate::consolidate::report::{FileReport, ScrubReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -34,6 +34,12 @@ impl<'a> FileNames<'a> {
         let known = self.0.get(&(host, path)).cloned();
         known.unwrap_or_else(|| safe(&with_host(host, path)).into())
     }
+}
+
+/// ` (set 1, file 3)` of pages in a backup, else nothing.
+pub(super) fn part_words(file: &FileReport) -> String {
+    let part = file.key().2;
+    part.map_or_else(String::new, |(set, file)| format!(" (set {set}, file {file})"))
 }
 
 fn with_host(host: Option<&str>, name: &str) -> String {

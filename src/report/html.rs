@@ -4,6 +4,7 @@
 //! works without scripts. All text of a report passes [`escape`](super::escape) and then maud,
 //! which escapes what HTML would obey.
 
+mod backups;
 mod charts;
 mod data;
 mod details;
@@ -39,6 +40,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
             (incidents::section(report, &names))
             (suspects::section(report, &names))
             (map::section(report, &names))
+            (backups::section(report, &names))
             (files::section(report, &names))
             (charts::section(report))
             (run::section(report))

@@ -13,7 +13,8 @@ const GOOD: char = '+';
 const BAD: char = '-';
 const UNKNOWN: char = '?';
 
-/// The files of `report` that have a map, each with its position in `files`.
+/// The files of `report` that have a map, each with its position in `files`. Backups have none: a
+/// report does not tell where in them sound pages are.
 pub fn mapped(report: &ScrubReport) -> impl Iterator<Item = (usize, &FileReport)> {
     let has_pages =
         |file: &FileReport| file.kind == FileKind::Data && file.coverage.pages_planned > 0;
@@ -25,10 +26,10 @@ pub fn name(position: usize) -> String {
     format!("file-{position:04}.map")
 }
 
-/// The page ids of all suspects, by file.
+/// The page ids of all suspects in data files, by file.
 pub fn suspect_pages(report: &ScrubReport) -> BTreeMap<FileKey<'_>, Vec<u32>> {
     let mut pages: BTreeMap<FileKey<'_>, Vec<u32>> = BTreeMap::new();
-    for suspect in &report.suspects {
+    for suspect in report.suspects.iter().filter(|suspect| !suspect.is_in_backup()) {
         let file = (suspect.host.as_deref(), &*suspect.path);
         pages.entry(file).or_default().push(suspect.page_id);
     }

@@ -4,6 +4,7 @@
 
 use super::escape::label;
 use super::moment::unix_seconds_of_end;
+use crate::consolidate::backup::BackupReport;
 use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     about_the_run(report, &mut metrics)?;
     about_pages(report, &mut metrics)?;
     about_files(report, &mut metrics)?;
+    about_backups(report, &mut metrics)?;
     about_hosts(report, &mut metrics)
 }
 
@@ -60,6 +62,9 @@ fn about_pages(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
     let ratio = coverage.percent() / 100.0;
     metrics.gauge("coverage_ratio", "Share of the planned pages that was reached.", ratio)?;
     metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incident_count())?;
+    let in_backups = report.suspects_in_backups().count();
+    let help = "Listed suspects that are in backups; the others are in databases.";
+    metrics.gauge("suspects_in_backups", help, in_backups)?;
     let mut kinds: BTreeMap<[&str; 4], u64> = BTreeMap::new();
     for suspect in &report.suspects {
         let Suspect { priority, tier, reason, cause, .. } = suspect;
@@ -92,29 +97,78 @@ fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
     let outcomes =
         [("scanned", Outcome::Scanned), ("refused", Outcome::Refused), ("failed", Outcome::Failed)];
     for (name, outcome) in outcomes {
-        let count = files.iter().filter(|file| file.outcome == outcome).count();
+        // Pages in a backup are in entries of their own beside that of the backup.
+        let whole = files.iter().filter(|file| file.backup_set.is_none());
+        let count = whole.filter(|file| file.outcome == outcome).count();
         metrics.sample("files", &[("outcome", name)], count)?;
     }
     metrics.gauge("files_skipped", "Files that are no database files.", report.skipped.count)?;
-    let mut by_name: BTreeMap<[&str; 3], Coverage> = BTreeMap::new();
+    let mut by_name: BTreeMap<([&str; 3], Option<(u32, u16)>), Coverage> = BTreeMap::new();
     for file in files.iter().filter(|file| file.coverage.pages_planned > 0) {
         // Names that differ only in bytes that are no text look the same, and a series may stand
         // only once.
         let database = file.database.as_deref().unwrap_or_default();
         let host = file.host.as_deref().unwrap_or_default();
-        *by_name.entry([host, &*file.path, database]).or_default() += &file.coverage;
+        let part = file.key().2;
+        *by_name.entry(([host, &*file.path, database], part)).or_default() += &file.coverage;
     }
     if by_name.len() > FILES_MAX {
         return Ok(());
     }
     metrics.head("file_pages", "Pages of a file that somebody should know of.")?;
-    for ([host, path, database], coverage) in by_name {
+    for (([host, path, database], part), coverage) in by_name {
+        let part = part.map(|(set, file)| [set.to_string(), file.to_string()]);
         for (class, pages) in noteworthy(&coverage) {
             // Only a merged report tells files by their machines.
-            let labels = [("host", host), ("path", path), ("database", database), ("class", class)];
-            let labels = if host.is_empty() { &labels[1..] } else { &labels[..] };
-            metrics.sample("file_pages", labels, pages)?;
+            let host = (!host.is_empty()).then_some(("host", host));
+            let names = [("path", path), ("database", database), ("class", class)];
+            // Pages in a backup share the path with others.
+            let part =
+                part.iter().flat_map(|[set, file]| [("backup_set", &**set), ("file_id", file)]);
+            let labels: Vec<_> = host.into_iter().chain(names).chain(part).collect();
+            metrics.sample("file_pages", &labels, pages)?;
         }
+    }
+    Ok(())
+}
+
+/// What is to be known of backups beside their pages.
+fn about_backups(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    let sum = |of: fn(&BackupReport) -> u64| {
+        report.backups().map(|(_, backup)| of(backup)).fold(0, u64::saturating_add)
+    };
+    let count = report.backups().count();
+    metrics.gauge("backups", "Backup files that were looked at.", count)?;
+    let help = "Damage in backups beside their pages.";
+    metrics.gauge("backup_faults", help, report.backup_faults())?;
+    let incomplete = report.backups().filter(|(_, backup)| backup.is_incomplete()).count();
+    let help = "Backups of which something could not be verified, such as missing members.";
+    metrics.gauge("backups_incomplete", help, incomplete)?;
+    metrics.head("backup_streams", "Streams of backups, by what their checksums came to.")?;
+    for (outcome, streams) in [
+        ("verified", sum(|backup| backup.streams_verified)),
+        ("wrong", sum(BackupReport::wrong_streams)),
+        ("without_checksum", sum(|backup| backup.streams_without_checksum)),
+        ("not_computed", sum(|backup| backup.streams_not_computed)),
+    ] {
+        metrics.sample("backup_streams", &[("outcome", outcome)], streams)?;
+    }
+    let records = sum(|backup| backup.records_verified);
+    metrics.gauge("backup_records", "Records of compressed backups that are sound.", records)?;
+    if count > FILES_MAX {
+        return Ok(());
+    }
+    let mut by_path: BTreeMap<[&str; 2], u64> = BTreeMap::new();
+    for (file, backup) in report.backups() {
+        let host = file.host.as_deref().unwrap_or_default();
+        let faults = by_path.entry([host, &*file.path]).or_default();
+        *faults = faults.saturating_add(backup.fault_count());
+    }
+    metrics.head("backup_file_faults", "Damage in each backup beside its pages.")?;
+    for ([host, path], faults) in by_path {
+        let labels = [("host", host), ("path", path)];
+        let labels = if host.is_empty() { &labels[1..] } else { &labels[..] };
+        metrics.sample("backup_file_faults", labels, faults)?;
     }
     Ok(())
 }

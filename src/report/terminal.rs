@@ -1,5 +1,6 @@
 //! The report for people: what they must know first, first; one greppable line last.
 
+mod backups;
 mod files;
 pub(crate) mod layout;
 pub(super) mod speed;
@@ -30,6 +31,7 @@ pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Resul
     headline(report, look, out)?;
     suspects::write(report, look, out)?;
     files::write(report, look, out)?;
+    backups::write(report, look, out)?;
     coverage(report, look, out)?;
     speed::write(report, look, out)?;
     writeln!(out, "\n{}", result_line(report))
@@ -40,7 +42,7 @@ pub fn result_line(report: &ScrubReport) -> String {
     let coverage = &report.coverage;
     format!(
         "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
-         transient={} refused={} skipped={} host_faults={}",
+         transient={} refused={} skipped={} host_faults={} backup_faults={}",
         report.verdict.name(),
         coverage.suspect,
         report.incident_count(),
@@ -51,12 +53,13 @@ pub fn result_line(report: &ScrubReport) -> String {
         report.files.iter().filter(|file| is_refused(file)).count(),
         report.skipped.count,
         report.host_findings.len(),
+        report.backup_faults(),
     )
 }
 
 /// Nothing of it was verified, or nothing but its header page.
 fn is_refused(file: &FileReport) -> bool {
-    file.outcome == Outcome::Refused || file.pages == 0
+    file.outcome == Outcome::Refused || (file.pages == 0 && file.backup.is_none())
 }
 
 fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -66,13 +69,11 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
     }
     match report.verdict {
         RunVerdict::Clean => {
-            let text = verified(coverage.intact) + &unverified(report);
+            let text = verified(report) + &unverified(report);
             said(GOOD, "CLEAN", &text, look, out)
         }
         RunVerdict::Damaged => {
-            let pages = counted(coverage.suspect, "suspect page");
-            let incidents = counted(report.incident_count(), "incident");
-            said(BAD, "DAMAGED", &format!("{pages} in {incidents}; most urgent first"), look, out)?;
+            said(BAD, "DAMAGED", &damage(report), look, out)?;
             lost(report, look, out)
         }
         RunVerdict::Incomplete => {
@@ -92,15 +93,32 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
-/// What is lost, the worst first, and where.
+/// `2 suspect pages in 1 incident, 1 fault in 1 backup; most urgent first`
+fn damage(report: &ScrubReport) -> String {
+    let suspects = report.coverage.suspect;
+    let pages = counted(suspects, "suspect page");
+    let incidents = counted(report.incident_count(), "incident");
+    let backups = report.backups().filter(|(_, backup)| backup.fault_count() > 0).count();
+    let faults = counted(report.backup_faults(), "fault");
+    let faults = format!("{faults} in {}", counted(backups as u64, "backup"));
+    match (suspects, backups) {
+        (_, 0) => format!("{pages} in {incidents}; most urgent first"),
+        (0, _) => format!("{faults} (see Backups), no suspect page"),
+        _ => format!("{pages} in {incidents}, {faults} (see Backups); most urgent first"),
+    }
+}
+
+/// What is lost, the worst first, and where; of backups, nothing but they themselves.
 fn lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let own = || report.suspects.iter().filter(|suspect| !suspect.is_in_backup());
     let is_doubtful = |s: &&Suspect| Remedy::of(s) == Remedy::Doubtful;
     let parts = TIERS.iter().filter_map(|(tier, what)| {
-        let of_tier = report.suspects.iter().filter(|s| s.tier == *tier && !is_doubtful(s));
+        let of_tier = own().filter(|s| s.tier == *tier && !is_doubtful(s));
         part(&format!("{tier} {what}"), of_tier)
     });
-    let doubtful = part("perhaps nothing, maybe free", report.suspects.iter().filter(is_doubtful));
-    let parts: Vec<String> = parts.chain(doubtful).collect();
+    let doubtful = part("perhaps nothing, maybe free", own().filter(is_doubtful));
+    let backups = part("in backups, which RESTORE stops at", report.suspects_in_backups());
+    let parts: Vec<String> = parts.chain(doubtful).chain(backups).collect();
     if parts.is_empty() {
         return Ok(());
     }
@@ -141,10 +159,26 @@ fn how_to_go_on(report: &ScrubReport) -> String {
     }
 }
 
-fn verified(intact: u64) -> String {
-    match intact {
+fn verified(report: &ScrubReport) -> String {
+    let backups = backups(report);
+    match report.coverage.intact {
+        0 if report.verified_streams() > 0 => format!("{backups}; no pages verified"),
         0 => "but nothing could be verified: no page in use carries a checksum or torn bits".into(),
-        _ => format!("{} verified, none suspect", counted(intact, "page")),
+        pages if backups.is_empty() => format!("{} verified, none suspect", counted(pages, "page")),
+        pages => format!("{} verified, none suspect; {backups}", counted(pages, "page")),
+    }
+}
+
+/// `3 backups with 5 stream checksums verified`; empty without backups.
+fn backups(report: &ScrubReport) -> String {
+    let (backups, streams) = (report.backups().count() as u64, report.verified_streams());
+    match (backups, streams) {
+        (0, _) => String::new(),
+        (backups, 0) => format!("{} without backup checksums", counted(backups, "backup")),
+        _ => {
+            let streams = counted(streams, "stream checksum");
+            format!("{} with {streams} verified", counted(backups, "backup"))
+        }
     }
 }
 
@@ -159,7 +193,13 @@ fn unverified(report: &ScrubReport) -> String {
         let pages = counted(report.coverage.transient, "page");
         words += &format!("; {pages} read wrongly at first and rightly again: see to the path");
     }
-    let others = report.files.iter().filter(|file| file.outcome != Outcome::Scanned).count();
+    let bare = report.backups().map(|(_, backup)| backup.streams_without_checksum);
+    let bare = bare.fold(0, u64::saturating_add);
+    if bare > 0 {
+        words += &format!("; {} without a backup checksum", counted(bare, "stream"));
+    }
+    let whole = report.files.iter().filter(|file| file.backup_set.is_none());
+    let others = whole.filter(|file| file.outcome != Outcome::Scanned).count();
     if others > 0 {
         words += &format!("; {} not scanned", counted(others as u64, "file"));
     }

@@ -4,6 +4,7 @@
 //! Run as a whole, it changes nothing: what is not commented out are queries of `sys` and `msdb`
 //! that only read. Nothing in it has been run on a server by this program; a person must.
 
+mod backups;
 mod indexes;
 mod chain;
 mod look;
@@ -19,6 +20,7 @@ use super::escape::tsql_comment as safe;
 use super::moment::sql_datetime;
 use crate::consolidate::recovery::databases;
 use crate::consolidate::report::{ScrubReport, Step};
+use backups::DamagedBackups;
 use script::Script;
 use std::io::{self, Write};
 use target::Target;
@@ -27,13 +29,18 @@ use target::Target;
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let mut script = Script::new(out);
     head(report, &mut script)?;
-    if report.suspects.is_empty() {
+    let backups = DamagedBackups::of(report);
+    if report.suspects.is_empty() && backups.is_empty() {
         return script.remark("No page is suspect: there is nothing to restore.");
     }
     let losses = databases(&report.suspects, &report.files);
     let target = |(number, loss)| Target::new(number, loss, &report.files);
     let targets: Vec<_> = (1..).zip(losses).map(target).collect();
     steps(&report.plan, &mut script)?;
+    backups.write(&mut script)?;
+    if targets.is_empty() {
+        return script.remark("No page of a database is suspect: there is nothing to restore.");
+    }
     server::write(&targets, &mut script)?;
     targets.iter().try_for_each(|target| database(target, &mut script))?;
     suspect_pages::write(&targets, sql_datetime(&report.run).as_deref(), &mut script)

@@ -15,7 +15,7 @@ pub(super) fn incident_actions(
         let way = routes.way(incident.host.as_ref(), &incident.path);
         let mut action = array_first(incident, suspects, patterns);
         action += &what_to_restore(incident, suspects, way);
-        if incident.spans.len() > 1 {
+        if incident.spans.len() > 1 && action != IN_BACKUP {
             action += "; in its other files, see each suspect";
         }
         incident.action = action;
@@ -64,8 +64,14 @@ fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
     }
 }
 
+const IN_BACKUP: &str = "in a backup only: do not rely on it, take a new full backup WITH CHECKSUM, \
+    and scan the data files; restore nothing because of it";
+
 fn what_to_restore(incident: &IncidentReport, suspects: &[Suspect], way: Option<Way>) -> String {
     let members: Vec<&Suspect> = members(incident, suspects).collect();
+    if members.iter().all(|suspect| suspect.is_in_backup()) {
+        return IN_BACKUP.to_owned();
+    }
     let all = |remedy| members.iter().all(|suspect| Remedy::of(suspect) == remedy);
     let text = match way {
         _ if all(Remedy::Nothing) => {

@@ -1,7 +1,7 @@
 //! What to do, in order: what preserves comes before what changes, what proves comes last
 //! (docs/runbook.md). A step is left out where it does not apply.
 
-use super::rank_runs;
+use super::{backups, rank_runs};
 use crate::consolidate::recovery::{
     DatabaseLoss, FileLoss, Model, Remedy, Route, System, Why, databases,
 };
@@ -18,7 +18,8 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = report;
     let mut steps = Vec::new();
     steps.extend(another_machine(host_findings));
-    if suspects.is_empty() {
+    let of_backups = backups::steps(report);
+    if suspects.is_empty() && of_backups.is_empty() {
         return steps;
     }
     let databases = databases(suspects, files);
@@ -26,10 +27,17 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
         databases.iter().partition(|database| database.system.is_none());
     steps.extend(isolate(suspects, patterns));
     steps.push(freeze());
+    if databases.is_empty() {
+        steps.extend(of_backups);
+        steps.extend(look_again(&databases, files));
+        steps.push(root_cause(suspects, incidents, patterns));
+        return steps;
+    }
     steps.push(leave_alone(&databases));
     steps.extend(copies(&databases));
     steps.extend(save_tail(&users));
     steps.push(copy_files(files, &databases));
+    steps.extend(of_backups);
     steps.extend(clean_backup(&databases));
     steps.extend(system_databases(&systems));
     steps.extend(restore_whole(&users));
@@ -42,13 +50,13 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     steps
 }
 
-fn step(title: impl Into<String>, text: impl Into<String>) -> Step {
+pub(super) fn step(title: impl Into<String>, text: impl Into<String>) -> Step {
     Step { title: title.into(), text: text.into(), ranks: String::new(), suspects: 0 }
 }
 
 impl Step {
     /// For `suspects`; none if there are none.
-    fn for_these<'a>(self, suspects: impl Iterator<Item = &'a Suspect>) -> Option<Self> {
+    pub(super) fn for_these<'a>(self, suspects: impl Iterator<Item = &'a Suspect>) -> Option<Self> {
         let ranks: BTreeSet<usize> = suspects.map(|suspect| suspect.rank).collect();
         let ranks: Vec<usize> = ranks.into_iter().collect();
         let count = ranks.len() as u64;
@@ -61,7 +69,7 @@ impl Step {
 }
 
 /// `a, b and 3 more`, each of them once.
-fn named(names: impl Iterator<Item = String>) -> String {
+pub(super) fn named(names: impl Iterator<Item = String>) -> String {
     let mut distinct: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
     distinct.extend(names.filter(|name| seen.insert(name.clone())));
@@ -317,7 +325,8 @@ fn scan_again() -> Step {
 }
 
 fn root_cause(suspects: &[Suspect], incidents: &[IncidentReport], patterns: &[Pattern]) -> Step {
-    let unused = suspects.iter().filter(|s| Remedy::of(s) == Remedy::Nothing).count();
+    let unused = suspects.iter().filter(|s| !s.is_in_backup());
+    let unused = unused.filter(|s| Remedy::of(s) == Remedy::Nothing).count();
     let mut text = format!("A ticket with this report (incidents: {})", incidents.len());
     for pattern in patterns.iter().take(NAMES_MAX) {
         let host = pattern.host.as_ref().map(|host| format!("{host}: ")).unwrap_or_default();

@@ -5,7 +5,7 @@ use crate::catalog::object::Object;
 use crate::consolidate::incident::{Incidents, Place, spans};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::report::ScoreTerms;
-use crate::consolidate::score::{self, Surroundings, Tier};
+use crate::consolidate::score::{self, Copied, Surroundings, Tier};
 use crate::consolidate::weights::Weights;
 use crate::page::address::PageAddress;
 use std::cmp::Reverse;
@@ -18,6 +18,8 @@ pub(super) struct Ranked {
     pub(super) position: usize,
     pub(super) tier: Tier,
     pub(super) terms: ScoreTerms,
+    /// The database may not start, and it is not only a copy that is damaged.
+    pub(super) is_first: bool,
 }
 
 /// All findings, the most urgent first.
@@ -44,10 +46,15 @@ pub(super) fn ranked(
             incident_files: extents[position].1 as usize,
             share_of_object: share_of_object(&finding, &hits),
             is_tempdb: file.is_tempdb(),
+            copy: file.part.as_ref().map(|part| match part.has_checksum {
+                true => Copied::Verified,
+                false => Copied::Unverified,
+            }),
         };
         let tier = Tier::of(&finding, around.is_tempdb);
         let terms = score::terms(&finding, &around, weights);
-        Ranked { finding, position, tier, terms }
+        let is_first = tier == Tier::T0 && around.copy.is_none();
+        Ranked { finding, position, tier, terms, is_first }
     };
     let mut ranked: Vec<Ranked> = findings.into_iter().enumerate().map(rate).collect();
     ranked.sort_unstable_by_key(Ranked::urgency);
@@ -73,9 +80,9 @@ fn share_of_object(finding: &Finding, hits: &HashMap<*const Object, u64>) -> f64
 }
 
 impl Ranked {
-    /// T0 first, then by score; equal only for the same page.
+    /// T0 of databases first, then by score; equal only for the same page.
     fn urgency(&self) -> (bool, Reverse<u32>, Tier, usize, PageAddress) {
-        let Self { finding, tier, terms, .. } = self;
-        (*tier != Tier::T0, Reverse(terms.sum()), *tier, finding.file, finding.place)
+        let Self { finding, tier, terms, is_first, .. } = self;
+        (!is_first, Reverse(terms.sum()), *tier, finding.file, finding.place)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn suspect(
     weights: &Weights,
     names: &mut Names,
 ) -> Suspect {
-    let Ranked { finding, tier, terms, .. } = ranked;
+    let Ranked { finding, tier, terms, is_first, .. } = ranked;
     let score = terms.sum();
     let object = finding.object.as_deref();
     let (stored, computed) = match finding.reason {
@@ -33,7 +33,7 @@ pub(super) fn suspect(
     let on_device = placement.and_then(|placement| placement.device_offset(offset_bytes));
     Suspect {
         rank,
-        priority: priority(*tier, score, weights).into(),
+        priority: priority(*is_first, score, weights).into(),
         tier: tier.name().into(),
         score,
         terms: *terms,

@@ -142,3 +142,37 @@ fn each_suspect_knows_its_incident_and_is_counted_in_it() {
     assert_eq!(suspects[0].terms.incident, 36);
     assert_eq!(suspects[3].terms.incident, 18);
 }
+
+#[test]
+fn a_page_in_a_backup_counts_less_and_least_where_redo_may_cure_it() {
+    use crate::consolidate::score::{Copied, Surroundings, Tier, priority, terms};
+    let weights = Weights::default();
+    let mut rows = finding(0, 2000, 1, Allocation::Allocated);
+    rows.reason = SuspectReason::BadChecksum {
+        stored: crate::page::checksum::Checksum(1),
+        computed: crate::page::checksum::Checksum(2),
+    };
+    let scored = |finding: &Finding, copy| {
+        let around = Surroundings {
+            incident_pages: 1,
+            incident_files: 1,
+            share_of_object: 0.0,
+            is_tempdb: false,
+            copy,
+        };
+        terms(finding, &around, &weights)
+    };
+    let own = scored(&rows, None);
+    let verified = scored(&rows, Some(Copied::Verified));
+    let curable = scored(&rows, Some(Copied::Unverified));
+    assert!(own.sum() > verified.sum() && verified.sum() > curable.sum());
+    assert_eq!((own.certainty, verified.certainty, curable.certainty), (220, 176, 88));
+    assert_eq!(verified.consequence, curable.consequence);
+    // No log makes another page's content this one's.
+    rows.reason = SuspectReason::Zeroed;
+    assert_eq!(scored(&rows, Some(Copied::Unverified)), scored(&rows, Some(Copied::Verified)));
+    let boot = finding(0, 9, 13, Allocation::Allocated);
+    assert_eq!(Tier::of(&boot, false), Tier::T0);
+    let score = scored(&boot, Some(Copied::Verified)).sum();
+    assert_eq!([true, false].map(|first| priority(first, score, &weights)), ["P1", "P2"]);
+}

@@ -8,13 +8,17 @@ use crate::page::allocation::fixed_page_type;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The byte of its file where a page begins, and its place.
+type At<'a> = (u64, &'a Place);
+
 /// The scopes of `findings`, which are at `places`. Pages with a fixed place are left out: they
 /// are at regular distances themselves.
 pub fn scopes(findings: &[Finding], places: &[Place], files: &[FileFacts]) -> Vec<Scope> {
-    let mut by_file: BTreeMap<usize, Vec<&Place>> = BTreeMap::new();
+    let mut by_file: BTreeMap<usize, Vec<At<'_>>> = BTreeMap::new();
     for (finding, place) in findings.iter().zip(places) {
         if fixed_page_type(finding.place.file, finding.place.page).is_none() {
-            by_file.entry(finding.file).or_default().push(place);
+            let at = files[finding.file].offset_bytes(finding.place.page);
+            by_file.entry(finding.file).or_default().push((at, place));
         }
     }
     let mut scopes = Vec::new();
@@ -23,12 +27,12 @@ pub fn scopes(findings: &[Finding], places: &[Place], files: &[FileFacts]) -> Ve
         let facts = &files[file];
         let disk = facts.placement.as_ref().map(|placement| &placement.disk);
         let on_disk: Option<Vec<(u64, usize)>> =
-            places.iter().map(|place| Some((place.device?.1, file))).collect();
+            places.iter().map(|(_, place)| Some((place.device?.1, file))).collect();
         let mapped = disk.zip(on_disk);
         scopes.push(Scope {
             name: Arc::clone(&facts.path),
             offsets: if mapped.is_some() { Offsets::MappedFile } else { Offsets::File },
-            pages: places.iter().map(|place| (place.page.offset_bytes(), file)).collect(),
+            pages: places.iter().map(|(at, _)| (*at, file)).collect(),
             sound_pages: facts.sound_pages,
         });
         if let Some((disk, on_disk)) = mapped {

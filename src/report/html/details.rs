@@ -34,7 +34,9 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     }
     lines.push(line("Page", kind(suspect)));
     lines.extend(belongs(suspect).map(|text| line("Belongs to", text)));
-    lines.push(line("Offset", format!("byte {} of the file", suspect.offset_bytes)));
+    lines.extend(suspect.backup_set.map(|set| line("Backup set", set.to_string())));
+    let what = if suspect.is_in_backup() { "backup" } else { "file" };
+    lines.push(line("Offset", format!("byte {} of the {what}", suspect.offset_bytes)));
     if let Some(device) = &suspect.device {
         let at = suspect.device_offset_bytes.map(|at| format!(", byte {at}"));
         lines.push(rare("Device", format!("{}{}", safe(device), at.unwrap_or_default())));

@@ -4,9 +4,8 @@ use super::super::terminal::layout::{counted, number};
 use super::safe;
 use super::words::size;
 use crate::consolidate::report::{FileReport, Outcome, ScrubReport};
-use crate::discover::FileKind;
 use crate::page::PAGE_BYTES;
-use crate::report::file_names::FileNames;
+use crate::report::file_names::{FileNames, part_words};
 use maud::{Markup, html};
 
 /// Rows at most; those with something to say come first when not all fit.
@@ -15,12 +14,15 @@ const ROWS_MAX: usize = 1000;
 const SKIPPED_MAX: usize = 100;
 
 pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
-    let is_data =
-        |file: &&FileReport| file.kind == FileKind::Data && file.coverage.pages_planned > 0;
-    let (scanned, others): (Vec<_>, Vec<_>) = report.files.iter().partition(is_data);
+    let (scanned, others): (Vec<_>, Vec<_>) =
+        report.files.iter().partition(|file| file.has_pages());
+    // Of backups that were read to their end, all is said elsewhere.
+    let is_told = |file: &&FileReport| file.backup.is_some() && file.why.is_none();
+    let others: Vec<_> = others.into_iter().filter(|file| !is_told(file)).collect();
+    let paths = report.files.iter().filter(|file| file.backup_set.is_none()).count();
     html! {
         section #files {
-            h2 { "Files" small { (counted(report.files.len() as u64, "path")) " looked at" } }
+            h2 { "Files" small { (counted(paths as u64, "path")) " looked at" } }
             @if !scanned.is_empty() { (table(&scanned, names)) }
             @if !others.is_empty() { h3 { "Not scanned" } (declined(&others)) }
             @if report.skipped.count > 0 { (skipped(report)) }
@@ -34,7 +36,7 @@ fn most_telling<'a>(files: &[&'a FileReport]) -> Vec<&'a FileReport> {
     if shown.len() > ROWS_MAX {
         shown.sort_by_key(|file| file.coverage.suspect == 0 && file.coverage.not_reached == 0);
         shown.truncate(ROWS_MAX);
-        shown.sort_by(|a, b| a.path.cmp(&b.path));
+        shown.sort_by_key(|file| file.key());
     }
     shown
 }
@@ -58,6 +60,7 @@ fn table(files: &[&FileReport], names: &FileNames<'_>) -> Markup {
                         td {
                             b title=(safe(&file.path)) {
                                 (names.name(file.host.as_deref(), &file.path))
+                                (part_words(file))
                             }
                             (facts(file))
                         }

@@ -3,9 +3,10 @@
 use super::super::terminal::layout::{counted, number};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, size};
-use crate::consolidate::report::{FileReport, ScrubReport, Suspect};
+use crate::consolidate::backup::BackupReport;
+use crate::consolidate::report::{FileKey, FileReport, ScrubReport, Suspect};
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
-use crate::report::file_names::{FileKey, FileNames};
+use crate::report::file_names::{FileNames, part_words};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
                 (legend(report))
                 div.maps {
                     @for file in files.iter().take(MAPS_MAX) {
-                        (one(file, of_file(&by_file, file), names))
+                        (one(file, pages(report, file), of_file(&by_file, file), names))
                     }
                 }
                 @if files.len() > MAPS_MAX {
@@ -43,17 +44,29 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
     }
 }
 
+/// Pages of the whole file: a backup does not have those that are free.
+fn pages(report: &ScrubReport, file: &FileReport) -> u64 {
+    let Some(position) = file.backup_set else { return file.coverage.pages_planned };
+    let of_path = |(other, _): &(&FileReport, &BackupReport)| {
+        (&other.host, &other.path) == (&file.host, &file.path)
+    };
+    let set = report.backups().find(of_path).and_then(|(_, backup)| backup.set(position));
+    let listed = set.into_iter().flat_map(|set| &set.files);
+    let listed = listed.filter(|listed| Some(listed.file_id) == file.file_id);
+    listed.map(|listed| u64::from(listed.pages)).max().unwrap_or(file.coverage.pages_planned)
+}
+
 fn of_file<'a, 'b>(
     by_file: &'a BTreeMap<FileKey<'_>, Vec<&'b Suspect>>,
     file: &'a FileReport,
 ) -> &'a [&'b Suspect] {
-    by_file.get(&(file.host.as_deref(), &*file.path)).map_or(&[], Vec::as_slice)
+    by_file.get(&file.key()).map_or(&[], Vec::as_slice)
 }
 
 fn suspects_by_file(report: &ScrubReport) -> BTreeMap<FileKey<'_>, Vec<&Suspect>> {
     let mut by_file: BTreeMap<FileKey<'_>, Vec<&Suspect>> = BTreeMap::new();
     for suspect in &report.suspects {
-        by_file.entry((suspect.host.as_deref(), &*suspect.path)).or_default().push(suspect);
+        by_file.entry(suspect.file_key()).or_default().push(suspect);
     }
     by_file
 }
@@ -129,8 +142,11 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    fn of(file: &FileReport, suspects: &[&'a Suspect]) -> Self {
-        let pages = file.coverage.pages_planned;
+    fn of(file: &FileReport, pages: u64, suspects: &[&'a Suspect]) -> Self {
+        // A part of a file may lie behind the end that a backup's list of files tells.
+        let end = suspects.iter().map(|suspect| u64::from(suspect.page_id) + 1).max();
+        let is_part = file.backup_set.is_some();
+        let pages = end.filter(|_| is_part).map_or(pages, |end| end.max(pages));
         let extents = pages.div_ceil(u64::from(EXTENT_PAGES));
         let extents_per_cell = extents.div_ceil(COLUMNS * ROWS_MAX).max(1);
         let pages_per_cell = extents_per_cell.saturating_mul(u64::from(EXTENT_PAGES));
@@ -185,14 +201,16 @@ impl<'a> Grid<'a> {
     }
 }
 
-fn one(file: &FileReport, suspects: &[&Suspect], names: &FileNames<'_>) -> Markup {
-    let grid = Grid::of(file, suspects);
+fn one(file: &FileReport, pages: u64, suspects: &[&Suspect], names: &FileNames<'_>) -> Markup {
+    let grid = Grid::of(file, pages, suspects);
     let coverage = &file.coverage;
     let cell_bytes = grid.pages_per_cell.saturating_mul(PAGE_BYTES as u64);
     html! {
         figure {
             figcaption {
-                strong title=(safe(&file.path)) { (names.name(file.host.as_deref(), &file.path)) }
+                strong title=(safe(&file.path)) {
+                    (names.name(file.host.as_deref(), &file.path)) (part_words(file))
+                }
                 span {
                     (counted(coverage.suspect, "suspect"))
                     @if coverage.not_reached > 0 {

@@ -58,12 +58,15 @@ pub(super) fn header(report: &ScrubReport) -> Markup {
                 span.when { (safe(&moment(&report.run.started_at))) }
             }
             nav aria-label="Parts of this report" {
-                @if has_suspects {
+                @if has_suspects || !report.plan.is_empty() {
                     a href="#plan" { "What to do" }
+                }
+                @if has_suspects {
                     a href="#incidents" { "Incidents" }
                     a href="#suspects" { "Suspects" }
                     a href="#map" { "Map" }
                 }
+                @if report.backups().next().is_some() { a href="#backups" { "Backups" } }
                 a href="#files" { "Files" }
                 a href="#speed" { "Speed" }
                 a href="#run" { "Run" }

@@ -3,14 +3,18 @@
 use super::super::terminal::layout::{counted, number};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
-use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport};
+use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// Width of the bar of coverage.
 const BAR: f64 = 1000.0;
 /// What is there is seen, however little it is.
 const BAR_LEAST: f64 = 8.0;
+
+/// Backups with gaps named at most; all are among the backups.
+const GAPS: usize = 5;
 
 /// How loud a remark is: what makes the verdict itself doubtful, what it does not cover, and the
 /// rest.
@@ -62,11 +66,13 @@ fn verdict(report: &ScrubReport) -> Markup {
     let coverage = &report.coverage;
     let intact = counted(coverage.intact, "page");
     let (class, word, text) = match report.verdict {
-        RunVerdict::Clean if coverage.intact == 0 => {
+        RunVerdict::Clean if coverage.intact == 0 && report.verified_streams() == 0 => {
             let text = "Nothing could be verified: no page in use carries a checksum or torn bits.";
             ("incomplete", "Nothing verified", text.to_owned())
         }
-        RunVerdict::Clean => ("clean", "Clean", format!("{intact} verified, none suspect.")),
+        RunVerdict::Clean => {
+            ("clean", "Clean", format!("{intact} verified, none suspect{}.", backups(report)))
+        }
         RunVerdict::Damaged => ("damaged", "Damaged", damage(report)),
         RunVerdict::Incomplete => {
             let but = "none suspect, but not everything could be checked.";
@@ -85,21 +91,38 @@ fn verdict(report: &ScrubReport) -> Markup {
 }
 
 fn damage(report: &ScrubReport) -> String {
-    let damaged = report.files.iter().filter(|file| file.coverage.suspect > 0).count() as u64;
+    let paths = |is: &dyn Fn(&FileReport) -> bool| {
+        let files = report.files.iter().filter(|file| is(file));
+        files.map(|file| (&file.host, &file.path)).collect::<BTreeSet<_>>().len() as u64
+    };
+    let faults = match report.backup_faults() {
+        0 => String::new(),
+        faults => format!(" {} in backups, beside their pages.", counted(faults, "fault")),
+    };
     format!(
-        "{} in {}, in {} of {}.",
+        "{} in {}, in {} of {}.{faults}",
         counted(report.coverage.suspect, "suspect page"),
         counted(report.incidents.len() as u64, "incident"),
-        number(damaged),
-        counted(report.files.len() as u64, "file"),
+        number(paths(&|file| file.coverage.suspect > 0)),
+        counted(paths(&|_| true), "file"),
     )
+}
+
+/// `; 3 backups with 5 stream checksums verified`; empty without backups.
+fn backups(report: &ScrubReport) -> String {
+    let streams = counted(report.verified_streams(), "stream checksum");
+    match report.backups().count() as u64 {
+        0 => String::new(),
+        n => format!("; {} with {streams} verified", counted(n, "backup")),
+    }
 }
 
 /// Priority, what it asks for, and what is lost.
 fn worst(report: &ScrubReport) -> Option<(String, String, String)> {
+    let own = || report.suspects.iter().filter(|suspect| !suspect.is_in_backup());
     let priority = report.suspects.iter().map(|suspect| &*suspect.priority).min()?;
     let asks = PRIORITIES.iter().find(|(name, _)| *name == priority);
-    let tier = report.suspects.iter().map(|suspect| tier_order(&suspect.tier)).min();
+    let tier = own().map(|suspect| tier_order(&suspect.tier)).min();
     let tier = tier.and_then(|order| TIERS.get(order));
     Some((
         safe(priority).into_owned(),
@@ -145,6 +168,10 @@ fn gaps(report: &ScrubReport, say: Say<'_>) {
         let text = format!("These may be damaged too: {:.3} % was reached.", coverage.percent());
         say(Loud::Gap, &format!("{} not reached.", pages(coverage.not_reached)), text);
     }
+    for (file, backup) in report.backups().filter(|(_, backup)| backup.is_incomplete()).take(GAPS) {
+        let title = format!("Backup {} is not whole.", safe(&file.path));
+        say(Loud::Gap, &title, backup.gaps().join("; "));
+    }
     let failed = outcomes(report, Outcome::Failed);
     if failed > 0 {
         let title = format!("{} could not be read to the end.", counted(failed, "file"));
@@ -169,6 +196,21 @@ fn doubts(report: &ScrubReport, say: Say<'_>) {
         let title = format!("{} without protection.", pages(coverage.unprotected));
         let text = "In use with neither checksum nor torn bits: not verified. Every database has a \
                     few; many mean that PAGE_VERIFY is or was off.";
+        say(Loud::Gap, &title, text.to_owned());
+    }
+    let in_backups = report.suspects_in_backups().count() as u64;
+    if in_backups > 0 {
+        let title = format!("{} in backups.", counted(in_backups, "suspect page"));
+        let text = "Those are copies: RESTORE stops at them (Msg 3183), and the databases may be \
+                    sound.";
+        say(Loud::Gap, &title, text.to_owned());
+    }
+    let bare = report.backups().map(|(_, backup)| backup.streams_without_checksum);
+    let bare = bare.fold(0, u64::saturating_add);
+    if bare > 0 {
+        let title = format!("{} of backups without a checksum.", counted(bare, "stream"));
+        let text = "Their pages carry their own, where PAGE_VERIFY is on; their log is not \
+                    protected (Msg 3187).";
         say(Loud::Gap, &title, text.to_owned());
     }
     if report.suspects_not_listed > 0 {
@@ -249,7 +291,8 @@ fn bars<'a>(parts: &[(&'a str, u64)]) -> Vec<(&'a str, f64, f64)> {
 
 /// How many suspects of which tier, or of which priority in reports without tiers.
 fn lost(report: &ScrubReport) -> Markup {
-    let suspects = &report.suspects;
+    let suspects: Vec<&Suspect> =
+        report.suspects.iter().filter(|suspect| !suspect.is_in_backup()).collect();
     let count = |is: &dyn Fn(&str, &str) -> bool| {
         suspects.iter().filter(|suspect| is(&suspect.tier, &suspect.priority)).count()
     };

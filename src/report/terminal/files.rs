@@ -4,17 +4,17 @@ use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted, number, table};
 use crate::consolidate::report::{FileReport, Outcome, ScrubReport};
-use crate::discover::FileKind;
-use crate::report::file_names::file_name;
+use crate::report::file_names::{file_name, part_words};
 use comfy_table::{Cell, CellAlignment};
 use std::io::{self, Write};
 
 /// Prints the table of data files and what is to be said about single ones.
 pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let (scanned, others): (Vec<_>, Vec<_>) = report
-        .files
-        .iter()
-        .partition(|file| file.kind == FileKind::Data && file.coverage.pages_planned > 0);
+    let (scanned, others): (Vec<_>, Vec<_>) =
+        report.files.iter().partition(|file| file.has_pages());
+    // Of backups that were read to their end, all is said elsewhere.
+    let is_told = |file: &&FileReport| file.backup.is_some() && file.why.is_none();
+    let others: Vec<_> = others.into_iter().filter(|file| !is_told(file)).collect();
     if !scanned.is_empty() {
         list(&scanned, look, out)?;
     }
@@ -35,7 +35,8 @@ fn list(scanned: &[&FileReport], look: Look, out: &mut dyn Write) -> io::Result<
     }
     for file in scanned {
         for remark in file.why.iter().chain(&file.notes) {
-            look.paragraph(&format!("  {}: {}", safe(&file.path), safe(remark)), 4, out)?;
+            let path = format!("{}{}", file.path, part_words(file));
+            look.paragraph(&format!("  {}: {}", safe(&path), safe(remark)), 4, out)?;
         }
     }
     Ok(())
@@ -46,7 +47,7 @@ fn most_telling<'a>(scanned: &[&'a FileReport], look: Look) -> Vec<&'a FileRepor
     let mut shown = scanned.to_vec();
     shown.sort_by_key(|file| file.coverage.suspect + file.coverage.not_reached == 0);
     shown.truncate(if look.verbose { usize::MAX } else { look.rows_max });
-    shown.sort_by(|a, b| a.path.cmp(&b.path));
+    shown.sort_by_key(|file| file.key());
     shown
 }
 
@@ -75,13 +76,13 @@ fn row(file: &FileReport, look: Look) -> Vec<Cell> {
     let mut cells = if look.is_wide() {
         let verify = file.page_verify.map(|verify| format!("{verify:?}").to_uppercase());
         vec![
-            Cell::new(safe(&file.path)),
+            Cell::new(safe(&format!("{}{}", file.path, part_words(file)))),
             text(file.database.as_deref()),
             text(file.sql_server.as_deref()),
             text(verify.as_deref()),
         ]
     } else {
-        vec![Cell::new(safe(&file_name(&file.path)))]
+        vec![Cell::new(safe(&(file_name(&file.path) + &part_words(file))))]
     };
     let counts = [
         file.pages,

@@ -100,10 +100,19 @@ fn list(
         if shows_causes {
             row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
         }
-        row.push(Cell::new(names.name(suspect.host.as_deref(), &suspect.path)));
+        row.push(Cell::new(place(suspect, names)));
         table.add_row(row);
     }
     writeln!(out, "\n{table}")
+}
+
+/// The file; in a backup also the set, and where the page is in it: its address does not tell.
+fn place(suspect: &Suspect, names: &FileNames<'_>) -> String {
+    let name = names.name(suspect.host.as_deref(), &suspect.path);
+    match suspect.backup_set {
+        Some(set) => format!("{name} (set {set}, byte {})", suspect.offset_bytes),
+        None => name,
+    }
 }
 
 /// The columns that say what a page is.

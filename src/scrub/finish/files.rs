@@ -108,6 +108,8 @@ fn not_reached_ranges(
     (pages == not_reached).then_some(ranges)
 }
 
+const NOT_VERIFIED_WHEN_READ: &str = "taken without CHECKSUM: BACKUP did not verify what it read, \
+    and may have read pages that were being written, which the log that RESTORE applies may cure";
 const CUT_SHORT: &str = "the scan was stopped before its end";
 const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
     blocks, which carry no page checksums";
@@ -155,7 +157,11 @@ fn notes(
             tally.flagless_pages
         ));
     }
-    if coverage.suspect > PAGE_RESTORE_MAX as u64 {
+    let has_checksum = facts.part.as_ref().map(|part| part.has_checksum);
+    if coverage.suspect > 0 && has_checksum == Some(false) {
+        notes.push(NOT_VERIFIED_WHEN_READ.to_owned());
+    }
+    if coverage.suspect > PAGE_RESTORE_MAX as u64 && has_checksum.is_none() {
         notes.push(format!(
             "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
              for a file: restore the file instead",
@@ -193,7 +199,9 @@ fn notes(
                 .to_owned(),
         );
     }
-    if file.boot.as_ref().is_some_and(|boot| !boot.clean_shutdown) && coverage.suspect > 0 {
+    // A backup never is, and no recovery runs on it.
+    let is_open = file.boot.as_ref().is_some_and(|boot| !boot.clean_shutdown);
+    if is_open && coverage.suspect > 0 && file.part.is_none() {
         notes.push(
             "not shut down cleanly: recovery may still rewrite some of its suspects".to_owned(),
         );
