@@ -29,9 +29,17 @@ pub enum Place {
 /// Where `pages`, eight that stand together, belong: where most of them say, those more that pass
 /// their own check. Free pages may hold pages of elsewhere.
 pub fn place_of(pages: &[Page]) -> Place {
+    let told = || {
+        (0..EXTENT_PAGES).zip(pages).filter_map(|(slot, page)| Some((told_by(page, slot)?, page)))
+    };
+    if let Some((place, _)) = told().next()
+        && told().all(|(other, _)| other == place)
+    {
+        return place;
+    }
     let mut votes: Vec<(Place, u32)> = Vec::new();
-    for (slot, page) in (0..EXTENT_PAGES).zip(pages) {
-        let Some((place, weight)) = vote(page, slot) else { continue };
+    for (place, page) in told() {
+        let weight = if is_sealed(page) { SEALED } else { PLAUSIBLE };
         match votes.iter_mut().find(|(known, _)| *known == place) {
             Some((_, sum)) => *sum += weight,
             None => votes.push((place, weight)),
@@ -46,22 +54,20 @@ pub fn place_of(pages: &[Page]) -> Place {
     }
 }
 
-/// Where the page in this `slot` of an extent says that the extent belongs, and how much its word
-/// counts.
-fn vote(page: &Page, slot: u32) -> Option<(Place, u32)> {
+/// Where the page in this `slot` of an extent says that the extent belongs.
+fn told_by(page: &Page, slot: u32) -> Option<Place> {
     let header = PageHeader::of(page);
     let has_place = header.is_sane() && header.reserved == [0; 32];
     if !has_place {
         return None;
     }
-    let weight = if is_sealed(page) { SEALED } else { PLAUSIBLE };
     let address = (header.file_id, header.page_id);
     if header.page_type == PADDING_TYPE {
-        return (address == (0, 0)).then_some((Place::Padding, weight));
+        return (address == (0, 0)).then_some(Place::Padding);
     }
     let (file, page_id) = address;
     let is_here = file != 0 && page_id < FILE_PAGES_MAX && page_id % EXTENT_PAGES == slot;
-    is_here.then_some((Place::Extent(FileId(file), page_id / EXTENT_PAGES), weight))
+    is_here.then_some(Place::Extent(FileId(file), page_id / EXTENT_PAGES))
 }
 
 fn is_sealed(page: &Page) -> bool {

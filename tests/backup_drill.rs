@@ -1,0 +1,227 @@
+//! Damage injected into backups: a scan finds exactly what the answer key says, in backups of all
+//! kinds, whatever reads them.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
+mod harness;
+
+use harness::{pagescrub, scan_json, timeless};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Faults of pages that make sense in a backup.
+const PAGE_FAULTS: [&str; 16] = [
+    "bit-flip",
+    "zero-page",
+    "zero-sector",
+    "torn-write",
+    "misdirected-write",
+    "stale-checksum",
+    "garbage-header",
+    "junk-on-free-page",
+    "multi-bit-flip",
+    "pattern-sectors",
+    "lost-block",
+    "foreign-content",
+    "encrypted-page",
+    "lost-flag",
+    "stale-home",
+    "torn-insert",
+];
+/// Faults of what is beside the pages.
+const BACKUP_FAULTS: [&str; 6] = [
+    "block-header-bit",
+    "stream-header-bit",
+    "backup-checksum-bit",
+    "log-bit",
+    "configuration-bit",
+    "zero-extent",
+];
+
+/// Kinds of backups, by what `generate` is told.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("checksum", &["--backup=full", "--with-checksum"]),
+    ("plain", &["--backup=full", "--block-size=512"]),
+    ("files", &["--backup=full", "--with-checksum", "--file-id=1,3", "--second-copy"]),
+    ("torn", &["--backup=full", "--page-verify=torn", "--block-size=65536"]),
+    ("differential", &["--backup=differential", "--padding", "--with-checksum"]),
+    ("none", &["--backup=full", "--page-verify=none", "--with-checksum"]),
+];
+
+fn run(args: &[&OsStr]) -> harness::Run {
+    let run = pagescrub(args);
+    assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
+    run
+}
+
+fn generated(folder: &TempDir, name: &str, options: &[&str]) -> PathBuf {
+    let path = folder.path().join(format!("{name}.bak"));
+    let mut args: Vec<&OsStr> =
+        vec!["generate".as_ref(), path.as_os_str(), "--size=8MiB".as_ref(), "--seed=5".as_ref()];
+    args.extend(options.iter().map(OsStr::new));
+    run(&args);
+    path
+}
+
+/// Damages a copy of `path`; nothing where the fault makes no sense in it.
+fn injected(path: &Path, fault: &str, target: &str) -> Option<(PathBuf, Value)> {
+    let damaged = path.with_extension(format!("{fault}.bak"));
+    std::fs::copy(path, &damaged).expect("room");
+    let fault = format!("--fault={fault}");
+    let args: [&OsStr; 5] = [
+        "inject".as_ref(),
+        damaged.as_os_str(),
+        fault.as_ref(),
+        target.as_ref(),
+        "--seed=9".as_ref(),
+    ];
+    let run = pagescrub(&args);
+    (run.code == 0).then(|| (damaged, run.json()))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Address and reason of each suspect.
+type Suspects = BTreeMap<String, String>;
+
+fn expected_suspects(key: &Value) -> Suspects {
+    let faults = list(&key["faults"]).iter().filter(|fault| fault["expected"] == "suspect");
+    faults.chain(list(&key["side_effects"])).map(suspect).collect()
+}
+
+fn suspect(entry: &Value) -> (String, String) {
+    let text = |key: &str| entry[key].as_str().expect("text").to_owned();
+    (text("address"), text("reason"))
+}
+
+/// Where each suspect is in the backup must be where it was damaged.
+fn assert_offsets(report: &Value, key: &Value) {
+    let by_address = |list: &[Value]| -> BTreeMap<String, u64> {
+        let place =
+            |entry: &Value| Some((entry["address"].to_string(), entry["offset_bytes"].as_u64()?));
+        list.iter().filter_map(place).collect()
+    };
+    let found = by_address(list(&report["suspects"]));
+    for (address, offset) in by_address(list(&key["faults"])) {
+        assert!(found.get(&address).is_none_or(|found| *found == offset), "{address}: {key}");
+    }
+}
+
+/// Kinds of faults beside pages that the key asks for.
+fn expected_faults(key: &Value) -> BTreeSet<String> {
+    let beside = list(&key["backup_faults"]).iter().flat_map(|fault| list(&fault["expected"]));
+    let also = list(&key["faults"]).iter().flat_map(|fault| list(&fault["also_found"]));
+    beside.chain(also).map(|kind| kind.as_str().expect("text").to_owned()).collect()
+}
+
+fn found_faults(report: &Value) -> BTreeSet<String> {
+    let backups = list(&report["files"]).iter().map(|file| &file["backup"]);
+    let faults = backups.flat_map(|backup| list(&backup["faults"]));
+    faults.map(|fault| fault["kind"].as_str().expect("text").to_owned()).collect()
+}
+
+#[test]
+fn a_scan_finds_what_was_injected_into_backups_of_all_kinds_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut tried = 0;
+    for (kind, options) in KINDS {
+        let backup = generated(&folder, kind, options);
+        let (code, report) = scan_json(&backup, &[]);
+        assert_eq!((code, &report["verdict"]), (0, &"clean".into()), "{kind}: {report}");
+        let targets = PAGE_FAULTS.map(|fault| (fault, "--random=5"));
+        for (fault, target) in targets.into_iter().chain(BACKUP_FAULTS.map(|f| (f, "--random=1"))) {
+            let Some((damaged, key)) = injected(&backup, fault, target) else { continue };
+            tried += 1;
+            let (_, report) = scan_json(&damaged, &[]);
+            let found: Suspects = list(&report["suspects"]).iter().map(suspect).collect();
+            assert_eq!(found, expected_suspects(&key), "{kind} {fault}: {key}");
+            assert_eq!(found_faults(&report), expected_faults(&key), "{kind} {fault}: {key}");
+            assert_offsets(&report, &key);
+            let is_damaged = !found.is_empty() || !expected_faults(&key).is_empty();
+            let verdict = if is_damaged { "damaged" } else { "clean" };
+            assert_eq!(report["verdict"], verdict, "{kind} {fault}: {key}");
+            std::fs::remove_file(damaged).expect("ours");
+        }
+    }
+    assert!(tried > 100, "{tried} faults were tried");
+}
+
+#[test]
+fn a_damaged_backup_has_the_same_report_whatever_reads_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = generated(&folder, "a", &["--backup=full", "--with-checksum", "--file-id=1,3"]);
+    let (first, _) = injected(&backup, "bit-flip", "--random=20").expect("it can be damaged");
+    let (damaged, _) = injected(&first, "zero-extent", "--page=64").expect("and again");
+    let mut reports = BTreeSet::new();
+    for reader in ["auto", "mmap", "pread", "direct"] {
+        for batch in ["64KiB", "512KiB", "16MiB"] {
+            for threads in ["1", "3"] {
+                let how = ["--reader", reader, "--batch-size", batch, "--threads", threads];
+                let (code, report) = scan_json(&damaged, &how);
+                assert_eq!(code, 1);
+                reports.insert(timeless(report).to_string());
+            }
+        }
+    }
+    assert_eq!(reports.len(), 1);
+}
+
+/// PFS pages are in one member only.
+#[test]
+fn the_members_of_a_striped_backup_are_judged_together_and_a_missing_one_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    generated(&folder, "s", &["--backup=full", "--stripes=3"]);
+    let member = |n: u32| folder.path().join(format!("s_{n}.bak"));
+    let (damaged, key) = injected(&member(2), "bit-flip", "--random=3").expect("a member");
+    std::fs::rename(damaged, member(2)).expect("ours");
+    let (code, report) = scan_json(folder.path(), &[]);
+    assert_eq!(code, 1);
+    let found: Suspects = list(&report["suspects"]).iter().map(suspect).collect();
+    assert_eq!(found, expected_suspects(&key));
+    for suspect in list(&report["suspects"]) {
+        assert_eq!(suspect["allocated"], "yes", "{suspect}");
+    }
+    std::fs::remove_file(member(1)).expect("ours");
+    let (_, report) = scan_json(folder.path(), &[]);
+    let backups = list(&report["files"]).iter().filter(|file| file["backup"].is_object());
+    for backup in backups {
+        assert_eq!(backup["backup"]["missing_members"], serde_json::json!([1]));
+    }
+    assert!(report["coverage"]["allocation_unknown"].as_u64() > Some(0), "{}", report["coverage"]);
+}
+
+#[test]
+fn sets_in_one_file_are_kept_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = generated(&folder, "a", &["--backup=full", "--with-checksum"]);
+    generated(&folder, "a", &["--backup=differential", "--append"]);
+    let (damaged, key) = injected(&backup, "bit-flip", "--random=2").expect("it can be damaged");
+    let (_, report) = scan_json(&damaged, &[]);
+    let found: Suspects = list(&report["suspects"]).iter().map(suspect).collect();
+    assert_eq!(found, expected_suspects(&key));
+    let sets = list(&report["files"][0]["backup"]["sets"]).iter();
+    let kinds: Vec<_> = sets.map(|set| (&set["position"], &set["kind"])).collect();
+    assert_eq!(kinds, [(&1.into(), &"full".into()), (&2.into(), &"differential".into())]);
+    for suspect in list(&report["suspects"]) {
+        assert_eq!(suspect["backup_set"], 1);
+    }
+}
+
+/// A log backup has no pages; its checksum is all that it can be verified by.
+#[test]
+fn a_log_backup_is_verified_by_its_stream_checksum() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = generated(&folder, "l", &["--backup=log", "--with-checksum"]);
+    let (code, report) = scan_json(&log, &[]);
+    let backup = &report["files"][0]["backup"];
+    assert_eq!((code, &backup["streams_verified"]), (0, &1.into()), "{report}");
+    let (damaged, key) = injected(&log, "log-bit", "--random=1").expect("it can be damaged");
+    assert_eq!(expected_faults(&key), BTreeSet::from(["stream_checksum".to_owned()]));
+    let (code, report) = scan_json(&damaged, &[]);
+    assert_eq!((code, found_faults(&report)), (1, expected_faults(&key)));
+}
