@@ -42,8 +42,8 @@ pub struct CleanCopy {
     pub in_words: String,
 }
 
-/// How new a copy is next to the damaged page, by the LSN in the header of that, as far as it can be
-/// believed.
+/// How new a copy is next to the damaged page, by the LSN in the header of that, as far as it can
+/// be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Version {

@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Pages read at most, 512 MiB. Newer files come first.
 const READS_MAX: usize = 65_536;
 
-const CUT: &str = "there are more copies of suspect pages than were looked at: where the report names \
-    no clean copy, an older backup may have one";
+const CUT: &str = "there are more copies of suspect pages than were looked at: where the report \
+    names no clean copy, an older backup may have one";
 
 /// What only one file of a database has.
 type Seat = (BindingId, FileId);
