@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod harness;
+#[allow(dead_code, reason = "each test file uses its own part")]
 mod tsql;
 
 use harness::pagescrub;
@@ -11,6 +12,7 @@ use pagescrub::backup::BackupKind;
 use pagescrub::consolidate::backup::{BackupReport, SetReport};
 use pagescrub::consolidate::clean_copy::{CleanCopy, Version};
 use pagescrub::consolidate::report::{FileReport, ScrubReport, Suspect};
+use pagescrub::consolidate::tally::Coverage;
 use pagescrub::discover::{DataFile, FileKind, discover};
 use pagescrub::page::header::Lsn;
 use pagescrub::report::{json, tsql as format};
@@ -278,7 +280,7 @@ fn with_backups(full: [&str; 2], differential: &str) -> ScrubReport {
         file.binding_id = Some("aa".into());
         file.coverage.suspect = u64::from(&*file.path == "/data/sales.mdf");
     }
-    let plain = FileReport { coverage: Default::default(), ..report.files[3].clone() };
+    let plain = FileReport { coverage: Coverage::default(), ..report.files[3].clone() };
     let backup = |path: &str, member: u16, members: u16, sets: Vec<SetReport>| FileReport {
         path: path.into(),
         kind: FileKind::Backup,
