@@ -109,14 +109,12 @@ impl Medium<'_> {
     /// The GUID of its base tells; where that is not known, the checkpoint that the full backup
     /// began with (docs/page-format.md, section 9.2).
     fn is_based_on(&self, full: &Self) -> bool {
-        match (&self.set.differential_base_id, &full.set.set_id) {
-            (Some(base), Some(id)) => base == id,
-            _ => {
-                let base = self.set.database_backup_lsn;
-                let is_same = self.binding_id == full.binding_id;
-                is_same && base.is_some() && base == full.set.checkpoint_lsn
-            }
+        if let (Some(base), Some(id)) = (&self.set.differential_base_id, &full.set.set_id) {
+            return base == id;
         }
+        let base = self.set.database_backup_lsn;
+        let is_same = self.binding_id == full.binding_id;
+        is_same && base.is_some() && base == full.set.checkpoint_lsn
     }
 }
 

@@ -42,8 +42,8 @@ pub struct CleanCopy {
     pub in_words: String,
 }
 
-/// How new a copy is next to the damaged page, by the LSN in the header of that, as far as it can be
-/// believed.
+/// How new a copy is next to the damaged page, by the LSN in the header of that, as far as it can
+/// be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Version {
@@ -81,6 +81,7 @@ impl Version {
 
 impl CleanCopy {
     /// The same with `in_words`; `member` says which member of a striped backup the file is.
+    #[must_use]
     pub fn described(mut self, member: Option<(u16, u16)>) -> Self {
         let mut words = self.path.to_string();
         // Writing to a String cannot fail.
@@ -175,7 +176,9 @@ mod tests {
             many().chain([full()]).collect(),
         ] {
             let mut copies = Vec::new();
-            all.into_iter().for_each(|copy| add(&mut copies, copy));
+            for copy in all {
+                add(&mut copies, copy);
+            }
             let slots: Vec<u16> = copies.iter().map(|copy| copy.lsn.slot).collect();
             assert_eq!(slots, [19, 18, 17, 16, 15, 14, 13, 0]);
         }

@@ -73,8 +73,8 @@ pub fn tsql_text(text: &str) -> String {
     literal + "'"
 }
 
-/// A path as the literal that RESTORE takes, which is no expression; `None` where it would have to be
-/// one, where the path is longer than RESTORE takes, or not known exactly.
+/// A path as the literal that RESTORE takes, which is no expression; `None` where it would have to
+/// be one, where the path is longer than RESTORE takes, or not known exactly.
 pub fn tsql_path(path: &str) -> Option<String> {
     // Nothing joins or ends lines here, so that a backslash is nothing but itself.
     let is_obeyed = |c: char| is_obeyed_in_tsql(c) && c != '\\';

@@ -15,7 +15,7 @@ use crate::consolidate::clean_copy::{self, CleanCopy, DATA_FILE, Version};
 use crate::consolidate::rank::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::DataFile;
-use crate::discover::backup::SetKey;
+use crate::discover::backup::{Part, SetKey};
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::BindingId;
 use crate::page::header::Lsn;
@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Pages read at most, 512 MiB. Newer files come first.
 const READS_MAX: usize = 65_536;
 
-const CUT: &str = "there are more copies of suspect pages than were looked at: where the report names \
-    no clean copy, an older backup may have one";
+const CUT: &str = "there are more copies of suspect pages than were looked at: where the report \
+    names no clean copy, an older backup may have one";
 
 /// What only one file of a database has.
 type Seat = (BindingId, FileId);
@@ -87,7 +87,7 @@ impl Databases {
         let bindings: Vec<_> = files.iter().map(binding).collect();
         let mut heirs: HashMap<_, BTreeSet<BindingId>> = HashMap::new();
         for (file, binding) in files.iter().zip(&bindings) {
-            let set = file.part.as_ref().map(|part| part.set());
+            let set = file.part.as_ref().map(Part::set);
             let set = set.filter(|set| set.kind == BackupKind::Differential);
             if let Some(base) = set.and_then(|set| set.differential_base_id) {
                 heirs.entry(base).or_default().extend(binding);
@@ -109,7 +109,7 @@ impl Databases {
 fn newest_first(files: &[DataFile]) -> Vec<usize> {
     let mut indices: Vec<usize> = (0..files.len()).filter(|i| files[*i].has_pages()).collect();
     indices.sort_by_key(|index| {
-        let set = files[*index].part.as_ref().map(|part| part.set());
+        let set = files[*index].part.as_ref().map(Part::set);
         let age = set.map(|set| (Reverse(set.finished), Reverse(set.last_lsn)));
         (age, *index)
     });
@@ -147,7 +147,7 @@ fn look_into(
 }
 
 fn clean_copy(file: &DataFile, offset_bytes: u64, lsn: Lsn, finding: &Finding) -> CleanCopy {
-    let set = file.part.as_ref().map(|part| part.set());
+    let set = file.part.as_ref().map(Part::set);
     let family = file.part.as_ref().and_then(|part| part.backup.media.family.as_ref());
     let member = family.filter(|family| family.family_count > 1);
     CleanCopy {

@@ -7,6 +7,7 @@ use crate::backup::{Fault, FaultKind};
 use crate::consolidate::backup::{BackupReport, SetFile};
 use crate::consolidate::clean_copy::{CleanCopy, Version};
 use crate::consolidate::report::{Outcome, ScrubReport};
+use crate::consolidate::tally::Coverage;
 use crate::discover::FileKind;
 
 /// Block `block` of the log.
@@ -56,7 +57,7 @@ fn file(path: &str, sets: Vec<SetReport>) -> FileReport {
         why: None,
         file_id: None,
         binding_id: None,
-        coverage: Default::default(),
+        coverage: Coverage::default(),
         backup: Some(BackupReport { sets, ..BackupReport::default() }),
         backup_set: None,
         ..golden().files.remove(0)
