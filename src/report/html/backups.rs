@@ -117,7 +117,8 @@ fn one(set: &SetReport) -> Markup {
             }
             div { dt { "What" } dd { (safe(&set.facts().join("; "))) } }
             @for file in set.files.iter().take(LISTED_MAX) {
-                div { dt { "Holds" } dd title=(safe(&file.physical_name)) { (safe(&file.words())) } }
+                @let path = safe(&file.physical_name);
+                div { dt { "Holds" } dd title=(path) { (safe(&file.words())) } }
             }
             @if set.files.len() > LISTED_MAX {
                 div { dt { "" } dd { "and " (set.files.len() - LISTED_MAX) " more files" } }
