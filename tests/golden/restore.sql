@@ -75,9 +75,10 @@
 -- - 1 pages do not tell where they belong, and were not verified
 -- It is a member of a striped backup: name all members, separated by commas.
 --RESTORE HEADERONLY FROM DISK = <backup1, nvarchar(260), >;
--- A set taken without CHECKSUM: VERIFYONLY says little about it.
---RESTORE VERIFYONLY FROM DISK = <backup1, nvarchar(260), > WITH FILE = 1, CHECKSUM;
---RESTORE VERIFYONLY FROM DISK = <backup1, nvarchar(260), > WITH FILE = 2;
+-- Several sets: add FILE = n, with the number of the set.
+-- A set taken without CHECKSUM: leave WITH CHECKSUM out (Msg 3187); VERIFYONLY says little about
+-- it.
+--RESTORE VERIFYONLY FROM DISK = <backup1, nvarchar(260), > WITH CHECKSUM;
 
 -- ===============================================================================================
 -- Part 1: look (active; reads sys and msdb, changes nothing)
