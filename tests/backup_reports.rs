@@ -46,7 +46,9 @@ fn written(write: impl Fn(&mut dyn io::Write) -> io::Result<()>) -> String {
 
 fn printed(report: &ScrubReport, width: u16) -> String {
     let look = terminal::Look { width: Some(width), rows_max: 20, verbose: false };
-    written(|out| terminal::write(report, look, out))
+    // What is no terminal gets no styles.
+    let styled = written(|out| terminal::write(report, look, out));
+    anstream::adapter::strip_str(&styled).to_string()
 }
 
 fn holds(text: &str, words: &[&str]) {
@@ -67,7 +69,7 @@ fn damage_in_a_backup_is_no_loss_of_rows_and_restores_nothing() {
     let script = written(|out| tsql::write(&report, out));
     let is_statement = |line: &&str| line.starts_with("--") && !line.starts_with("-- ");
     let statements: Vec<&str> = script.lines().filter(is_statement).collect();
-    assert_eq!(statements.len(), 3, "{statements:?}");
+    assert_eq!(statements.len(), 2, "{statements:?}");
     let looks = ["--RESTORE HEADERONLY ", "--RESTORE VERIFYONLY "];
     assert!(statements.iter().all(|line| looks.iter().any(|look| line.starts_with(look))));
     assert!(script.lines().all(|line| line.is_empty() || line.starts_with("--")), "{script}");
@@ -76,7 +78,8 @@ fn damage_in_a_backup_is_no_loss_of_rows_and_restores_nothing() {
 #[test]
 fn a_script_for_databases_leaves_out_the_pages_of_their_backups() {
     let script = written(|out| tsql::write(&advised(golden()), out));
-    let inserts = script.lines().filter(|line| line.ends_with("NULL)") || line.contains(", 1, '"));
+    let is_row = |line: &&str| ["--(DB_ID(", "--(NULL, "].iter().any(|row| line.starts_with(row));
+    let inserts = script.lines().filter(is_row);
     let suspects = golden().suspects.len();
     assert_eq!(inserts.count(), suspects - 1, "all but the one in the backup");
     holds(&script, &["Damaged backups: do not rely on these", "page (1:57) of sales, set 1"]);

@@ -484,6 +484,7 @@ fn names_that_no_server_has_are_to_be_filled_in() {
 fn a_clean_report_gives_a_script_that_does_nothing() {
     let mut report = report();
     report.suspects.clear();
+    report.files.iter_mut().for_each(|file| file.backup = None);
     let script = script(&report);
     assert!(lines(&script).all(|(kind, _)| kind == Line::Remark), "{script}");
     assert!(script.contains("nothing to restore"), "{script}");

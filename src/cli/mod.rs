@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use exit::{Exit, ExitStyle, Failure};
 use std::process::ExitCode;
 
-/// Finds the damaged pages of SQL Server data files, offline and in bulk
+/// Finds the damaged pages of SQL Server data files and backups, offline and in bulk
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {

@@ -19,8 +19,8 @@ use std::time::Duration;
 /// What to scan.
 #[derive(clap::Args)]
 pub(crate) struct Paths {
-    /// Data files, directories (searched recursively), block devices, @list.txt, or - for a list
-    /// on stdin
+    /// Data files, backups, directories (searched recursively), block devices, @list.txt, or -
+    /// for a list on stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }

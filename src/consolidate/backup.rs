@@ -123,8 +123,8 @@ impl SetReport {
     }
 }
 
-/// What is said of a backup, in words that stand in every format; names are as the file has them and
-/// must be escaped.
+/// What is said of a backup, in words that stand in every format; names are as the file has them
+/// and must be escaped.
 impl BackupReport {
     /// Streams that were looked at.
     pub fn streams(&self) -> u64 {

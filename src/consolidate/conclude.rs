@@ -115,8 +115,8 @@ pub fn conclude(
     Conclusions { suspects, incidents, incidents_not_listed, patterns }
 }
 
-/// The page by which neighbours are told. Pages are neighbours where they stand beside each other: in
-/// a backup, that is not by their ids.
+/// The page by which neighbours are told. Pages are neighbours where they stand beside each other:
+/// in a backup, that is not by their ids.
 fn in_its_file(finding: &Finding, file: &FileFacts) -> PageId {
     let page = file.offset_bytes(finding.place.page) / PAGE_BYTES as u64;
     PageId(u32::try_from(page).unwrap_or(u32::MAX))

@@ -1,6 +1,10 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
+mod keys;
+
+pub use keys::FileKey;
+
 use super::backup::BackupReport;
 use super::clean_copy::CleanCopy;
 use super::message::Message;
@@ -67,35 +71,6 @@ pub struct ScrubReport {
     pub host_findings: Vec<String>,
     /// Rates and latencies.
     pub throughput: Throughput,
-}
-
-impl ScrubReport {
-    /// The backup files among [`Self::files`], each with what is said of it.
-    pub fn backups(&self) -> impl Iterator<Item = (&FileReport, &BackupReport)> {
-        self.files.iter().filter_map(|file| Some((file, file.backup.as_ref()?)))
-    }
-
-    /// What is damaged in backups, beside their pages.
-    pub fn backup_faults(&self) -> u64 {
-        self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(backup.fault_count()))
-    }
-
-    /// Streams of backups, and records of compressed ones, that pass their checksums.
-    pub fn verified_streams(&self) -> u64 {
-        let verified =
-            |backup: &BackupReport| backup.streams_verified.saturating_add(backup.records_verified);
-        self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(verified(backup)))
-    }
-
-    /// Listed suspects that are in backups.
-    pub fn suspects_in_backups(&self) -> impl Iterator<Item = &Suspect> {
-        self.suspects.iter().filter(|suspect| suspect.is_in_backup())
-    }
-
-    /// All incidents, also those that are not listed.
-    pub fn incident_count(&self) -> u64 {
-        (self.incidents.len() as u64).saturating_add(self.incidents_not_listed)
-    }
 }
 
 /// Name and version of this program.
@@ -259,36 +234,6 @@ pub struct FileReport {
     /// Of pages in a backup: the position of their backup set.
     #[serde(default)]
     pub backup_set: Option<u32>,
-}
-
-/// Tells entries of files apart: the machine that scanned it, the path, and of pages in a backup the
-/// position of their backup set and their file id.
-pub type FileKey<'a> = (Option<&'a str>, &'a str, Option<(u32, u16)>);
-
-impl FileReport {
-    /// It has pages that were to be verified: a data file, or one that is in a backup.
-    pub fn has_pages(&self) -> bool {
-        matches!(self.kind, FileKind::Data | FileKind::Backup) && self.coverage.pages_planned > 0
-    }
-
-    /// What tells it apart from all others.
-    pub fn key(&self) -> FileKey<'_> {
-        let part = self.backup_set.map(|position| (position, self.file_id.unwrap_or_default()));
-        (self.host.as_deref(), &self.path, part)
-    }
-}
-
-impl Suspect {
-    /// [`FileReport::key`] of the file that it is in.
-    pub fn file_key(&self) -> FileKey<'_> {
-        let part = self.backup_set.map(|position| (position, self.file_id));
-        (self.host.as_deref(), &self.path, part)
-    }
-
-    /// It is in a backup, which is a copy: no page of a database that a server uses.
-    pub fn is_in_backup(&self) -> bool {
-        self.backup_set.is_some()
-    }
 }
 
 /// Files that are no database files.

@@ -37,6 +37,15 @@ impl StageLatencies {
         record(&mut self.verify, verify);
     }
 
+    /// Adds what `other` has recorded.
+    pub fn add(&mut self, other: &Self) {
+        let pairs = [(&mut self.read, &other.read), (&mut self.verify, &other.verify)];
+        for (own, other) in pairs {
+            // All histograms have the same bounds: it always fits.
+            let _ = own.add(other);
+        }
+    }
+
     /// The stages with their names.
     pub fn stages(&self) -> [(&'static str, &Histogram<u32>); 2] {
         [("read", &self.read), ("verify", &self.verify)]

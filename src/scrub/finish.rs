@@ -292,11 +292,17 @@ fn stage_summaries(latencies: &StageLatencies) -> BTreeMap<String, StageSummary>
 }
 
 fn file_latencies(tallies: Vec<FileTally>, facts: &[FileFacts]) -> Vec<(String, StageLatencies)> {
-    tallies
-        .into_iter()
-        .zip(facts)
-        .filter_map(|(tally, facts)| Some((facts.path.to_string(), tally.latencies?)))
-        .collect()
+    let files = tallies.into_iter().zip(facts);
+    let known = files.filter_map(|(tally, facts)| Some((facts, tally.latencies?)));
+    let mut by_path: Vec<(String, StageLatencies)> = Vec::new();
+    for (facts, latencies) in known {
+        match by_path.last_mut() {
+            // Parts of a backup stand beside each other, and are read from one file.
+            Some((path, sum)) if *path == *facts.path => sum.add(&latencies),
+            _ => by_path.push((facts.path.to_string(), latencies)),
+        }
+    }
+    by_path
 }
 
 fn skipped(discovery: &Discovery) -> Skipped {

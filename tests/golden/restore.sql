@@ -52,6 +52,35 @@
 -- part is replaced, and scan once more after that.
 
 -- ===============================================================================================
+-- Damaged backups: do not rely on these
+-- ===============================================================================================
+-- What is damaged here is a copy. Restore nothing into a database because of it: its data files
+-- may be sound, which a scan of them tells. Take a new full backup WITH CHECKSUM now, to storage
+-- that has not failed; delete neither these backups nor older ones before that is verified.
+-- RESTORE ends at a damaged page (Msg 3183) or where the set is damaged (Msg 3189); WITH
+-- CONTINUE_AFTER_ERROR it goes on, and leaves a database that CHECKDB must be run in: the last
+-- resort.
+
+-- ---- Backup 1: D:\backup\sales=1.bak
+-- - set 1: full backup of sales, 2026-01-01 22:04:09
+-- - set 2: log backup of =x]y'z\nGO
+-- - fault at byte 8704, 1048576 bytes: stream checksum: the checksum of the data stream is
+-- 0x00000001 in the backup and 0x00000002 by its bytes (RESTORE VERIFYONLY WITH CHECKSUM says Msg
+-- 3189)
+-- - fault at byte 2097152: truncated: a \u{202e}<b>name</b>\nends too soon
+-- - and 3 more faults
+-- - #14 page (1:57) of sales, set 1, at byte 475136: bad checksum
+-- - member 2 of 3 is not in this scan: RESTORE needs all of them; allocation is unknown where the
+-- PFS pages are in another member
+-- - 1 pages do not tell where they belong, and were not verified
+-- It is a member of a striped backup: name all members, separated by commas.
+--RESTORE HEADERONLY FROM DISK = <backup1, nvarchar(260), >;
+-- Several sets: add FILE = n, with the number of the set.
+-- A set taken without CHECKSUM: leave WITH CHECKSUM out (Msg 3187); VERIFYONLY says little about
+-- it.
+--RESTORE VERIFYONLY FROM DISK = <backup1, nvarchar(260), > WITH CHECKSUM;
+
+-- ===============================================================================================
 -- Part 1: look (active; reads sys and msdb, changes nothing)
 -- ===============================================================================================
 -- Recovery model, state, read-only, TDE (is_encrypted: a restore elsewhere needs the

@@ -49,8 +49,8 @@ macro_rules! told {
     ($($more:expr),+) => {
         concat!(
             "do not rely on this backup: RESTORE stops at this page with Msg 3183 \
-             (CONTINUE_AFTER_ERROR is the last resort). Keep it and all older ones; take a new full \
-             backup WITH CHECKSUM now",
+             (CONTINUE_AFTER_ERROR is the last resort). Keep it and all older ones; take a new \
+             full backup WITH CHECKSUM now",
             $($more),+
         )
     };
@@ -183,8 +183,8 @@ pub(super) fn steps(report: &ScrubReport) -> Vec<Step> {
     let text = format!(
         "{}: RESTORE stops at a damaged page (Msg 3183) or where the backup set is (Msg 3189); \
          WITH CONTINUE_AFTER_ERROR is the last resort. Delete none of them, and none that is \
-         older. Differential and log backups that follow a damaged one need it, or an older one that \
-         is sound.",
+         older. Differential and log backups that follow a damaged one need it, or an older one \
+         that is sound.",
         named(damaged.iter().map(|file| called(file)))
     );
     let suspects = report.suspects_in_backups();

@@ -64,8 +64,8 @@ fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
     }
 }
 
-const IN_BACKUP: &str = "in a backup only: do not rely on it, take a new full backup WITH CHECKSUM, \
-    and scan the data files; restore nothing because of it";
+const IN_BACKUP: &str = "in a backup only: do not rely on it, take a new full backup WITH \
+    CHECKSUM, and scan the data files; restore nothing because of it";
 
 fn what_to_restore(incident: &IncidentReport, suspects: &[Suspect], way: Option<Way>) -> String {
     let members: Vec<&Suspect> = members(incident, suspects).collect();

@@ -22,7 +22,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
             section #backups {
                 h2 { "Backups" small { "by their own words, and what was verified" } }
                 @for (i, (file, backup)) in most_telling(&backups).into_iter().enumerate() {
-                    (card(file, backup, i < OPEN, names))
+                    (card(file, backup, i < OPEN, suspects(report, file), names))
                 }
                 @if hidden > 0 {
                     p.more { "And " (counted(hidden as u64, "more backup")) "." }
@@ -30,6 +30,15 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
             }
         }
     }
+}
+
+/// Suspects in the backup `file`.
+fn suspects(report: &ScrubReport, file: &FileReport) -> u64 {
+    let is_part = |other: &&FileReport| {
+        other.backup_set.is_some() && (&other.host, &other.path) == (&file.host, &file.path)
+    };
+    let parts = report.files.iter().filter(is_part);
+    parts.map(|part| part.coverage.suspect).fold(0, u64::saturating_add)
 }
 
 type Backup<'a> = (&'a FileReport, &'a BackupReport);
@@ -41,13 +50,19 @@ fn most_telling<'a>(backups: &[Backup<'a>]) -> Vec<Backup<'a>> {
     shown
 }
 
-fn card(file: &FileReport, backup: &BackupReport, is_open: bool, names: &FileNames<'_>) -> Markup {
+fn card(
+    file: &FileReport,
+    backup: &BackupReport,
+    is_open: bool,
+    suspects: u64,
+    names: &FileNames<'_>,
+) -> Markup {
     let faults = backup.fault_count();
     html! {
-        details.card open[is_open || faults > 0] {
+        details.card open[is_open || faults > 0 || suspects > 0] {
             summary {
                 span.rank {}
-                (tag(backup))
+                (tag(backup, suspects))
                 span.place {
                     b title=(safe(&file.path)) { (names.name(file.host.as_deref(), &file.path)) }
                     @if let Some(member) = backup.member_words() { " (" (member) ")" }
@@ -83,8 +98,9 @@ fn card(file: &FileReport, backup: &BackupReport, is_open: bool, names: &FileNam
 }
 
 /// The colours of tiers, with words: not everybody sees colours.
-fn tag(backup: &BackupReport) -> Markup {
+fn tag(backup: &BackupReport, suspects: u64) -> Markup {
     let (class, words) = match backup.fault_count() {
+        0 if suspects > 0 => ("t0", counted(suspects, "suspect")),
         0 if backup.is_incomplete() => ("t2", "incomplete".to_owned()),
         0 => ("t4", "no fault".to_owned()),
         faults => ("t0", counted(faults, "fault")),
@@ -117,7 +133,8 @@ fn one(set: &SetReport) -> Markup {
             }
             div { dt { "What" } dd { (safe(&set.facts().join("; "))) } }
             @for file in set.files.iter().take(LISTED_MAX) {
-                div { dt { "Holds" } dd title=(safe(&file.physical_name)) { (safe(&file.words())) } }
+                @let path = safe(&file.physical_name);
+                div { dt { "Holds" } dd title=(path) { (safe(&file.words())) } }
             }
             @if set.files.len() > LISTED_MAX {
                 div { dt { "" } dd { "and " (set.files.len() - LISTED_MAX) " more files" } }

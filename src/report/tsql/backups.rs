@@ -2,7 +2,7 @@
 //! because of them, and their pages are no suspects of a database.
 
 use super::script::Script;
-use crate::consolidate::backup::{BackupReport, SetReport, fault_words};
+use crate::consolidate::backup::{BackupReport, fault_words};
 use crate::consolidate::report::{FileReport, ScrubReport, Suspect};
 use crate::report::escape::tsql_comment as safe;
 use std::collections::BTreeMap;
@@ -94,15 +94,16 @@ fn one(number: usize, damaged: &Damaged<'_>, script: &mut Script<'_>) -> io::Res
     }
     let path = format!("<backup{number}, nvarchar(260), >");
     script.off(&format!("RESTORE HEADERONLY FROM DISK = {path};"))?;
-    let verify = |set: &SetReport| {
-        // WITH CHECKSUM, one that has none is refused with Msg 3187.
-        let checksum = if set.has_checksum == Some(false) { "" } else { ", CHECKSUM" };
-        format!("RESTORE VERIFYONLY FROM DISK = {path} WITH FILE = {}{checksum};", set.position)
-    };
-    if backup.sets.iter().any(|set| set.has_checksum == Some(false)) {
-        script.remark("A set taken without CHECKSUM: VERIFYONLY says little about it.")?;
+    if backup.sets.len() > 1 {
+        script.remark("Several sets: add FILE = n, with the number of the set.")?;
     }
-    backup.sets.iter().take(DESCRIBED_MAX).try_for_each(|set| script.off(&verify(set)))
+    if backup.sets.iter().any(|set| set.has_checksum == Some(false)) {
+        script.remark(
+            "A set taken without CHECKSUM: leave WITH CHECKSUM out (Msg 3187); VERIFYONLY says \
+             little about it.",
+        )?;
+    }
+    script.off(&format!("RESTORE VERIFYONLY FROM DISK = {path} WITH CHECKSUM;"))
 }
 
 /// `- #4 page (1:57) of Sales, set 1, at byte 126976: bad checksum`

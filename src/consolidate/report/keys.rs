@@ -1,0 +1,64 @@
+//! What tells files of a report apart, and what is said of all its backups together.
+
+use super::{FileReport, ScrubReport, Suspect};
+use crate::consolidate::backup::BackupReport;
+use crate::discover::FileKind;
+
+impl ScrubReport {
+    /// The backup files among [`Self::files`], each with what is said of it.
+    pub fn backups(&self) -> impl Iterator<Item = (&FileReport, &BackupReport)> {
+        self.files.iter().filter_map(|file| Some((file, file.backup.as_ref()?)))
+    }
+
+    /// What is damaged in backups, beside their pages.
+    pub fn backup_faults(&self) -> u64 {
+        self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(backup.fault_count()))
+    }
+
+    /// Streams of backups, and records of compressed ones, that pass their checksums.
+    pub fn verified_streams(&self) -> u64 {
+        let verified =
+            |backup: &BackupReport| backup.streams_verified.saturating_add(backup.records_verified);
+        self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(verified(backup)))
+    }
+
+    /// Listed suspects that are in backups.
+    pub fn suspects_in_backups(&self) -> impl Iterator<Item = &Suspect> {
+        self.suspects.iter().filter(|suspect| suspect.is_in_backup())
+    }
+
+    /// All incidents, also those that are not listed.
+    pub fn incident_count(&self) -> u64 {
+        (self.incidents.len() as u64).saturating_add(self.incidents_not_listed)
+    }
+}
+
+/// Tells entries of files apart: the machine that scanned it, the path, and of pages in a backup the
+/// position of their backup set and their file id.
+pub type FileKey<'a> = (Option<&'a str>, &'a str, Option<(u32, u16)>);
+
+impl FileReport {
+    /// It has pages that were to be verified: a data file, or one that is in a backup.
+    pub fn has_pages(&self) -> bool {
+        matches!(self.kind, FileKind::Data | FileKind::Backup) && self.coverage.pages_planned > 0
+    }
+
+    /// What tells it apart from all others.
+    pub fn key(&self) -> FileKey<'_> {
+        let part = self.backup_set.map(|position| (position, self.file_id.unwrap_or_default()));
+        (self.host.as_deref(), &self.path, part)
+    }
+}
+
+impl Suspect {
+    /// [`FileReport::key`] of the file that it is in.
+    pub fn file_key(&self) -> FileKey<'_> {
+        let part = self.backup_set.map(|position| (position, self.file_id));
+        (self.host.as_deref(), &self.path, part)
+    }
+
+    /// It is in a backup, which is a copy: no page of a database that a server uses.
+    pub fn is_in_backup(&self) -> bool {
+        self.backup_set.is_some()
+    }
+}
