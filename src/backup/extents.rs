@@ -1,13 +1,18 @@
 //! Which extent of which file stands where in a backup's data: told by the headers of their pages
 //! alone, since nothing else in a backup says it (docs/page-format.md, section 9.2).
 //!
+//! An extent that does not tell its place gets the one that is left for it, by its neighbours or by
+//! the maps in the backup.
+//!
 //! Extents come in ascending order with few gaps, so that not every one needs to be looked at: two
 //! that are as far apart in the backup as in their file have all those between them. That is a
 //! guess until the scan has seen each page; where it finds one that is elsewhere, [`Look::Each`]
 //! looks at every extent.
 
+mod maps;
 mod place;
 
+pub use maps::{Map, place_by_maps};
 pub use place::{Place, place_of};
 
 use super::ReadAt;

@@ -7,10 +7,10 @@ use super::FileKind;
 use super::identify::passes_its_check;
 use crate::backup::ReadAt;
 use crate::backup::compressed::{RecordIndex, Refused};
-use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Stretch, stretches};
+use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Map, Stretch, place_by_maps, stretches};
 use crate::backup::layout::{Layout, PageRun, PageRuns, Sibling};
 use crate::backup::media;
-use crate::backup::{BackupSet, Media, StreamPiece};
+use crate::backup::{BackupKind, BackupSet, Media, StreamPiece};
 use crate::page::Page;
 use crate::page::address::{FileId, PageId};
 use crate::page::allocation::BOOT_PAGE;
@@ -226,7 +226,9 @@ fn files_of(
     let mut by_file: BTreeMap<FileId, Vec<PageRun>> = BTreeMap::new();
     for piece in &set.data {
         let whole = piece.bytes / EXTENT_BYTES * EXTENT_BYTES;
-        for stretch in stretches(source, piece.offset_bytes, whole, look)? {
+        let found = stretches(source, piece.offset_bytes, whole, look)?;
+        let map = if set.kind == BackupKind::Differential { Map::Diff } else { Map::Gam };
+        for stretch in place_by_maps(found, source, map) {
             match stretch.run() {
                 Some((file, run)) => by_file.entry(file).or_default().push(run),
                 None => rest.push(rest_of(&stretch)),

@@ -70,7 +70,8 @@ fn told_by(page: &Page, slot: u32) -> Option<Place> {
     is_here.then_some(Place::Extent(FileId(file), page_id / EXTENT_PAGES))
 }
 
-fn is_sealed(page: &Page) -> bool {
+/// True if the page passes a check of its own.
+pub(super) fn is_sealed(page: &Page) -> bool {
     match PageHeader::of(page).protection() {
         Protection::Checksum => Checksum::of(page) == Checksum::stored_in(page),
         Protection::Torn => TornCheck::of(page).is_intact(),

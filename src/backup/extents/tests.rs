@@ -121,3 +121,59 @@ fn the_majority_of_an_extent_decides_and_sealed_pages_count_more() {
     let far = vec![page(1, u32::MAX - 7, 1); 8];
     assert_eq!(place_of(&far), Place::Unknown);
 }
+
+/// A GAM or DIFF map of file 1 over `extents`.
+fn map_page(page_id: u32, page_type: u8, extents: &[u32]) -> Page {
+    let mut map = page(1, page_id, page_type);
+    for extent in extents {
+        map.bytes_mut()[194 + *extent as usize / 8] |= 1 << (extent % 8);
+    }
+    checksum::seal(&mut map);
+    map
+}
+
+#[test]
+fn what_neighbours_leave_open_the_maps_decide() {
+    let mut first = extent(1, 0);
+    let free: Vec<u32> = (0..63_904).filter(|n| ![0, 1, 2, 7, 8, 9, 20].contains(n)).collect();
+    first[2] = map_page(2, 8, &free);
+    first[6] = map_page(6, 16, &[0, 1, 2, 7, 8, 9, 20]);
+    // Two of three in a gap, and the last one of the file, of which nothing follows but padding.
+    let extents = [
+        first,
+        extent(1, 1),
+        zeros(),
+        zeros(),
+        extent(1, 8),
+        extent(1, 9),
+        zeros(),
+        padding(),
+        padding(),
+    ];
+    let bytes = backup(&extents);
+    let placed = |map| {
+        let found = stretches(&bytes, 512, bytes.len() as u64 - 512, Look::Each).unwrap();
+        let placed = place_by_maps(found, &bytes, map);
+        placed.iter().map(|stretch| (stretch.holds, stretch.extents)).collect::<Vec<_>>()
+    };
+    let expected = [of(1, 0, 3), of(1, 7, 3), of(1, 20, 1), (Holds::Padding, 2)];
+    assert_eq!(placed(Map::Gam), expected);
+    assert_eq!(placed(Map::Diff), expected);
+}
+
+#[test]
+fn a_map_that_fails_its_check_or_does_not_fit_places_nothing() {
+    let mut first = extent(1, 0);
+    first[6] = map_page(6, 16, &[0, 5, 9, 12]);
+    let mut extents = [first, zeros(), extent(1, 9), zeros(), extent(1, 12)];
+    let placed = |extents: &[Vec<Page>]| {
+        let bytes = backup(extents);
+        let found = stretches(&bytes, 512, bytes.len() as u64 - 512, Look::Each).unwrap();
+        let placed = place_by_maps(found, &bytes, Map::Diff);
+        placed.iter().map(|stretch| stretch.holds == Holds::Unplaced).collect::<Vec<_>>()
+    };
+    // Between 9 and 12 the map has nothing.
+    assert_eq!(placed(&extents), [false, false, false, true, false]);
+    extents[0][6].bytes_mut()[5000] ^= 1;
+    assert_eq!(placed(&extents), [false, true, false, true, false]);
+}
