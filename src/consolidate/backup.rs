@@ -39,6 +39,9 @@ pub struct BackupReport {
     pub padding_pages: u64,
     /// Pages of which a later copy follows.
     pub superseded_pages: u64,
+    /// Sectors of log that no stream checksum vouches for and that do not look like log.
+    #[serde(default)]
+    pub log_sectors_doubtful: u64,
     /// Pages that do not tell where they belong, and that no stream checksum vouches for.
     pub unplaced_pages: u64,
 }
@@ -109,7 +112,10 @@ impl BackupReport {
 
     /// Something in it could not be verified that should have been.
     pub fn is_incomplete(&self) -> bool {
-        !self.missing_members.is_empty() || self.streams_not_computed > 0 || self.unplaced_pages > 0
+        !self.missing_members.is_empty()
+            || self.streams_not_computed > 0
+            || self.unplaced_pages > 0
+            || self.log_sectors_doubtful > 0
     }
 }
 

@@ -21,6 +21,7 @@ use crate::page::kind::PageType;
 use recognise::{Kind, Patched};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A backup file.
@@ -88,12 +89,21 @@ pub struct Part {
     pub siblings: Arc<[Sibling]>,
 }
 
-/// Tells backup sets apart: the media set and the position in it, which the members of a striped
-/// one share.
+/// Tells backup sets apart. The members of a striped one share it; all others are known by their
+/// file, since `WITH INIT` gives a backup the media set and the position of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetKey {
-    media: String,
+    media: Result<([u8; 16], [u8; 16]), PathBuf>,
     position: u32,
+}
+
+impl SetKey {
+    /// Of `set` in the backup at `path`, which says `media` of itself.
+    pub fn of(media: &Media, set: &BackupSet, path: &Path) -> Self {
+        let family = media.family.as_ref().filter(|family| family.family_count > 1);
+        let id = family.and_then(|family| family.media_set_id).zip(set.set_id);
+        Self { media: id.ok_or_else(|| path.to_owned()), position: set.position }
+    }
 }
 
 /// What was found of one data file in a backup set.
@@ -112,13 +122,8 @@ impl Part {
     }
 
     /// Which set it is of, given the backup's path.
-    pub fn key(&self, path: &std::path::Path) -> SetKey {
-        let family = self.backup.media.family.as_ref();
-        let media = match family.and_then(|family| family.media_set_id) {
-            Some(id) => format!("{id:02x?}"),
-            None => path.to_string_lossy().into_owned(),
-        };
-        SetKey { media, position: self.set().position }
+    pub fn key(&self, path: &Path) -> SetKey {
+        SetKey::of(&self.backup.media, self.set(), path)
     }
 }
 

@@ -113,6 +113,9 @@ pub(super) struct BackupTally {
     /// What a compressed backup says of itself.
     #[serde(default)]
     pub(super) media: Option<Media>,
+    /// Sectors of log without a stream checksum that do not look like log.
+    #[serde(default)]
+    pub(super) log_sectors_doubtful: u64,
     /// Bytes of log.
     pub(super) log_bytes: u64,
     /// All of it was looked at.

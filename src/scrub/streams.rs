@@ -8,14 +8,14 @@ mod sums;
 use super::file::{BackupTally, FileScan};
 use super::{Shared, lock};
 use crate::backup::stream_checksum::{self, StreamSum};
-use crate::backup::{Fault, FaultKind};
+use crate::backup::{Fault, FaultKind, StreamPiece};
 use crate::discover::backup::{BackupFile, Rest, RestKind};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::address::{PageId, PageRange};
 use crate::page::checksum::Checksum;
 use crate::page::header::{PageHeader, Protection};
 use crate::page::torn::TornCheck;
-use crate::page::{PAGE_BYTES, Page};
+use crate::page::{PAGE_BYTES, Page, SECTOR_BYTES};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ impl Looked {
             self.look_at_rest(backup, rest, bytes);
         }
         for (index, stream) in backup.streams.iter().enumerate().filter(|(_, s)| s.is_log) {
-            self.look_at_log(index, stream.piece.offset_bytes, stream.piece.bytes, bytes);
+            self.look_at_log(index, &stream.piece, bytes);
         }
     }
 
@@ -182,29 +182,59 @@ impl Looked {
         }
     }
 
-    fn look_at_log(
-        &mut self,
-        stream: usize,
-        offset_bytes: u64,
-        length: u64,
-        bytes: &mut Bytes<'_>,
-    ) {
-        let (mut sum, mut is_whole) = (0, true);
-        bytes.all(offset_bytes, length, &mut |at, seen| match seen {
+    fn look_at_log(&mut self, stream: usize, piece: &StreamPiece, bytes: &mut Bytes<'_>) {
+        let (mut sum, mut is_whole, mut doubtful) = (0, true, Doubtful::default());
+        bytes.all(piece.offset_bytes, piece.bytes, &mut |at, seen| match seen {
             Ok(seen) => {
                 self.bytes_read += seen.len() as u64;
                 sum = stream_checksum::go_on(sum, seen);
+                doubtful.look(seen);
             }
             Err(why) => {
                 is_whole = false;
                 self.fault(FaultKind::Unreadable, at, PAGE_BYTES as u64, why);
             }
         });
-        self.tally.log_bytes += length;
+        self.tally.log_bytes += piece.bytes;
+        if piece.checksum.is_none() {
+            self.tally.log_sectors_doubtful += doubtful.sectors();
+        }
         if is_whole {
             self.logs.insert(stream, sum);
         }
     }
+}
+
+/// Sectors that do not begin as those of a log do. Nothing else tells damage in a log whose backup
+/// has no checksums.
+#[derive(Default)]
+struct Doubtful {
+    looked_at: u64,
+    foreign: u64,
+    blank: u64,
+}
+
+impl Doubtful {
+    fn look(&mut self, log: &[u8]) {
+        for first in log.iter().step_by(SECTOR_BYTES) {
+            self.looked_at += 1;
+            self.blank += u64::from(*first == 0);
+            self.foreign += u64::from(!is_log_sector(*first));
+        }
+    }
+
+    /// A log of nothing is none.
+    fn sectors(&self) -> u64 {
+        if self.blank == self.looked_at { self.looked_at } else { self.foreign }
+    }
+}
+
+/// True for the first byte of a sector of log: the parity of its use of the file, 0x40 or 0x80, and
+/// marks of the first and the last sector of a block; or nothing after the end
+/// (docs/page-format.md, section 9.1).
+fn is_log_sector(first: u8) -> bool {
+    const MARKS: u8 = 0x18;
+    matches!(first & !MARKS, 0x40 | 0x80) || first == 0
 }
 
 /// So many pages from the first on.

@@ -1,40 +1,93 @@
 //! What the report says of backups.
 
-use crate::backup::{BackedUpFile, BackupKind, BackupSet, Media};
+use crate::backup::{BackedUpFile, BackupKind, BackupSet, Fault, FaultKind, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
-use crate::discover::backup::BackupFile;
-use crate::discover::{DataFile, Discovery};
+use crate::discover::backup::{BackupFile, SetKey};
+use crate::discover::{DataFile, Discovery, FileKind};
 use crate::scrub::file::{BackupTally, FileTally};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Media sets whose members are looked for, with those that are there.
-pub(super) struct Members(BTreeMap<[u8; 16], BTreeSet<u16>>);
+/// Which members of each backup set are there, and how many pages of each file they have.
+#[derive(Default)]
+pub(super) struct Members {
+    there: BTreeMap<SetKey, BTreeSet<u16>>,
+    pages: BTreeMap<(SetKey, u16), BTreeMap<u16, u64>>,
+}
 
 impl Members {
     /// Of all files of a scan.
     pub(super) fn among(discovery: &Discovery, tallies: &[FileTally]) -> Self {
-        let mut members: BTreeMap<_, BTreeSet<u16>> = BTreeMap::new();
+        let mut members = Self::default();
         for (file, tally) in discovery.files.iter().zip(tallies) {
-            let Some(backup) = &file.backup else { continue };
-            let media = tally.backup.media.as_ref().unwrap_or(&backup.media);
-            if let Some(family) = &media.family
-                && let Some(id) = family.media_set_id
-            {
-                members.entry(id).or_default().insert(family.family_number);
+            if let Some(backup) = &file.backup {
+                let media = tally.backup.media.as_ref().unwrap_or(&backup.media);
+                for set in &media.sets {
+                    let key = SetKey::of(media, set, &file.path);
+                    members.there.entry(key).or_default().insert(member(media));
+                }
+            }
+            if let (Some(part), Some(key)) = (&file.part, file.set_key()) {
+                let of_file = members.pages.entry((key, file.file_id.0)).or_default();
+                // A member that is there twice counts once.
+                let pages = of_file.entry(member(&part.backup.media)).or_default();
+                *pages = part.runs.pages().max(*pages);
             }
         }
-        Self(members)
+        members
     }
 
-    /// Members of the media set of `backup` that are not there.
-    fn missing(&self, media: &Media) -> Vec<u16> {
+    /// Members of the sets of `media`, the backup at `path`, that are not there.
+    fn missing(&self, media: &Media, path: &Path) -> Vec<u16> {
         // More members than this no media set has.
         const MEMBERS_MAX: u16 = 64;
-        let Some(family) = &media.family else { return Vec::new() };
-        let there = family.media_set_id.and_then(|id| self.0.get(&id));
-        let is_missing = |number: &u16| !there.is_some_and(|there| there.contains(number));
-        (1..=family.family_count.min(MEMBERS_MAX)).filter(is_missing).collect()
+        let count = media.family.as_ref().map_or(0, |family| family.family_count);
+        let is_there = |number: u16, set: &BackupSet| {
+            let there = self.there.get(&SetKey::of(media, set, path));
+            there.is_some_and(|there| there.contains(&number))
+        };
+        let is_missing = |number: &u16| media.sets.iter().any(|set| !is_there(*number, set));
+        (1..=count.min(MEMBERS_MAX)).filter(is_missing).collect()
+    }
+
+    /// Pages that the sets of `media` say they have and that are in none of their members. Said of
+    /// the first member.
+    fn lost_pages(&self, media: &Media, path: &Path) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for set in media.sets.iter().filter(|set| !set.data.is_empty()) {
+            let key = SetKey::of(media, set, path);
+            let first = self.there.get(&key).and_then(BTreeSet::first);
+            if first.is_some_and(|first| *first != member(media)) {
+                continue;
+            }
+            for file in set.files.iter().filter(|file| !file.is_log) {
+                let here = self.pages.get(&(key.clone(), file.file_id));
+                let here: u64 = here.map_or(0, |members| members.values().sum());
+                if here < u64::from(file.pages) {
+                    faults.push(lost(set, file, u64::from(file.pages) - here));
+                }
+            }
+        }
+        faults
+    }
+}
+
+fn member(media: &Media) -> u16 {
+    media.family.as_ref().map_or(0, |family| family.family_number)
+}
+
+fn lost(set: &BackupSet, file: &BackedUpFile, pages: u64) -> Fault {
+    let BackedUpFile { file_id, pages: promised, logical_name, .. } = file;
+    Fault {
+        kind: FaultKind::Structure,
+        offset_bytes: set.data.first().map_or(0, |piece| piece.offset_bytes),
+        bytes: 0,
+        text: format!(
+            "backup set {} says that it holds {promised} pages of file {file_id} \
+             ({logical_name}), and {pages} of them are not there: overwritten by others, or zeros",
+            set.position
+        ),
     }
 }
 
@@ -50,14 +103,19 @@ pub(super) fn report(
     let family = media.family.as_ref();
     let mut faults = backup.media.faults.clone();
     faults.extend(tally.faults.iter().cloned());
-    faults.sort_by_key(|fault| (fault.offset_bytes, fault.kind));
     let vouched_for = tally.streams_verified > 0
         && tally.streams_without_checksum + tally.streams_not_computed == 0;
+    let missing_members = members.missing(media, &file.path);
+    let is_unpacked = backup.kind == FileKind::Backup || backup.records.is_some();
+    if !vouched_for && missing_members.is_empty() && is_unpacked {
+        faults.extend(members.lost_pages(media, &file.path));
+    }
+    faults.sort_by_key(|fault| (fault.offset_bytes, fault.kind));
     Some(BackupReport {
         media_set: family.and_then(|family| family.media_set_id).map(|id| hexadecimal(&id)),
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
-        missing_members: members.missing(media),
+        missing_members,
         sets: media.sets.iter().enumerate().map(|set| of_set(set, backup, discovery)).collect(),
         faults,
         faults_not_listed: tally.faults_not_listed,
@@ -68,6 +126,7 @@ pub(super) fn report(
         log_bytes: tally.log_bytes,
         padding_pages: tally.padding_pages,
         superseded_pages: tally.superseded_pages,
+        log_sectors_doubtful: tally.log_sectors_doubtful,
         unplaced_pages: if vouched_for { 0 } else { tally.unplaced_pages },
     })
 }

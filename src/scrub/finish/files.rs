@@ -190,6 +190,7 @@ fn notes(
                 .to_owned(),
         );
     }
+    notes.extend(doubtful_log(tally));
     notes.extend(written_to(file));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
     if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
@@ -207,6 +208,14 @@ fn notes(
         );
     }
     notes
+}
+
+fn doubtful_log(tally: &FileTally) -> Option<String> {
+    let sectors = Some(tally.backup.log_sectors_doubtful).filter(|sectors| *sectors > 0)?;
+    Some(format!(
+        "{sectors} sectors of its log do not begin as sectors of a log do, and there is no backup \
+         checksum to tell: RESTORE may fail at them, or recovery after it"
+    ))
 }
 
 /// Why the path no longer leads to what was scanned, if it does not.

@@ -1,0 +1,83 @@
+//! What one look at a range of pages found.
+
+use crate::backup::stream_checksum::StreamSum;
+use crate::catalog::Lead;
+use crate::consolidate::rank::Finding;
+use crate::consolidate::tally::Coverage;
+use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
+use crate::page::address::{PageAddress, PageId};
+use crate::page::header::{PageHeader, Protection};
+use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use crate::read::Way;
+use std::time::Duration;
+
+/// What one look at a range found.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) coverage: Coverage,
+    /// Pages that looked bad, with the bytes that were seen; `None` for zeros.
+    pub(super) doubtful: Vec<(PageId, Option<Box<Page>>)>,
+    /// Pages in use that carry what looks like a checksum and no flag.
+    pub(super) flagless: Vec<Finding>,
+    /// Pages of system tables and IAM pages that can be believed.
+    pub(super) leads: Vec<(Lead, PageId)>,
+    pub(super) verify: Duration,
+    /// How long reading took, and in which way; `None` for a hole.
+    pub(super) read: Option<(Duration, Way)>,
+    pub(super) failed_reads: bool,
+    pub(super) failed_pages: bool,
+    /// What the pages add to the checksum of the backup stream that they are in.
+    pub(super) stream_sum: StreamSum,
+    /// A whole page stands in the extent of another one.
+    pub(super) is_misplaced: bool,
+}
+
+impl Looked {
+    /// Counts a page that is in order, and remembers it if it tells names. So does a page without
+    /// protection: databases with PAGE_VERIFY NONE have no others.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        page: &Page,
+        id: PageId,
+        allocation: Allocation,
+        verdict: &Verdict,
+    ) {
+        self.coverage.count(verdict);
+        if let Some(lead) = lead(page, allocation) {
+            self.leads.push((lead, id));
+        }
+    }
+
+    /// Reading took `read`, on this `way`.
+    pub(super) fn was_read(&mut self, read: Duration, way: Way) {
+        self.read = Some((read, way));
+        let pages = self.coverage.accounted() + self.doubtful.len() as u64;
+        self.coverage.bytes_read = pages * PAGE_BYTES as u64;
+    }
+}
+
+/// True if `page`, which passes its own check, belongs into another extent.
+pub(super) fn is_misplaced(page: &Page, place: PageAddress, verdict: &Verdict) -> bool {
+    let passes = match verdict {
+        Verdict::Suspect(SuspectReason::WrongPageId { .. }) => true,
+        Verdict::Free(FreeContent::Stale { protection, holds, right_id }) => {
+            *holds && !*right_id && *protection != Protection::None
+        }
+        _ => false,
+    };
+    let found = PageHeader::of(page).address();
+    let is_same_slot = found.page.0 % EXTENT_PAGES == place.page.0 % EXTENT_PAGES;
+    passes && is_same_slot && found != place && PageHeader::of(page).is_plausible()
+}
+
+/// What a page in order tells of others. Of an IAM page it must be sure that it is in use: what an
+/// old one says is wrong, and nothing in it tells that it is old.
+#[inline]
+pub(super) fn lead(page: &Page, allocation: Allocation) -> Option<Lead> {
+    Lead::of(PageHeader::of(page)).filter(|lead| match allocation {
+        Allocation::Allocated => true,
+        Allocation::Unknown => *lead != Lead::Iam,
+        Allocation::Free => false,
+    })
+}
