@@ -1,6 +1,6 @@
-//! A suspect in SQL Server's words: Msg 823 and 824, 3043 in a backup (docs/page-format.md, section
-//! 10.2), so that what searches logs for them finds ours. They are written by this program, not by a
-//! server.
+//! A suspect in SQL Server's words: Msg 823 and 824, in a backup 3043 (docs/page-format.md,
+//! section 10.2), so that what searches logs for them finds ours. They are written by this
+//! program, not by a server.
 
 use super::conclude::FileFacts;
 use super::rank::Finding;

@@ -190,8 +190,8 @@ mod linux {
             let _ = self.bytes.advise(Advice::Random);
         }
 
-        /// Lends a range of the mapped `file`, which begins at a byte offset, if it is to be mapped and could be looked at to its
-        /// end.
+        /// Lends a range of the mapped `file`, which begins at a byte offset, if it is to be mapped
+        /// and could be looked at to its end.
         pub(super) fn lend(
             &self,
             file: &File,

@@ -33,8 +33,8 @@ impl ScrubReport {
     }
 }
 
-/// Tells entries of files apart: the machine that scanned it, the path, and of pages in a backup the
-/// position of their backup set and their file id.
+/// Tells entries of files apart: the machine that scanned it, the path, and of pages in a backup
+/// the position of their backup set and their file id.
 pub type FileKey<'a> = (Option<&'a str>, &'a str, Option<(u32, u16)>);
 
 impl FileReport {
