@@ -129,7 +129,7 @@ fn the_full_backup_and_the_differential_upon_it_tell_that_they_belong_together()
         assert_eq!((set.position, set.is_complete, set.has_checksum), (1, true, Some(false)));
         assert_eq!(set.user, "Redmond\\llali");
         assert_eq!(set.files.len(), 2);
-        assert_eq!(set.files[0].filegroup, "PRIMARY");
+        assert_eq!(&*set.files[0].filegroup, "PRIMARY");
     }
     assert_eq!(full.first_lsn.map(|lsn| lsn.to_string()).as_deref(), Some("(53:296:37)"));
     assert!(full.last_lsn > full.first_lsn && differential.first_lsn > full.last_lsn);

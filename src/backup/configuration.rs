@@ -6,6 +6,7 @@ use super::{date, fields};
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The most bytes of a description that are read.
 pub(super) const CONFIGURATION_BYTES_MAX: u64 = 64 << 20;
@@ -104,10 +105,12 @@ impl Configuration {
     }
 
     fn grouped(mut self, groups: &BTreeMap<u32, &[u8]>) -> Self {
+        // One name for many files.
+        let named = |(id, group): (&u32, &&[u8])| (*id, Arc::from(fields::text(group, GROUP_NAME)));
+        let groups: BTreeMap<u32, Arc<str>> = groups.iter().map(named).collect();
         for file in self.files.iter_mut().filter(|file| !file.is_log) {
             let group = groups.get(&u32::from(file.filegroup_id));
-            file.filegroup =
-                group.map_or_else(String::new, |group| fields::text(group, GROUP_NAME));
+            file.filegroup = group.cloned().unwrap_or_default();
         }
         self
     }
@@ -168,7 +171,7 @@ fn file(chunk: &[u8]) -> BackedUpFile {
     BackedUpFile {
         file_id: narrow(FILE_ID),
         filegroup_id: narrow(FILE_GROUP),
-        filegroup: String::new(),
+        filegroup: Arc::from(""),
         pages: number(FILE_PAGES),
         logical_name: fields::text(chunk, LOGICAL_NAME),
         physical_name: fields::text(chunk, PHYSICAL_NAME),
@@ -217,7 +220,7 @@ mod tests {
         let mut set = BackupSet::default();
         read.describe(&mut set);
         assert_eq!((wrong, set.kind, set.files.len()), (None, BackupKind::Full, 1));
-        assert_eq!((set.files[0].file_id, set.files[0].filegroup.as_str()), (3, "PR"));
+        assert_eq!((set.files[0].file_id, &*set.files[0].filegroup), (3, "PR"));
         assert_eq!(set.first_lsn.map(|lsn| lsn.vlf), Some(7));
     }
 

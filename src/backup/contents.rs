@@ -151,10 +151,12 @@ impl Walk<'_> {
         }
         self.map.mark(data.saturating_add(PAD_BYTES.min(header.data_bytes)), ByteClass::StreamPad);
         self.map.mark(end, class);
-        if header.data_bytes <= PAD_BYTES {
+        let has_checksum = header.media_attributes & HAS_CHECKSUM != 0;
+        // The one that closes the pages is empty; a member may also have none to begin with.
+        if header.data_bytes <= PAD_BYTES && !has_checksum {
             return;
         }
-        self.contents.awaits_checksum = Some(header.media_attributes & HAS_CHECKSUM != 0);
+        self.contents.awaits_checksum = Some(has_checksum);
         self.contents.is_log = is_log;
         let offset_bytes = data.saturating_add(PAD_BYTES);
         self.list(
@@ -163,7 +165,7 @@ impl Walk<'_> {
                 block: 0,
                 offset_bytes,
                 bytes: end.saturating_sub(offset_bytes),
-                promised_bytes: header.data_bytes - PAD_BYTES,
+                promised_bytes: header.data_bytes.saturating_sub(PAD_BYTES),
                 checksum: None,
                 checksum_offset_bytes: None,
             },

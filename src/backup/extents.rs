@@ -18,6 +18,7 @@ pub use place::{Place, place_of};
 use super::ReadAt;
 use super::layout::PageRun;
 use crate::page::address::{FileId, PageRange};
+use crate::page::header::HEADER_BYTES;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use std::io;
 
@@ -164,18 +165,36 @@ impl Search<'_> {
         }
     }
 
+    /// What one extent is. Where that is checked by the scan, a header of the first page will do:
+    /// it is a sixteenth of the bytes.
     fn holds(&self, index: u32) -> Holds {
+        if self.look == Look::Ends
+            && let Some(holds) = self.by_first_page(index)
+        {
+            return holds;
+        }
         let mut pages = vec![Page::ZERO; EXTENT_PAGES as usize];
         let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
         let bytes = bytemuck::cast_slice_mut(&mut pages);
         if self.source.read_exact_at(at, bytes).is_err() {
             return Holds::Unplaced;
         }
-        match place_of(&pages) {
-            Place::Extent(file, extent) => Holds::Extent(file, extent),
-            Place::Padding => Holds::Padding,
-            Place::Unknown => Holds::Unplaced,
-        }
+        holds(place_of(&pages))
+    }
+
+    fn by_first_page(&self, index: u32) -> Option<Holds> {
+        let mut page = Page::ZERO;
+        let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
+        self.source.read_exact_at(at, &mut page.bytes_mut()[..HEADER_BYTES]).ok()?;
+        Some(holds(place_of(&[page]))).filter(|holds| *holds != Holds::Unplaced)
+    }
+}
+
+fn holds(place: Place) -> Holds {
+    match place {
+        Place::Extent(file, extent) => Holds::Extent(file, extent),
+        Place::Padding => Holds::Padding,
+        Place::Unknown => Holds::Unplaced,
     }
 }
 
@@ -206,19 +225,25 @@ const GAP_STRETCHES_MAX: usize = 16;
 fn end_of_gap(found: &[Stretch], at: usize) -> Option<usize> {
     let before = found[at - 1];
     let Holds::Extent(file, first) = before.holds else { return None };
-    let candidates = found[at..].iter().take(GAP_STRETCHES_MAX + 1).enumerate();
-    let mut after = first.checked_add(before.extents)?;
-    for (ahead, stretch) in candidates {
+    let start = first.checked_add(before.extents)?;
+    let mut after = start;
+    for (ahead, stretch) in found[at..].iter().take(GAP_STRETCHES_MAX + 1).enumerate() {
         if stretch.holds == Holds::Extent(file, after) {
-            return Some(at + ahead);
+            // One that follows a gap in order is where it says, whatever comes behind it.
+            let is_in_order = |stretch: &Stretch| match stretch.holds {
+                Holds::Extent(other, here) => other == file && (start..=after).contains(&here),
+                Holds::Padding | Holds::Unplaced => false,
+            };
+            let are_doubtful = !found[at..at + ahead].iter().any(is_in_order);
+            return are_doubtful.then_some(at + ahead);
         }
-        let is_doubtful = match stretch.holds {
+        let may_be_doubtful = match stretch.holds {
             Holds::Unplaced => true,
             Holds::Padding => false,
-            // One extent with a place of its own, among others: its neighbours know better.
+            // One extent of elsewhere, among others: its neighbours know better.
             Holds::Extent(..) => stretch.extents == 1,
         };
-        if !is_doubtful {
+        if !may_be_doubtful {
             return None;
         }
         after = after.checked_add(stretch.extents)?;

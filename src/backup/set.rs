@@ -5,6 +5,7 @@ use super::{date, fields};
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 const OS_DATA: usize = 44;
 const ATTRIBUTES: usize = 52;
@@ -40,7 +41,7 @@ pub struct BackedUpFile {
     /// Filegroup id; 0 for log.
     pub filegroup_id: u16,
     /// Name of the filegroup; empty if it is not told.
-    pub filegroup: String,
+    pub filegroup: Arc<str>,
     /// Pages of this file that the backup holds, not the size of the file.
     pub pages: u32,
     /// Logical name.

@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
     /// Unpack compressed backups and verify the pages in them, too; without it, each of their
     /// records is verified by its own checksum, without unpacking it
-    #[arg(long, conflicts_with = "checkpoint")]
+    #[arg(long, conflicts_with = "file")]
     deep: bool,
 
     /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
