@@ -225,3 +225,74 @@ fn a_log_backup_is_verified_by_its_stream_checksum() {
     let (code, report) = scan_json(&damaged, &[]);
     assert_eq!((code, found_faults(&report)), (1, expected_faults(&key)));
 }
+
+/// Where the pages of a backup begin, and how many extents there are.
+fn pages_of(path: &Path) -> (u64, u64) {
+    let bytes = std::fs::read(path).expect("it is there");
+    let media = pagescrub::backup::Media::read(&bytes).expect("readable").expect("a backup");
+    let piece = &media.sets[0].data[0];
+    (piece.offset_bytes, piece.bytes / EXTENT_BYTES)
+}
+
+const EXTENT_BYTES: u64 = 65_536;
+
+/// A misdirected write loses what it overwrites, and what it writes is there twice: without stream
+/// checksums only the backup's own count of pages tells.
+#[test]
+fn extents_overwritten_by_others_of_the_same_backup_are_missed_wherever_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = generated(&folder, "a", &["--backup=full"]);
+    let (start, extents) = pages_of(&backup);
+    let healthy = std::fs::read(&backup).expect("it is there");
+    let copied = folder.path().join("copied.bak");
+    for count in [1, 2, 16] {
+        for to in 0..extents - count {
+            for from in [0, to.saturating_sub(count), (to + count).min(extents - count)] {
+                if from == to {
+                    continue;
+                }
+                let mut bytes = healthy.clone();
+                let at = |n: u64| (start + n * EXTENT_BYTES) as usize;
+                bytes.copy_within(at(from)..at(from + count), at(to));
+                std::fs::write(&copied, &bytes).expect("room");
+                let (code, report) = scan_json(&copied, &[]);
+                assert_eq!((code, &report["verdict"]), (1, &"damaged".into()), "{from} on {to}");
+            }
+        }
+    }
+}
+
+/// Nothing but the first bytes of its sectors tells of a log without a stream checksum.
+#[test]
+fn a_log_of_zeros_or_noise_without_a_checksum_is_not_called_clean() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = generated(&folder, "a", &["--backup=full"]);
+    let healthy = std::fs::read(&backup).expect("it is there");
+    let media = pagescrub::backup::Media::read(&healthy).expect("readable").expect("a backup");
+    let log = &media.sets[0].logs[0];
+    for noise in [0, 0xa7] {
+        let mut bytes = healthy.clone();
+        let range = log.offset_bytes as usize..(log.offset_bytes + log.bytes) as usize;
+        bytes[range].fill(noise);
+        std::fs::write(&backup, &bytes).expect("room");
+        let (code, report) = scan_json(&backup, &[]);
+        assert_eq!((code, &report["verdict"]), (3, &"incomplete".into()), "{noise}");
+    }
+}
+
+/// A GPU knows of pages and their places only.
+#[test]
+#[cfg(feature = "gpu")]
+#[cfg_attr(not(gpu_tests), ignore = "REQUIRE_GPU is not set")]
+fn a_damaged_backup_has_the_same_report_through_a_gpu() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = generated(&folder, "a", &["--backup=full", "--with-checksum", "--file-id=1,3"]);
+    let (damaged, key) = injected(&backup, "bit-flip", "--random=20").expect("it can be damaged");
+    let (_, by_cpu) = scan_json(&damaged, &["--reader=direct"]);
+    let how = ["--reader=direct", "--engine=gpu", "--allow-software-gpu"];
+    let (code, by_gpu) = scan_json(&damaged, &how);
+    let found: Suspects = list(&by_gpu["suspects"]).iter().map(suspect).collect();
+    assert_eq!((code, found), (1, expected_suspects(&key)));
+    assert!(by_gpu["run"]["gpus"][0]["pages"].as_u64() > Some(0), "{}", by_gpu["run"]);
+    assert_eq!(timeless(by_gpu), timeless(by_cpu));
+}

@@ -25,6 +25,10 @@ use std::io;
 /// Bytes of an extent.
 pub const EXTENT_BYTES: u64 = EXTENT_PAGES as u64 * PAGE_BYTES as u64;
 
+/// Runs of extents told apart in a stream at most: what is kept of them takes some 100 bytes each
+/// at the worst moment, so that 256 MiB are enough for a backup of any size.
+pub const STRETCHES_MAX: usize = 1 << 21;
+
 /// How thoroughly to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
@@ -100,12 +104,18 @@ pub fn stretches(
     let extents = u32::try_from(bytes / EXTENT_BYTES)
         .map_err(|_| io::Error::other("a piece of more than 2^32 extents"))?;
     let mut search = Search { source, offset_bytes, look, found: Vec::new() };
-    search.all(extents);
+    search.all(extents)?;
     let mut found = search.found;
     place_between(&mut found);
     unplace_strays(&mut found);
     found.dedup_by(|next, stretch| stretch.absorbs(next));
     Ok(found)
+}
+
+fn too_scattered() -> io::Error {
+    io::Error::other(format!(
+        "its extents are in more than {STRETCHES_MAX} pieces, which is more than are kept in memory"
+    ))
 }
 
 struct Search<'a> {
@@ -117,17 +127,20 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn all(&mut self, extents: u32) {
-        let Some(last) = extents.checked_sub(1) else { return };
+    fn all(&mut self, extents: u32) -> io::Result<()> {
+        let Some(last) = extents.checked_sub(1) else { return Ok(()) };
         let first_holds = self.holds(0);
         self.push(0, 1, first_holds);
         if last == 0 {
-            return;
+            return Ok(());
         }
         // What lies between `low`, which is known, and each of these, the next one last.
         let (mut low, mut low_holds) = (0, first_holds);
         let mut ahead = vec![(last, self.holds(last))];
         while let Some(&(high, high_holds)) = ahead.last() {
+            if self.found.len() > STRETCHES_MAX {
+                return Err(too_scattered());
+            }
             let is_next = high == low + 1;
             if is_next || self.is_believed(low_holds, high_holds, high - low) {
                 self.push_between(low, low_holds, high, high_holds);
@@ -138,6 +151,7 @@ impl Search<'_> {
                 ahead.push((middle, self.holds(middle)));
             }
         }
+        Ok(())
     }
 
     /// All between two extents, `apart` from each other, follows from them.
