@@ -273,7 +273,7 @@ fn unplace_strays(found: &mut [Stretch]) {
             Holds::Padding | Holds::Unplaced => None,
         });
         if let [Some(before), Some(here), Some(after)] = places {
-            let is_in_order = before < here && here < after;
+            let is_in_order = before <= here && here <= after;
             if found[at].extents == 1 && before < after && !is_in_order {
                 found[at].holds = Holds::Unplaced;
             }
