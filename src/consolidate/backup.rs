@@ -211,14 +211,13 @@ impl BackupReport {
     }
 }
 
-/// `at byte 1,234 (0x4d2): stream checksum: ...; RESTORE VERIFYONLY says Msg 3189`
+/// `at byte 1234: stream checksum: ... (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)`; what a
+/// server says of other faults is not known.
 pub fn fault_words(fault: &Fault) -> String {
     let Fault { kind, offset_bytes, bytes, text } = fault;
     let size = if *bytes > 0 { format!(", {bytes} bytes") } else { String::new() };
     let server = match kind {
-        FaultKind::StreamChecksum | FaultKind::RecordChecksum => {
-            " (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)"
-        }
+        FaultKind::StreamChecksum => " (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)",
         _ => "",
     };
     format!("at byte {offset_bytes}{size}: {}: {text}{server}", fault_kind_words(*kind))

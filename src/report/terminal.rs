@@ -108,7 +108,7 @@ fn damage(report: &ScrubReport) -> String {
     }
 }
 
-/// What is lost, the worst first, and where; of backups, nothing but they themselves.
+/// What is lost, the worst first, and where; pages of backups are copies, and none of that.
 fn lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let own = || report.suspects.iter().filter(|suspect| !suspect.is_in_backup());
     let is_doubtful = |s: &&Suspect| Remedy::of(s) == Remedy::Doubtful;
@@ -117,16 +117,42 @@ fn lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()>
         part(&format!("{tier} {what}"), of_tier)
     });
     let doubtful = part("perhaps nothing, maybe free", own().filter(is_doubtful));
-    let backups = part("in backups, which RESTORE stops at", report.suspects_in_backups());
-    let parts: Vec<String> = parts.chain(doubtful).chain(backups).collect();
-    if parts.is_empty() {
-        return Ok(());
+    let parts: Vec<String> = parts.chain(doubtful).collect();
+    if !parts.is_empty() {
+        said(BAD, "LOST", &safe(&parts.join("; ")), look, out)?;
     }
-    said(BAD, "LOST", &safe(&parts.join("; ")), look, out)
+    match copies(report) {
+        Some(text) => said(BAD, "COPIES", &safe(&text), look, out),
+        None => Ok(()),
+    }
+}
+
+/// `1 page of Sales is damaged in backups; nothing of the database itself is known to be lost`
+pub(super) fn copies(report: &ScrubReport) -> Option<String> {
+    let count = report.suspects_in_backups().count();
+    let pages = pages_of(report.suspects_in_backups())?;
+    let are = if count == 1 { "is" } else { "are" };
+    let databases: BTreeSet<_> =
+        report.suspects_in_backups().map(|suspect| suspect.database.as_deref()).collect();
+    let itself =
+        if databases.len() == 1 { "the database itself" } else { "the databases themselves" };
+    let has_own = report.suspects.iter().any(|suspect| !suspect.is_in_backup());
+    let all_listed = report.suspects_not_listed == 0;
+    Some(match has_own || !all_listed {
+        true => format!("{pages} {are} damaged in backups"),
+        false => {
+            format!("{pages} {are} damaged in backups; nothing of {itself} is known to be lost")
+        }
+    })
 }
 
 /// `T2 rows: 3 pages of Sales, Stock`.
 fn part<'a>(what: &str, suspects: impl Iterator<Item = &'a Suspect>) -> Option<String> {
+    Some(format!("{what}: {}", pages_of(suspects)?))
+}
+
+/// `3 pages of Sales, Stock`; none without suspects.
+fn pages_of<'a>(suspects: impl Iterator<Item = &'a Suspect>) -> Option<String> {
     let (mut pages, mut names) = (0, BTreeSet::new());
     for suspect in suspects {
         pages += 1;
@@ -138,7 +164,7 @@ fn part<'a>(what: &str, suspects: impl Iterator<Item = &'a Suspect>) -> Option<S
     let more = if names.len() > DATABASES_MAX { " and others" } else { "" };
     let of = if shown.is_empty() { "" } else { " of " };
     let pages = (pages > 0).then(|| counted(pages, "page"))?;
-    Some(format!("{what}: {pages}{of}{}{more}", shown.join(", ")))
+    Some(format!("{pages}{of}{}{more}", shown.join(", ")))
 }
 
 /// A word in `style` and what it means, wrapped.

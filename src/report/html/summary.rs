@@ -1,8 +1,10 @@
 //! The first screen: the answer in words, what it does not speak of, and what is lost.
 
+use super::super::terminal::copies;
 use super::super::terminal::layout::{counted, number};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
+use crate::consolidate::harm::Harm;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
 use maud::{Markup, html};
@@ -201,9 +203,10 @@ fn doubts(report: &ScrubReport, say: Say<'_>) {
     let in_backups = report.suspects_in_backups().count() as u64;
     if in_backups > 0 {
         let title = format!("{} in backups.", counted(in_backups, "suspect page"));
-        let text = "Those are copies: RESTORE stops at them (Msg 3183), and the databases may be \
-                    sound.";
-        say(Loud::Gap, &title, text.to_owned());
+        let harm = Harm::of(report).of_pages();
+        let copies = copies(report).unwrap_or_default();
+        let text = format!("Those are copies: {copies}. {harm}.");
+        say(Loud::Gap, &title, text);
     }
     let bare = report.backups().map(|(_, backup)| backup.streams_without_checksum);
     let bare = bare.fold(0, u64::saturating_add);

@@ -3,6 +3,7 @@
 
 use super::script::Script;
 use crate::consolidate::backup::{BackupReport, fault_words};
+use crate::consolidate::harm::Harm;
 use crate::consolidate::report::{FileReport, ScrubReport, Suspect};
 use crate::report::escape::tsql_comment as safe;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ struct Damaged<'a> {
 }
 
 /// The damaged backups of a report.
-pub(super) struct DamagedBackups<'a>(Vec<Damaged<'a>>);
+pub(super) struct DamagedBackups<'a>(Vec<Damaged<'a>>, Harm);
 
 impl<'a> DamagedBackups<'a> {
     pub(super) fn of(report: &'a ScrubReport) -> Self {
@@ -38,7 +39,7 @@ impl<'a> DamagedBackups<'a> {
             let is_damaged = !suspects.is_empty() || backup.fault_count() > 0;
             is_damaged.then_some(Damaged { file, backup, suspects })
         };
-        Self(report.backups().filter_map(&mut damaged).collect())
+        Self(report.backups().filter_map(&mut damaged).collect(), Harm::of(report))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -51,14 +52,13 @@ impl<'a> DamagedBackups<'a> {
             return Ok(());
         }
         script.heading("Damaged backups: do not rely on these")?;
-        script.remark(
+        script.remark(&format!(
             "What is damaged here is a copy. Restore nothing into a database because of it: its \
              data files may be sound, which a scan of them tells. Take a new full backup WITH \
              CHECKSUM now, to storage that has not failed; delete neither these backups nor older \
-             ones before that is verified. RESTORE ends at a damaged page (Msg 3183) or where the \
-             set is damaged (Msg 3189); WITH CONTINUE_AFTER_ERROR it goes on, and leaves a \
-             database that CHECKDB must be run in: the last resort.",
-        )?;
+             ones before that is verified. {}",
+            self.1.words().trim_end()
+        ))?;
         for (i, damaged) in self.0.iter().take(BACKUPS_MAX).enumerate() {
             one(i + 1, damaged, script)?;
         }
