@@ -272,6 +272,7 @@ fn with_backups(full: [&str; 2], differential: &str) -> ScrubReport {
         lsn: lsn_at(5),
         version: Version::Same,
         offset_bytes: 0,
+        from_damaged_backup: false,
         in_words: full[1].to_owned(),
     };
     report.suspects = vec![Suspect { rank: 1, clean_copies: vec![copy], ..template }];

@@ -108,8 +108,9 @@ impl Harm {
                  wrong (Msg 3189)",
             ),
             (true, false) => sentences.push("RESTORE stops at a damaged page (Msg 3183)"),
-            (false, true) => sentences
-                .push("RESTORE stops where a stream's checksum is wrong (Msg 3189)"),
+            (false, true) => {
+                sentences.push("RESTORE stops where a stream's checksum is wrong (Msg 3189)")
+            }
             (false, false) => {}
         }
         if self.noticed || self.streams {

@@ -188,23 +188,28 @@ fn how_to_go_on(report: &ScrubReport) -> String {
 fn verified(report: &ScrubReport) -> String {
     let backups = backups(report);
     match report.coverage.intact {
-        0 if report.verified_streams() > 0 => format!("{backups}; no pages verified"),
+        0 if report.verified_streams() > 0 || report.verified_records() > 0 => {
+            format!("{backups}; no pages verified")
+        }
         0 => "but nothing could be verified: no page in use carries a checksum or torn bits".into(),
         pages if backups.is_empty() => format!("{} verified, none suspect", counted(pages, "page")),
         pages => format!("{} verified, none suspect; {backups}", counted(pages, "page")),
     }
 }
 
-/// `3 backups with 5 stream checksums verified`; empty without backups.
-fn backups(report: &ScrubReport) -> String {
-    let (backups, streams) = (report.backups().count() as u64, report.verified_streams());
-    match (backups, streams) {
-        (0, _) => String::new(),
-        (backups, 0) => format!("{} without backup checksums", counted(backups, "backup")),
-        _ => {
-            let streams = counted(streams, "stream checksum");
-            format!("{} with {streams} verified", counted(backups, "backup"))
-        }
+/// `3 backups with 5 stream checksums and 49 compressed records verified`; empty without backups.
+pub(super) fn backups(report: &ScrubReport) -> String {
+    let backups = match report.backups().count() as u64 {
+        0 => return String::new(),
+        n => counted(n, "backup"),
+    };
+    let streams = counted(report.verified_streams(), "stream checksum");
+    let records = counted(report.verified_records(), "compressed record");
+    match (report.verified_streams(), report.verified_records()) {
+        (0, 0) => format!("{backups} without backup checksums"),
+        (_, 0) => format!("{backups} with {streams} verified"),
+        (0, _) => format!("{backups} with {records} verified"),
+        _ => format!("{backups} with {streams} and {records} verified"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::plan::{named, step};
 use crate::consolidate::backup::BackupReport;
+use crate::consolidate::clean_copy::CleanCopy;
 use crate::consolidate::harm::{self, Harm};
 use crate::consolidate::report::{FileKey, FileReport, Outcome, ScrubReport, Step, Suspect};
 use crate::discover::FileKind;
@@ -44,6 +45,17 @@ pub(super) fn overrule(suspects: &mut [Suspect], files: &[FileReport]) {
         if let Some(suspect) = suspects.get_mut(index) {
             suspect.action = Cow::Borrowed(action);
         }
+    }
+}
+
+/// Marks clean copies in backups that are damaged elsewhere.
+pub(super) fn mark_copies(suspects: &mut [Suspect], files: &[FileReport]) {
+    let damaged = harm::of_each(files);
+    for Suspect { host, clean_copies, .. } in suspects {
+        let is_damaged = |copy: &&mut CleanCopy| {
+            copy.backup_set.is_some() && damaged.contains_key(&(host.as_deref(), &*copy.path))
+        };
+        clean_copies.iter_mut().filter(is_damaged).for_each(CleanCopy::mark_damaged_backup);
     }
 }
 

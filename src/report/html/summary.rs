@@ -1,9 +1,10 @@
 //! The first screen: the answer in words, what it does not speak of, and what is lost.
 
-use super::super::terminal::copies;
 use super::super::terminal::layout::{counted, number};
+use super::super::terminal::{self, copies};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
+use crate::consolidate::backup::BackupReport;
 use crate::consolidate::harm::Harm;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
@@ -68,7 +69,11 @@ fn verdict(report: &ScrubReport) -> Markup {
     let coverage = &report.coverage;
     let intact = counted(coverage.intact, "page");
     let (class, word, text) = match report.verdict {
-        RunVerdict::Clean if coverage.intact == 0 && report.verified_streams() == 0 => {
+        RunVerdict::Clean
+            if coverage.intact == 0
+                && report.verified_streams() == 0
+                && report.verified_records() == 0 =>
+        {
             let text = "Nothing could be verified: no page in use carries a checksum or torn bits.";
             ("incomplete", "Nothing verified", text.to_owned())
         }
@@ -112,10 +117,9 @@ fn damage(report: &ScrubReport) -> String {
 
 /// `; 3 backups with 5 stream checksums verified`; empty without backups.
 fn backups(report: &ScrubReport) -> String {
-    let streams = counted(report.verified_streams(), "stream checksum");
-    match report.backups().count() as u64 {
-        0 => String::new(),
-        n => format!("; {} with {streams} verified", counted(n, "backup")),
+    match terminal::backups(report) {
+        words if words.is_empty() => words,
+        words => format!("; {words}"),
     }
 }
 
@@ -212,9 +216,13 @@ fn doubts(report: &ScrubReport, say: Say<'_>) {
     let bare = bare.fold(0, u64::saturating_add);
     if bare > 0 {
         let title = format!("{} of backups without a checksum.", counted(bare, "stream"));
-        let text = "Their pages carry their own, where PAGE_VERIFY is on; their log is not \
-                    protected (Msg 3187).";
-        say(Loud::Gap, &title, text.to_owned());
+        let is_bare = |backup: &BackupReport| backup.streams_without_checksum > 0;
+        let mut bare = report.backups().filter(|(_, backup)| is_bare(backup));
+        let pages = match bare.all(|(_, backup)| backup.is_log_only()) {
+            true => "Their",
+            false => "Their pages carry their own, where PAGE_VERIFY is on; their",
+        };
+        say(Loud::Gap, &title, format!("{pages} log is not protected (Msg 3187)."));
     }
     if report.suspects_not_listed > 0 {
         let n = counted(report.suspects_not_listed, "suspect page");

@@ -3,8 +3,8 @@
 use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted};
-use crate::consolidate::harm::{self, Harm};
 use crate::consolidate::backup::{BackupReport, SetReport, fault_words};
+use crate::consolidate::harm::{self, Harm};
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::report::file_names::FileNames;
 use std::collections::BTreeMap;
@@ -72,7 +72,8 @@ fn block(
     let mut line = |text: String| look.paragraph(&format!("    {}", safe(&text)), 6, out);
     for set in backup.sets.iter().take(most) {
         line(set_line(set))?;
-        set.files.iter().take(most).try_for_each(|file| line(format!("  {}", file.words())))?;
+        let mut files = set.files.iter().take(most);
+        files.try_for_each(|part| line(format!("  {}", part.words(file.is_packed()))))?;
         more(set.files.len(), most, "  ", "more file", &mut line)?;
     }
     more(backup.sets.len(), most, "", "more set", &mut line)?;

@@ -108,11 +108,13 @@ fn one(number: usize, damaged: &Damaged<'_>, script: &mut Script<'_>) -> io::Res
 
 /// `- #4 page (1:57) of Sales, set 1, at byte 126976: bad checksum`
 fn described(suspect: &Suspect) -> String {
-    let Suspect { rank, address, offset_bytes, reason, .. } = suspect;
+    let Suspect { rank, address, reason, .. } = suspect;
+    let unpacked = if suspect.offset_unpacked { " unpacked" } else { "" };
+    let at = format!("byte {}{unpacked}", suspect.offset_bytes);
     let database = suspect.database.as_deref().unwrap_or("a database that is not known");
     let set = suspect.backup_set.unwrap_or_default();
     let reason = reason.replace('_', " ");
-    format!("- #{rank} page {address} of {database}, set {set}, at byte {offset_bytes}: {reason}")
+    format!("- #{rank} page {address} of {database}, set {set}, at {at}: {reason}")
 }
 
 fn and_more(more: u64, what: &str, script: &mut Script<'_>) -> io::Result<()> {
