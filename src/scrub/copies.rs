@@ -182,3 +182,36 @@ fn is_borne_out(finding: &Finding) -> bool {
     let is_between = neighbours.is_some_and(|(low, high)| (low..=high).contains(&lsn));
     is_between || evidence.checkpoint_lsn.is_some_and(|checkpoint| lsn <= checkpoint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::evidence::Evidence;
+    use crate::diagnose::verdict::Allocation;
+    use crate::page::address::PageAddress;
+
+    #[test]
+    fn an_lsn_is_borne_out_by_its_neighbours_or_the_last_checkpoint() {
+        let lsn = |block| Some(Lsn { vlf: 37, block, slot: 1 });
+        for (own, [low, high, checkpoint], expected) in [
+            (lsn(5), [None, None, None], false),
+            (lsn(5), [lsn(5), lsn(9), None], true),
+            (lsn(5), [lsn(6), lsn(9), None], false),
+            (lsn(10), [lsn(6), lsn(9), lsn(9)], false),
+            (lsn(5), [None, None, lsn(5)], true),
+            (None, [lsn(1), lsn(9), lsn(9)], false),
+        ] {
+            let place = PageAddress::new(FileId(1), PageId(100));
+            let reason = SuspectReason::BadHeader;
+            let mut finding = Finding::new(0, place, reason, Allocation::Allocated, None);
+            finding.evidence = Some(Evidence {
+                lsn: own,
+                neighbours_lsn_low: low,
+                neighbours_lsn_high: high,
+                checkpoint_lsn: checkpoint,
+                ..Evidence::default()
+            });
+            assert_eq!(is_borne_out(&finding), expected, "{own:?} {low:?} {high:?}");
+        }
+    }
+}
