@@ -5,8 +5,10 @@
 mod harness;
 
 use harness::pagescrub;
+use pagescrub::backup::{BackupKind, FaultKind};
 use pagescrub::consolidate::merge::{MergeError, merge};
 use pagescrub::consolidate::report::{FileReport, ScrubReport, Suspect};
+use pagescrub::discover::FileKind;
 use pagescrub::report::{csv as csv_format, html, prometheus, terminal, tsql};
 use std::fs;
 use std::io;
@@ -113,8 +115,92 @@ fn a_backup_without_checksums_may_hold_pages_that_redo_cures() {
     let mut report = only_backup();
     let backup = report.files[0].backup.as_mut().expect("it is one");
     backup.sets[0].has_checksum = Some(false);
-    holds(&advised(report).suspects[0].action, &["without CHECKSUM", "the log", "cures it"]);
+    let report = advised(report);
+    let action = &report.suspects[0].action;
+    holds(action, &["without CHECKSUM", "will not notice", "the log", "cures it"]);
     assert!(!advised(only_backup()).suspects[0].action.contains("cures it"));
+    let blind = "RESTORE and VERIFYONLY will not notice: they restore the damage";
+    let text = printed(&report, 80);
+    holds(&text, &[blind]);
+    holds(&written(|out| html::write(&report, out)), &[blind]);
+    let script = written(|out| tsql::write(&report, out));
+    let keep = report.plan.iter().find(|step| step.title.contains("Do not rely"));
+    let keep = &keep.expect("a step").text;
+    for text in [&**action, &text, &script, keep] {
+        assert!(!text.contains("3183"), "{text}");
+    }
+}
+
+#[test]
+fn the_array_is_frozen_only_where_storage_may_be_at_fault() {
+    let freeze = |report: &ScrubReport| {
+        let plan = advised(report.clone()).plan;
+        plan.iter().find(|step| step.title == "Freeze the array").map(|step| step.text.clone())
+    };
+    assert!(freeze(&golden()).is_some_and(|text| text.starts_with("No scrub")));
+    let mut report = only_backup();
+    let of_backups = "The storage that holds the damaged backups: no scrub";
+    assert!(freeze(&report).is_some_and(|text| text.starts_with(of_backups)));
+    report.suspects.clear();
+    report.incidents.clear();
+    report.coverage.suspect = 0;
+    report.files[1].coverage.suspect = 0;
+    assert!(freeze(&report).is_some(), "a stream checksum is wrong");
+    let backup = report.files[0].backup.as_mut().expect("it is one");
+    backup.faults_not_listed = 0;
+    backup.faults.retain(|fault| fault.kind == FaultKind::Truncated);
+    assert_eq!(backup.faults.len(), 1);
+    assert_eq!(freeze(&report), None);
+    let plan = advised(report).plan;
+    assert!(!plan.is_empty() && plan.iter().all(|step| !step.text.contains("Unfreeze")));
+}
+
+#[test]
+fn an_incident_in_a_data_file_and_a_backup_restores_what_the_data_file_lost() {
+    let mut report = golden();
+    let in_backup = report.suspects.iter().position(Suspect::is_in_backup).expect("there is one");
+    let own = |s: &Suspect| &*s.path == "/data/sales.mdf" && s.page_id == 57;
+    let own = report.suspects.iter().position(own).expect("there is one");
+    let incident = report.incidents.iter_mut().find(|incident| &*incident.path == BACKUP);
+    let incident = incident.expect("there is one");
+    incident.suspects = vec![report.suspects[in_backup].rank, report.suspects[own].rank];
+    let action = |report: ScrubReport| {
+        let report = advised(report);
+        let incident = report.incidents.iter().find(|incident| &*incident.path == BACKUP);
+        incident.expect("it stays").action.clone()
+    };
+    let joined = action(report);
+    assert!(!joined.contains("in a backup only") && joined.contains("restore"), "{joined}");
+    holds(&action(golden()), &["in a backup only"]);
+}
+
+#[test]
+fn a_compressed_backup_says_what_was_not_unpacked_and_a_log_backup_has_no_pages() {
+    let mut report = only_backup();
+    report.suspects.clear();
+    report.incidents.clear();
+    let part = report.files.remove(1);
+    report.files[0].kind = FileKind::CompressedBackup;
+    let backup = report.files[0].backup.as_mut().expect("it is one");
+    backup.sets[0].files[0].pages_here = 0;
+    backup.faults.clear();
+    (backup.faults_not_listed, backup.records_verified) = (0, 49);
+    (backup.streams_verified, backup.streams_without_checksum) = (0, 0);
+    backup.streams_not_computed = 0;
+    let packed = printed(&report, 160);
+    holds(&packed, &["file 1 sales: 256 pages, not unpacked: --deep verifies them"]);
+    let backup = report.files[0].backup.as_mut().expect("it is one");
+    backup.streams_without_checksum = 1;
+    report.files.push(FileReport { kind: FileKind::CompressedBackup, why: None, ..part });
+    let unpacked = printed(&report, 160);
+    holds(&unpacked, &["file 1 sales: 0 of 256 pages here", "checksums in 1 stream,"]);
+    holds(&unpacked, &["49 compressed records verified", "the pages carry their own"]);
+    assert!(!unpacked.contains("Not scanned"), "{unpacked}");
+    let backup = report.files[0].backup.as_mut().expect("it is one");
+    backup.sets.iter_mut().for_each(|set| set.kind = BackupKind::Log);
+    let log = printed(&report, 160);
+    holds(&log, &["the log is not protected"]);
+    assert!(!log.contains("carry their own"), "{log}");
 }
 
 #[test]
@@ -124,7 +210,8 @@ fn the_terminal_tells_sets_faults_and_missing_members_at_any_width() {
         let text = printed(&report, width);
         let essentials = [
             "DAMAGED 1 suspect page in 1 incident, 5 faults in 1 backup",
-            "in backups, which RESTORE stops at: 1 page of sales",
+            "COPIES 1 page of sales is damaged in backups; nothing of the database itself is known \
+             to be lost",
             "sales=1.bak (member 1 of 3)",
             "set 1: full backup of sales, 2026-01-01 22:04:09; server SQL01",
             "log (53:296:37) to (53:328:1)",
@@ -137,6 +224,7 @@ fn the_terminal_tells_sets_faults_and_missing_members_at_any_width() {
             "backup_faults=5",
         ];
         holds(&text, &essentials);
+        assert!(!text.contains("LOST"), "{text}");
         assert!(!text.contains("Not scanned") && !text.contains("T2 rows: 1"), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         let last = text.lines().last().expect("a line");
@@ -239,7 +327,7 @@ fn a_bit_flipped_in_a_real_backup_is_a_suspect_and_a_fault() {
     assert_eq!(run.code, 1, "{}", run.stdout);
     let essentials = [
         "DAMAGED 1 suspect page in 1 incident, 1 fault in 1 backup",
-        "LOST in backups, which RESTORE stops at: 1 page of db1",
+        "COPIES 1 page of db1 is damaged in backups; nothing of the database itself",
         "(3:3)",
         "(set 1, byte 295424)",
         "1 of 2 stream checksums verified",
@@ -249,4 +337,40 @@ fn a_bit_flipped_in_a_real_backup_is_a_suspect_and_a_fault() {
     ];
     holds(&run.stdout, &essentials);
     assert!(!run.stdout.contains("the database may not start"), "{}", run.stdout);
+}
+
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn bad_records_of_a_compressed_backup_are_no_errors_of_the_system() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("packed.bak");
+    let mut bytes = fs::read(real("TutorialDB_compressed.bak")).expect("it is there");
+    pagescrub_clean_deep(&path, &bytes);
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).expect("room");
+    let words = ["scan".as_ref(), "--deep".as_ref(), path.as_os_str(), "-v".as_ref()];
+    let run = pagescrub(&words);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    holds(&run.stdout, &["unpacked)", "of what it unpacks to, in", "unreadable ("]);
+    for claimed in ["operating system", "io error", "Msg 3189", "Not scanned"] {
+        assert!(!run.stdout.contains(claimed), "{claimed} is in\n{}", run.stdout);
+    }
+    let json = pagescrub(&[&words[..3], &["--format=json".as_ref()]].concat()).json();
+    let suspects = json["suspects"].as_array().expect("a list");
+    let is_packed = |s: &serde_json::Value| {
+        s["offset_unpacked"] == true && s["cause"].is_null() && s["device"].is_null()
+    };
+    assert!(!suspects.is_empty() && suspects.iter().all(is_packed), "{suspects:#?}");
+}
+
+fn pagescrub_clean_deep(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("room");
+    let run = pagescrub(&["scan".as_ref(), "--deep".as_ref(), path.as_os_str()]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    holds(
+        &run.stdout,
+        &["1 backup with 49 compressed records verified", "packed.bak (set 1, file"],
+    );
+    assert!(!run.stdout.contains("Not scanned"), "{}", run.stdout);
 }

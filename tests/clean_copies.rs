@@ -272,6 +272,7 @@ fn with_backups(full: [&str; 2], differential: &str) -> ScrubReport {
         lsn: lsn_at(5),
         version: Version::Same,
         offset_bytes: 0,
+        from_damaged_backup: false,
         in_words: full[1].to_owned(),
     };
     report.suspects = vec![Suspect { rank: 1, clean_copies: vec![copy], ..template }];
@@ -390,4 +391,92 @@ fn no_path_of_a_backup_gets_out_of_where_it_stands() {
             assert!(is_known(&statement), "{seed} {name:?}: {statement}");
         }
     }
+}
+
+/// The script for `report`, its lines joined.
+fn flowing(report: &ScrubReport) -> String {
+    let script = script(report).replace("\n-- ", " ").replace("\n--", " ");
+    script.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn sets_of<'a>(
+    report: &'a mut ScrubReport,
+    path: &'a str,
+) -> impl Iterator<Item = &'a mut SetReport> {
+    let files = report.files.iter_mut().filter(move |file| &*file.path == path);
+    files.filter_map(|file| file.backup.as_mut()).flat_map(|backup| &mut backup.sets)
+}
+
+#[test]
+fn a_full_backup_without_checksums_is_not_asked_for_them() {
+    let mut report = with_backups(["/b/1.bak", "/b/2.bak"], "/b/diff.bak");
+    assert!(flowing(&report).contains("HasBackupChecksums must be 1"));
+    for path in ["/b/1.bak", "/b/2.bak"] {
+        sets_of(&mut report, path).for_each(|set| set.has_checksum = Some(false));
+    }
+    let text = flowing(&report);
+    assert!(text.contains("VERIFYONLY FROM DISK = N'/b/1.bak', DISK = N'/b/2.bak' WITH FILE = 2;"));
+    assert!(!text.contains("HasBackupChecksums must be 1"), "{text}");
+    assert!(off(&script(&report)).iter().all(|statement| is_known(statement)));
+}
+
+#[test]
+fn a_path_that_is_not_absolute_is_left_to_be_filled_in() {
+    for (relative, absolute) in
+        [("b/1.bak", "\\\\nas\\b\\2.bak"), ("C:1.bak", "C:/2.bak"), ("\\b\\1.bak", "/b/2.bak")]
+    {
+        let mut report = with_backups([relative, absolute], "diff.bak");
+        let log = report.files.iter_mut().find(|file| &*file.path == "/b/1.trn").expect("there");
+        log.path = "1.trn".into();
+        let text = flowing(&report);
+        for path in [relative, "diff.bak", "1.trn"] {
+            assert!(!text.contains(&format!("N'{path}'")), "{path} in {text}");
+            assert!(text.contains(path), "{path} is not told in {text}");
+        }
+        for part in [
+            &format!("DISK = <db1_full_backup, nvarchar(260), >, DISK = N'{absolute}'"),
+            "DISK = <db1_differential, nvarchar(260), >",
+            "DISK = <db1_log_backup1, nvarchar(260), >",
+            "DISK = N'/b/2.trn'",
+            "is not absolute",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_differential_of_what_was_restored_since_is_not_passed_over_in_silence() {
+    let mut report = with_backups(["/b/1.bak", "/b/2.bak"], "/b/diff.bak");
+    for path in ["/b/1.bak", "/b/2.bak"] {
+        sets_of(&mut report, path).for_each(|set| set.set_id = Some("f0".into()));
+    }
+    sets_of(&mut report, "/b/diff.bak").for_each(|set| {
+        set.binding_id = Some("bb".into());
+        set.differential_base_id = Some("f0".into());
+    });
+    let text = flowing(&report);
+    assert!(
+        text.contains("names it as its base, but is of files with another binding id"),
+        "{text}"
+    );
+    assert!(!text.contains("No differential that is based on it"), "{text}");
+    sets_of(&mut report, "/b/diff.bak").for_each(|set| set.differential_base_id = None);
+    assert!(flowing(&report).contains("No differential that is based on it was scanned"));
+}
+
+#[test]
+fn a_copy_in_a_backup_that_is_damaged_elsewhere_says_so() {
+    let merged = |faults| {
+        let mut report = with_backups(["/b/1.bak", "/b/2.bak"], "/b/diff.bak");
+        report.run.host = Some("sql01".into());
+        let file = report.files.iter_mut().find(|file| &*file.path == "/b/2.bak").expect("there");
+        file.backup.as_mut().expect("it is one").faults_not_listed = faults;
+        let report = pagescrub::consolidate::merge::merge(vec![report]).expect("one report");
+        report.suspects[0].clean_copies[0].clone()
+    };
+    let (sound, damaged) = (merged(0), merged(1));
+    assert!(!sound.from_damaged_backup && !sound.in_words.contains("damaged itself"));
+    assert!(damaged.from_damaged_backup);
+    assert!(damaged.in_words.ends_with("(that backup is damaged itself)"), "{damaged:?}");
 }

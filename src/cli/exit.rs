@@ -69,7 +69,8 @@ impl Exit {
         let coverage = &report.coverage;
         // Every healthy database has a few pages without protection, not one in ten.
         let in_use = coverage.intact.saturating_add(coverage.unprotected);
-        let is_nothing = coverage.intact == 0 && report.verified_streams() == 0;
+        let of_backups = report.verified_streams().saturating_add(report.verified_records());
+        let is_nothing = coverage.intact == 0 && of_backups == 0;
         let is_unproven = is_nothing || coverage.unprotected.saturating_mul(10) > in_use;
         match report.exit_code {
             0 if coverage.transient > 0 || is_unproven => Self::Remarkable,

@@ -33,6 +33,7 @@ pub fn advise(report: &mut ScrubReport) {
     let routes = Routes::of(suspects, files);
     routes.overrule(suspects);
     backups::overrule(suspects, files);
+    backups::mark_copies(suspects, files);
     incident_actions(incidents, suspects, patterns, &routes);
     report.plan = plan::plan(report);
 }

@@ -152,30 +152,42 @@ impl BackupReport {
         let with = self.streams().saturating_sub(self.streams_without_checksum);
         let mut words = match with {
             0 => String::new(),
-            with => format!("{} of {with} stream checksums verified", self.streams_verified),
+            with => {
+                format!(
+                    "{} of {} verified",
+                    self.streams_verified,
+                    counted(with, "stream checksum")
+                )
+            }
         };
         let mut say = |text: &str| {
             words += if words.is_empty() { "" } else { "; " };
             words += text;
         };
         if self.records_verified > 0 {
-            say(&format!("{} compressed records verified", self.records_verified));
+            say(&format!("{} verified", counted(self.records_verified, "compressed record")));
         }
         if self.streams_not_computed > 0 {
-            say(&format!("{} stream checksums not computed", self.streams_not_computed));
+            say(&format!("{} not computed", counted(self.streams_not_computed, "stream checksum")));
         }
+        let bare = counted(self.streams_without_checksum, "stream");
+        let pages = if self.is_log_only() { "" } else { "the pages carry their own, " };
         match self.streams_without_checksum {
             0 => {}
-            n if with == 0 => say(&format!(
-                "no backup checksums in {n} streams, so VERIFYONLY WITH CHECKSUM would say Msg \
-                 3187: the pages carry their own, the log is not protected"
+            _ if with == 0 => say(&format!(
+                "no backup checksums in {bare}, so VERIFYONLY WITH CHECKSUM would say Msg 3187: \
+                 {pages}the log is not protected"
             )),
-            n => say(&format!(
-                "{n} streams without a checksum (Msg 3187): their pages carry their own, log is \
-                 not protected"
+            _ => say(&format!(
+                "{bare} without a checksum (Msg 3187): {pages}the log is not protected"
             )),
         }
         if words.is_empty() { "no streams were found".to_owned() } else { words }
+    }
+
+    /// It has log, and no pages.
+    pub fn is_log_only(&self) -> bool {
+        !self.sets.is_empty() && self.sets.iter().all(|set| set.kind == BackupKind::Log)
     }
 
     /// Which member of its media set it is, and which ones are missing.
@@ -217,17 +229,21 @@ impl BackupReport {
     }
 }
 
-/// `at byte 1,234 (0x4d2): stream checksum: ...; RESTORE VERIFYONLY says Msg 3189`
+/// `at byte 1234: stream checksum: ... (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)`; what a
+/// server says of other faults is not known.
 pub fn fault_words(fault: &Fault) -> String {
     let Fault { kind, offset_bytes, bytes, text } = fault;
     let size = if *bytes > 0 { format!(", {bytes} bytes") } else { String::new() };
     let server = match kind {
-        FaultKind::StreamChecksum | FaultKind::RecordChecksum => {
-            " (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)"
-        }
+        FaultKind::StreamChecksum => " (RESTORE VERIFYONLY WITH CHECKSUM says Msg 3189)",
         _ => "",
     };
     format!("at byte {offset_bytes}{size}: {}: {text}{server}", fault_kind_words(*kind))
+}
+
+/// `1 stream`, `2 streams`.
+fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// What a kind of fault is called.
@@ -264,11 +280,15 @@ impl SetReport {
 }
 
 impl SetFile {
-    /// `file 1 Sales: 320 of 4096 pages here`.
-    pub fn words(&self) -> String {
+    /// `file 1 Sales: 320 of 4096 pages here`; of a backup that is packed, nobody has seen them.
+    pub fn words(&self, is_packed: bool) -> String {
         let Self { file_id, logical_name, pages, pages_here, .. } = self;
         match (pages_here, pages) {
             (0, 0) => format!("file {file_id} {logical_name}: no pages"),
+            (0, all) if is_packed => format!(
+                "file {file_id} {logical_name}: {}, not unpacked: --deep verifies them",
+                counted(u64::from(*all), "page")
+            ),
             (here, 0) => format!("file {file_id} {logical_name}: {here} pages here"),
             (here, all) => format!("file {file_id} {logical_name}: {here} of {all} pages here"),
         }

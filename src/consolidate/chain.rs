@@ -52,6 +52,9 @@ pub struct Chain<'a> {
     pub full: Option<Medium<'a>>,
     /// The newest that is based on it.
     pub differential: Option<Medium<'a>>,
+    /// Without one: the newest that names the full backup as its base and has files of another
+    /// binding id, which RESTORE gives.
+    pub other_heir: Option<Medium<'a>>,
     /// In the order in which they are restored.
     pub logs: Vec<Medium<'a>>,
     /// Log backups follow later, but not at once.
@@ -94,16 +97,26 @@ impl<'a> Chain<'a> {
         if differential.is_none() && !full.is_of(wanted) {
             return Self::default();
         }
+        let is_heir = |medium: &&Medium<'_>| !medium.is_of(wanted) && medium.names(full);
+        let others = of_kind(BackupKind::Differential).filter(is_heir);
+        let other_heir = newest(others).filter(|_| differential.is_none()).cloned();
         let from = differential.map_or(full.last_lsn, |medium| medium.last_lsn);
         let logs = of_kind(BackupKind::Log).filter(|medium| medium.is_of(wanted)).collect();
         let (logs, gap) = without_a_gap(logs, from);
-        Self { full: Some(full.clone()), differential: differential.cloned(), logs, gap }
+        let (full, differential) = (Some(full.clone()), differential.cloned());
+        Self { full, differential, other_heir, logs, gap }
     }
 }
 
 impl Medium<'_> {
     fn is_of(&self, wanted: &Wanted<'_>) -> bool {
         self.binding_id == Some(wanted.binding_id)
+    }
+
+    /// As its base, by GUID.
+    fn names(&self, full: &Self) -> bool {
+        let base = self.set.differential_base_id.as_ref();
+        base.is_some() && base == full.set.set_id.as_ref()
     }
 
     /// The GUID of its base tells; where that is not known, the checkpoint that the full backup

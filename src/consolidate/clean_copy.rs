@@ -37,6 +37,9 @@ pub struct CleanCopy {
     pub version: Version,
     /// Where it begins in the file at `path`.
     pub offset_bytes: u64,
+    /// The backup that has it has faults or suspects of its own.
+    #[serde(default)]
+    pub from_damaged_backup: bool,
     /// All that in words.
     #[serde(default)]
     pub in_words: String,
@@ -59,13 +62,15 @@ pub enum Version {
 }
 
 impl Version {
-    /// Of a copy with `lsn`, if the damaged page says that it has `damaged`.
-    pub fn of(lsn: Lsn, damaged: Option<Lsn>) -> Self {
+    /// Of a copy with `lsn`, if the damaged page says that it has `damaged`. Two equal LSNs are no
+    /// accident; that they differ says something only if `is_borne_out`, for the LSN may be what
+    /// was damaged.
+    pub fn of(lsn: Lsn, damaged: Option<Lsn>, is_borne_out: bool) -> Self {
         match damaged.map(|damaged| lsn.cmp(&damaged)) {
-            None => Self::Unknown,
-            Some(Ordering::Less) => Self::Older,
             Some(Ordering::Equal) => Self::Same,
-            Some(Ordering::Greater) => Self::Newer,
+            Some(Ordering::Less) if is_borne_out => Self::Older,
+            Some(Ordering::Greater) if is_borne_out => Self::Newer,
+            _ => Self::Unknown,
         }
     }
 
@@ -96,6 +101,14 @@ impl CleanCopy {
         words += self.version.words();
         self.in_words = words;
         self
+    }
+
+    /// Notes that the backup which has it is damaged itself.
+    pub fn mark_damaged_backup(&mut self) {
+        if !self.from_damaged_backup {
+            self.from_damaged_backup = true;
+            self.in_words += " (that backup is damaged itself)";
+        }
     }
 
     fn is_in_full_backup(&self) -> bool {
@@ -147,6 +160,7 @@ mod tests {
             lsn: Lsn { vlf: 37, block: 1640, slot },
             version: Version::Unknown,
             offset_bytes: 0,
+            from_damaged_backup: false,
             in_words: String::new(),
         };
         copy.described(None)
@@ -193,7 +207,10 @@ mod tests {
             (Some(lsn(2)), Version::Older),
             (Some(lsn(0)), Version::Newer),
         ] {
-            assert_eq!(Version::of(lsn(1), damaged), version);
+            assert_eq!(Version::of(lsn(1), damaged, true), version);
+            let is_same = version == Version::Same;
+            let expected = if is_same { Version::Same } else { Version::Unknown };
+            assert_eq!(Version::of(lsn(1), damaged, false), expected);
         }
         let mut first = copy("/b/full.bak", FULL_BACKUP, 1, Some("2026-11-20T01:00:00"));
         let unknown = "/b/full.bak, set 1 (full backup, 2026-11-20T01:00:00), LSN (37:1640:1)";

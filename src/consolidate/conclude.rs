@@ -55,6 +55,8 @@ pub struct PartFacts {
     pub logical_name: Arc<str>,
     /// The backup was taken WITH CHECKSUM, so that every page in it was verified when it was read.
     pub has_checksum: bool,
+    /// The backup is compressed: offsets are those in what it unpacks to.
+    pub is_unpacked: bool,
 }
 
 impl FileFacts {
@@ -62,6 +64,11 @@ impl FileFacts {
     pub fn offset_bytes(&self, page: PageId) -> u64 {
         let in_part = self.part.as_ref().and_then(|part| part.layout.page_offset_bytes(page));
         in_part.unwrap_or_else(|| page.offset_bytes())
+    }
+
+    /// Its offsets are those in what a compressed backup unpacks to.
+    pub fn is_unpacked(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.is_unpacked)
     }
 
     /// A file of tempdb, which is made anew whenever the server starts.

@@ -40,7 +40,10 @@ enum What {
     Torn(u32, u32),
     PageId(Option<PageAddress>),
     Audit,
+    /// What the system says.
     Unreadable(Box<str>),
+    /// What is wrong with the record that holds it in a compressed backup.
+    Record(Box<str>),
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +51,17 @@ struct Where {
     place: PageAddress,
     database_id: u16,
     path: Arc<str>,
-    /// In a backup: the database, the data file's name there, and the offset of the page.
-    backup: Option<(Arc<str>, Arc<str>, u64)>,
+    backup: Option<InBackup>,
+}
+
+#[derive(Clone, Debug)]
+struct InBackup {
+    database: Arc<str>,
+    /// The data file's name there.
+    file: Arc<str>,
+    offset_bytes: u64,
+    /// That is in what the backup unpacks to.
+    is_unpacked: bool,
 }
 
 impl fmt::Display for Message {
@@ -57,7 +69,9 @@ impl fmt::Display for Message {
         match &self.0 {
             Told::Written(text) => f.write_str(text),
             Told::Of(what, place) if place.backup.is_some() => message_3043(what, place, f),
-            Told::Of(What::Unreadable(error), place) => message_823(error, place, f),
+            Told::Of(What::Unreadable(error) | What::Record(error), place) => {
+                message_823(error, place, f)
+            }
             Told::Of(what, place) => message_824(&what.words(place.place), place, f),
         }
     }
@@ -87,9 +101,11 @@ impl From<String> for Message {
 pub(super) fn of(finding: &Finding, file: &FileFacts) -> Message {
     let (place, database_id) = (finding.place, file.database_id);
     let path = Arc::clone(&file.path);
-    let backup = file.part.as_ref().map(|part| {
-        let database = file.database.clone().unwrap_or_else(|| "?".into());
-        (database, Arc::clone(&part.logical_name), file.offset_bytes(place.page))
+    let backup = file.part.as_ref().map(|part| InBackup {
+        database: file.database.clone().unwrap_or_else(|| "?".into()),
+        file: Arc::clone(&part.logical_name),
+        offset_bytes: file.offset_bytes(place.page),
+        is_unpacked: part.is_unpacked,
     });
     let place = Where { place, database_id, path, backup };
     Message(Told::Of(What::of(&finding.reason), place))
@@ -105,6 +121,9 @@ impl What {
             SuspectReason::BadHeader => Self::Audit,
             SuspectReason::Unreadable(ReadError::Os { code: Some(code), text }) => {
                 Self::Unreadable(format!("{code} ({text})").into())
+            }
+            SuspectReason::Unreadable(ReadError::Os { code: None, text }) => {
+                Self::Record(text.as_str().into())
             }
             SuspectReason::Unreadable(other) => Self::Unreadable(other.to_string().into()),
         }
@@ -126,6 +145,7 @@ impl What {
                 "audit failure (a page read from disk failed to pass basic integrity checks)".into()
             }
             Self::Unreadable(error) => format!("unreadable, operating system error {error}"),
+            Self::Record(error) => format!("unreadable ({error})"),
         }
     }
 }
@@ -152,12 +172,14 @@ fn message_824(what: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 /// What BACKUP says of a page that it reads; what is wrong and where in the backup is added.
 fn message_3043(what: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Where { place, path, .. } = at;
-    let Some((database, file, offset)) = &at.backup else { return Ok(()) };
+    let Some(backup) = &at.backup else { return Ok(()) };
+    let InBackup { database, file, offset_bytes, is_unpacked } = backup;
     let what = what.words(*place);
+    let of_what = if *is_unpacked { "of what it unpacks to, " } else { "" };
     write!(
         f,
         "BACKUP '{database}' detected an error on page {place} in file '{file}': {what}. It is at \
-         offset {offset:#016x} in '{path}'."
+         offset {offset_bytes:#016x} {of_what}in '{path}'."
     )
 }
 

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod chain;
 pub mod clean_copy;
 pub mod conclude;
+pub mod harm;
 pub mod incident;
 pub mod merge;
 pub mod message;

@@ -286,6 +286,9 @@ pub struct Suspect {
     pub page_id: u32,
     /// Where the page begins in its file.
     pub offset_bytes: u64,
+    /// That is in what a compressed backup unpacks to.
+    #[serde(default)]
+    pub offset_unpacked: bool,
     /// The block device that it is on, where the file system tells.
     #[serde(default)]
     pub device: Option<Arc<str>>,

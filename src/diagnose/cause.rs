@@ -7,6 +7,7 @@ use super::evidence::{Evidence, Home, Sector, Slots};
 use super::verdict::SuspectReason;
 use crate::page::PAGE_SECTORS;
 use crate::page::torn::TornCheck;
+use crate::read::ReadError;
 use serde::{Deserialize, Serialize};
 
 /// Sectors of noise that make a page look encrypted; a page's last ones may be free space.
@@ -123,6 +124,8 @@ pub fn of(
 ) -> Option<(Cause, Confidence)> {
     use Confidence::{Certain, Likely};
     match reason {
+        // What has no number is no error of the system's: the record that holds it is bad.
+        SuspectReason::Unreadable(ReadError::Os { code: None, .. }) => return None,
         SuspectReason::Unreadable(_) => return Some((Cause::IoError, Certain)),
         _ if unsettled => return Some((Cause::InFlux, Likely)),
         SuspectReason::Zeroed => return Some((Cause::Zeroed, Certain)),

@@ -108,7 +108,7 @@ fn damage(report: &ScrubReport) -> String {
     }
 }
 
-/// What is lost, the worst first, and where; of backups, nothing but they themselves.
+/// What is lost, the worst first, and where; pages of backups are copies, and none of that.
 fn lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let own = || report.suspects.iter().filter(|suspect| !suspect.is_in_backup());
     let is_doubtful = |s: &&Suspect| Remedy::of(s) == Remedy::Doubtful;
@@ -117,16 +117,42 @@ fn lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()>
         part(&format!("{tier} {what}"), of_tier)
     });
     let doubtful = part("perhaps nothing, maybe free", own().filter(is_doubtful));
-    let backups = part("in backups, which RESTORE stops at", report.suspects_in_backups());
-    let parts: Vec<String> = parts.chain(doubtful).chain(backups).collect();
-    if parts.is_empty() {
-        return Ok(());
+    let parts: Vec<String> = parts.chain(doubtful).collect();
+    if !parts.is_empty() {
+        said(BAD, "LOST", &safe(&parts.join("; ")), look, out)?;
     }
-    said(BAD, "LOST", &safe(&parts.join("; ")), look, out)
+    match copies(report) {
+        Some(text) => said(BAD, "COPIES", &safe(&text), look, out),
+        None => Ok(()),
+    }
+}
+
+/// `1 page of Sales is damaged in backups; nothing of the database itself is known to be lost`
+pub(super) fn copies(report: &ScrubReport) -> Option<String> {
+    let count = report.suspects_in_backups().count();
+    let pages = pages_of(report.suspects_in_backups())?;
+    let are = if count == 1 { "is" } else { "are" };
+    let databases: BTreeSet<_> =
+        report.suspects_in_backups().map(|suspect| suspect.database.as_deref()).collect();
+    let itself =
+        if databases.len() == 1 { "the database itself" } else { "the databases themselves" };
+    let has_own = report.suspects.iter().any(|suspect| !suspect.is_in_backup());
+    let all_listed = report.suspects_not_listed == 0;
+    Some(match has_own || !all_listed {
+        true => format!("{pages} {are} damaged in backups"),
+        false => {
+            format!("{pages} {are} damaged in backups; nothing of {itself} is known to be lost")
+        }
+    })
 }
 
 /// `T2 rows: 3 pages of Sales, Stock`.
 fn part<'a>(what: &str, suspects: impl Iterator<Item = &'a Suspect>) -> Option<String> {
+    Some(format!("{what}: {}", pages_of(suspects)?))
+}
+
+/// `3 pages of Sales, Stock`; none without suspects.
+fn pages_of<'a>(suspects: impl Iterator<Item = &'a Suspect>) -> Option<String> {
     let (mut pages, mut names) = (0, BTreeSet::new());
     for suspect in suspects {
         pages += 1;
@@ -138,7 +164,7 @@ fn part<'a>(what: &str, suspects: impl Iterator<Item = &'a Suspect>) -> Option<S
     let more = if names.len() > DATABASES_MAX { " and others" } else { "" };
     let of = if shown.is_empty() { "" } else { " of " };
     let pages = (pages > 0).then(|| counted(pages, "page"))?;
-    Some(format!("{what}: {pages}{of}{}{more}", shown.join(", ")))
+    Some(format!("{pages}{of}{}{more}", shown.join(", ")))
 }
 
 /// A word in `style` and what it means, wrapped.
@@ -162,23 +188,28 @@ fn how_to_go_on(report: &ScrubReport) -> String {
 fn verified(report: &ScrubReport) -> String {
     let backups = backups(report);
     match report.coverage.intact {
-        0 if report.verified_streams() > 0 => format!("{backups}; no pages verified"),
+        0 if report.verified_streams() > 0 || report.verified_records() > 0 => {
+            format!("{backups}; no pages verified")
+        }
         0 => "but nothing could be verified: no page in use carries a checksum or torn bits".into(),
         pages if backups.is_empty() => format!("{} verified, none suspect", counted(pages, "page")),
         pages => format!("{} verified, none suspect; {backups}", counted(pages, "page")),
     }
 }
 
-/// `3 backups with 5 stream checksums verified`; empty without backups.
-fn backups(report: &ScrubReport) -> String {
-    let (backups, streams) = (report.backups().count() as u64, report.verified_streams());
-    match (backups, streams) {
-        (0, _) => String::new(),
-        (backups, 0) => format!("{} without backup checksums", counted(backups, "backup")),
-        _ => {
-            let streams = counted(streams, "stream checksum");
-            format!("{} with {streams} verified", counted(backups, "backup"))
-        }
+/// `3 backups with 5 stream checksums and 49 compressed records verified`; empty without backups.
+pub(super) fn backups(report: &ScrubReport) -> String {
+    let backups = match report.backups().count() as u64 {
+        0 => return String::new(),
+        n => counted(n, "backup"),
+    };
+    let streams = counted(report.verified_streams(), "stream checksum");
+    let records = counted(report.verified_records(), "compressed record");
+    match (report.verified_streams(), report.verified_records()) {
+        (0, 0) => format!("{backups} without backup checksums"),
+        (_, 0) => format!("{backups} with {streams} verified"),
+        (0, _) => format!("{backups} with {records} verified"),
+        _ => format!("{backups} with {streams} and {records} verified"),
     }
 }
 

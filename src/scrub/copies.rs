@@ -157,8 +157,9 @@ fn clean_copy(file: &DataFile, offset_bytes: u64, lsn: Lsn, finding: &Finding) -
         finished: set.and_then(|set| set.finished).map(|at| at.to_string().into()),
         set_last_lsn: set.and_then(|set| set.last_lsn),
         lsn,
-        version: Version::of(lsn, believed_lsn(finding)),
+        version: Version::of(lsn, believed_lsn(finding), is_borne_out(finding)),
         offset_bytes,
+        from_damaged_backup: false,
         in_words: String::new(),
     }
     .described(member.map(|family| (family.family_number, family.family_count)))
@@ -170,4 +171,47 @@ fn believed_lsn(finding: &Finding) -> Option<Lsn> {
     let is_of_another = matches!(finding.reason, SuspectReason::WrongPageId { .. });
     let is_own = !is_of_another && finding.page_type.is_some();
     finding.evidence.as_ref().filter(|_| is_own).and_then(|evidence| evidence.lsn)
+}
+
+/// The LSN of the damaged page lies between those of its sound neighbours, or the database had it
+/// on disk at its last checkpoint: one that was damaged hardly does.
+fn is_borne_out(finding: &Finding) -> bool {
+    let Some(evidence) = &finding.evidence else { return false };
+    let Some(lsn) = evidence.lsn else { return false };
+    let neighbours = evidence.neighbours_lsn_low.zip(evidence.neighbours_lsn_high);
+    let is_between = neighbours.is_some_and(|(low, high)| (low..=high).contains(&lsn));
+    is_between || evidence.checkpoint_lsn.is_some_and(|checkpoint| lsn <= checkpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::evidence::Evidence;
+    use crate::diagnose::verdict::Allocation;
+    use crate::page::address::PageAddress;
+
+    #[test]
+    fn an_lsn_is_borne_out_by_its_neighbours_or_the_last_checkpoint() {
+        let lsn = |block| Some(Lsn { vlf: 37, block, slot: 1 });
+        for (own, [low, high, checkpoint], expected) in [
+            (lsn(5), [None, None, None], false),
+            (lsn(5), [lsn(5), lsn(9), None], true),
+            (lsn(5), [lsn(6), lsn(9), None], false),
+            (lsn(10), [lsn(6), lsn(9), lsn(9)], false),
+            (lsn(5), [None, None, lsn(5)], true),
+            (None, [lsn(1), lsn(9), lsn(9)], false),
+        ] {
+            let place = PageAddress::new(FileId(1), PageId(100));
+            let reason = SuspectReason::BadHeader;
+            let mut finding = Finding::new(0, place, reason, Allocation::Allocated, None);
+            finding.evidence = Some(Evidence {
+                lsn: own,
+                neighbours_lsn_low: low,
+                neighbours_lsn_high: high,
+                checkpoint_lsn: checkpoint,
+                ..Evidence::default()
+            });
+            assert_eq!(is_borne_out(&finding), expected, "{own:?} {low:?} {high:?}");
+        }
+    }
 }

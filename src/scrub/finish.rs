@@ -20,7 +20,6 @@ use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::discover::backup::Part;
 use crate::discover::paths::promises_pages;
 use crate::discover::{DataFile, Discovery, FileKind};
-use crate::page::address::FileId;
 use crate::page::kind::PageType;
 use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
@@ -202,7 +201,7 @@ fn file_facts(file: &DataFile) -> FileFacts {
         database_id: boot.map_or(0, |boot| boot.database_id),
         simple_recovery: boot.map(|boot| boot.simple_recovery),
         is_log: file.kind == FileKind::Log,
-        part: file.part.as_ref().map(|part| part_facts(part, file.file_id)),
+        part: file.part.as_ref().map(|part| part_facts(part, file)),
         placement: None,
         sound_pages: 0,
         has_primary: false,
@@ -210,8 +209,8 @@ fn file_facts(file: &DataFile) -> FileFacts {
     }
 }
 
-fn part_facts(part: &Part, file_id: FileId) -> PartFacts {
-    let set = part.set();
+fn part_facts(part: &Part, file: &DataFile) -> PartFacts {
+    let (set, file_id) = (part.set(), file.file_id);
     let named = set.files.iter().find(|file| file.file_id == file_id.0);
     let named = named.map(|file| file.logical_name.as_str()).filter(|name| !name.is_empty());
     PartFacts {
@@ -219,6 +218,7 @@ fn part_facts(part: &Part, file_id: FileId) -> PartFacts {
         position: set.position,
         logical_name: named.map_or_else(|| file_id.to_string().into(), Into::into),
         has_checksum: set.has_checksum.unwrap_or(false),
+        is_unpacked: file.kind == FileKind::CompressedBackup,
     }
 }
 

@@ -11,7 +11,10 @@ use std::collections::BTreeSet;
 pub(super) fn find(facts: &mut [FileFacts], findings: &[Finding], files: &[DataFile]) {
     let damaged: BTreeSet<usize> = findings.iter().map(|finding| finding.file).collect();
     for index in damaged {
-        facts[index].placement = Placement::of(&files[index]);
+        // Of what a compressed backup unpacks to, nothing is stored.
+        if !facts[index].is_unpacked() {
+            facts[index].placement = Placement::of(&files[index]);
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::plan::{named, step};
 use crate::consolidate::backup::BackupReport;
+use crate::consolidate::clean_copy::CleanCopy;
+use crate::consolidate::harm::{self, Harm};
 use crate::consolidate::report::{FileKey, FileReport, Outcome, ScrubReport, Step, Suspect};
 use crate::discover::FileKind;
 use crate::page::address::PageRange;
@@ -21,12 +23,17 @@ enum Original {
 
 /// Tells each suspect in a backup what that means.
 pub(super) fn overrule(suspects: &mut [Suspect], files: &[FileReport]) {
-    let checksums = checksums(files);
+    let checksums = harm::checksums(files);
     let originals = Originals::of(suspects, files);
     let action = |suspect: &Suspect| {
-        let key = suspect.file_key();
-        let is_verified = checksums.get(&key).copied().unwrap_or(false);
-        action(originals.of_page(suspect), is_verified || !is_curable(suspect))
+        let key = (suspect.host.as_deref(), &*suspect.path);
+        let set = suspect.backup_set.unwrap_or_default();
+        let restore = match checksums.get(&(key, set)) {
+            Some(true) => Restore::Stops,
+            _ if is_curable(suspect) => Restore::MayCure,
+            _ => Restore::Blind,
+        };
+        action(originals.of_page(suspect), restore)
     };
     let actions: Vec<(usize, &'static str)> = suspects
         .iter()
@@ -41,29 +48,62 @@ pub(super) fn overrule(suspects: &mut [Suspect], files: &[FileReport]) {
     }
 }
 
+/// Marks clean copies in backups that are damaged elsewhere.
+pub(super) fn mark_copies(suspects: &mut [Suspect], files: &[FileReport]) {
+    let damaged = harm::of_each(files);
+    for Suspect { host, clean_copies, .. } in suspects {
+        let is_damaged = |copy: &&mut CleanCopy| {
+            copy.backup_set.is_some() && damaged.contains_key(&(host.as_deref(), &*copy.path))
+        };
+        clean_copies.iter_mut().filter(is_damaged).for_each(CleanCopy::mark_damaged_backup);
+    }
+}
+
+/// What RESTORE makes of a damaged page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restore {
+    /// It verifies the page.
+    Stops,
+    /// It does not.
+    Blind,
+    /// It does not, but the log that it applies may have the page.
+    MayCure,
+}
+
 fn is_curable(suspect: &Suspect) -> bool {
     matches!(&*suspect.reason, "bad_checksum" | "torn_page")
 }
 
-macro_rules! told {
-    ($($more:expr),+) => {
+macro_rules! stops {
+    ($more:expr) => {
         concat!(
             "do not rely on this backup: RESTORE stops at this page with Msg 3183 \
              (CONTINUE_AFTER_ERROR is the last resort). Keep it and all older ones; take a new \
              full backup WITH CHECKSUM now",
+            $more
+        )
+    };
+}
+
+macro_rules! blind {
+    ($($more:expr),+) => {
+        concat!(
+            "do not rely on this backup: it was taken without CHECKSUM, so RESTORE and VERIFYONLY \
+             will not notice: they restore the damaged page, and Msg 824 comes when it is first \
+             read. Keep it and all older ones; take a new full backup WITH CHECKSUM now",
             $($more),+
         )
     };
 }
 
 /// One of a few texts: there may be a million suspects.
-fn action(original: Original, is_sure: bool) -> &'static str {
+fn action(original: Original, restore: Restore) -> &'static str {
     macro_rules! perhaps_cured {
         ($original:expr) => {
-            told!(
+            blind!(
                 $original,
-                ". It was taken without CHECKSUM, which verifies nothing that is read: perhaps the \
-                 page was being written then, and the log that RESTORE applies cures it"
+                ". Without CHECKSUM, BACKUP verifies nothing that it reads: perhaps the page was \
+                 being written then, and the log that RESTORE applies cures it"
             )
         };
     }
@@ -84,27 +124,17 @@ fn action(original: Original, is_sure: bool) -> &'static str {
              file is suspect, too, so look for an older backup"
         };
     }
-    match (original, is_sure) {
-        (Original::Unknown, true) => told!(unknown!()),
-        (Original::Unknown, false) => perhaps_cured!(unknown!()),
-        (Original::Sound, true) => told!(sound!()),
-        (Original::Sound, false) => perhaps_cured!(sound!()),
-        (Original::Suspect, true) => told!(suspect!()),
-        (Original::Suspect, false) => perhaps_cured!(suspect!()),
+    match (original, restore) {
+        (Original::Unknown, Restore::Stops) => stops!(unknown!()),
+        (Original::Unknown, Restore::Blind) => blind!(unknown!()),
+        (Original::Unknown, Restore::MayCure) => perhaps_cured!(unknown!()),
+        (Original::Sound, Restore::Stops) => stops!(sound!()),
+        (Original::Sound, Restore::Blind) => blind!(sound!()),
+        (Original::Sound, Restore::MayCure) => perhaps_cured!(sound!()),
+        (Original::Suspect, Restore::Stops) => stops!(suspect!()),
+        (Original::Suspect, Restore::Blind) => blind!(suspect!()),
+        (Original::Suspect, Restore::MayCure) => perhaps_cured!(suspect!()),
     }
-}
-
-/// Whether the backup set of each part was taken WITH CHECKSUM, where that is known.
-fn checksums(files: &[FileReport]) -> BTreeMap<FileKey<'_>, bool> {
-    let backups = files
-        .iter()
-        .filter_map(|file| Some(((file.host.as_deref(), &*file.path), file.backup.as_ref()?)));
-    let backups: BTreeMap<(Option<&str>, &str), &BackupReport> = backups.collect();
-    let of_part = |file: &'_ FileReport| {
-        let backup = backups.get(&(file.host.as_deref(), &*file.path))?;
-        backup.set(file.backup_set?)?.has_checksum
-    };
-    files.iter().filter_map(|file| Some((file.key(), of_part(file)?))).collect()
 }
 
 /// A data file by its machine, what the files of its database share, and its id.
@@ -181,11 +211,10 @@ pub(super) fn steps(report: &ScrubReport) -> Vec<Step> {
         return Vec::new();
     }
     let text = format!(
-        "{}: RESTORE stops at a damaged page (Msg 3183) or where the backup set is (Msg 3189); \
-         WITH CONTINUE_AFTER_ERROR is the last resort. Delete none of them, and none that is \
-         older. Differential and log backups that follow a damaged one need it, or an older one \
-         that is sound.",
-        named(damaged.iter().map(|file| called(file)))
+        "{}. {}Delete none of them, and none that is older. Differential and log backups that \
+         follow a damaged one need it, or an older one that is sound.",
+        named(damaged.iter().map(|file| called(file))),
+        Harm::of(report).words()
     );
     let suspects = report.suspects_in_backups();
     let keep = step("Do not rely on the damaged backups", text);

@@ -12,9 +12,14 @@ pub(super) fn incident_actions(
     routes: &Routes,
 ) {
     for incident in incidents {
-        let way = routes.way(incident.host.as_ref(), &incident.path);
+        // Nothing is restored because of its parts in backups.
+        let own: Vec<&Suspect> =
+            members(incident, suspects).filter(|suspect| !suspect.is_in_backup()).collect();
+        let is_first = |suspect: &&&Suspect| suspect.path == incident.path;
+        let first = own.iter().find(is_first).or(own.first());
+        let way = first.and_then(|s| routes.way(incident.host.as_ref(), &s.path));
         let mut action = array_first(incident, suspects, patterns);
-        action += &what_to_restore(incident, suspects, way);
+        action += &what_to_restore(&own, way);
         if incident.spans.len() > 1 && action != IN_BACKUP {
             action += "; in its other files, see each suspect";
         }
@@ -67,9 +72,9 @@ fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
 const IN_BACKUP: &str = "in a backup only: do not rely on it, take a new full backup WITH \
     CHECKSUM, and scan the data files; restore nothing because of it";
 
-fn what_to_restore(incident: &IncidentReport, suspects: &[Suspect], way: Option<Way>) -> String {
-    let members: Vec<&Suspect> = members(incident, suspects).collect();
-    if members.iter().all(|suspect| suspect.is_in_backup()) {
+/// What to do about the `members` of an incident that are in data files.
+fn what_to_restore(members: &[&Suspect], way: Option<Way>) -> String {
+    if members.is_empty() {
         return IN_BACKUP.to_owned();
     }
     let all = |remedy| members.iter().all(|suspect| Remedy::of(suspect) == remedy);
@@ -93,7 +98,7 @@ fn what_to_restore(incident: &IncidentReport, suspects: &[Suspect], way: Option<
             "pages of indexes that can be made again: check the table first, then DROP and CREATE \
              them"
         }
-        _ if incident.pages == 1 => "restore the page: it stands alone",
+        _ if members.len() == 1 => "restore the page: it stands alone",
         _ => return by_page(members.iter().filter(|s| Remedy::of(s) == Remedy::Page).count()),
     };
     text.to_owned()

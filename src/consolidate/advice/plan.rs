@@ -2,6 +2,7 @@
 //! (docs/runbook.md). A step is left out where it does not apply.
 
 use super::{backups, rank_runs};
+use crate::consolidate::harm::Harm;
 use crate::consolidate::recovery::{
     DatabaseLoss, FileLoss, Model, Remedy, Route, System, Why, databases,
 };
@@ -26,11 +27,13 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     let (users, systems): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| database.system.is_none());
     steps.extend(isolate(suspects, patterns));
-    steps.push(freeze());
+    let freeze = freeze(report);
+    let is_frozen = freeze.is_some();
+    steps.extend(freeze);
     if databases.is_empty() {
         steps.extend(of_backups);
         steps.extend(look_again(&databases, files));
-        steps.push(root_cause(suspects, incidents, patterns));
+        steps.push(root_cause(suspects, incidents, patterns, is_frozen));
         return steps;
     }
     steps.push(leave_alone(&databases));
@@ -46,7 +49,7 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     steps.extend(look_again(&databases, files));
     steps.extend(check(&databases));
     steps.push(scan_again());
-    steps.push(root_cause(suspects, incidents, patterns));
+    steps.push(root_cause(suspects, incidents, patterns, is_frozen));
     steps
 }
 
@@ -127,12 +130,17 @@ fn copies(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
     step("Find out which files the server uses", text).for_these(suspects)
 }
 
-fn freeze() -> Step {
-    step(
-        "Freeze the array",
-        "No scrub that repairs, no rebuild, no failed disk back into its set: it can make a bad \
-         block the agreed truth and spread it into parity. Keep every snapshot.",
-    )
+/// None where backups alone are damaged, and only cut off or put together wrongly: a copy that
+/// stopped half-way leaves that, and no array is at fault.
+fn freeze(report: &ScrubReport) -> Option<Step> {
+    let is_copy_only = report.suspects.iter().all(Suspect::is_in_backup);
+    let is_at_fault = !is_copy_only || Harm::of(report).storage;
+    let whose = if is_copy_only { "The storage that holds the damaged backups: no" } else { "No" };
+    let text = format!(
+        "{whose} scrub that repairs, no rebuild, no failed disk back into its set: it can make a \
+         bad block the agreed truth and spread it into parity. Keep every snapshot."
+    );
+    is_at_fault.then(|| step("Freeze the array", text))
 }
 
 fn leave_alone(databases: &[DatabaseLoss<'_>]) -> Step {
@@ -324,7 +332,12 @@ fn scan_again() -> Step {
     )
 }
 
-fn root_cause(suspects: &[Suspect], incidents: &[IncidentReport], patterns: &[Pattern]) -> Step {
+fn root_cause(
+    suspects: &[Suspect],
+    incidents: &[IncidentReport],
+    patterns: &[Pattern],
+    is_frozen: bool,
+) -> Step {
     let unused = suspects.iter().filter(|s| !s.is_in_backup());
     let unused = unused.filter(|s| Remedy::of(s) == Remedy::Nothing).count();
     let mut text = format!("A ticket with this report (incidents: {})", incidents.len());
@@ -335,6 +348,9 @@ fn root_cause(suspects: &[Suspect], incidents: &[IncidentReport], patterns: &[Pa
     if unused > 0 {
         text += &format!("; suspects that are not in use ({unused}) show where storage fails, too");
     }
-    text += ". Unfreeze the array when the part is replaced, and scan once more after that.";
+    text += match is_frozen {
+        true => ". Unfreeze the array when the part is replaced, and scan once more after that.",
+        false => ". Scan the backups once more where they were copied from.",
+    };
     step("Find the cause", text)
 }

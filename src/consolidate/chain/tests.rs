@@ -233,6 +233,7 @@ fn a_full_backup_without_one_of_the_pages_is_passed_over() {
         lsn: lsn(1),
         version: Version::Unknown,
         offset_bytes: 0,
+        from_damaged_backup: false,
         in_words: String::new(),
     };
     let template = golden().suspects.remove(0);

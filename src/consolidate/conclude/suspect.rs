@@ -46,6 +46,7 @@ pub(super) fn suspect(
         file_id: finding.place.file.0,
         page_id: finding.place.page.0,
         offset_bytes,
+        offset_unpacked: file.is_unpacked(),
         device: on_device.and(placement.map(|placement| Arc::clone(&placement.device))),
         device_offset_bytes: on_device,
         reason: finding.reason.name().into(),

@@ -15,11 +15,16 @@ impl ScrubReport {
         self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(backup.fault_count()))
     }
 
-    /// Streams of backups, and records of compressed ones, that pass their checksums.
+    /// Streams of backups that pass their checksums.
     pub fn verified_streams(&self) -> u64 {
-        let verified =
-            |backup: &BackupReport| backup.streams_verified.saturating_add(backup.records_verified);
-        self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(verified(backup)))
+        let verified = self.backups().map(|(_, backup)| backup.streams_verified);
+        verified.fold(0, u64::saturating_add)
+    }
+
+    /// Records of compressed backups that pass their checksums.
+    pub fn verified_records(&self) -> u64 {
+        let verified = self.backups().map(|(_, backup)| backup.records_verified);
+        verified.fold(0, u64::saturating_add)
     }
 
     /// Listed suspects that are in backups.
@@ -40,7 +45,15 @@ pub type FileKey<'a> = (Option<&'a str>, &'a str, Option<(u32, u16)>);
 impl FileReport {
     /// It has pages that were to be verified: a data file, or one that is in a backup.
     pub fn has_pages(&self) -> bool {
-        matches!(self.kind, FileKind::Data | FileKind::Backup) && self.coverage.pages_planned > 0
+        let can_have =
+            matches!(self.kind, FileKind::Data | FileKind::Backup | FileKind::CompressedBackup);
+        can_have && self.coverage.pages_planned > 0
+    }
+
+    /// A compressed backup whose records were verified, and what they unpack to was not.
+    pub fn is_packed(&self) -> bool {
+        let is_unread = self.backup.as_ref().is_some_and(|backup| backup.streams() == 0);
+        self.kind == FileKind::CompressedBackup && is_unread
     }
 
     /// What tells it apart from all others.

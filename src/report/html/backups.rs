@@ -87,7 +87,7 @@ fn card(
                     (damage(backup))
                 }
                 div.evidence {
-                    @for set in backup.sets.iter().take(LISTED_MAX) { (one(set)) }
+                    @for set in backup.sets.iter().take(LISTED_MAX) { (one(set, file.is_packed())) }
                     @if backup.sets.len() > LISTED_MAX {
                         p.more { "And " (backup.sets.len() - LISTED_MAX) " more sets." }
                     }
@@ -124,7 +124,7 @@ fn damage(backup: &BackupReport) -> Markup {
     }
 }
 
-fn one(set: &SetReport) -> Markup {
+fn one(set: &SetReport, is_packed: bool) -> Markup {
     html! {
         h3 { "Set " (set.position) ": " (kind_words(set.kind)) " of " (safe(&set.database)) }
         dl.facts {
@@ -134,7 +134,7 @@ fn one(set: &SetReport) -> Markup {
             div { dt { "What" } dd { (safe(&set.facts().join("; "))) } }
             @for file in set.files.iter().take(LISTED_MAX) {
                 @let path = safe(&file.physical_name);
-                div { dt { "Holds" } dd title=(path) { (safe(&file.words())) } }
+                div { dt { "Holds" } dd title=(path) { (safe(&file.words(is_packed))) } }
             }
             @if set.files.len() > LISTED_MAX {
                 div { dt { "" } dd { "and " (set.files.len() - LISTED_MAX) " more files" } }

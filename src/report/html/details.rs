@@ -35,7 +35,11 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     lines.push(line("Page", kind(suspect)));
     lines.extend(belongs(suspect).map(|text| line("Belongs to", text)));
     lines.extend(suspect.backup_set.map(|set| line("Backup set", set.to_string())));
-    let what = if suspect.is_in_backup() { "backup" } else { "file" };
+    let what = match suspect.is_in_backup() {
+        true if suspect.offset_unpacked => "unpacked backup",
+        true => "backup",
+        false => "file",
+    };
     lines.push(line("Offset", format!("byte {} of the {what}", suspect.offset_bytes)));
     if let Some(device) = &suspect.device {
         let at = suspect.device_offset_bytes.map(|at| format!(", byte {at}"));

@@ -1,8 +1,11 @@
 //! The first screen: the answer in words, what it does not speak of, and what is lost.
 
 use super::super::terminal::layout::{counted, number};
+use super::super::terminal::{self, copies};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
+use crate::consolidate::backup::BackupReport;
+use crate::consolidate::harm::Harm;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
 use maud::{Markup, html};
@@ -66,7 +69,11 @@ fn verdict(report: &ScrubReport) -> Markup {
     let coverage = &report.coverage;
     let intact = counted(coverage.intact, "page");
     let (class, word, text) = match report.verdict {
-        RunVerdict::Clean if coverage.intact == 0 && report.verified_streams() == 0 => {
+        RunVerdict::Clean
+            if coverage.intact == 0
+                && report.verified_streams() == 0
+                && report.verified_records() == 0 =>
+        {
             let text = "Nothing could be verified: no page in use carries a checksum or torn bits.";
             ("incomplete", "Nothing verified", text.to_owned())
         }
@@ -110,10 +117,9 @@ fn damage(report: &ScrubReport) -> String {
 
 /// `; 3 backups with 5 stream checksums verified`; empty without backups.
 fn backups(report: &ScrubReport) -> String {
-    let streams = counted(report.verified_streams(), "stream checksum");
-    match report.backups().count() as u64 {
-        0 => String::new(),
-        n => format!("; {} with {streams} verified", counted(n, "backup")),
+    match terminal::backups(report) {
+        words if words.is_empty() => words,
+        words => format!("; {words}"),
     }
 }
 
@@ -201,17 +207,22 @@ fn doubts(report: &ScrubReport, say: Say<'_>) {
     let in_backups = report.suspects_in_backups().count() as u64;
     if in_backups > 0 {
         let title = format!("{} in backups.", counted(in_backups, "suspect page"));
-        let text = "Those are copies: RESTORE stops at them (Msg 3183), and the databases may be \
-                    sound.";
-        say(Loud::Gap, &title, text.to_owned());
+        let harm = Harm::of(report).of_pages();
+        let copies = copies(report).unwrap_or_default();
+        let text = format!("Those are copies: {copies}. {harm}.");
+        say(Loud::Gap, &title, text);
     }
     let bare = report.backups().map(|(_, backup)| backup.streams_without_checksum);
     let bare = bare.fold(0, u64::saturating_add);
     if bare > 0 {
         let title = format!("{} of backups without a checksum.", counted(bare, "stream"));
-        let text = "Their pages carry their own, where PAGE_VERIFY is on; their log is not \
-                    protected (Msg 3187).";
-        say(Loud::Gap, &title, text.to_owned());
+        let is_bare = |backup: &BackupReport| backup.streams_without_checksum > 0;
+        let mut bare = report.backups().filter(|(_, backup)| is_bare(backup));
+        let pages = match bare.all(|(_, backup)| backup.is_log_only()) {
+            true => "Their",
+            false => "Their pages carry their own, where PAGE_VERIFY is on; their",
+        };
+        say(Loud::Gap, &title, format!("{pages} log is not protected (Msg 3187)."));
     }
     if report.suspects_not_listed > 0 {
         let n = counted(report.suspects_not_listed, "suspect page");

@@ -4,6 +4,7 @@ use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted};
 use crate::consolidate::backup::{BackupReport, SetReport, fault_words};
+use crate::consolidate::harm::{self, Harm};
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::report::file_names::FileNames;
 use std::collections::BTreeMap;
@@ -22,9 +23,12 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     writeln!(out, "\n{BOLD}Backups{BOLD:#}")?;
     let shown = most_telling(&backups, look);
     let suspects = suspects(report);
+    let harms = harm::of_each(&report.files);
     for (file, backup) in &shown {
-        let count = suspects.get(&(file.host.as_deref(), &*file.path)).copied();
-        block(file, backup, count.unwrap_or_default(), &names, look, out)?;
+        let key = (file.host.as_deref(), &*file.path);
+        let count = suspects.get(&key).copied().unwrap_or_default();
+        let harm = harms.get(&key).copied().unwrap_or_default();
+        block((file, backup), (count, harm), &names, look, out)?;
     }
     match backups.len() - shown.len() {
         0 => Ok(()),
@@ -56,9 +60,8 @@ fn suspects(report: &ScrubReport) -> BTreeMap<(Option<&str>, &str), u64> {
 }
 
 fn block(
-    file: &FileReport,
-    backup: &BackupReport,
-    suspects: u64,
+    (file, backup): Backup<'_>,
+    (suspects, harm): (u64, Harm),
     names: &FileNames<'_>,
     look: Look,
     out: &mut dyn Write,
@@ -69,14 +72,15 @@ fn block(
     let mut line = |text: String| look.paragraph(&format!("    {}", safe(&text)), 6, out);
     for set in backup.sets.iter().take(most) {
         line(set_line(set))?;
-        set.files.iter().take(most).try_for_each(|file| line(format!("  {}", file.words())))?;
+        let mut files = set.files.iter().take(most);
+        files.try_for_each(|part| line(format!("  {}", part.words(file.is_packed()))))?;
         more(set.files.len(), most, "  ", "more file", &mut line)?;
     }
     more(backup.sets.len(), most, "", "more set", &mut line)?;
     line(backup.checksum_words())?;
     if suspects > 0 {
         let pages = counted(suspects, "suspect page");
-        line(format!("DAMAGED {pages}: RESTORE stops at the first with Msg 3183"))?;
+        line(format!("DAMAGED {pages}: {}", harm.of_pages()))?;
     }
     for fault in backup.faults.iter().take(most) {
         line(format!("FAULT {}", fault_words(fault)))?;

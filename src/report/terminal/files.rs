@@ -13,7 +13,8 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     let (scanned, others): (Vec<_>, Vec<_>) =
         report.files.iter().partition(|file| file.has_pages());
     // Of backups that were read to their end, all is said elsewhere.
-    let is_told = |file: &&FileReport| file.backup.is_some() && file.why.is_none();
+    let is_of_backup = |file: &FileReport| file.backup.is_some() || file.backup_set.is_some();
+    let is_told = |file: &&FileReport| is_of_backup(file) && file.why.is_none();
     let others: Vec<_> = others.into_iter().filter(|file| !is_told(file)).collect();
     if !scanned.is_empty() {
         list(&scanned, look, out)?;

@@ -110,7 +110,10 @@ fn list(
 fn place(suspect: &Suspect, names: &FileNames<'_>) -> String {
     let name = names.name(suspect.host.as_deref(), &suspect.path);
     match suspect.backup_set {
-        Some(set) => format!("{name} (set {set}, byte {})", suspect.offset_bytes),
+        Some(set) => {
+            let unpacked = if suspect.offset_unpacked { " unpacked" } else { "" };
+            format!("{name} (set {set}, byte {}{unpacked})", suspect.offset_bytes)
+        }
         None => name,
     }
 }

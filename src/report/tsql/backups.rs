@@ -3,6 +3,7 @@
 
 use super::script::Script;
 use crate::consolidate::backup::{BackupReport, fault_words};
+use crate::consolidate::harm::Harm;
 use crate::consolidate::report::{FileReport, ScrubReport, Suspect};
 use crate::report::escape::tsql_comment as safe;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ struct Damaged<'a> {
 }
 
 /// The damaged backups of a report.
-pub(super) struct DamagedBackups<'a>(Vec<Damaged<'a>>);
+pub(super) struct DamagedBackups<'a>(Vec<Damaged<'a>>, Harm);
 
 impl<'a> DamagedBackups<'a> {
     pub(super) fn of(report: &'a ScrubReport) -> Self {
@@ -38,7 +39,7 @@ impl<'a> DamagedBackups<'a> {
             let is_damaged = !suspects.is_empty() || backup.fault_count() > 0;
             is_damaged.then_some(Damaged { file, backup, suspects })
         };
-        Self(report.backups().filter_map(&mut damaged).collect())
+        Self(report.backups().filter_map(&mut damaged).collect(), Harm::of(report))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -51,14 +52,13 @@ impl<'a> DamagedBackups<'a> {
             return Ok(());
         }
         script.heading("Damaged backups: do not rely on these")?;
-        script.remark(
+        script.remark(&format!(
             "What is damaged here is a copy. Restore nothing into a database because of it: its \
              data files may be sound, which a scan of them tells. Take a new full backup WITH \
              CHECKSUM now, to storage that has not failed; delete neither these backups nor older \
-             ones before that is verified. RESTORE ends at a damaged page (Msg 3183) or where the \
-             set is damaged (Msg 3189); WITH CONTINUE_AFTER_ERROR it goes on, and leaves a \
-             database that CHECKDB must be run in: the last resort.",
-        )?;
+             ones before that is verified. {}",
+            self.1.words().trim_end()
+        ))?;
         for (i, damaged) in self.0.iter().take(BACKUPS_MAX).enumerate() {
             one(i + 1, damaged, script)?;
         }
@@ -108,11 +108,13 @@ fn one(number: usize, damaged: &Damaged<'_>, script: &mut Script<'_>) -> io::Res
 
 /// `- #4 page (1:57) of Sales, set 1, at byte 126976: bad checksum`
 fn described(suspect: &Suspect) -> String {
-    let Suspect { rank, address, offset_bytes, reason, .. } = suspect;
+    let Suspect { rank, address, reason, .. } = suspect;
+    let unpacked = if suspect.offset_unpacked { " unpacked" } else { "" };
+    let at = format!("byte {}{unpacked}", suspect.offset_bytes);
     let database = suspect.database.as_deref().unwrap_or("a database that is not known");
     let set = suspect.backup_set.unwrap_or_default();
     let reason = reason.replace('_', " ");
-    format!("- #{rank} page {address} of {database}, set {set}, at byte {offset_bytes}: {reason}")
+    format!("- #{rank} page {address} of {database}, set {set}, at {at}: {reason}")
 }
 
 fn and_more(more: u64, what: &str, script: &mut Script<'_>) -> io::Result<()> {

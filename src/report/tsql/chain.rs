@@ -18,21 +18,34 @@ pub(super) struct Source {
     pub(super) disks: String,
     /// `FILE = n, ` where a file has several sets, else nothing.
     pub(super) file: String,
+    /// The scan knows that it has no backup checksums.
+    pub(super) is_bare: bool,
 }
 
 impl Source {
-    fn of(medium: &Medium<'_>) -> Option<Self> {
-        let disk = |path: &&str| tsql_path(path).map(|path| format!("DISK = {path}"));
-        let disks = medium.paths.iter().map(disk).collect::<Option<Vec<_>>>()?;
+    /// Members with a path that is no place of its own on every machine are to be filled in as
+    /// `what`, `what`_2 and so on.
+    fn of(medium: &Medium<'_>, target: &Target<'_>, what: &str) -> Self {
+        let disk = |(i, path): (usize, &&str)| {
+            let literal = tsql_path(path).filter(|_| is_absolute(path));
+            let hole = || match i {
+                0 => target.hole(what),
+                _ => target.hole(&format!("{what}_{}", i + 1)),
+            };
+            format!("DISK = {}", literal.unwrap_or_else(hole))
+        };
+        let disks: Vec<String> = medium.paths.iter().enumerate().map(disk).collect();
         let file = match medium.set.position {
             position if medium.is_one_of_several => format!("FILE = {position}, "),
             _ => String::new(),
         };
-        Some(Self { disks: disks.join(",\n        "), file })
+        let is_bare = medium.set.has_checksum == Some(false);
+        Self { disks: disks.join(",\n        "), file, is_bare }
     }
 
     fn to_fill_in(target: &Target<'_>, what: &str) -> Self {
-        Self { disks: format!("DISK = {}", target.hole(what)), file: String::new() }
+        let disks = format!("DISK = {}", target.hole(what));
+        Self { disks, file: String::new(), is_bare: false }
     }
 
     /// Both clauses, each on a line of its own.
@@ -59,8 +72,29 @@ impl Target<'_> {
     }
 
     fn source(&self, medium: Option<&Medium<'_>>, what: &str) -> Source {
-        medium.and_then(Source::of).unwrap_or_else(|| Source::to_fill_in(self, what))
+        match medium {
+            Some(medium) => Source::of(medium, self, what),
+            None => Source::to_fill_in(self, what),
+        }
     }
+}
+
+/// On Windows or elsewhere: from any other path, a server looks in its own backup folder.
+fn is_absolute(path: &str) -> bool {
+    let is_on_drive = match path.as_bytes() {
+        [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
+        _ => false,
+    };
+    is_on_drive || path.starts_with('/') || path.starts_with("\\\\")
+}
+
+/// Said of backups that the scan was given by paths which mean nothing to a server.
+fn left_open(medium: &Medium<'_>) -> &'static str {
+    if medium.paths.iter().all(|path| is_absolute(path)) {
+        return "";
+    }
+    " Its path is not absolute, and is left to be filled in: the server would look in its own \
+     backup folder."
 }
 
 /// The chain for `target`; empty where it is not known for certain which database that is. The
@@ -84,7 +118,7 @@ pub(super) fn of<'a>(target: &Target<'a>, files: &'a [FileReport]) -> Chain<'a> 
 
 /// Which backups the statements below name, and why.
 pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let Chain { full, differential, .. } = &target.chain;
+    let Chain { full, differential, other_heir, .. } = &target.chain;
     let Some(full) = full else { return Ok(()) };
     let newest = if target.pages().is_empty() && target.rebuilds().is_empty() {
         "the newest full backup without damage"
@@ -95,14 +129,23 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
         "Of the backups that were scanned, {newest} is named below: {}. By the paths of the scan: \
          on the server they may be others. That its pages are clean does not mean that RESTORE \
          takes it: all of the above holds for it as well. There may be newer ones elsewhere (part \
-         1).",
-        described(full)
+         1).{}",
+        described(full),
+        left_open(full)
     ))?;
-    match differential {
-        Some(medium) => {
-            script.remark(&format!("Its newest scanned differential: {}.", described(medium)))
-        }
-        None => script.remark("No differential that is based on it was scanned."),
+    match (differential, other_heir) {
+        (Some(medium), _) => script.remark(&format!(
+            "Its newest scanned differential: {}.{}",
+            described(medium),
+            left_open(medium)
+        )),
+        (None, Some(medium)) => script.remark(&format!(
+            "A scanned differential names it as its base, but is of files with another binding \
+             id: {}. That database was restored since, so that this one is not known to be the \
+             same; look whether it is before using it.",
+            described(medium)
+        )),
+        (None, None) => script.remark("No differential that is based on it was scanned."),
     }
 }
 
@@ -118,7 +161,12 @@ pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<(
     if !logs.is_empty() {
         script.remark("Log backups of the scan that follow without a gap:")?;
     }
-    for log in logs.iter().filter_map(Source::of) {
+    for (i, log) in logs.iter().enumerate() {
+        let open = left_open(log);
+        if !open.is_empty() {
+            script.remark(&format!("{}.{open}", described(log)))?;
+        }
+        let log = Source::of(log, target, &format!("log_backup{}", i + 1));
         script.off(&format!("RESTORE LOG {db} FROM {} WITH {}NORECOVERY;", log.disks, log.file))?;
     }
     if let Some(gap) = gap {

@@ -64,17 +64,34 @@ fn logged(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 /// These read backups only; they are commented out because they have something to fill in.
 pub(super) fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.title("The newest clean backup")?;
-    script.remark(
-        "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs \
-         must follow the full backup without a gap (FirstLSN, LastLSN). VERIFYONLY WITH CHECKSUM \
-         (Msg 3187: the backup has none) does not prove its pages: restore it under another name, \
-         scan that, and run CHECKDB there. Repeat for each differential and log backup. Several \
-         backups in one file: add FILE = n (Position); one backup in several files: name them all.",
-    )?;
-    chain::write(target, script)?;
     let full = target.full();
+    let checksums = match full.is_bare {
+        true => {
+            "HEADERONLY: HasBackupChecksums is 0 for the full backup below, IsDamaged must be 0"
+        }
+        false => "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0",
+    };
+    let verify = match full.is_bare {
+        true => {
+            "VERIFYONLY, here without CHECKSUM (Msg 3187: the backup has none), verifies no page"
+        }
+        false => {
+            "VERIFYONLY WITH CHECKSUM (Msg 3187: the backup has none) does not prove its pages"
+        }
+    };
+    script.remark(&format!(
+        "{checksums}; a differential and the logs must follow the full backup without a gap \
+         (FirstLSN, LastLSN). {verify}: restore it under another name, scan that, and run CHECKDB \
+         there. Repeat for each differential and log backup. Several backups in one file: add \
+         FILE = n (Position); one backup in several files: name them all.",
+    ))?;
+    chain::write(target, script)?;
     script.off(&format!("RESTORE HEADERONLY FROM {};", full.disks))?;
     script.off(&format!("RESTORE FILELISTONLY FROM {}{};", full.disks, full.with_file()))?;
+    if full.is_bare {
+        let set = full.with_file();
+        return script.off(&format!("RESTORE VERIFYONLY FROM {}{set};", full.disks));
+    }
     script.off(&format!("RESTORE VERIFYONLY FROM {} WITH {}CHECKSUM;", full.disks, full.file))
 }
 
