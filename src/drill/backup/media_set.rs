@@ -80,8 +80,7 @@ pub(super) fn open(
     let refused = |reason| GenerateError::NotAppendable(path.to_owned(), reason);
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
     let found = walk::media(&file).map_err(failed)?;
-    let Some(walk::Media { sets, filemarks, block_bytes, media_set, end: Some(end), .. }) = found
-    else {
+    let Some(walk::Media { sets, filemarks, block_bytes, guid, end: Some(end), .. }) = found else {
         return Err(refused("it is no whole backup"));
     };
     let marks = sets.iter().all(|set| set.recipe.is_some());
@@ -96,7 +95,7 @@ pub(super) fn open(
     let member = Member::new(file, end, block_bytes, filemarks);
     let is_log = |made: &&BackupRecipe| made.kind == BackupKind::Log;
     let logs = sets.iter().flat_map(|set| &set.recipe).filter(is_log).count() as u32;
-    let earlier = Earlier { media_set, full: last_full(&sets), logs };
+    let earlier = Earlier { media_set: guid, full: last_full(&sets), logs };
     Ok(Opened { member, sets: sets.len() as u16, earlier })
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Media {
     /// Where soft filemarks are.
     pub(super) filemarks: Vec<u64>,
     pub(super) block_bytes: u32,
-    pub(super) media_set: Option<Guid>,
+    pub(super) guid: Option<Guid>,
     /// The member's number in the media set, from 1.
     pub(super) family: u16,
     /// Where the last block ends, if that is the end of the file.
@@ -100,7 +100,7 @@ impl Media {
             b"TAPE" => {
                 let raid = block.streams.iter().find(|stream| &stream.id == b"RAID");
                 self.family = raid.map_or(Ok(1), |raid| u16_at(file, raid.data_at() + 22))?;
-                self.media_set = raid.map(|raid| bytes_at(file, raid.data_at())).transpose()?;
+                self.guid = raid.map(|raid| bytes_at(file, raid.data_at())).transpose()?;
             }
             b"SFMB" => {
                 self.filemarks.push(block.at);
