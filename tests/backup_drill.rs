@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod harness;
+#[allow(dead_code, reason = "each test file uses its own part")]
+mod tsql;
 
 use harness::{pagescrub, scan_json, timeless};
 use serde_json::Value;
@@ -295,4 +297,103 @@ fn a_damaged_backup_has_the_same_report_through_a_gpu() {
     assert_eq!((code, found), (1, expected_suspects(&key)));
     assert!(by_gpu["run"]["gpus"][0]["pages"].as_u64() > Some(0), "{}", by_gpu["run"]);
     assert_eq!(timeless(by_gpu), timeless(by_cpu));
+}
+
+/// Restores the scan of `folder` names, a sequence each: file name and position.
+fn restores(folder: &Path, reports: &Path) -> (Value, BTreeSet<Vec<String>>) {
+    let dir = ["--report-dir".as_ref(), reports.as_os_str()];
+    pagescrub(&["scan".as_ref(), folder.as_os_str(), dir[0], dir[1]]);
+    let read = |name: &str| std::fs::read_to_string(reports.join(name)).expect("it was written");
+    let report = serde_json::from_str(&read("report.json")).expect("JSON");
+    let mut sequences = vec![Vec::new()];
+    for statement in tsql::off(&read("restore.sql")) {
+        if statement.starts_with("BACKUP LOG") || statement.contains("WITH RECOVERY") {
+            sequences.push(Vec::new());
+        }
+        let path = statement.split(" DISK = N'").nth(1).and_then(|rest| rest.split('\'').next());
+        let names = path.and_then(|path| path.rsplit('/').next());
+        let position = statement.split("FILE = ").nth(1).map(|rest| {
+            format!(" {}", rest.chars().take_while(char::is_ascii_digit).collect::<String>())
+        });
+        let is_restore =
+            ["RESTORE DATABASE", "RESTORE LOG"].iter().any(|verb| statement.starts_with(verb));
+        if let (Some(name), true) = (names, is_restore) {
+            let all = sequences.last_mut().expect("one at least");
+            all.push(format!("{name}{}", position.unwrap_or_default()));
+        }
+    }
+    (report, sequences.into_iter().filter(|all| all.len() > 1).collect())
+}
+
+/// Of each suspect, the names of the backups with a clean copy, the best first.
+fn copies(report: &Value) -> Vec<Vec<String>> {
+    let name = |copy: &Value| {
+        let path = copy["path"].as_str().expect("text");
+        path.rsplit('/').next().expect("a name").to_owned()
+    };
+    let suspects = list(&report["suspects"]).iter();
+    suspects.map(|suspect| list(&suspect["clean_copies"]).iter().map(name).collect()).collect()
+}
+
+/// A data file with damage.
+fn struck(folder: &TempDir) {
+    let data = generated(folder, "data", &[]);
+    let target = ["--fault=bit-flip", "--random=12", "--seed=9"].map(OsStr::new);
+    run(&[&["inject".as_ref(), data.as_os_str()], &target[..]].concat());
+}
+
+#[test]
+fn generated_backups_restore_a_damaged_data_file_in_order() {
+    let [folder, out] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    struck(&folder);
+    let full = generated(&folder, "full", &["--backup=full", "--with-checksum"]);
+    let other = generated(&folder, "other", &["--backup=full", "--with-checksum"]);
+    for (name, base) in [("differential", &full), ("a_differential", &other)] {
+        let base = format!("--base={}", base.display());
+        generated(&folder, name, &["--backup=differential", &base]);
+    }
+    for number in 1..=2 {
+        let options = ["--backup=log", &format!("--log-number={number}")];
+        generated(&folder, &format!("log{number}"), &options);
+    }
+    let (report, sequences) = restores(folder.path(), out.path());
+    let copies = copies(&report);
+    assert_eq!(copies.len(), 12);
+    let has = |copies: &Vec<String>, name: &str| copies.iter().any(|copy| copy == name);
+    assert!(copies.iter().all(|copies| has(copies, "full.bak") && has(copies, "other.bak")));
+    assert!(copies.iter().any(|copies| has(copies, "differential.bak")), "{copies:?}");
+    let chain = ["full.bak", "differential.bak", "log1.bak", "log2.bak"].map(str::to_owned);
+    assert!(!sequences.is_empty());
+    assert!(sequences.iter().all(|all| *all == chain), "{sequences:?}");
+    let sets = list(&report["files"]).iter().flat_map(|file| list(&file["backup"]["sets"]));
+    let ids: Vec<_> = sets.map(|set| set["set_id"].as_str().expect("a GUID")).collect();
+    assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (6, 6));
+}
+
+#[test]
+fn generated_sets_of_one_file_restore_a_damaged_data_file_in_order() {
+    let [folder, out] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    struck(&folder);
+    generated(&folder, "all", &["--backup=full"]);
+    for kind in ["differential", "log", "log"] {
+        generated(&folder, "all", &[&format!("--backup={kind}"), "--append"]);
+    }
+    let (report, sequences) = restores(folder.path(), out.path());
+    // The first log ends before the differential does.
+    let chain = ["all.bak 1", "all.bak 2", "all.bak 4"].map(str::to_owned);
+    assert!(!sequences.is_empty());
+    assert!(sequences.iter().all(|all| *all == chain), "{sequences:?}");
+    let media: BTreeSet<_> = list(&report["files"])
+        .iter()
+        .filter_map(|file| file["backup"]["media_set"].as_str())
+        .collect();
+    assert_eq!(media.len(), 1);
+    let [_, differential, ..] = list(&report["files"])
+        .iter()
+        .find_map(|file| Some(list(&file["backup"]["sets"])).filter(|sets| !sets.is_empty()))
+        .expect("a backup")
+    else {
+        panic!("{report}")
+    };
+    assert!(differential["differential_base_id"].is_string(), "{differential}");
 }

@@ -3,9 +3,9 @@
 use super::exit::Failure;
 use clap::ValueEnum;
 use pagescrub::drill::{BackupKind, BackupRecipe, GenerateError, Generated, Media, Recipe};
-use pagescrub::drill::{generate_backup, member_paths};
+use pagescrub::drill::{full_set_id, generate_backup, member_paths};
 use pagescrub::page::address::FileId;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `generate` takes for backups.
 #[derive(clap::Args)]
@@ -33,6 +33,14 @@ pub(crate) struct Options {
     /// Physical block size: 512, 4096 or 65536
     #[arg(long, value_name = "BYTES", default_value_t = 4096, requires = "backup")]
     block_size: u32,
+    /// Which log backup since the full one it is, from 1: it begins where the one before ends;
+    /// without it, the next one of FILE
+    #[arg(long, value_name = "N", requires = "backup")]
+    log_number: Option<u32>,
+    /// The generated full backup that a differential is based on; without it, the last one in FILE
+    /// with --append, else the LSNs name every full backup of the seed
+    #[arg(long, value_name = "FULL", requires = "backup")]
+    base: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,6 +75,8 @@ impl Options {
             padding: self.padding,
             stripes: self.stripes,
             block_bytes: self.block_size,
+            log_number: self.log_number,
+            base: self.base.as_deref().map(full_set_id).transpose()?,
         };
         let media = match (self.append, force) {
             (true, _) => Media::Appended,

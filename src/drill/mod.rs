@@ -34,7 +34,7 @@ mod zone;
 pub use answer_key::{AnswerKey, Expected, InjectedFault, MixedKeys, Reason, SideEffect};
 pub use backup::{
     BACKUP_FAULTS, BackupFault, BackupFinding, BackupInjection, BackupKind, BackupRecipe, Damage,
-    InjectedBackupFault, Media, generate_backup, inject_into_backup, member_paths,
+    InjectedBackupFault, Media, full_set_id, generate_backup, inject_into_backup, member_paths,
 };
 pub use fault::{FAULTS, Fault, UnknownFault};
 pub use generate::{GenerateError, Generated, generate, is_generated};

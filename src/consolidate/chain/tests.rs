@@ -70,7 +70,8 @@ fn pages_of(file: &FileReport) -> FileReport {
 }
 
 /// Member `number` of 2.
-fn member(path: &str, number: u16, set: SetReport) -> FileReport {
+fn member(path: &str, number: u16, mut set: SetReport) -> FileReport {
+    set.files.iter_mut().for_each(|file| file.pages_here = 4);
     let mut file = file(path, vec![set]);
     if let Some(backup) = &mut file.backup {
         (backup.member, backup.members) = (number, 2);
@@ -192,6 +193,100 @@ fn a_striped_set_is_named_with_all_its_members_or_not_at_all() {
     let bad = FileReport { coverage: pages_of(&second).coverage, ..pages_of(&second) };
     let mut files = vec![first, second, bad];
     files[2].coverage.suspect = 1;
+    assert_eq!(chosen(&files).0, "");
+}
+
+/// A file of the media set that all nights share.
+fn night(path: &str, id: Option<&str>, set: SetReport) -> FileReport {
+    let mut file = file(path, vec![SetReport { set_id: id.map(Into::into), ..set }]);
+    if let Some(backup) = &mut file.backup {
+        (backup.member, backup.members) = (1, 1);
+        backup.media_set = Some("5e7".into());
+    }
+    file
+}
+
+/// BACKUP WITH INIT and without FORMAT keeps the media set, and every set is the first.
+#[test]
+fn nights_under_one_media_set_do_not_hide_each_other() {
+    for ids in [[Some("f1"), Some("f2")], [None, None], [None, Some("f2")]] {
+        let old = night("a_old", ids[0], full([10, 12]));
+        let new = night("b_new", ids[1], full([20, 22]));
+        for mut files in [[old.clone(), new.clone()], [new, old]] {
+            assert_eq!(chosen(&files).0, "b_new", "{ids:?}");
+            let newest = files.iter_mut().find(|file| &*file.path == "b_new").unwrap();
+            newest.coverage.suspect = 1;
+            assert_eq!(chosen(&files).0, "a_old", "{ids:?}");
+        }
+    }
+    // Copies of one set are one set, and equal LSNs are none.
+    let twin = |path| night(path, Some("f1"), full([10, 12]));
+    assert_eq!(chosen(&[twin("b"), twin("a")]).0, "a");
+    let other = night("a", Some("f2"), full([10, 12]));
+    let wanted = wanted(Vec::new());
+    let files = [twin("b"), other];
+    assert_eq!(sets::sets(&files, wanted.host, wanted.can_name).len(), 2);
+}
+
+#[test]
+fn logs_under_one_media_set_all_take_part_and_a_gap_is_told() {
+    for has_ids in [true, false] {
+        let id = |id| has_ids.then_some(id);
+        let mut files = vec![
+            night("full", id("f"), full([10, 12])),
+            night("log1", id("l1"), log([5, 20])),
+            night("log2", id("l2"), log([20, 30])),
+            night("log3", id("l3"), log([40, 50])),
+        ];
+        let gap = Gap { first: lsn(30), end: lsn(40) };
+        assert_eq!(chosen(&files), ("full log1 log2".to_owned(), Some(gap)));
+        files.push(night("log2b", id("l4"), log([30, 40])));
+        assert_eq!(chosen(&files), ("full log1 log2 log2b log3".to_owned(), None));
+    }
+}
+
+#[test]
+fn members_of_different_nights_are_no_set() {
+    let stripe = |path: &str, number, id: &str| {
+        let set = SetReport { set_id: Some(id.into()), ..full([10, 12]) };
+        member(path, number, set)
+    };
+    let mut files = vec![stripe("mon1", 1, "f1"), stripe("tue2", 2, "f2")];
+    assert_eq!(chosen(&files).0, "");
+    files.push(stripe("tue1", 1, "f2"));
+    assert_eq!(chosen(&files).0, "tue1+tue2");
+}
+
+#[test]
+fn a_set_without_all_of_its_pages_is_not_offered() {
+    let files = |file: &mut FileReport, change: fn(&mut SetFile)| {
+        let sets = &mut file.backup.as_mut().unwrap().sets;
+        sets[0].files.iter_mut().for_each(change);
+    };
+    let mut old = file("old", vec![full([10, 12])]);
+    let mut new = file("new", vec![full([20, 22])]);
+    files(&mut new, |file| file.pages_here = 7);
+    assert_eq!(chosen(&[old.clone(), new]).0, "old");
+    files(&mut old, |file| file.pages = 9);
+    assert_eq!(chosen(&[old]).0, "");
+    // Of two copies, the whole one.
+    let [mut cut, whole] = ["a", "b"].map(|path| night(path, Some("f1"), full([10, 12])));
+    files(&mut cut, |file| file.pages_here = 7);
+    assert_eq!(chosen(&[cut, whole]).0, "b");
+    // Members tell the pages of all, or their own.
+    let [mut first, second] = [("b", 1), ("a", 2)].map(|(path, n)| member(path, n, full([10, 12])));
+    files(&mut first, |file| file.pages_here = 3);
+    assert_eq!(chosen(&[first.clone(), second.clone()]).0, "");
+    let mut both = [first, second];
+    both.iter_mut().for_each(|member| files(member, |file| file.pages = 4));
+    assert_eq!(chosen(&both).0, "");
+    files(&mut both[0], |file| file.pages_here = 4);
+    assert_eq!(chosen(&both).0, "b+a");
+}
+
+#[test]
+fn of_two_sets_at_one_position_of_a_file_none_can_be_named() {
+    let files = [file("both", vec![full([10, 12]), full([20, 22])])];
     assert_eq!(chosen(&files).0, "");
 }
 

@@ -2,20 +2,20 @@
 //! Records `SCIN` (the backup), `SFGI` (the filegroup) and one `SFIN` per file, with lengths and
 //! fixed parts as SQL Server 2019 writes them. Nothing protects them.
 
+use super::identity::Identity;
 use super::recipe::{BackupKind, BackupRecipe};
 use super::record::{Record, packed_date};
-use crate::drill::chance::{Purpose, dice, draw};
+use crate::drill::chance::{Purpose, draw};
 use crate::drill::front::{CHECKPOINT_LSN, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id};
 use crate::page::PAGE_BYTES;
 use crate::page::header::Lsn;
-use rand_xoshiro::rand_core::Rng;
 
 pub(super) const SERVER: &str = "DRILL\\SQL2019";
 const SCIN_BYTES: usize = 400;
 const SFGI_BYTES: usize = 224;
 const SFIN_BYTES: usize = 1028;
-/// Of `SCIN`: collation, GUIDs and zeros, which tell nobody where anything is.
-pub(super) const SCIN_IDLE: std::ops::Range<usize> = 116..340;
+/// Of `SCIN`: zeros that tell nobody anything.
+pub(super) const SCIN_IDLE: std::ops::Range<usize> = 240..332;
 const FLAG_DATABASE: u32 = 0x200;
 const FLAG_DIFFERENTIAL: u32 = 0x800;
 const FLAG_CHECKSUM: u32 = 0x10;
@@ -27,6 +27,8 @@ const SECTOR_BYTES: u32 = 512;
 const LOG_FILE_ID: u32 = 2;
 pub(super) const LOG_FILE_BYTES: u64 = 8 << 20;
 const FILE_BYTES_MAX: u64 = 0x1fff_ffff_e000;
+/// How far the log gets between two full backups.
+const LSN_BLOCKS_A_DAY: u32 = 40;
 const GROWTH_BYTES: u64 = 64 << 20;
 
 /// What belongs to one backup set, apart from its recipe.
@@ -35,6 +37,9 @@ pub(super) struct SetFacts<'a> {
     pub(super) recipe: &'a BackupRecipe,
     /// Position in its file, from 1.
     pub(super) position: u16,
+    /// Of log backups, from 1.
+    pub(super) log_number: u32,
+    pub(super) identity: Identity,
     /// Extents per data file, of all members together.
     pub(super) file_extents: &'a [u64],
 }
@@ -42,19 +47,39 @@ pub(super) struct SetFacts<'a> {
 impl SetFacts<'_> {
     /// When the set was finished; it took a few seconds.
     pub(super) fn date(&self) -> [u8; 5] {
-        packed_date(self.position.into(), 5)
+        let (turn, second) = self.turn();
+        packed_date(turn, second + 4)
     }
 
-    /// The GUID of the set, or another `n` of its GUIDs.
-    pub(super) fn guid(&self, n: u64) -> [u8; 16] {
-        guid(self.recipe.seed(), u64::from(self.position) << 8 | n)
+    fn started(&self) -> [u8; 5] {
+        let (turn, second) = self.turn();
+        packed_date(turn, second)
+    }
+
+    /// The day of the backup, counted from 1, and the second in which it begins. On one day the
+    /// full backup is first, then the differential, then the log of the day.
+    fn turn(&self) -> (u32, u32) {
+        let position = u32::from(self.position);
+        match self.recipe.kind {
+            BackupKind::Full => (position, 1),
+            BackupKind::Differential => (position, 11),
+            BackupKind::Log => (self.log_number, 21),
+        }
+    }
+
+    /// Log `n` begins where a full backup at position `n` ends, and ends where log `n` + 1 begins.
+    fn first_lsn(&self) -> Lsn {
+        match self.recipe.kind {
+            BackupKind::Log => behind_checkpoint(self.turn().0, 0),
+            _ => CHECKPOINT_LSN,
+        }
     }
 
     fn last_lsn(&self) -> Lsn {
-        Lsn {
-            block: CHECKPOINT_LSN.block + 40 * u32::from(self.position),
-            slot: 1,
-            ..CHECKPOINT_LSN
+        match (self.recipe.kind, self.turn().0) {
+            (BackupKind::Full, day) => behind_checkpoint(day, 0),
+            (BackupKind::Differential, day) => behind_checkpoint(day, LSN_BLOCKS_A_DAY / 2),
+            (BackupKind::Log, day) => behind_checkpoint(day.saturating_add(1), 0),
         }
     }
 
@@ -68,11 +93,9 @@ impl SetFacts<'_> {
     }
 }
 
-/// A GUID that `seed` and `n` decide.
-pub(super) fn guid(seed: u64, n: u64) -> [u8; 16] {
-    let mut guid = [0; 16];
-    dice(seed, Purpose::MediaSet, n).fill_bytes(&mut guid);
-    guid
+fn behind_checkpoint(day: u32, blocks: u32) -> Lsn {
+    let blocks = day.saturating_mul(LSN_BLOCKS_A_DAY).saturating_add(blocks);
+    Lsn { block: CHECKPOINT_LSN.block.saturating_add(blocks), slot: 1, ..CHECKPOINT_LSN }
 }
 
 /// The data of the stream.
@@ -111,11 +134,11 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
     record.u32(16, 1);
     record.u16(24, BUILD);
     record.bytes(27, &[MAJOR_VERSION, 9]);
-    for (at, lsn) in [(32, CHECKPOINT_LSN), (42, set.last_lsn()), (52, CHECKPOINT_LSN)] {
+    for (at, lsn) in [(32, set.first_lsn()), (42, set.last_lsn()), (52, CHECKPOINT_LSN)] {
         record.lsn(at, lsn);
     }
     record.lsn(62, set.base_lsn().unwrap_or(Lsn { vlf: 0, block: 0, slot: 0 }));
-    record.bytes(72, &packed_date(set.position.into(), 1));
+    record.bytes(72, &set.started());
     record.bytes(77, &set.date());
     record.bytes(87, &[letter]);
     record.bytes(91, &[COMPATIBILITY_LEVEL]);
@@ -123,8 +146,11 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
     record.u16(94, INTERNAL_VERSION);
     record.u64(97, set.data_bytes());
     record.u32(116, COLLATION);
-    record.bytes(124, &guid(recipe.seed(), 0));
+    record.bytes(124, &binding_id(recipe.seed()));
     record.bytes(156, &binding_id(recipe.seed()));
+    if kind == BackupKind::Differential {
+        record.bytes(200, &set.identity.base);
+    }
     record.lsn(332, CHECKPOINT_LSN);
     record.text(104, DATABASE);
     record.text(108, SERVER);

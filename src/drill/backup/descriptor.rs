@@ -95,7 +95,7 @@ pub(super) fn set_start(set: &SetFacts<'_>, at: u64) -> Record {
     record.u64(80, at);
     record.bytes(88, &set.date());
     record.bytes(93, &[15, 0, 0, 0, 2]);
-    record.bytes(100, &set.guid(1));
+    record.bytes(100, &set.identity.set);
     record.text(64, &format!("{DATABASE}-{kind} Backup"));
     record.text(68, &mark::text_of(set.recipe));
     record.text(76, USER);

@@ -28,6 +28,12 @@ pub(super) fn text_of(recipe: &BackupRecipe) -> String {
         let _ = write!(text, " verify={}", verify_name(first.page_verify));
         let _ = write!(text, " sparse={}", number(first.sparse));
     }
+    if let Some(log_number) = recipe.log_number {
+        let _ = write!(text, " log={log_number}");
+    }
+    if let Some(base) = recipe.base {
+        let _ = write!(text, " base={:032x}", u128::from_be_bytes(base));
+    }
     for file in &recipe.files {
         let _ = write!(text, " file={}:{}", file.file_id.0, file.size_bytes);
     }
@@ -66,7 +72,13 @@ pub(super) fn recipe_of(text: &str) -> Option<BackupRecipe> {
         padding: flag("padding")?,
         stripes: number(first("stripes")?)?,
         block_bytes: number(first("block")?)?,
+        log_number: first("log").and_then(number),
+        base: first("base").and_then(guid),
     })
+}
+
+fn guid(digits: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes)
 }
 
 fn number<T: FromStr>(text: &str) -> Option<T> {
@@ -103,6 +115,8 @@ mod tests {
             kind: BackupKind::Differential,
             second_copy: true,
             stripes: 3,
+            log_number: Some(4),
+            base: Some([0x0a; 16]),
             ..BackupRecipe::new(one)
         };
         assert_eq!(recipe_of(&text_of(&recipe)), Some(recipe));

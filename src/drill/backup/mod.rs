@@ -8,6 +8,7 @@ mod configuration;
 mod descriptor;
 mod extents;
 mod fault;
+mod identity;
 mod inject;
 mod mark;
 mod media_set;
@@ -22,7 +23,7 @@ mod write;
 
 pub use fault::{BACKUP_FAULTS, BackupFault};
 pub use inject::{BackupInjection, Damage, inject_into_backup};
-pub use media_set::{Media, member_paths};
+pub use media_set::{Media, full_set_id, member_paths};
 pub use recipe::{BackupKind, BackupRecipe};
 pub use strike::{BackupFinding, InjectedBackupFault};
 pub use write::generate_backup;

@@ -20,7 +20,7 @@ pub enum BackupKind {
     Log,
 }
 
-/// Everything that decides the bytes of one backup set.
+/// What decides the bytes of one backup set, beside the name of its file and its position there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupRecipe {
     /// The data files, all of the same seed, ascending by file id.
@@ -37,6 +37,13 @@ pub struct BackupRecipe {
     pub stripes: u16,
     /// Physical block size: 512, 4096 or 65,536.
     pub block_bytes: u32,
+    /// Of a log backup: which one since the full backup, from 1; it begins where the one before it
+    /// ends. If it is not told, the next one of its file.
+    pub log_number: Option<u32>,
+    /// Of a differential: the GUID of the full backup that it is based on. If it is not told, that
+    /// of the last one in the file that it is appended to; if there is none, no GUID is written,
+    /// and its LSNs name every full backup of the seed.
+    pub base: Option<[u8; 16]>,
 }
 
 impl BackupRecipe {
@@ -50,6 +57,8 @@ impl BackupRecipe {
             padding: false,
             stripes: 1,
             block_bytes: 4096,
+            log_number: None,
+            base: None,
         }
     }
 
@@ -72,6 +81,9 @@ impl BackupRecipe {
         }
         if !(1..=STRIPES_MAX).contains(&self.stripes) {
             return Err(GenerateError::NoBackup("a backup has 1 to 64 stripes"));
+        }
+        if self.log_number == Some(0) {
+            return Err(GenerateError::NoBackup("log backups are numbered from 1"));
         }
         if !matches!(self.block_bytes, 512 | 4096 | 65_536) {
             return Err(GenerateError::NoBackup("the block size is 512, 4096 or 65536"));

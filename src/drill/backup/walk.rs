@@ -2,6 +2,7 @@
 //! stand, and gives up where a block makes no sense.
 
 use super::descriptor::SOFT_FILEMARK;
+use super::identity::Guid;
 use super::mark;
 use super::recipe::BackupRecipe;
 use super::record::{BLOCK_HEADER_BYTES, STREAM_HEADER_BYTES};
@@ -24,6 +25,7 @@ pub(super) struct Media {
     /// Where soft filemarks are.
     pub(super) filemarks: Vec<u64>,
     pub(super) block_bytes: u32,
+    pub(super) guid: Option<Guid>,
     /// The member's number in the media set, from 1.
     pub(super) family: u16,
     /// Where the last block ends, if that is the end of the file.
@@ -35,6 +37,7 @@ pub(super) struct Media {
 pub(super) struct Set {
     /// What it was made from, if it was made here.
     pub(super) recipe: Option<BackupRecipe>,
+    pub(super) id: Option<Guid>,
     pub(super) blocks: Vec<Block>,
 }
 
@@ -97,6 +100,7 @@ impl Media {
             b"TAPE" => {
                 let raid = block.streams.iter().find(|stream| &stream.id == b"RAID");
                 self.family = raid.map_or(Ok(1), |raid| u16_at(file, raid.data_at() + 22))?;
+                self.guid = raid.map(|raid| bytes_at(file, raid.data_at())).transpose()?;
             }
             b"SFMB" => {
                 self.filemarks.push(block.at);
@@ -104,7 +108,8 @@ impl Media {
             }
             b"SSET" => {
                 let recipe = mark::recipe_of(&text(file, block.at, 68)?);
-                self.sets.push(Set { recipe, blocks: vec![block] });
+                let id = set_id(file, block.at)?;
+                self.sets.push(Set { recipe, id, blocks: vec![block] });
             }
             _ => {
                 if let Some(set) = self.sets.last_mut() {
@@ -171,9 +176,22 @@ fn header_at<const N: usize>(file: &File, at: u64, file_bytes: u64) -> io::Resul
 }
 
 fn u16_at(file: &File, at: u64) -> io::Result<u16> {
-    let mut bytes = [0; 2];
+    bytes_at(file, at).map(u16::from_le_bytes)
+}
+
+fn bytes_at<const N: usize>(file: &File, at: u64) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
     read_exact_at(file, &mut bytes, at)?;
-    Ok(u16::from_le_bytes(bytes))
+    Ok(bytes)
+}
+
+/// The GUID of the set that begins at `block_at`, if it tells one.
+fn set_id(file: &File, block_at: u64) -> io::Result<Option<Guid>> {
+    if usize::from(u16_at(file, block_at + 44)?) < size_of::<Guid>() {
+        return Ok(None);
+    }
+    let at = block_at + u64::from(u16_at(file, block_at + 46)?);
+    bytes_at(file, at).map(Some)
 }
 
 /// The string that the block at `block_at` points to at byte `pointer`.

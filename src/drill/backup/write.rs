@@ -1,12 +1,13 @@
 //! Writes a backup set to all members of a media set, streaming: no more than a few MiB of pages
 //! are in memory at any time.
 
-use super::configuration::{SetFacts, configuration, guid};
+use super::configuration::{SetFacts, configuration};
 use super::descriptor;
 use super::extents::{
     EXTENT_BYTES, SECOND_COPY_EXTENTS, Shares, extents, later_pages_of, padding_extents,
     padding_page, pages_of, shares, stripe_of,
 };
+use super::identity::{Earlier, Identity};
 use super::media_set::{Media, member_paths, open};
 use super::member::{MEDIA_CHECKSUM, MEDIA_END, MEDIA_VARIABLE, Member, PAD_BYTES};
 use super::recipe::{BackupKind, BackupRecipe};
@@ -43,15 +44,19 @@ pub fn generate_backup(
     let files = recipe.data_files()?;
     let paths = member_paths(path, recipe.stripes);
     let mut members = Vec::new();
-    let mut position = 1;
+    let (mut position, mut earlier) = (1, Earlier::default());
     for path in &paths {
-        let (member, sets) = open(path, recipe, media)?;
-        position = sets.saturating_add(1);
-        members.push(member);
+        let opened = open(path, recipe, media)?;
+        position = opened.sets.saturating_add(1);
+        earlier = opened.earlier;
+        members.push(opened.member);
     }
     let before: u64 = members.iter().map(|member| member.at).sum();
     let shares = shares(recipe, &files);
-    let set = SetFacts { recipe, position, file_extents: &shares.file_extents };
+    let identity = Identity::of(recipe, path, position, earlier);
+    let log_number = recipe.log_number.unwrap_or(earlier.logs.saturating_add(1));
+    let file_extents = &shares.file_extents;
+    let set = SetFacts { recipe, position, log_number, identity, file_extents };
     let failed = |error| GenerateError::Io(path.to_owned(), error);
     let job = Job { set, files: &files, shares: &shares, progress };
     let file_bytes = job.write(members, media != Media::Appended).map_err(failed)?;
@@ -99,8 +104,7 @@ impl Job<'_> {
     fn medium(&self, member: &mut Member, family: u16) -> io::Result<()> {
         let recipe = self.set.recipe;
         member.block(descriptor::tape(self.family_id(family), recipe.block_bytes))?;
-        let media_set = guid(recipe.seed(), 0);
-        let raid = descriptor::raid(media_set, family, recipe.stripes);
+        let raid = descriptor::raid(self.set.identity.media_set, family, recipe.stripes);
         member.whole_stream(*b"RAID", 0, &raid.0)?;
         member.end_physical_block()?;
         member.filemark()
