@@ -59,7 +59,7 @@ fn about_pages(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
     for (class, pages) in others.into_iter().chain(noteworthy(coverage)) {
         metrics.sample("pages", &[("class", class)], pages)?;
     }
-    let ratio = coverage.percent() / 100.0;
+    let ratio = report.coverage_percent() / 100.0;
     metrics.gauge("coverage_ratio", "Share of the planned pages that was reached.", ratio)?;
     metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incident_count())?;
     let in_backups = report.suspects_in_backups().count();

@@ -46,7 +46,7 @@ pub fn result_line(report: &ScrubReport) -> String {
         report.verdict.name(),
         coverage.suspect,
         report.incident_count(),
-        coverage.percent(),
+        report.coverage_percent(),
         coverage.unprotected,
         coverage.not_reached,
         coverage.transient,

@@ -1,6 +1,6 @@
 //! What tells files of a report apart, and what is said of all its backups together.
 
-use super::{FileReport, ScrubReport, Suspect};
+use super::{RunVerdict, FileReport, ScrubReport, Suspect};
 use crate::consolidate::backup::BackupReport;
 use crate::discover::FileKind;
 
@@ -30,6 +30,12 @@ impl ScrubReport {
     /// Listed suspects that are in backups.
     pub fn suspects_in_backups(&self) -> impl Iterator<Item = &Suspect> {
         self.suspects.iter().filter(|suspect| suspect.is_in_backup())
+    }
+
+    /// The share of pages with a verdict. Of log backups, which have no pages, all was verified.
+    pub fn coverage_percent(&self) -> f64 {
+        let is_all = self.coverage.pages_planned == 0 && self.verdict == RunVerdict::Clean;
+        if is_all { 100.0 } else { self.coverage.percent() }
     }
 
     /// All incidents, also those that are not listed.
