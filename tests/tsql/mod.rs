@@ -169,7 +169,7 @@ pub(crate) fn argument(statement: &str, function: &str) -> Option<String> {
 }
 
 /// Statements that no parser at hand knows: all there may be.
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 30] = [
     "RESTORE HEADERONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR WITH FILE = NUM",
