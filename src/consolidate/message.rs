@@ -259,4 +259,26 @@ mod tests {
             "{text}"
         );
     }
+
+    /// What is bad is the record in a compressed backup, and what it says is not the system's.
+    #[test]
+    fn a_bad_record_is_no_error_of_the_system() {
+        let error = ReadError::Os { code: None, text: "the record is bad".to_owned() };
+        let what = What::of(&SuspectReason::Unreadable(error));
+        let backup = |is_unpacked| InBackup {
+            database: "sales".into(),
+            file: "sales_data".into(),
+            offset_bytes: 8192,
+            is_unpacked,
+        };
+        let said = |what: What, is_unpacked| {
+            let place = PageAddress::new(FileId(1), PageId(57));
+            let (path, backup) = ("a.bak".into(), Some(backup(is_unpacked)));
+            Message(Told::Of(what, Where { place, database_id: 5, path, backup })).to_string()
+        };
+        let text = said(what.clone(), true);
+        assert!(text.contains("unreadable (the record is bad)."), "{text}");
+        assert!(text.ends_with("0x00000000002000 of what it unpacks to, in 'a.bak'."), "{text}");
+        assert!(said(what, false).ends_with("0x00000000002000 in 'a.bak'."));
+    }
 }

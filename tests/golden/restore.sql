@@ -57,9 +57,9 @@
 -- What is damaged here is a copy. Restore nothing into a database because of it: its data files
 -- may be sound, which a scan of them tells. Take a new full backup WITH CHECKSUM now, to storage
 -- that has not failed; delete neither these backups nor older ones before that is verified.
--- RESTORE ends at a damaged page (Msg 3183) or where the set is damaged (Msg 3189); WITH
--- CONTINUE_AFTER_ERROR it goes on, and leaves a database that CHECKDB must be run in: the last
--- resort.
+-- RESTORE stops at a damaged page (Msg 3183), or where a stream's checksum is wrong (Msg 3189).
+-- WITH CONTINUE_AFTER_ERROR it goes on, and leaves a database that CHECKDB must be run in: the
+-- last resort. RESTORE ends where a backup is cut off or its blocks are broken.
 
 -- ---- Backup 1: D:\backup\sales=1.bak
 -- - set 1: full backup of sales, 2026-01-01 22:04:09

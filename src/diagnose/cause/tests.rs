@@ -203,3 +203,13 @@ fn a_saved_set_of_all_sectors_is_no_lost_sector_of_its_own() {
     let evidence = Evidence { lost_sectors: all, ..Evidence::default() };
     assert!(of(&SuspectReason::BadHeader, Some(&evidence), false).is_some());
 }
+
+#[test]
+fn a_record_that_is_bad_is_no_error_of_the_system() {
+    let unreadable = |code| {
+        let error = ReadError::Os { code, text: "bad".to_owned() };
+        of(&SuspectReason::Unreadable(error), None, false)
+    };
+    assert_eq!(unreadable(Some(5)), Some((Cause::IoError, Confidence::Certain)));
+    assert_eq!(unreadable(None), None);
+}
