@@ -1,6 +1,6 @@
 //! What tells files of a report apart, and what is said of all its backups together.
 
-use super::{RunVerdict, FileReport, ScrubReport, Suspect};
+use super::{FileReport, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::backup::BackupReport;
 use crate::discover::FileKind;
 
