@@ -105,7 +105,7 @@ fn keys_of_later_versions_are_passed_over() {
     });
     let run = pagescrub(&["report", text(&path)]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(run.result_line().starts_with("RESULT verdict=damaged suspects=13"));
+    assert!(run.result_line().starts_with("RESULT verdict=damaged suspects=14"));
 }
 
 #[test]
