@@ -59,7 +59,9 @@ impl Harm {
     /// Of all backups of `report` together.
     pub fn of(report: &ScrubReport) -> Self {
         let mut all = Self::default();
-        of_each(&report.files).into_values().for_each(|harm| all.add(harm));
+        for harm in of_each(&report.files).into_values() {
+            all.add(harm);
+        }
         all
     }
 
@@ -109,7 +111,7 @@ impl Harm {
             ),
             (true, false) => sentences.push("RESTORE stops at a damaged page (Msg 3183)"),
             (false, true) => {
-                sentences.push("RESTORE stops where a stream's checksum is wrong (Msg 3189)")
+                sentences.push("RESTORE stops where a stream's checksum is wrong (Msg 3189)");
             }
             (false, false) => {}
         }
@@ -128,7 +130,7 @@ impl Harm {
         if self.structure {
             sentences.push("RESTORE ends where a backup is cut off or its blocks are broken");
         }
-        sentences.into_iter().map(|sentence| format!("{sentence}. ")).collect::<String>()
+        sentences.into_iter().flat_map(|sentence| [sentence, ". "]).collect::<String>()
     }
 }
 
