@@ -54,6 +54,7 @@ fn checksums(criterion: &mut Criterion) {
 }
 
 /// The packed records of the real backup, and what they unpack to.
+#[allow(clippy::type_complexity, reason = "used once")]
 fn real_records() -> Option<(Vec<u8>, Vec<(Vec<u8>, usize)>)> {
     let folder = PathBuf::from(std::env::var_os("PAGESCRUB_REAL_DATA")?);
     let bytes = std::fs::read(folder.join("TutorialDB_compressed.bak")).ok()?;

@@ -79,7 +79,7 @@ fn what_was_packed_unpacks_to_that_size_and_to_no_other() {
         let packed = pack(&plain);
         let mut output = vec![0; bytes];
         decompress(&packed, &mut output).expect("legal");
-        assert!(output == plain);
+        assert_eq!(output, plain);
         assert!(decompress(&packed, &mut output[1..]).is_err());
         assert!(decompress(&packed, &mut vec![0; bytes + 1]).is_err());
         for cut in [0, 100, 256, 259, packed.len() / 2, packed.len() - 5] {

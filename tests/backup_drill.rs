@@ -290,13 +290,13 @@ fn a_damaged_backup_has_the_same_report_through_a_gpu() {
     let folder = tempfile::tempdir().expect("a folder");
     let backup = generated(&folder, "a", &["--backup=full", "--with-checksum", "--file-id=1,3"]);
     let (damaged, key) = injected(&backup, "bit-flip", "--random=20").expect("it can be damaged");
-    let (_, by_cpu) = scan_json(&damaged, &["--reader=direct"]);
+    let (_, cpu_report) = scan_json(&damaged, &["--reader=direct"]);
     let how = ["--reader=direct", "--engine=gpu", "--allow-software-gpu"];
-    let (code, by_gpu) = scan_json(&damaged, &how);
-    let found: Suspects = list(&by_gpu["suspects"]).iter().map(suspect).collect();
+    let (code, gpu_report) = scan_json(&damaged, &how);
+    let found: Suspects = list(&gpu_report["suspects"]).iter().map(suspect).collect();
     assert_eq!((code, found), (1, expected_suspects(&key)));
-    assert!(by_gpu["run"]["gpus"][0]["pages"].as_u64() > Some(0), "{}", by_gpu["run"]);
-    assert_eq!(timeless(by_gpu), timeless(by_cpu));
+    assert!(gpu_report["run"]["gpus"][0]["pages"].as_u64() > Some(0), "{}", gpu_report["run"]);
+    assert_eq!(timeless(gpu_report), timeless(cpu_report));
 }
 
 /// Restores the scan of `folder` names, a sequence each: file name and position.

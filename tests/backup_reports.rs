@@ -55,7 +55,9 @@ fn printed(report: &ScrubReport, width: u16) -> String {
 
 fn holds(text: &str, words: &[&str]) {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.iter().for_each(|words| assert!(flat.contains(words), "{words} is not in\n{text}"));
+    for words in words {
+        assert!(flat.contains(words), "{words} is not in\n{text}");
+    }
 }
 
 #[test]

@@ -194,6 +194,7 @@ fn kind_of(letter: u8) -> BackupKind {
 mod tests {
     use super::*;
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "tags are literals")]
     fn chunk(tag: &[u8; 4], bytes: usize) -> Vec<u8> {
         let mut chunk = vec![0; bytes];
         chunk[..4].copy_from_slice(tag);

@@ -225,6 +225,7 @@ mod tests {
 
     const FILEMARK: [u8; 8] = *b"SFMB\0\0\0\0";
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "tags are literals")]
     fn block(tag: &[u8; 4]) -> [u8; BLOCK_HEADER_BYTES] {
         let mut block = [0; BLOCK_HEADER_BYTES];
         block[..8].copy_from_slice(&FILEMARK);

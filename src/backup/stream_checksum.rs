@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn pages_in_any_order_add_up_to_the_checksum_of_their_stream() {
         let pages: Vec<Page> = (0..24_u32)
-            .map(|n| Page::new(&std::array::from_fn(|i| (i as u32 * (n + 3) >> (n % 5)) as u8)))
+            .map(|n| Page::new(&std::array::from_fn(|i| ((i as u32 * (n + 3)) >> (n % 5)) as u8)))
             .collect();
         let bytes: Vec<u8> = pages.iter().flat_map(|page| *page.bytes()).collect();
         let mut sum = StreamSum::default();

@@ -170,6 +170,7 @@ impl Codes {
             counts[usize::from(*length)] += 1;
         }
         let (mut code, mut index) = (0, 0);
+        #[allow(clippy::needless_range_loop, reason = "lengths are what the tables are about")]
         for length in 1..=CODE_BITS_MAX {
             self.first[length] = (code, index);
             code += counts[length] << (CODE_BITS_MAX - length);
@@ -182,6 +183,7 @@ impl Codes {
     /// `ends`: for each length, where its symbols end in `sorted`.
     fn fill_fast(&mut self, ends: &[usize; CODE_BITS_MAX + 1]) {
         let mut place = 0;
+        #[allow(clippy::needless_range_loop, reason = "lengths are what the tables are about")]
         for length in 1..=FAST_BITS {
             let repeat = 1 << (FAST_BITS - length);
             for symbol in &self.sorted[self.first[length].1 as usize..ends[length]] {
@@ -245,7 +247,7 @@ impl<'a> Bits<'a> {
     #[inline(always)]
     fn take(&mut self, count: u32) {
         self.next <<= count;
-        self.spare -= count as i32;
+        self.spare -= count.cast_signed();
         if self.spare < 0 {
             self.next |= self.word() << -self.spare;
             self.at += 2;

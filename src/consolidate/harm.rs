@@ -130,7 +130,7 @@ impl Harm {
         if self.structure {
             sentences.push("RESTORE ends where a backup is cut off or its blocks are broken");
         }
-        sentences.into_iter().flat_map(|sentence| [sentence, ". "]).collect()
+        sentences.into_iter().flat_map(|sentence| [sentence, ". "]).collect::<String>()
     }
 }
 

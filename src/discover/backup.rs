@@ -233,7 +233,7 @@ fn files_of(
         let whole = piece.bytes / EXTENT_BYTES * EXTENT_BYTES;
         let found = stretches(source, piece.offset_bytes, whole, look)?;
         let map = if set.kind == BackupKind::Differential { Map::Diff } else { Map::Gam };
-        for stretch in place_by_maps(found, source, map) {
+        for stretch in place_by_maps(&found, source, map) {
             match stretch.run() {
                 Some((file, run)) => by_file.entry(file).or_default().push(run),
                 None => rest.push(rest_of(&stretch)),

@@ -175,6 +175,7 @@ impl Discovery {
     }
 
     /// The same, with each extent of the backups looked at.
+    #[must_use]
     pub fn with_each_extent(&self) -> Self {
         let backups = self.files.iter().filter(|file| file.backup.is_some());
         let paths: Vec<PathBuf> = backups.map(|file| file.path.clone()).collect();

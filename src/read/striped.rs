@@ -36,15 +36,12 @@ impl Striped {
 fn read(sibling: &Sibling, page: PageId) -> Result<Page, ReadError> {
     let offset = sibling.layout.page_offset_bytes(page).ok_or_else(ReadError::absent)?;
     let mut read = Page::ZERO;
-    match &sibling.records {
-        Some(index) => {
-            Unpacked::open(&sibling.path, Arc::clone(index), Layout::Whole)?
-                .read_exact_at(offset, read.bytes_mut())?;
-        }
-        None => {
-            let file = File::open(&sibling.path)?;
-            SizedFile::new(file, u64::MAX).read_exact_at(offset, read.bytes_mut())?;
-        }
+    if let Some(index) = &sibling.records {
+        Unpacked::open(&sibling.path, Arc::clone(index), Layout::Whole)?
+            .read_exact_at(offset, read.bytes_mut())?;
+    } else {
+        let file = File::open(&sibling.path)?;
+        SizedFile::new(file, u64::MAX).read_exact_at(offset, read.bytes_mut())?;
     }
     Ok(read)
 }

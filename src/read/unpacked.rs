@@ -70,6 +70,6 @@ fn bad_record(error: io::Error) -> ReadError {
         ReadError::Ended => {
             ReadError::Os { code: None, text: "its record is missing or damaged".to_owned() }
         }
-        other => other,
+        other @ ReadError::Os { .. } => other,
     }
 }

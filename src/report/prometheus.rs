@@ -103,6 +103,7 @@ fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
         metrics.sample("files", &[("outcome", name)], count)?;
     }
     metrics.gauge("files_skipped", "Files that are no database files.", report.skipped.count)?;
+    #[allow(clippy::type_complexity, reason = "labels, as they are printed")]
     let mut by_name: BTreeMap<([&str; 3], Option<(u32, u16)>), Coverage> = BTreeMap::new();
     for file in files.iter().filter(|file| file.coverage.pages_planned > 0) {
         // Names that differ only in bytes that are no text look the same, and a series may stand

@@ -138,12 +138,12 @@ pub(super) fn copies(report: &ScrubReport) -> Option<String> {
         if databases.len() == 1 { "the database itself" } else { "the databases themselves" };
     let has_own = report.suspects.iter().any(|suspect| !suspect.is_in_backup());
     let all_listed = report.suspects_not_listed == 0;
-    Some(match has_own || !all_listed {
-        true => format!("{pages} {are} damaged in backups"),
-        false => {
-            format!("{pages} {are} damaged in backups; nothing of {itself} is known to be lost")
-        }
-    })
+    let rest = if has_own || !all_listed {
+        String::new()
+    } else {
+        format!("; nothing of {itself} is known to be lost")
+    };
+    Some(format!("{pages} {are} damaged in backups{rest}"))
 }
 
 /// `T2 rows: 3 pages of Sales, Stock`.

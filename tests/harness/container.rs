@@ -15,6 +15,7 @@ struct Bits {
     bytes: Vec<u8>,
     /// Where the next two words go.
     words: [usize; 2],
+    #[allow(clippy::struct_field_names, reason = "the bits themselves")]
     bits: u32,
     count: u32,
 }
@@ -69,7 +70,9 @@ fn table() -> [u8; 256] {
         table[usize::from(symbol / 2)] |= bits << (4 * (symbol % 2));
     };
     (0..254).for_each(|symbol| set(symbol, 8));
-    LONGER.iter().for_each(|symbol| set(*symbol, 9));
+    for symbol in LONGER {
+        set(symbol, 9);
+    }
     table
 }
 

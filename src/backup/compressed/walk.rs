@@ -192,7 +192,7 @@ impl Walk {
     /// The bytes from `from` to `to` are given up. They held about as many records as elsewhere.
     fn lose(&mut self, from: u64, to: u64, cut: bool) -> Event {
         let each = (from / self.records.max(1)).max(RECORD_HEADER_BYTES as u64);
-        let few = to - from <= u64::from(u16::MAX);
+        let few = u16::try_from(to - from).is_ok();
         let records = if few { 1 } else { (to - from).div_ceil(each) };
         let bytes = records.saturating_mul(self.last_bytes.max(SIZE_UNIT_BYTES).into());
         let lost =

@@ -22,10 +22,10 @@ pub enum Map {
 }
 
 /// Places what has no place in `found`, where the maps leave just enough places for it.
-pub fn place_by_maps(found: Vec<Stretch>, source: &dyn ReadAt, map: Map) -> Vec<Stretch> {
-    let mut maps = Maps { source, map, by_extent: index(&found), known: None };
+pub fn place_by_maps(found: &[Stretch], source: &dyn ReadAt, map: Map) -> Vec<Stretch> {
+    let mut maps = Maps { source, map, by_extent: index(found), known: None };
     let mut placed: Vec<Stretch> = Vec::with_capacity(found.len());
-    let mut rest = found.as_slice();
+    let mut rest = found;
     while let [first, ..] = rest {
         let unplaced = rest.iter().take_while(|s| s.holds == Holds::Unplaced).count();
         if unplaced == 0 {
@@ -34,9 +34,8 @@ pub fn place_by_maps(found: Vec<Stretch>, source: &dyn ReadAt, map: Map) -> Vec<
             continue;
         }
         let (group, behind) = rest.split_at(unplaced);
-        let places = maps.places_for(group, placed.last(), behind.first());
-        match places {
-            Some(places) => placed.extend(extents_of(group).zip(places).map(at)),
+        match maps.places_for(group, placed.last(), behind.first()) {
+            Some(free) => placed.extend(extents_of(group).zip(free).map(at)),
             None => placed.extend_from_slice(group),
         }
         rest = behind;

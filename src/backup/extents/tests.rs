@@ -163,7 +163,7 @@ fn what_neighbours_leave_open_the_maps_decide() {
     let bytes = backup(&extents);
     let placed = |map| {
         let found = stretches(&bytes, 512, bytes.len() as u64 - 512, Look::Each).unwrap();
-        let placed = place_by_maps(found, &bytes, map);
+        let placed = place_by_maps(&found, &bytes, map);
         placed.iter().map(|stretch| (stretch.holds, stretch.extents)).collect::<Vec<_>>()
     };
     let expected = [of(1, 0, 3), of(1, 7, 3), of(1, 20, 1), (Holds::Padding, 2)];
@@ -179,7 +179,7 @@ fn a_map_that_fails_its_check_or_does_not_fit_places_nothing() {
     let placed = |extents: &[Vec<Page>]| {
         let bytes = backup(extents);
         let found = stretches(&bytes, 512, bytes.len() as u64 - 512, Look::Each).unwrap();
-        let placed = place_by_maps(found, &bytes, Map::Diff);
+        let placed = place_by_maps(&found, &bytes, Map::Diff);
         placed.iter().map(|stretch| stretch.holds == Holds::Unplaced).collect::<Vec<_>>()
     };
     // Between 9 and 12 the map has nothing.

@@ -248,8 +248,8 @@ fn databases(file: &FileReport) -> Vec<String> {
     let sets = file.backup.iter().flat_map(|backup| &backup.sets);
     let names: BTreeSet<&str> =
         sets.map(|set| &*set.database).filter(|name| !name.is_empty()).collect();
-    match names.is_empty() {
-        true => vec![format!("the database of {}", called(file))],
-        false => names.into_iter().map(str::to_owned).collect(),
+    if names.is_empty() {
+        return vec![format!("the database of {}", called(file))];
     }
+    names.into_iter().map(str::to_owned).collect()
 }

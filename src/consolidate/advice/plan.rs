@@ -348,9 +348,10 @@ fn root_cause(
     if unused > 0 {
         text += &format!("; suspects that are not in use ({unused}) show where storage fails, too");
     }
-    text += match is_frozen {
-        true => ". Unfreeze the array when the part is replaced, and scan once more after that.",
-        false => ". Scan the backups once more where they were copied from.",
+    text += if is_frozen {
+        ". Unfreeze the array when the part is replaced, and scan once more after that."
+    } else {
+        ". Scan the backups once more where they were copied from."
     };
     step("Find the cause", text)
 }

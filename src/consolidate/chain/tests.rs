@@ -278,7 +278,9 @@ fn a_set_without_all_of_its_pages_is_not_offered() {
     files(&mut first, |file| file.pages_here = 3);
     assert_eq!(chosen(&[first.clone(), second.clone()]).0, "");
     let mut both = [first, second];
-    both.iter_mut().for_each(|member| files(member, |file| file.pages = 4));
+    for member in &mut both {
+        files(member, |file| file.pages = 4);
+    }
     assert_eq!(chosen(&both).0, "");
     files(&mut both[0], |file| file.pages_here = 4);
     assert_eq!(chosen(&both).0, "b+a");

@@ -46,10 +46,10 @@ pub(super) fn ranked(
             incident_files: extents[position].1 as usize,
             share_of_object: share_of_object(&finding, &hits),
             is_tempdb: file.is_tempdb(),
-            copy: file.part.as_ref().map(|part| match part.has_checksum {
-                true => Copied::Verified,
-                false => Copied::Unverified,
-            }),
+            copy: file
+                .part
+                .as_ref()
+                .map(|part| if part.has_checksum { Copied::Verified } else { Copied::Unverified }),
         };
         let tier = Tier::of(&finding, around.is_tempdb);
         let terms = score::terms(&finding, &around, weights);

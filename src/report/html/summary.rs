@@ -218,9 +218,10 @@ fn doubts(report: &ScrubReport, say: Say<'_>) {
         let title = format!("{} of backups without a checksum.", counted(bare, "stream"));
         let is_bare = |backup: &BackupReport| backup.streams_without_checksum > 0;
         let mut bare = report.backups().filter(|(_, backup)| is_bare(backup));
-        let pages = match bare.all(|(_, backup)| backup.is_log_only()) {
-            true => "Their",
-            false => "Their pages carry their own, where PAGE_VERIFY is on; their",
+        let pages = if bare.all(|(_, backup)| backup.is_log_only()) {
+            "Their"
+        } else {
+            "Their pages carry their own, where PAGE_VERIFY is on; their"
         };
         say(Loud::Gap, &title, format!("{pages} log is not protected (Msg 3187)."));
     }

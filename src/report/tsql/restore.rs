@@ -65,19 +65,15 @@ fn logged(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 pub(super) fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     script.title("The newest clean backup")?;
     let full = target.full();
-    let checksums = match full.is_bare {
-        true => {
-            "HEADERONLY: HasBackupChecksums is 0 for the full backup below, IsDamaged must be 0"
-        }
-        false => "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0",
+    let checksums = if full.is_bare {
+        "HEADERONLY: HasBackupChecksums is 0 for the full backup below, IsDamaged must be 0"
+    } else {
+        "HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0"
     };
-    let verify = match full.is_bare {
-        true => {
-            "VERIFYONLY, here without CHECKSUM (Msg 3187: the backup has none), verifies no page"
-        }
-        false => {
-            "VERIFYONLY WITH CHECKSUM (Msg 3187: the backup has none) does not prove its pages"
-        }
+    let verify = if full.is_bare {
+        "VERIFYONLY, here without CHECKSUM (Msg 3187: the backup has none), verifies no page"
+    } else {
+        "VERIFYONLY WITH CHECKSUM (Msg 3187: the backup has none) does not prove its pages"
     };
     script.remark(&format!(
         "{checksums}; a differential and the logs must follow the full backup without a gap \

@@ -72,7 +72,7 @@ fn scanned_file(
         outcome,
         why,
         notes: notes(file, &coverage, tally, facts),
-        file_id: Some(file.file_id.0).filter(|_| backup.is_none()),
+        file_id: backup.is_none().then_some(file.file_id.0),
         binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),

@@ -27,6 +27,9 @@ pub(super) struct Bytes<'a> {
 /// Told of pages in order, from their number on; of those that cannot be read, why.
 type Visit<'a> = &'a mut dyn FnMut(PageId, Result<&[Page], String>);
 
+/// The same of bytes, with their offsets.
+type VisitBytes<'a> = &'a mut dyn FnMut(u64, Result<&[u8], String>);
+
 impl<'a> Bytes<'a> {
     /// Opens `file`, or says why it cannot be.
     pub(super) fn open(file: &'a DataFile, shared: &'a Shared<'a>) -> Result<Self, String> {
@@ -58,12 +61,7 @@ impl<'a> Bytes<'a> {
     }
 
     /// Shows `length` bytes from `offset_bytes` on, with their offsets.
-    pub(super) fn all(
-        &mut self,
-        offset_bytes: u64,
-        length: u64,
-        visit: &mut dyn FnMut(u64, Result<&[u8], String>),
-    ) {
+    pub(super) fn all(&mut self, offset_bytes: u64, length: u64, visit: VisitBytes<'_>) {
         // Parts of at most 2^31 pages, as there are not more in a run.
         const PART_PAGES: u64 = 1 << 31;
         let whole = length / PAGE_BYTES as u64;
