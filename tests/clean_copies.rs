@@ -248,6 +248,7 @@ fn set(kind: BackupKind, position: u32, [first, last]: [u32; 2], base: Option<u3
         database_backup_lsn: base.map(lsn_at),
         binding_id: Some("aa".into()),
         files: vec![pagescrub::consolidate::backup::SetFile {
+            pages: 8,
             pages_here: 8,
             ..Default::default()
         }],
