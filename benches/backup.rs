@@ -92,8 +92,8 @@ fn unpacking(criterion: &mut Criterion) {
     walking(criterion, &bytes);
 }
 
-/// The whole walk on one thread: reading, headers, checksums. As in a large backup, records unpack to
-/// one extent each; where sizes change, the walk unpacks them, which is as slow as unpacking.
+/// The whole walk on one thread: reading, headers, checksums. As in a large backup, records unpack
+/// to one extent each; where sizes change, the walk unpacks them, which is slow.
 fn walking(criterion: &mut Criterion, bytes: &[u8]) {
     const RECORDS: usize = 20_000;
     let of_an_extent = |start: &usize| {

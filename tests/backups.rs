@@ -180,6 +180,7 @@ fn one_flipped_bit_is_found_wherever_its_class_of_bytes_is_protected() {
             by_class.entry(*class).or_default().extend(range.start as usize..range.end as usize);
         }
         assert_eq!(by_class.values().map(Vec::len).sum::<usize>(), copy.bytes.len());
+        let listed = &scan(&copy.path).files[0].backup.clone().expect("a backup").not_protected;
         let has_checksum = media.sets[0].has_checksum == Some(true);
         for (class, at) in by_class {
             for _ in 0..FLIPS_PER_CLASS {
@@ -189,6 +190,8 @@ fn one_flipped_bit_is_found_wherever_its_class_of_bytes_is_protected() {
                 let is_found = report.verdict == RunVerdict::Damaged;
                 let is_protected = class.is_protected()
                     && (class != ByteClass::Pages || has_checksum || is_sealed(&media, &copy, at));
+                let is_listed = listed.contains_key(class.name());
+                assert_ne!(is_listed, class.is_protected(), "{name}: {class:?}");
                 if is_protected {
                     assert!(is_found, "{name}: bit {bit} of byte {at:#x}, {class:?}");
                 }

@@ -43,6 +43,23 @@ pub enum ByteClass {
 }
 
 impl ByteClass {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BlockHeader => "block_header",
+            Self::StreamHeader => "stream_header",
+            Self::Pages => "pages",
+            Self::StreamPad => "stream_pad",
+            Self::Log { .. } => "log",
+            Self::ChecksumValue => "checksum_value",
+            Self::Configuration => "configuration",
+            Self::Description => "description",
+            Self::Padding => "padding",
+            Self::Trailer => "trailer",
+            Self::Unaccounted => "unaccounted",
+        }
+    }
+
     /// True if a changed bit is found: by a check of 16 bits or more. Pages count as protected;
     /// those without a checksum of their own are told by whoever reads them.
     pub fn is_protected(self) -> bool {

@@ -4,6 +4,7 @@ use crate::backup::BackupKind;
 use crate::backup::{Fault, FaultKind};
 use crate::page::header::Lsn;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A backup file.
@@ -39,6 +40,11 @@ pub struct BackupReport {
     pub padding_pages: u64,
     /// Pages of which a later copy follows.
     pub superseded_pages: u64,
+    /// Bytes in which a flipped bit is not found, by what they are: names and descriptions,
+    /// padding, log without a checksum (docs/page-format.md, section 9.2.3). Free pages, and pages
+    /// without checksum or torn bits, are counted as pages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_protected: BTreeMap<String, u64>,
     /// Sectors of log that no stream checksum vouches for and that do not look like log.
     #[serde(default)]
     pub log_sectors_doubtful: u64,

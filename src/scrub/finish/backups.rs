@@ -126,9 +126,19 @@ pub(super) fn report(
         log_bytes: tally.log_bytes,
         padding_pages: tally.padding_pages,
         superseded_pages: tally.superseded_pages,
+        not_protected: not_protected(media),
         log_sectors_doubtful: tally.log_sectors_doubtful,
         unplaced_pages: if vouched_for { 0 } else { tally.unplaced_pages },
     })
+}
+
+/// Bytes that nothing protects, by their class.
+fn not_protected(media: &Media) -> BTreeMap<String, u64> {
+    let mut bytes = BTreeMap::new();
+    for (range, class) in media.classes.iter().filter(|(_, class)| !class.is_protected()) {
+        *bytes.entry(class.name().to_owned()).or_default() += range.end - range.start;
+    }
+    bytes
 }
 
 fn of_set(
