@@ -2,7 +2,7 @@
 
 use crate::backup::{BackedUpFile, BackupKind, BackupSet, Fault, FaultKind, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
-use crate::discover::backup::{BackupFile, SetKey};
+use crate::discover::backup::{BackupFile, RestKind, SetKey};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::scrub::file::{BackupTally, FileTally};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(super) struct Members {
     there: BTreeMap<SetKey, BTreeSet<u16>>,
     pages: BTreeMap<(SetKey, u16), BTreeMap<u16, u64>>,
+    /// Sets in which extents stand where others belong.
+    overwritten: BTreeSet<SetKey>,
 }
 
 impl Members {
@@ -23,8 +25,12 @@ impl Members {
         for (file, tally) in discovery.files.iter().zip(tallies) {
             if let Some(backup) = &file.backup {
                 let media = tally.backup.media.as_ref().unwrap_or(&backup.media);
-                for set in &media.sets {
+                let overwritten = overwritten(backup);
+                for (index, set) in media.sets.iter().enumerate() {
                     let key = SetKey::of(media, set, &file.path);
+                    if overwritten.contains(&index) {
+                        members.overwritten.insert(key.clone());
+                    }
                     members.there.entry(key).or_default().insert(member(media));
                 }
             }
@@ -58,7 +64,8 @@ impl Members {
         for set in media.sets.iter().filter(|set| !set.data.is_empty()) {
             let key = SetKey::of(media, set, path);
             let first = self.there.get(&key).and_then(BTreeSet::first);
-            if first.is_some_and(|first| *first != member(media)) {
+            let is_first = first.is_none_or(|first| *first == member(media));
+            if !is_first || !self.overwritten.contains(&key) {
                 continue;
             }
             for file in set.files.iter().filter(|file| !file.is_log) {
@@ -71,6 +78,30 @@ impl Members {
         }
         faults
     }
+}
+
+/// Sets of which extents tell no place, or are there twice in one block of pages; only later blocks
+/// repeat some. Without either, a set with fewer pages than it says is what BACKUP wrote: it may
+/// have said so before it had read them.
+fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
+    let mut sets = BTreeSet::new();
+    let mut twice: BTreeMap<usize, u64> = BTreeMap::new();
+    for rest in &backup.rest {
+        let Some(stream) = backup.stream_at(rest.offset_bytes) else { continue };
+        let set = backup.streams[stream].set;
+        match rest.what {
+            RestKind::Unplaced => drop(sets.insert(set)),
+            RestKind::Superseded => *twice.entry(set).or_default() += rest.bytes,
+            RestKind::Padding => {}
+        }
+    }
+    let mut repeated: BTreeMap<usize, u64> = BTreeMap::new();
+    for stream in backup.streams.iter().filter(|s| !s.is_log && s.piece.block > 0) {
+        *repeated.entry(stream.set).or_default() += stream.piece.bytes;
+    }
+    let is_more = |(set, bytes): &(usize, u64)| repeated.get(set).is_none_or(|all| bytes > all);
+    sets.extend(twice.into_iter().filter(is_more).map(|(set, _)| set));
+    sets
 }
 
 fn member(media: &Media) -> u16 {
