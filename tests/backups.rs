@@ -1,6 +1,7 @@
 //! Backups, from the file to the verdict. What BACKUP wrote is in the folder named by
 //! `PAGESCRUB_REAL_DATA`, counted by an independent checker.
 
+#![cfg(unix)]
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod harness;
