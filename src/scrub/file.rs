@@ -243,7 +243,10 @@ impl FileTally {
 
     /// Pages were left although the file could be read.
     pub(super) fn is_cut_short(&self, planned: &PlannedFile) -> bool {
-        self.unopened.is_none() && self.done.pages() < planned.pages_to_look_at()
+        let is_backup = matches!(planned.kind, FileKind::Backup | FileKind::CompressedBackup);
+        let is_unread = is_backup && !planned.only_stored && !self.backup.is_done;
+        let is_short = self.done.pages() < planned.pages_to_look_at();
+        self.unopened.is_none() && (is_short || is_unread)
     }
 
     /// Adds flagless pages of one batch. Kept are no more than could be suspects in the end, so
