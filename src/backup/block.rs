@@ -1,6 +1,8 @@
 //! Headers of descriptor blocks and of streams, each with its own 16-bit check
 //! (docs/page-format.md, section 9.2). What stands behind them is not read here.
 
+use super::extents::EXTENT_BYTES;
+
 /// Bytes of the header that every descriptor block begins with.
 pub const BLOCK_HEADER_BYTES: usize = 52;
 /// Bytes of the header of a stream; its data follow at once.
@@ -11,8 +13,6 @@ pub const BLOCK_ALIGNMENT_BYTES: u64 = 512;
 pub const STREAM_ALIGNMENT_BYTES: u64 = 4;
 /// Media attribute of a stream: a `CSUM` stream follows.
 pub const HAS_CHECKSUM: u16 = 0x100;
-/// Bytes of an extent, the unit of page data.
-pub const EXTENT_BYTES: u64 = 65_536;
 /// Bytes in front of page and log data that belong to neither.
 pub const PAD_BYTES: u64 = 2;
 

@@ -1,8 +1,8 @@
 //! Where in a file the pages of a data file are: one after another, or as a backup has them.
 
 use crate::backup::compressed::RecordIndex;
+use crate::page::PAGE_BYTES;
 use crate::page::address::{PageId, PageRange};
-use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -200,8 +200,6 @@ fn overlay(by_page: Vec<(usize, PageRun)>, kept: &mut Vec<PageRun>, superseded: 
         at = end;
     }
 }
-
-const _: () = assert!(EXTENT_PAGES == 8);
 
 #[cfg(test)]
 mod tests {

@@ -4,9 +4,10 @@
 
 use super::ReadAt;
 use super::block::{
-    BLOCK_ALIGNMENT_BYTES, BLOCK_HEADER_BYTES, BlockHeader, EXTENT_BYTES, PAD_BYTES,
-    STREAM_ALIGNMENT_BYTES, STREAM_HEADER_BYTES, StreamHeader, repairs,
+    BLOCK_ALIGNMENT_BYTES, BLOCK_HEADER_BYTES, BlockHeader, PAD_BYTES, STREAM_ALIGNMENT_BYTES,
+    STREAM_HEADER_BYTES, StreamHeader, repairs,
 };
+use super::extents::EXTENT_BYTES;
 use crate::page::header::{HEADER_BYTES, HEADER_VERSION};
 
 /// From the header of page data to its first page.
