@@ -3,6 +3,7 @@
 
 use super::BenchError;
 use crate::discover::paths::identity_of;
+use crate::discover::promised::Promise;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::drill::{Recipe, SyntheticFile};
 use crate::page::address::{FileId, PageId, PageRange};
@@ -80,7 +81,7 @@ impl Image {
             file_id: FileId(1),
             header: FileHeader::of(&pages[0]),
             boot: Some(BootPage::of(&pages[BOOT_PAGE.0 as usize])),
-            promised_pages: pages.len() as u32,
+            promise: Promise { pages: pages.len() as u32, unused_pages: 0 },
             modified: None,
             identity: identity_of(&path)?,
             stored: vec![PageRange::between(0, pages.len() as u32)],

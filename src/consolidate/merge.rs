@@ -6,8 +6,8 @@
 use super::advice;
 use super::rank::SUSPECTS_MAX;
 use super::report::{
-    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Suspect,
-    Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
+    Source, Suspect, Throughput, Tool,
 };
 use super::tally::Coverage;
 use super::weights::WeightsOrigin;
@@ -88,6 +88,9 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     let (mut suspects, mut incidents) = (Vec::new(), Vec::new());
     for report in reports {
         merged.skipped.count = merged.skipped.count.saturating_add(report.skipped.count);
+        let not_looked_into = &mut merged.not_looked_into.count;
+        *not_looked_into = not_looked_into.saturating_add(report.not_looked_into.count);
+        merged.excluded.count = merged.excluded.count.saturating_add(report.excluded.count);
         merged.incidents_not_listed =
             merged.incidents_not_listed.saturating_add(report.incidents_not_listed);
         merged.host_findings.extend(report.host_findings);
@@ -125,6 +128,8 @@ impl ScrubReport {
             coverage: Coverage::default(),
             files: Vec::new(),
             skipped: Skipped::default(),
+            not_looked_into: NotLookedInto::default(),
+            excluded: Skipped::default(),
             suspects: Vec::new(),
             suspects_not_listed: 0,
             incidents: Vec::new(),

@@ -49,6 +49,12 @@ pub struct ScrubReport {
     pub files: Vec<FileReport>,
     /// Files in directories that are no database files.
     pub skipped: Skipped,
+    /// Files in directories that may hold databases and cannot be looked into.
+    #[serde(default)]
+    pub not_looked_into: NotLookedInto,
+    /// Files in directories that the user did not want.
+    #[serde(default)]
+    pub excluded: Skipped,
     /// The most urgent first.
     pub suspects: Vec<Suspect>,
     /// Suspects beyond the longest list there is; counted in `coverage.suspect`.
@@ -243,6 +249,24 @@ pub struct Skipped {
     pub count: u64,
     /// The first of them.
     pub paths: Vec<String>,
+}
+
+/// Files that may hold databases and cannot be looked into: archives, encrypted files, disks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotLookedInto {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub files: Vec<Closed>,
+}
+
+/// A file that may hold databases and cannot be looked into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// As found.
+    pub path: String,
+    /// What it is, in words.
+    pub what: String,
 }
 
 /// Skipped paths listed at most.

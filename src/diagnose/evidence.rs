@@ -60,6 +60,8 @@ pub struct Evidence {
     pub foreign: Option<Foreign>,
     /// Of a page that stands in another one's place: what stands in its own.
     pub home: Option<Home>,
+    /// Of a page of zeros: the file system stores nothing there.
+    pub in_hole: bool,
 }
 
 const _: () = assert!(size_of::<Evidence>() <= 128);

@@ -18,6 +18,7 @@ use crate::page::boot::BootPage;
 use crate::page::file_header::FileHeader;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
+pub(super) use recognise::begins_soundly;
 use recognise::{Kind, Patched};
 use std::collections::BTreeMap;
 use std::io;

@@ -5,11 +5,16 @@
 //! not depend on the order of the paths, and a file that is reached twice is scanned once.
 
 pub mod backup;
+mod content;
 pub mod device;
+pub mod exclude;
+mod foreign;
 mod holes;
 pub mod identify;
+pub mod lists;
+pub mod names;
 pub mod paths;
-mod promised;
+pub mod promised;
 pub(crate) mod sample;
 
 use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
@@ -20,8 +25,13 @@ use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::boot::BootPage;
 use crate::page::file_header::{BindingId, FileHeader};
 use backup::{BackupFile, FoundPart, Part, SetKey};
+use content::Content;
+use exclude::Excluded;
+use foreign::Fate;
 use identify::{Identity, Look};
+use names::Name;
 use paths::{Candidate, FileIdentity, WalkOutcome};
+use promised::Promise;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -68,8 +78,8 @@ pub struct DataFile {
     pub header: Option<FileHeader>,
     /// The boot page of its database, from this file or from the primary file in the same scan.
     pub boot: Option<BootPage>,
-    /// Pages that the file should have by its own word; 0 if nothing in it can be believed.
-    pub promised_pages: u32,
+    /// Pages that the file should have by its own word.
+    pub promise: Promise,
     /// Tells the file from another one that takes its place during the scan.
     pub identity: FileIdentity,
     /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
@@ -146,6 +156,13 @@ pub struct Discovery {
     pub refusals: Vec<Refusal>,
     /// Files in directories that have nothing to do with databases, by path.
     pub skipped: Vec<PathBuf>,
+    /// Those of them that are database snapshots.
+    pub snapshots: Vec<PathBuf>,
+    /// Files in directories that may hold databases and cannot be looked into, such as archives,
+    /// and what each of them is, by path.
+    pub not_looked_into: Vec<(PathBuf, String)>,
+    /// Files in directories that the user does not want, by path.
+    pub excluded: Vec<PathBuf>,
     /// Compressed backups whose records are verified, by path.
     pub verified: Vec<(PathBuf, Arc<Verified>)>,
     /// Of backups, where extents are was not looked up for each of them.
@@ -174,6 +191,19 @@ impl Discovery {
         link_stripes(&mut self.files);
     }
 
+    /// Makes the run incomplete without what was not looked into.
+    pub fn be_strict(&mut self) {
+        let refusal = |(path, what): &(PathBuf, String)| Refusal {
+            path: path.clone(),
+            kind: FileKind::Unknown,
+            failed: false,
+            counts: true,
+            why: not_looked_into(what),
+        };
+        self.refusals.extend(self.not_looked_into.iter().map(refusal));
+        self.refusals.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
     /// The same, with each extent of the backups looked at.
     #[must_use]
     pub fn with_each_extent(&self) -> Self {
@@ -190,6 +220,9 @@ impl Discovery {
         anew.refusals.extend(self.refusals.iter().cloned());
         anew.refusals.sort_by(|a, b| a.path.cmp(&b.path));
         anew.skipped.clone_from(&self.skipped);
+        anew.snapshots.clone_from(&self.snapshots);
+        anew.not_looked_into.clone_from(&self.not_looked_into);
+        anew.excluded.clone_from(&self.excluded);
         anew.verified.clone_from(&self.verified);
         for (path, verified) in &self.verified {
             anew.unpack(path, verified);
@@ -207,10 +240,20 @@ pub fn discover(inputs: &[PathBuf]) -> Discovery {
 
 /// The same, looking at extents of backups in a way of one's own.
 pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
-    let WalkOutcome { candidates, mut refusals, directories } = paths::walk(inputs);
+    find(inputs, &Excluded::default(), extents)
+}
+
+/// The same, without what is `excluded` in directories.
+pub fn discover_without(inputs: &[PathBuf], excluded: &Excluded) -> Discovery {
+    find(inputs, excluded, ExtentLook::Ends)
+}
+
+fn find(inputs: &[PathBuf], excluded: &Excluded, extents: ExtentLook) -> Discovery {
+    let WalkOutcome { candidates, mut refusals, directories, excluded } =
+        paths::walk(inputs, excluded);
     let reached: Vec<PathBuf> = candidates.iter().map(|c| c.path.clone()).collect();
     let are_extents_guessed = extents == ExtentLook::Ends;
-    let mut discovery = Discovery { are_extents_guessed, ..Discovery::default() };
+    let mut discovery = Discovery { are_extents_guessed, excluded, ..Discovery::default() };
     let mut seen = HashSet::new();
     for candidate in candidates {
         if seen.insert(candidate.identity.clone()) {
@@ -222,6 +265,8 @@ pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
     discovery.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
     discovery.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.skipped.sort();
+    discovery.snapshots.sort();
+    discovery.not_looked_into.sort();
     link_secondary_files(&mut discovery.files);
     link_stripes(&mut discovery.files);
     discovery
@@ -233,25 +278,63 @@ fn order(file: &DataFile) -> Option<(usize, FileId)> {
 }
 
 fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook) {
+    let name = Name::of(&candidate.path);
     match identify::look(&candidate, extents) {
+        look if look.may_be_snapshot() && name.is_of_snapshot() => {
+            add_snapshot(discovery, candidate);
+        }
         Look::Backup(backup, parts) => add_backup(discovery, &candidate, *backup, parts),
         Look::Scannable(identity) => discovery.files.push(data_file(candidate, *identity)),
-        Look::Declined { kind: FileKind::Unknown, .. }
-            if !candidate.named && !candidate.promises() =>
-        {
-            discovery.skipped.push(candidate.path);
+        Look::Foreign { content, bytes } => {
+            add_foreign(discovery, candidate, &name, content, bytes);
         }
-        Look::Declined { kind, why } => {
-            let is_backup = matches!(kind, FileKind::Backup | FileKind::CompressedBackup);
-            let counts = candidate.named || is_backup || candidate.promises();
-            let path = candidate.path;
-            discovery.refusals.push(Refusal { path, kind, failed: false, counts, why });
-        }
+        Look::Declined { kind, why } => refuse(discovery, candidate, kind, why),
         Look::Failed { why } => {
             let kind = FileKind::Unknown;
             let path = candidate.path;
             discovery.refusals.push(Refusal { path, kind, failed: true, counts: true, why });
         }
+    }
+}
+
+fn refuse(discovery: &mut Discovery, candidate: Candidate, kind: FileKind, why: String) {
+    let path = candidate.path;
+    discovery.refusals.push(Refusal { path, kind, failed: false, counts: true, why });
+}
+
+/// What is no database file is refused if the user names it, else its name and content decide.
+fn add_foreign(
+    discovery: &mut Discovery,
+    candidate: Candidate,
+    name: &Name,
+    content: Content,
+    bytes: u64,
+) {
+    match Fate::of(name, content, bytes) {
+        Fate::Skipped if !candidate.named => discovery.skipped.push(candidate.path),
+        Fate::NotLookedInto(what) if candidate.named => {
+            refuse(discovery, candidate, FileKind::Unknown, not_looked_into(&what));
+        }
+        Fate::NotLookedInto(what) => discovery.not_looked_into.push((candidate.path, what)),
+        Fate::Skipped | Fate::Refused => {
+            refuse(discovery, candidate, FileKind::Unknown, content.why(bytes))
+        }
+    }
+}
+
+fn not_looked_into(what: &str) -> String {
+    format!("{what}: it may hold databases, and was not looked into")
+}
+
+/// What a snapshot has not got is in its database, so it is no copy of it.
+fn add_snapshot(discovery: &mut Discovery, candidate: Candidate) {
+    if candidate.named {
+        let why = "a database snapshot, by its name: it holds what has changed in its database \
+                   since it was made, and is no copy of it; scan the database";
+        refuse(discovery, candidate, FileKind::Unknown, why.to_owned());
+    } else {
+        discovery.snapshots.push(candidate.path.clone());
+        discovery.skipped.push(candidate.path);
     }
 }
 
@@ -273,7 +356,7 @@ fn add_backup(
         file_id: FileId(0),
         header: None,
         boot: None,
-        promised_pages: 0,
+        promise: Promise::default(),
         identity: candidate.identity.clone(),
         stored: Vec::new(),
         backup: None,
@@ -319,7 +402,7 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         file_id: identity.file_id,
         header: identity.header,
         boot: identity.boot,
-        promised_pages: identity.promised_pages,
+        promise: identity.promise,
         identity: candidate.identity,
         stored: identity.stored,
         backup: None,
@@ -333,7 +416,8 @@ fn refuse_barren_directories(
     directories: &[PathBuf],
     reached: &[PathBuf],
 ) {
-    let skipped: HashSet<&PathBuf> = discovery.skipped.iter().collect();
+    let not_looked_into = discovery.not_looked_into.iter().map(|(path, _)| path);
+    let skipped: HashSet<&PathBuf> = discovery.skipped.iter().chain(not_looked_into).collect();
     let is_barren = |directory: &&PathBuf| {
         let inside = |path: &&PathBuf| path.starts_with(directory);
         let refused = discovery.refusals.iter().any(|refusal| inside(&&refusal.path));

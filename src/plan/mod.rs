@@ -153,5 +153,5 @@ fn planned_file(file: &DataFile) -> PlannedFile {
 
 /// Fewer pages than the file itself promises means truncation.
 fn missing_pages(file: &DataFile, whole_pages: u32, tail_bytes: u32) -> u32 {
-    file.promised_pages.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
+    file.promise.pages.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
 }

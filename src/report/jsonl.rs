@@ -1,8 +1,8 @@
 //! The report as one JSON object per line, for what reads lines.
 
 use crate::consolidate::report::{
-    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Step,
-    Suspect, Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
+    Source, Step, Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::weights::WeightsOrigin;
@@ -37,6 +37,8 @@ struct Answer<'a> {
     exit_code: u8,
     coverage: &'a Coverage,
     skipped: &'a Skipped,
+    not_looked_into: &'a NotLookedInto,
+    excluded: &'a Skipped,
     suspects_not_listed: u64,
     incidents_not_listed: u64,
     host_findings: &'a [String],
@@ -53,6 +55,8 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         exit_code: report.exit_code,
         coverage: &report.coverage,
         skipped: &report.skipped,
+        not_looked_into: &report.not_looked_into,
+        excluded: &report.excluded,
         suspects_not_listed: report.suspects_not_listed,
         incidents_not_listed: report.incidents_not_listed,
         host_findings: &report.host_findings,

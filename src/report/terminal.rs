@@ -42,7 +42,8 @@ pub fn result_line(report: &ScrubReport) -> String {
     let coverage = &report.coverage;
     format!(
         "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
-         transient={} refused={} skipped={} host_faults={} backup_faults={}",
+         transient={} refused={} skipped={} host_faults={} backup_faults={} \
+         not_looked_into={}",
         report.verdict.name(),
         coverage.suspect,
         report.incident_count(),
@@ -54,6 +55,7 @@ pub fn result_line(report: &ScrubReport) -> String {
         report.skipped.count,
         report.host_findings.len(),
         report.backup_faults(),
+        report.not_looked_into.count,
     )
 }
 
@@ -82,6 +84,7 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
             said(UNSURE, "INCOMPLETE", &format!("{pages} verified, {but}"), look, out)
         }
     }?;
+    not_looked_into(report, look, out)?;
     let not_reached = counted(coverage.not_reached, "page");
     if report.run.stopped {
         let next = how_to_go_on(report);
@@ -91,6 +94,16 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         said(UNSURE, "INCOMPLETE", &format!("{not_reached} not reached (see below)"), look, out)?;
     }
     Ok(())
+}
+
+/// What may hold databases, and nobody knows whether they are sound.
+fn not_looked_into(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let text = match report.not_looked_into.count {
+        0 => return Ok(()),
+        1 => "1 file that may hold databases was not looked into".to_owned(),
+        n => format!("{} that may hold databases were not looked into", counted(n, "file")),
+    };
+    said(UNSURE, "NOT SEEN", &format!("{text} (archives, encrypted files, disks)"), look, out)
 }
 
 /// `2 suspect pages in 1 incident, 1 fault in 1 backup; most urgent first`
@@ -236,6 +249,9 @@ fn unverified(report: &ScrubReport) -> String {
     }
     if report.skipped.count > 0 {
         words += &format!("; {} skipped", counted(report.skipped.count, "other file"));
+    }
+    if report.excluded.count > 0 {
+        words += &format!("; {} excluded", counted(report.excluded.count, "file"));
     }
     words
 }

@@ -87,6 +87,17 @@ pub(super) struct FileTally {
     pub(super) stream_sums: BTreeMap<usize, StreamSum>,
     /// Pages that were looked at.
     pub(super) done: DoneRanges,
+    /// Pages of zeros in use; counted at the end of a scan.
+    #[serde(skip)]
+    pub(super) zeroed: Zeroed,
+}
+
+/// Pages of zeros in use.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Zeroed {
+    pub(super) pages: u64,
+    /// Those of them where the file system stores nothing.
+    pub(super) in_holes: u64,
 }
 
 /// What was found of a backup beside its pages.
@@ -233,6 +244,7 @@ impl FileTally {
             backup: BackupTally::default(),
             stream_sums: BTreeMap::new(),
             done: DoneRanges::default(),
+            zeroed: Zeroed::default(),
         }
     }
 

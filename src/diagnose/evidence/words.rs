@@ -17,6 +17,9 @@ impl fmt::Display for Evidence {
         if let Some(foreign) = self.foreign {
             write!(f, "; begins as {}", foreign.name())?;
         }
+        if self.in_hole {
+            f.write_str("; in a hole of the file, where nothing is stored")?;
+        }
         if let Some(home) = self.home {
             write!(f, "; {}", home.words())?;
         }

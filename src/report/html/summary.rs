@@ -243,6 +243,16 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
         let title = format!("{} perhaps free.", pages(coverage.allocation_unknown));
         say(Loud::Note, &title, "The PFS page that would tell is damaged.".to_owned());
     }
+    if report.not_looked_into.count > 0 {
+        let files = counted(report.not_looked_into.count, "file");
+        let title = format!("{files} that may hold databases were not looked into.");
+        let text = "Archives, encrypted files or disk images.";
+        say(Loud::Gap, &title, text.to_owned());
+    }
+    if report.excluded.count > 0 {
+        let title = format!("{} excluded.", counted(report.excluded.count, "file"));
+        say(Loud::Note, &title, "They were left out by --exclude.".to_owned());
+    }
     if report.skipped.count > 0 {
         let title = format!("{} skipped.", counted(report.skipped.count, "other file"));
         say(Loud::Note, &title, "They are no database files.".to_owned());

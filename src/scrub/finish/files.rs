@@ -11,7 +11,7 @@ use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
 use crate::plan::{Plan, PlannedFile};
-use crate::scrub::file::FileTally;
+use crate::scrub::file::{FileTally, Zeroed};
 use std::sync::Arc;
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
@@ -190,6 +190,8 @@ fn notes(
                 .to_owned(),
         );
     }
+    notes.extend(holes(tally.zeroed));
+    notes.extend(shrunk(file));
     notes.extend(doubtful_log(tally));
     notes.extend(written_to(file));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
@@ -208,6 +210,27 @@ fn notes(
         );
     }
     notes
+}
+
+/// Asks whether the file is a snapshot, if it may be one.
+fn holes(zeroed: Zeroed) -> Option<String> {
+    let Zeroed { pages, in_holes } = zeroed;
+    (pages > 0 && in_holes == pages).then(|| {
+        format!(
+            "all {pages} pages of zeros among its suspects lie in holes of at least 64 KiB, where \
+             the file system stores nothing: is it a database snapshot? Then scan its database \
+             instead. Else they are lost, and a copy made holes of them"
+        )
+    })
+}
+
+/// A file keeps the size that it had before it was shrunk.
+fn shrunk(file: &DataFile) -> Option<String> {
+    let unused = Some(file.promise.unused_pages).filter(|pages| *pages > 0)?;
+    Some(format!(
+        "its file header asks for {unused} more pages than it holds, and its PFS and GAM pages \
+         say that none of these is in use: it was shrunk, or cut where it was empty"
+    ))
 }
 
 fn doubtful_log(tally: &FileTally) -> Option<String> {
