@@ -83,8 +83,8 @@ impl ReadAt for Patched<'_> {
     }
 }
 
-/// True if the first block of `source` is one of a backup and passes its own check. What cannot be
-/// read passes none.
+/// True if `source` begins with a block of a backup that passes its own check, or has one behind
+/// its first block. What cannot be read passes none.
 pub(in crate::discover) fn begins_soundly(source: &dyn ReadAt) -> bool {
     let mut bytes = [0; BLOCK_HEADER_BYTES];
     if source.read_exact_at(0, &mut bytes).is_err() {
@@ -94,4 +94,5 @@ pub(in crate::discover) fn begins_soundly(source: &dyn ReadAt) -> bool {
     let block = BlockHeader::checked(&bytes);
     block.is_some_and(|block| block.tag == media::MAGIC)
         || (bytes.starts_with(MAGIC) && is_container())
+        || has_block(source)
 }
