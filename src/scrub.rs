@@ -180,6 +180,8 @@ struct Shared<'a> {
     has_misplaced: AtomicBool,
     /// Compressed backups whose records are verified, by path.
     verified: &'a [(PathBuf, Arc<Verified>)],
+    /// Compressed backups that could not be unpacked although that was asked for, and why.
+    not_unpacked: &'a [(PathBuf, String)],
     /// Whether that may be because not every extent was looked at.
     are_extents_guessed: bool,
     /// By [`Way`].
@@ -282,6 +284,7 @@ impl<'a> Shared<'a> {
             has_panicked: AtomicBool::new(false),
             has_misplaced: AtomicBool::new(false),
             verified: &discovery.verified,
+            not_unpacked: &discovery.not_unpacked,
             are_extents_guessed: discovery.are_extents_guessed,
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,

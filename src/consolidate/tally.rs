@@ -28,8 +28,12 @@ pub struct Coverage {
     pub suspect: u64,
     /// Not verified because it could not be reached.
     pub not_reached: u64,
-    /// Pages among the above whose PFS page is bad.
+    /// Pages among the above whose PFS page is bad, or not there.
     pub allocation_unknown: u64,
+    /// Those of them whose PFS page the backup does not have, or has in a member that is missing:
+    /// that is no damage.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pfs_absent: u64,
     /// Those of them that are all zeros: free, or lost.
     pub zero_allocation_unknown: u64,
     /// What the free pages hold; informational.
@@ -85,6 +89,12 @@ impl Coverage {
             + self.not_reached
     }
 
+    /// Promises `pages` more.
+    pub fn plan_more(&mut self, pages: u64) {
+        self.pages_planned += pages;
+        self.bytes_planned += pages * PAGE_BYTES as u64;
+    }
+
     /// Declares every planned page without a verdict as not reached.
     pub fn close(&mut self) {
         let missing = self.pages_planned.checked_sub(self.accounted());
@@ -121,6 +131,7 @@ impl Coverage {
             && self.intact_checksum + self.intact_torn == self.intact
             && free.sum::<u64>() == self.free
             && self.zero_allocation_unknown <= self.allocation_unknown
+            && self.pfs_absent <= self.allocation_unknown
             && self.bytes_read <= pages * PAGE_BYTES as u64
             && self.bytes_planned == self.pages_planned * PAGE_BYTES as u64
     }
@@ -139,6 +150,11 @@ impl Coverage {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl AddAssign<&Self> for Coverage {
     /// Counts of reports from elsewhere may be anything: they stop at the largest number.
     fn add_assign(&mut self, other: &Self) {
@@ -153,6 +169,7 @@ impl AddAssign<&Self> for Coverage {
         add(&mut self.suspect, other.suspect);
         add(&mut self.not_reached, other.not_reached);
         add(&mut self.allocation_unknown, other.allocation_unknown);
+        add(&mut self.pfs_absent, other.pfs_absent);
         add(&mut self.zero_allocation_unknown, other.zero_allocation_unknown);
         add(&mut self.bytes_planned, other.bytes_planned);
         add(&mut self.bytes_read, other.bytes_read);

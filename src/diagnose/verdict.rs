@@ -97,6 +97,6 @@ pub enum Allocation {
     Allocated,
     /// It does not.
     Free,
-    /// The page that would tell is bad itself.
+    /// The page that would tell is bad itself, or not there.
     Unknown,
 }

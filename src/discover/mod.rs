@@ -34,6 +34,7 @@ use paths::{Candidate, FileIdentity, WalkOutcome};
 use promised::Promise;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -78,7 +79,7 @@ pub struct DataFile {
     pub header: Option<FileHeader>,
     /// The boot page of its database, from this file or from the primary file in the same scan.
     pub boot: Option<BootPage>,
-    /// Pages that the file should have by its own word.
+    /// Pages that the file should have by its own word, or the backup by that of its set.
     pub promise: Promise,
     /// Tells the file from another one that takes its place during the scan.
     pub identity: FileIdentity,
@@ -165,27 +166,36 @@ pub struct Discovery {
     pub excluded: Vec<PathBuf>,
     /// Compressed backups whose records are verified, by path.
     pub verified: Vec<(PathBuf, Arc<Verified>)>,
+    /// Compressed backups whose pages were asked for and could not be got at, and why, by path.
+    pub not_unpacked: Vec<(PathBuf, String)>,
     /// Of backups, where extents are was not looked up for each of them.
     pub are_extents_guessed: bool,
 }
 
 impl Discovery {
     /// Puts what the compressed backup at `path` unpacks to in its place; one that does not
-    /// unpack stays what it is.
+    /// unpack stays what it is, and it is said why.
     pub fn unpack(&mut self, path: &Path, verified: &Verified) {
         let Some(at) = self.files.iter().position(|f| f.path == path && f.backup.is_some()) else {
             return;
         };
         let index = Arc::new(verified.index.clone());
-        let file = &self.files[at];
-        let (Some(packed), Ok(opened)) = (&file.backup, std::fs::File::open(path)) else { return };
-        let source = SizedFile::new(opened, file.bytes);
-        let stream = Decompressed::new(&source, &index);
         let look = if self.are_extents_guessed { ExtentLook::Ends } else { ExtentLook::Each };
-        let found = backup::look_unpacked(&stream, packed, Arc::clone(&index), look);
-        let Ok((backup, parts)) = found else { return };
-        let whole = self.files.remove(at);
-        self.files.extend(with_parts(whole, Arc::new(backup), parts));
+        match unpacked(&self.files[at], index, look) {
+            Ok((backup, parts)) => {
+                let whole = self.files.remove(at);
+                self.files.extend(with_parts(whole, Arc::new(backup), parts));
+                self.link();
+            }
+            // A record that is damaged is a fault, and is told as one.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+            Err(error) => self.not_unpacked.push((path.to_owned(), paths::explain(&error))),
+        }
+    }
+
+    /// Sorts the files, and lets them know of each other.
+    fn link(&mut self) {
+        backup::missing::promise(&mut self.files);
         self.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
         link_secondary_files(&mut self.files);
         link_stripes(&mut self.files);
@@ -216,7 +226,6 @@ impl Discovery {
         }
         let others = |file: &&DataFile| file.backup.is_none() && file.part.is_none();
         anew.files.extend(self.files.iter().filter(others).cloned());
-        anew.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
         anew.refusals.extend(self.refusals.iter().cloned());
         anew.refusals.sort_by(|a, b| a.path.cmp(&b.path));
         anew.skipped.clone_from(&self.skipped);
@@ -227,8 +236,7 @@ impl Discovery {
         for (path, verified) in &self.verified {
             anew.unpack(path, verified);
         }
-        link_secondary_files(&mut anew.files);
-        link_stripes(&mut anew.files);
+        anew.link();
         anew
     }
 }
@@ -262,19 +270,29 @@ fn find(inputs: &[PathBuf], excluded: &Excluded, extents: ExtentLook) -> Discove
     }
     discovery.refusals.append(&mut refusals);
     refuse_barren_directories(&mut discovery, &directories, &reached);
-    discovery.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
     discovery.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.skipped.sort();
     discovery.snapshots.sort();
     discovery.not_looked_into.sort();
-    link_secondary_files(&mut discovery.files);
-    link_stripes(&mut discovery.files);
+    discovery.link();
     discovery
 }
 
 /// A backup before its parts, and these by set and file.
 fn order(file: &DataFile) -> Option<(usize, FileId)> {
     file.part.as_ref().map(|part| (part.set, file.file_id))
+}
+
+/// What the compressed backup `file`, whose records `index` knows, unpacks to.
+fn unpacked(
+    file: &DataFile,
+    index: Arc<RecordIndex>,
+    look: ExtentLook,
+) -> io::Result<(BackupFile, Vec<FoundPart>)> {
+    let packed = file.backup.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+    let source = SizedFile::new(std::fs::File::open(&file.path)?, file.bytes);
+    let stream = Decompressed::new(&source, &index);
+    backup::look_unpacked(&stream, packed, Arc::clone(&index), look)
 }
 
 fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook) {

@@ -7,6 +7,7 @@ use super::commit::{Settled, Took};
 use super::file::FileScan;
 use super::lent::Unseen;
 use crate::consolidate::rank::Finding;
+use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
 use crate::diagnose::confirm::{Confirmed, confirm};
 use crate::diagnose::judge::judge;
@@ -301,17 +302,28 @@ impl<'a> View<'a> {
     /// In a backup that does not have the PFS page, what is no page of this place may well be what
     /// a free page held before.
     fn may_be_left_over(&self, page: &Page, place: PageAddress, allocation: Allocation) -> bool {
-        let is_absent = || self.interval.as_ref().is_some_and(|interval| interval.is_absent());
         let header = PageHeader::of(page);
         allocation == Allocation::Unknown
-            && is_absent()
+            && self.is_pfs_absent()
             && !(header.address() == place && header.is_plausible())
     }
 
     fn place_of(&mut self, page: PageId, to: &mut Looked) -> (PageAddress, Allocation) {
         let allocation = self.allocation_of(page);
-        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        self.count_unknown(allocation, &mut to.coverage);
         (PageAddress::new(self.file.planned.file_id, page), allocation)
+    }
+
+    /// Counts a page whose allocation is not known, and why it is not.
+    fn count_unknown(&self, allocation: Allocation, coverage: &mut Coverage) {
+        if allocation == Allocation::Unknown {
+            coverage.allocation_unknown += 1;
+            coverage.pfs_absent += u64::from(self.is_pfs_absent());
+        }
+    }
+
+    fn is_pfs_absent(&self) -> bool {
+        self.interval.as_ref().is_some_and(|interval| interval.is_absent())
     }
 
     fn weigh(
@@ -360,7 +372,7 @@ impl<'a> View<'a> {
                 Allocation::Free => free_pages += 1,
                 Allocation::Allocated => looked.doubtful.push((page, None)),
                 Allocation::Unknown => {
-                    looked.coverage.allocation_unknown += 1;
+                    self.count_unknown(Allocation::Unknown, &mut looked.coverage);
                     looked.coverage.zero_allocation_unknown += 1;
                     looked.coverage.count(&Verdict::Unprotected);
                 }
@@ -453,7 +465,7 @@ impl<'a> View<'a> {
         }
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
-        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        self.count_unknown(allocation, &mut to.coverage);
         to.coverage.suspect += 1;
         let reason = SuspectReason::Unreadable(error);
         to.findings.push(Finding::new(self.file.index, place, reason, allocation, None));

@@ -241,7 +241,12 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
     }
     if coverage.allocation_unknown > 0 {
         let title = format!("{} perhaps free.", pages(coverage.allocation_unknown));
-        say(Loud::Note, &title, "The PFS page that would tell is damaged.".to_owned());
+        let text = match coverage.allocation_unknown.saturating_sub(coverage.pfs_absent) {
+            0 => "The PFS page that would tell is not in the backup, or in another member of it.",
+            _ if coverage.pfs_absent > 0 => "The PFS page that would tell is damaged or not there.",
+            _ => "The PFS page that would tell is damaged.",
+        };
+        say(Loud::Note, &title, text.to_owned());
     }
     if report.not_looked_into.count > 0 {
         let files = counted(report.not_looked_into.count, "file");

@@ -6,6 +6,7 @@ use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::consolidate::tally::Coverage;
+use crate::discover::backup::Part;
 use crate::discover::paths::identity_of;
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
@@ -29,10 +30,14 @@ pub(super) fn file_reports(
     let members = Members::among(discovery, tallies);
     let mut total = Coverage::default();
     let mut reports = Vec::new();
+    let mut cut_off = 0;
     for (((file, planned), tally), facts) in
         discovery.files.iter().zip(&plan.files).zip(tallies).zip(facts)
     {
         let mut coverage = tally.coverage.clone();
+        let packed = backups::packed_pages_missing(file, &tally.backup);
+        coverage.plan_more(packed);
+        cut_off += packed;
         coverage.close();
         coverage.assert_adds_up();
         total += &coverage;
@@ -40,7 +45,8 @@ pub(super) fn file_reports(
         reports.push(scanned_file((file, planned), tally, coverage, facts, backup));
     }
     total.assert_adds_up();
-    assert_eq!(total.pages_planned, plan.pages(), "the plan and the tally promise the same");
+    let promised = plan.pages() + cut_off;
+    assert_eq!(total.pages_planned, promised, "the plan and the tally promise the same");
     reports.extend(discovery.refusals.iter().map(refused_file));
     reports.sort_by(|a, b| a.path.cmp(&b.path));
     (reports, total)
@@ -54,7 +60,8 @@ fn scanned_file(
     backup: Option<BackupReport>,
 ) -> FileReport {
     let boot = file.boot.as_ref();
-    let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
+    let packed = backups::packed_pages_missing(file, &tally.backup);
+    let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages) + packed;
     let is_unread = file.backup.is_some() && !tally.backup.is_done;
     let is_cut_short = is_cut_short || is_unread;
     let replaced = replaced(file);
@@ -63,6 +70,7 @@ fn scanned_file(
         (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
         (None, _) if replaced.is_some() => (Outcome::Failed, replaced),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
+        (None, _) if packed > 0 => (Outcome::Scanned, Some(cut_off(packed))),
         (None, _) => (Outcome::Scanned, incomplete(planned)),
     };
     FileReport {
@@ -114,10 +122,19 @@ const CUT_SHORT: &str = "the scan was stopped before its end";
 const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
     blocks, which carry no page checksums";
 
+fn cut_off(pages: u64) -> String {
+    format!("was cut: at least {pages} pages that its backup sets promise are not here")
+}
+
 fn incomplete(planned: &PlannedFile) -> Option<String> {
     let PlannedFile { pages, missing_pages, tail_bytes, .. } = planned;
     match (missing_pages, tail_bytes) {
         (0, 0) => None,
+        (missing, _) if planned.only_stored => Some(format!(
+            "holds {} of the pages that its backup set promises; {missing} are not here: the backup \
+             was cut, or members of it are missing",
+            planned.pages_to_look_at()
+        )),
         (0 | 1, 1..) => Some(format!("ends with {tail_bytes} bytes that are not a whole page")),
         _ => Some(format!(
             "holds {pages} whole pages, {missing_pages} fewer than its own file header, PFS or GAM \
@@ -136,13 +153,7 @@ fn notes(
     if file.header.is_none() && file.kind == FileKind::Data {
         notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
     }
-    if coverage.allocation_unknown > 0 {
-        notes.push(format!(
-            "allocation of {} pages is unknown because their PFS page is bad: some of their \
-             suspects may be free pages, and {} pages of zeros among them may be free or lost",
-            coverage.allocation_unknown, coverage.zero_allocation_unknown
-        ));
-    }
+    notes.extend(unknown_allocation(file, coverage));
     if tally.failed_reads && !tally.failed_pages {
         notes.push(
             "reads failed, and then each of their pages could be read alone: the medium may be \
@@ -231,6 +242,31 @@ fn shrunk(file: &DataFile) -> Option<String> {
         "its file header asks for {unused} more pages than it holds, and its PFS and GAM pages \
          say that none of these is in use: it was shrunk, or cut where it was empty"
     ))
+}
+
+/// Why it is not known of some pages whether they are in use.
+fn unknown_allocation(file: &DataFile, coverage: &Coverage) -> Option<String> {
+    let Coverage { allocation_unknown, pfs_absent, zero_allocation_unknown, .. } = *coverage;
+    let absent = if file.part.as_ref().is_some_and(is_striped) {
+        "is in none of the members of the backup that are here"
+    } else {
+        "is not in the backup"
+    };
+    let why = match (pfs_absent, allocation_unknown - pfs_absent) {
+        (0, 0) => return None,
+        (0, _) => "their PFS page is bad".to_owned(),
+        (_, 0) => format!("their PFS page {absent}"),
+        (n, bad) => format!("the PFS page of {bad} of them is bad, and that of {n} {absent}"),
+    };
+    Some(format!(
+        "allocation of {allocation_unknown} pages is unknown because {why}: some of their suspects \
+         may be free pages, and {zero_allocation_unknown} pages of zeros among them may be free or \
+         lost"
+    ))
+}
+
+fn is_striped(part: &Part) -> bool {
+    part.backup.media.family.as_ref().is_some_and(|family| family.family_count > 1)
 }
 
 fn doubtful_log(tally: &FileTally) -> Option<String> {
