@@ -130,6 +130,36 @@ fn files_that_are_not_what_they_were_are_refused_by_name() {
     change(&another, &["is another file now"]);
 }
 
+/// What a page holds was changed, and then the time at which that was put back.
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_written_to_is_refused_also_if_its_time_was_put_back() {
+    use std::os::unix::fs::FileExt;
+    let stopped = Stopped::new();
+    let path = &stopped.files[0];
+    let then = fs::metadata(path).and_then(|metadata| metadata.modified()).expect("ours");
+    let file = File::options().read(true).write(true).open(path).expect("ours");
+    file.write_all_at(&[0xff; 64], 20 * 8192 + 4000).expect("ours");
+    file.set_modified(then).expect("ours");
+    drop(file);
+    let words = ["was changed at", "put back", "may not be true any more"];
+    stopped.assert_refused(3, &[&[path.to_str().expect("text")], &words[..]].concat());
+}
+
+/// Whoever only changed the mode is told that this may be all.
+#[cfg(unix)]
+#[test]
+fn a_file_of_which_only_the_mode_or_a_name_changed_is_refused_in_those_words() {
+    use std::os::unix::fs::PermissionsExt;
+    let change_mode = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    let add_name = |path: &Path| fs::hard_link(path, path.with_extension("other"));
+    for change in [&change_mode as &dyn Fn(&Path) -> std::io::Result<()>, &add_name] {
+        let stopped = Stopped::new();
+        change(&stopped.files[0]).expect("ours");
+        stopped.assert_refused(3, &["only its mode, owner, name or links"]);
+    }
+}
+
 #[test]
 fn another_set_of_files_is_refused() {
     let mut stopped = Stopped::new();
@@ -145,7 +175,7 @@ fn another_set_of_files_is_refused() {
 
 #[test]
 fn a_checkpoint_by_another_version_is_refused() {
-    for (ours, other) in [("pagescrub 0.", "pagescrub 7."), ("checkpoint/2", "checkpoint/9")] {
+    for (ours, other) in [("pagescrub 0.", "pagescrub 7."), ("checkpoint/3", "checkpoint/9")] {
         let stopped = Stopped::new();
         let text = fs::read_to_string(&stopped.checkpoint).expect("text");
         fs::write(&stopped.checkpoint, text.replacen(ours, other, 1)).expect("room");

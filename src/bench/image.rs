@@ -2,7 +2,7 @@
 //! system has them. It can be summed, merely read, or scanned like a file on a disk.
 
 use super::BenchError;
-use crate::discover::paths::identity_of;
+use crate::discover::paths::{FileTimes, identity_of};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::drill::{Recipe, SyntheticFile};
 use crate::page::address::{FileId, PageId, PageRange};
@@ -81,7 +81,7 @@ impl Image {
             header: FileHeader::of(&pages[0]),
             boot: Some(BootPage::of(&pages[BOOT_PAGE.0 as usize])),
             promised_pages: pages.len() as u32,
-            modified: None,
+            times: FileTimes::default(),
             identity: identity_of(&path)?,
             stored: vec![PageRange::between(0, pages.len() as u32)],
             path,

@@ -47,6 +47,11 @@ impl Coverage {
         Self { pages_planned: pages, bytes_planned, ..Self::default() }
     }
 
+    /// Promises `pages` more.
+    pub fn promise(&mut self, pages: u64) {
+        *self += &Self::planned(pages);
+    }
+
     /// Counts one verdict.
     #[inline]
     pub fn count(&mut self, verdict: &Verdict) {
