@@ -215,11 +215,11 @@ fn a_file_that_grows_into_what_it_promises_has_no_more_pages_than_that() {
 #[test]
 fn a_backup_that_grows_is_incomplete() {
     let folder = tempfile::tempdir().expect("a folder");
-    let data = generated(&folder);
     let path = folder.path().join("drill.bak");
-    let [data, out] = [&data, &path].map(|path| path.to_str().expect("text"));
-    let run = pagescrub(&["generate-backup", out, "--size=4MiB", "--seed=5"]);
-    assert_eq!(run.code, 0, "{} {data}", run.stderr);
+    let out = path.to_str().expect("text");
+    let args = ["--backup=full", "--with-checksum", "--size=4MiB", "--seed=5"];
+    let run = pagescrub(&[&["generate", out][..], &args].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
     let before = scan_and_then(&path, &|| {});
     assert_eq!(before.exit_code, 0, "{:?}", before.files);
     let report = scan_and_then(&path, &|| append(&path, 100_000));
@@ -228,6 +228,28 @@ fn a_backup_that_grows_is_incomplete() {
     assert_eq!(whole.outcome, Outcome::Failed);
     assert!(whole.why.as_deref().expect("a reason").contains("grew by 100000 bytes"));
     assert_eq!(report.coverage, before.coverage, "no page of a database is promised by that");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_written_to_during_the_scan_says_so_also_if_its_time_is_put_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let then = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("ours");
+    let write = |put_back: bool| {
+        let mut file = File::options().write(true).open(&path).expect("ours");
+        file.write_all(&[1]).expect("ours");
+        if put_back {
+            file.set_modified(then).expect("ours");
+        }
+    };
+    for (put_back, words) in [(false, "was written to during"), (true, "time of that put back")] {
+        let report = scan_and_then(&path, &|| write(put_back));
+        let notes = report.files[0].notes.join("\n");
+        assert!(notes.contains(words), "{notes}");
+        write(true);
+    }
+    assert!(scan_and_then(&path, &|| {}).files[0].notes.is_empty());
 }
 
 #[test]

@@ -273,8 +273,38 @@ fn a_damaged_checkpoint_is_refused_wherever_it_is_damaged() {
 #[test]
 fn numbers_that_no_scan_wrote_never_panic() {
     let stopped = Stopped::new();
-    let text = fs::read_to_string(&stopped.checkpoint).expect("text");
-    let discovery = discover(&stopped.files);
+    assert_no_number_is_a_panic(&stopped.files, &stopped.checkpoint);
+}
+
+/// The same of what is kept of backups.
+#[test]
+fn nor_do_numbers_in_what_is_said_of_backups() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = ["a.bak", "b.bak"].map(|name| {
+        let path = folder.path().join(name);
+        let text = path.to_str().expect("text");
+        let args = ["--backup=full", "--with-checksum", "--size=1MiB", "--seed=8"];
+        assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
+        path
+    });
+    let checkpoint = folder.path().join("checkpoint");
+    let mut last = Vec::new();
+    for stop_after in 1.. {
+        let how = How { stop_after, threads: 1, ..How::default() };
+        if !part(&files, how, &checkpoint, NEVER).report.run.stopped {
+            break;
+        }
+        last = fs::read(&checkpoint).expect("readable");
+        fs::remove_file(&checkpoint).expect("ours");
+    }
+    fs::write(&checkpoint, last).expect("room");
+    assert_no_number_is_a_panic(&files, &checkpoint);
+}
+
+/// Scans `files` from `checkpoint`, with each of its numbers replaced.
+fn assert_no_number_is_a_panic(files: &[PathBuf], checkpoint: &Path) {
+    let text = fs::read_to_string(checkpoint).expect("text");
+    let discovery = discover(files);
     let body = &text[..text.rfind("crc32").expect("a last line")];
     let is_digit = |at: usize| body.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
     let starts = (40..body.len()).filter(|&at| is_digit(at) && !is_digit(at - 1));
@@ -285,10 +315,10 @@ fn numbers_that_no_scan_wrote_never_panic() {
         {
             let changed = [&body[..start], number, &body[end..]].concat();
             let crc = crc32fast::hash(changed.as_bytes());
-            fs::write(&stopped.checkpoint, format!("{changed}crc32 {crc:08x}\n")).expect("room");
-            if Checkpoint::read(&stopped.checkpoint, &discovery).is_ok() {
+            fs::write(checkpoint, format!("{changed}crc32 {crc:08x}\n")).expect("room");
+            if Checkpoint::read(checkpoint, &discovery).is_ok() {
                 accepted += 1;
-                part(&stopped.files, How::default(), &stopped.checkpoint, NEVER);
+                part(files, How::default(), checkpoint, NEVER);
             }
         }
     }

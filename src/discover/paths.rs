@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use walkdir::WalkDir;
 
 /// Bytes of a list file read at most: far beyond any fleet, but a bound.
@@ -250,7 +250,8 @@ fn changed(metadata: &Metadata) -> Option<SystemTime> {
     use std::os::unix::fs::MetadataExt;
     let seconds = u64::try_from(metadata.ctime()).ok()?;
     let nanoseconds = u32::try_from(metadata.ctime_nsec()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds))
+    let since_epoch = std::time::Duration::new(seconds, nanoseconds);
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
 }
 
 #[cfg(not(unix))]

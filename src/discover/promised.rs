@@ -33,16 +33,20 @@ pub(super) fn pages(
 /// Pages up to the last one beyond `last` that `pfs` calls allocated; 0 if there is none.
 fn last_allocated_page(pfs: &Page, last: PageId) -> u32 {
     let interval_end = (last.0 / PFS_INTERVAL_PAGES + 1).saturating_mul(PFS_INTERVAL_PAGES);
-    let beyond = (last.0 + 1..interval_end).rev().map(PageId);
+    let beyond = (last.0.saturating_add(1)..interval_end).rev().map(PageId);
     beyond.into_iter().find(|&page| PfsByte::of(pfs, page).is_allocated()).map_or(0, |p| p.0 + 1)
 }
 
 /// The same by the extents that `gam` calls allocated.
 fn last_allocated_extent(gam: &Page, last: PageId) -> u32 {
     let interval_end = (last.0 / GAM_INTERVAL_PAGES + 1).saturating_mul(GAM_INTERVAL_PAGES);
-    let first_beyond = (last.0 + 1).next_multiple_of(EXTENT_PAGES);
+    let first_beyond = last.0.saturating_add(1).checked_next_multiple_of(EXTENT_PAGES);
+    let first_beyond = first_beyond.unwrap_or(interval_end);
     let beyond = (first_beyond..interval_end).step_by(EXTENT_PAGES as usize).rev();
-    beyond.map(PageId).find(|&page| !extent_bit(gam, page)).map_or(0, |p| p.0 + EXTENT_PAGES)
+    beyond
+        .map(PageId)
+        .find(|&page| !extent_bit(gam, page))
+        .map_or(0, |p| p.0.saturating_add(EXTENT_PAGES))
 }
 
 fn sound(file: &mut File, file_id: FileId, at: PageId, expected: PageType) -> Option<Box<Page>> {

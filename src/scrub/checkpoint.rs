@@ -7,7 +7,7 @@ mod writer;
 pub use stored::{check_writable, is_checkpoint};
 pub(super) use writer::while_checkpointing;
 
-use super::file::{FileScan, FileTally};
+use super::file::{BackupTally, FileScan, FileTally};
 use super::{Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
@@ -274,11 +274,36 @@ impl FileTally {
     /// False for counts that no scan of `planned` can have come to.
     fn is_plausible(&self, index: usize, planned: &PlannedFile) -> bool {
         self.done.end() <= planned.pages
-            && self.coverage.is_plausible(u64::from(self.done.pages()))
+            && self.backup.is_plausible()
+            && self.coverage.is_plausible(u64::from(self.done.pages()), self.backup.bytes_beside)
             && self.flagless_pages <= self.coverage.unprotected
             && self.flagless.len() as u64 <= self.flagless_pages
             && self.catalog.is_plausible(planned.pages)
             && self.flagless.iter().all(|finding| finding.file == index)
+    }
+}
+
+impl BackupTally {
+    /// False for counts of which no file has so many, and for ranges without an end.
+    fn is_plausible(&self) -> bool {
+        // More bytes than any file system gives to a file, and less than would not add up.
+        const COUNT_MAX: u64 = 1 << 60;
+        let counts = [
+            self.faults_not_listed,
+            self.padding_pages,
+            self.superseded_pages,
+            self.unplaced_pages,
+            self.streams_verified,
+            self.streams_without_checksum,
+            self.streams_not_computed,
+            self.records,
+            self.log_sectors_doubtful,
+            self.log_bytes,
+            self.bytes_beside,
+        ];
+        let classes = self.media.iter().flat_map(|media| &media.classes);
+        counts.iter().all(|count| *count <= COUNT_MAX)
+            && classes.into_iter().all(|(range, _)| range.start <= range.end)
     }
 }
 

@@ -119,6 +119,8 @@ pub(super) struct BackupTally {
     pub(super) log_sectors_doubtful: u64,
     /// Bytes of log.
     pub(super) log_bytes: u64,
+    /// Bytes that were read beside the pages of data files: log, padding, records.
+    pub(super) bytes_beside: u64,
     /// All of it was looked at.
     pub(super) is_done: bool,
 }

@@ -7,6 +7,7 @@ use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::consolidate::tally::Coverage;
+use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
@@ -247,13 +248,22 @@ fn written_to(file: &DataFile) -> Option<String> {
             now.len() - file.bytes
         ));
     }
-    let then = file.times.modified;
-    let is_changed = then.is_some() && now.modified().ok() != then;
-    is_changed.then(|| {
-        "was written to during the scan: what was verified may not be what it holds now; scan a \
-         copy that nothing changes, or a storage snapshot"
-            .to_owned()
-    })
+    if file.times == FileTimes::default() {
+        return None;
+    }
+    let (then, now) = (file.times, FileTimes::of(&now));
+    let what = if now.modified != then.modified {
+        "was written to during the scan"
+    } else if now.changed != then.changed {
+        "changed during the scan (only its mode, owner, name or links, unless it was written to and \
+         the time of that put back)"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what}: what was verified may not be what it holds now; scan a copy that nothing changes, \
+         or a storage snapshot"
+    ))
 }
 
 fn refused_file(refusal: &Refusal) -> FileReport {
