@@ -222,7 +222,8 @@ fn scrub_found(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Pr
     }
     // A GPU that was wrong may have been wrong before, in this scan and in the one that it goes on
     // from: everything is looked at again, without GPUs.
-    let again = History { elapsed: again.elapsed + started.elapsed(), ..again };
+    let elapsed = again.elapsed.saturating_add(started.elapsed());
+    let again = History { elapsed, ..again };
     let known = scrubbed.report.host_findings;
     let settings = Settings { host_findings: known, ..settings.clone() };
     let shared = Shared::new(discovery, &plan, &settings, None, again, progress);

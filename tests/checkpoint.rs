@@ -96,6 +96,31 @@ fn wherever_a_scan_is_stopped_it_ends_in_the_same_report() {
     }
 }
 
+/// What is found of a backup beside its pages is in the checkpoint once all of that was looked at.
+#[test]
+fn wherever_a_scan_of_backups_is_stopped_it_ends_in_the_same_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = ["a.bak", "b.bak", "c.bak"].map(|name| {
+        let path = folder.path().join(name);
+        let text = path.to_str().expect("text");
+        let args = ["--backup=full", "--with-checksum", "--size=1MiB", "--seed=8"];
+        assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
+        path
+    });
+    let wanted = uninterrupted(&paths);
+    let checkpoint = folder.path().join("checkpoint");
+    for stop_after in 1.. {
+        let how = How { stop_after, threads: 1, ..How::default() };
+        if !part(&paths, how, &checkpoint, NEVER).report.run.stopped {
+            assert!(stop_after > 6, "the scan was too fast for this test");
+            break;
+        }
+        let resumed = part(&paths, How::default(), &checkpoint, NEVER);
+        assert_eq!(timeless(json(&resumed)), wanted, "stopped after {stop_after}");
+        fs::remove_file(&checkpoint).expect("a finished scan leaves the last one to its caller");
+    }
+}
+
 #[test]
 fn many_interruptions_and_other_settings_after_each_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

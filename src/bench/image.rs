@@ -2,7 +2,7 @@
 //! system has them. It can be summed, merely read, or scanned like a file on a disk.
 
 use super::BenchError;
-use crate::discover::paths::identity_of;
+use crate::discover::paths::{FileTimes, identity_of};
 use crate::discover::promised::Promise;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::drill::{Recipe, SyntheticFile};
@@ -82,7 +82,7 @@ impl Image {
             header: FileHeader::of(&pages[0]),
             boot: Some(BootPage::of(&pages[BOOT_PAGE.0 as usize])),
             promise: Promise { pages: pages.len() as u32, unused_pages: 0 },
-            modified: None,
+            times: FileTimes::default(),
             identity: identity_of(&path)?,
             stored: vec![PageRange::between(0, pages.len() as u32)],
             path,

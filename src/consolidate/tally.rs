@@ -51,6 +51,11 @@ impl Coverage {
         Self { pages_planned: pages, bytes_planned, ..Self::default() }
     }
 
+    /// Promises `pages` more.
+    pub fn promise(&mut self, pages: u64) {
+        *self += &Self::planned(pages);
+    }
+
     /// Counts one verdict.
     #[inline]
     pub fn count(&mut self, verdict: &Verdict) {
@@ -89,12 +94,6 @@ impl Coverage {
             + self.not_reached
     }
 
-    /// Promises `pages` more.
-    pub fn plan_more(&mut self, pages: u64) {
-        self.pages_planned += pages;
-        self.bytes_planned += pages * PAGE_BYTES as u64;
-    }
-
     /// Declares every planned page without a verdict as not reached.
     pub fn close(&mut self) {
         let missing = self.pages_planned.checked_sub(self.accounted());
@@ -118,9 +117,11 @@ impl Coverage {
             && sum(&[self.intact_checksum, self.intact_torn]) == Some(intact)
     }
 
-    /// True if a scan can have come to these counts when it had looked at `pages`. For counts that
-    /// were written down: sums of them must not overflow.
-    pub fn is_plausible(&self, pages: u64) -> bool {
+    /// True if a scan can have come to these counts when it had looked at `pages`, and at
+    /// `bytes_beside` them. For counts that were written down: sums of them must not overflow.
+    pub fn is_plausible(&self, pages: u64, bytes_beside: u64) -> bool {
+        let with_beside =
+            |pages: u64| pages.checked_mul(PAGE_BYTES as u64)?.checked_add(bytes_beside);
         let counts = [self.intact_checksum, self.intact_torn, self.intact, self.unprotected];
         let others = [self.free, self.transient, self.suspect, self.allocation_unknown];
         let small = |count: &u64| *count <= pages;
@@ -132,8 +133,8 @@ impl Coverage {
             && free.sum::<u64>() == self.free
             && self.zero_allocation_unknown <= self.allocation_unknown
             && self.pfs_absent <= self.allocation_unknown
-            && self.bytes_read <= pages * PAGE_BYTES as u64
-            && self.bytes_planned == self.pages_planned * PAGE_BYTES as u64
+            && with_beside(pages).is_some_and(|most| self.bytes_read <= most)
+            && Some(self.bytes_planned) == with_beside(self.pages_planned)
     }
 
     /// Share of the planned pages that was reached, in percent, never rounded up to 100.
@@ -258,8 +259,9 @@ mod tests {
     #[test]
     fn counts_that_no_scan_can_have_come_to_are_told_apart() {
         let whole = some();
-        assert!(whole.is_plausible(5) && whole.is_plausible(6));
-        assert!(!whole.is_plausible(4), "more verdicts than pages");
+        assert!(whole.is_plausible(5, 0) && whole.is_plausible(6, 0));
+        assert!(!whole.is_plausible(4, 0), "more verdicts than pages");
+        assert!(!whole.is_plausible(6, 1), "nothing was read beside them");
         let changes: [fn(&mut Coverage); 6] = [
             |coverage| coverage.intact = u64::MAX,
             |coverage| coverage.intact_torn += 1,
@@ -271,7 +273,7 @@ mod tests {
         for change in changes {
             let mut coverage = whole.clone();
             change(&mut coverage);
-            assert!(!coverage.is_plausible(6), "{coverage:?}");
+            assert!(!coverage.is_plausible(6, 0), "{coverage:?}");
         }
     }
 

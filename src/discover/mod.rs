@@ -30,14 +30,13 @@ use exclude::Excluded;
 use foreign::Fate;
 use identify::{Identity, Look};
 use names::Name;
-use paths::{Candidate, FileIdentity, WalkOutcome};
+use paths::{Candidate, FileIdentity, FileTimes, WalkOutcome, identity_and_times_of};
 use promised::Promise;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// The id of a database's primary file.
 const PRIMARY_FILE: FileId = FileId(1);
@@ -71,8 +70,8 @@ pub struct DataFile {
     pub bytes: u64,
     /// The device that holds it, as the operating system numbers it.
     pub device: u64,
-    /// When it was last written to; `None` for a block device, which does not tell.
-    pub modified: Option<SystemTime>,
+    /// When it changed last.
+    pub times: FileTimes,
     /// The file's id inside its database.
     pub file_id: FileId,
     /// Page 0, if it passes its own check.
@@ -111,6 +110,12 @@ impl DataFile {
     pub fn records(&self) -> Option<Arc<RecordIndex>> {
         let backup = self.backup.as_ref().or_else(|| Some(&self.part.as_ref()?.backup));
         backup.and_then(|backup| backup.records.clone())
+    }
+
+    /// True if its path still leads to it.
+    pub fn is_in_its_place(&self) -> io::Result<bool> {
+        let (identity, times) = identity_and_times_of(&self.path)?;
+        Ok(identity == self.identity && times.may_be_of_one_file(&self.times))
     }
 
     /// Where its pages are.
@@ -370,7 +375,7 @@ fn add_backup(
         kind: backup.kind,
         bytes: backup.bytes,
         device: candidate.device,
-        modified: candidate.modified,
+        times: candidate.times,
         file_id: FileId(0),
         header: None,
         boot: None,
@@ -416,7 +421,7 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         kind: identity.kind,
         bytes: identity.bytes,
         device: candidate.device,
-        modified: candidate.modified,
+        times: candidate.times,
         file_id: identity.file_id,
         header: identity.header,
         boot: identity.boot,

@@ -14,6 +14,18 @@ use walkdir::WalkDir;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileIdentity(Vec<u8>);
 
+/// When a file changed last, as far as its file system tells. Nothing of a block device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileTimes {
+    /// When it was written to. Whoever may write to it may put this back.
+    pub modified: Option<SystemTime>,
+    /// When it was written to, or anything else about it changed: its mode, owner, name or links.
+    /// The file system's own, which nobody puts back.
+    pub changed: Option<SystemTime>,
+    /// When it was made. The number of a file that was removed is given to the next one.
+    pub created: Option<SystemTime>,
+}
+
 /// A regular file or block device that may be a data file.
 #[derive(Debug)]
 pub struct Candidate {
@@ -25,8 +37,8 @@ pub struct Candidate {
     pub identity: FileIdentity,
     /// The device that holds it.
     pub device: u64,
-    /// When it was last written to; `None` for a block device, which does not tell.
-    pub modified: Option<SystemTime>,
+    /// When it changed last.
+    pub times: FileTimes,
     /// Not a regular file.
     pub is_block_device: bool,
 }
@@ -110,7 +122,7 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
             named,
             identity: identity(path, metadata, is_block_device),
             device: device(metadata, is_block_device),
-            modified: metadata.modified().ok().filter(|_| !is_block_device),
+            times: FileTimes::of(metadata),
             is_block_device,
         });
     } else if named || promises_database(path) {
@@ -125,8 +137,33 @@ fn failed(path: &Path, why: String) -> Refusal {
 
 /// The identity of what `path` leads to now.
 pub fn identity_of(path: &Path) -> io::Result<FileIdentity> {
+    identity_and_times_of(path).map(|(identity, _)| identity)
+}
+
+/// The same, and when it changed last.
+pub(super) fn identity_and_times_of(path: &Path) -> io::Result<(FileIdentity, FileTimes)> {
     let metadata = std::fs::metadata(path)?;
-    Ok(identity(path, &metadata, is_block_device(&metadata)))
+    let identity = identity(path, &metadata, is_block_device(&metadata));
+    Ok((identity, FileTimes::of(&metadata)))
+}
+
+impl FileTimes {
+    /// Of what was found at a path.
+    pub fn of(metadata: &Metadata) -> Self {
+        if is_block_device(metadata) {
+            return Self::default();
+        }
+        Self {
+            modified: metadata.modified().ok(),
+            changed: changed(metadata),
+            created: metadata.created().ok().filter(|_| cfg!(unix)),
+        }
+    }
+
+    /// False if these are the times of two files, though they may have the same number.
+    pub fn may_be_of_one_file(&self, other: &Self) -> bool {
+        self.created.zip(other.created).is_none_or(|(one, another)| one == another)
+    }
 }
 
 /// An OS error in words that say what to do next.
@@ -149,6 +186,20 @@ fn is_block_device(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_block_device(_: &Metadata) -> bool {
     false
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt;
+    let seconds = u64::try_from(metadata.ctime()).ok()?;
+    let nanoseconds = u32::try_from(metadata.ctime_nsec()).ok()?;
+    let since_epoch = std::time::Duration::new(seconds, nanoseconds);
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<SystemTime> {
+    None
 }
 
 #[cfg(unix)]

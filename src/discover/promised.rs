@@ -55,16 +55,18 @@ fn interval_end(page: PageId, interval_pages: u32) -> u32 {
 
 /// Pages up to the last one beyond `last` that `pfs` calls allocated; 0 if there is none.
 fn last_allocated_page(pfs: &Page, last: PageId) -> u32 {
-    let beyond = (last.0 + 1..interval_end(last, PFS_INTERVAL_PAGES)).rev().map(PageId);
+    let after = last.0.saturating_add(1);
+    let beyond = (after..interval_end(last, PFS_INTERVAL_PAGES)).rev().map(PageId);
     beyond.into_iter().find(|&page| PfsByte::of(pfs, page).is_allocated()).map_or(0, |p| p.0 + 1)
 }
 
 /// The same by the extents that `gam` calls allocated.
 fn last_allocated_extent(gam: &Page, last: PageId) -> u32 {
-    let first_beyond = (last.0 + 1).next_multiple_of(EXTENT_PAGES);
-    let beyond =
-        (first_beyond..interval_end(last, GAM_INTERVAL_PAGES)).step_by(EXTENT_PAGES as usize).rev();
-    beyond.map(PageId).find(|&page| !extent_bit(gam, page)).map_or(0, |p| p.0 + EXTENT_PAGES)
+    let end = interval_end(last, GAM_INTERVAL_PAGES);
+    let first_beyond = last.0.saturating_add(1).checked_next_multiple_of(EXTENT_PAGES);
+    let beyond = (first_beyond.unwrap_or(end)..end).step_by(EXTENT_PAGES as usize).rev();
+    let in_use = beyond.map(PageId).find(|&page| !extent_bit(gam, page));
+    in_use.map_or(0, |p| p.0.saturating_add(EXTENT_PAGES))
 }
 
 fn sound(file: &mut File, file_id: FileId, at: PageId, expected: PageType) -> Option<Box<Page>> {

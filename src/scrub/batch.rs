@@ -26,6 +26,11 @@ use looked::{Looked, is_misplaced, lead};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Said where the second look is no proof of what the device holds.
+const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
+    cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
+    may look like damage of the disk, and the other way round";
+
 /// The memory of one thread.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -434,7 +439,11 @@ impl<'a> View<'a> {
         let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
         self.reread_bytes += PAGE_BYTES as u64;
-        match confirm(self.source, place, allocation, first_look) {
+        let confirmed = confirm(self.source, place, allocation, first_look);
+        if self.source.may_have_used_cache() {
+            self.shared.note(PERHAPS_CACHED.to_owned());
+        }
+        match confirmed {
             Confirmed::Judged {
                 verdict: Verdict::Suspect(reason),
                 page,

@@ -1,5 +1,6 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
+use super::finish::size::shorter;
 use super::leads::CatalogPages;
 use super::{Open, lock};
 use crate::backup::stream_checksum::StreamSum;
@@ -9,7 +10,7 @@ use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;
 use crate::discover::backup::BackupFile;
-use crate::discover::paths::{explain, identity_of};
+use crate::discover::paths::explain;
 use crate::discover::{DataFile, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::{PageId, PageRange};
@@ -129,6 +130,8 @@ pub(super) struct BackupTally {
     pub(super) log_sectors_doubtful: u64,
     /// Bytes of log.
     pub(super) log_bytes: u64,
+    /// Bytes that were read beside the pages of data files: log, padding, records.
+    pub(super) bytes_beside: u64,
     /// All of it was looked at.
     pub(super) is_done: bool,
 }
@@ -191,11 +194,7 @@ impl<'a> FileScan<'a> {
 
     /// That the file ends before what was planned.
     pub(super) fn shrunk(&self) -> String {
-        let planned_bytes = u64::from(self.planned.pages) * PAGE_BYTES as u64;
-        format!(
-            "became shorter than the {planned_bytes} bytes it had when the scan began; \
-             scan a copy that nothing changes, or a storage snapshot"
-        )
+        shorter(u64::from(self.planned.pages) * PAGE_BYTES as u64)
     }
 
     /// The pages of `range` are done. The file is closed after its last page, so that the number
@@ -212,7 +211,7 @@ impl<'a> FileScan<'a> {
 
 /// Opens `file`, if it is still the one that was found.
 pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
-    if identity_of(&file.path)? != file.identity {
+    if !file.is_in_its_place()? {
         return Err(io::Error::other("another file was put in its place; scan again"));
     }
     let own: Box<dyn PageSource> = match file.records() {

@@ -2,6 +2,7 @@
 
 mod backups;
 mod files;
+pub(super) mod size;
 
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;

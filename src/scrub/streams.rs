@@ -69,6 +69,7 @@ fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
     let mut tally = lock(&scan.tally);
     tally.coverage.bytes_read += looked.bytes_read;
     tally.coverage.bytes_planned += looked.bytes_read;
+    looked.tally.bytes_beside = looked.bytes_read;
     looked.tally.is_done = true;
     tally.backup = looked.tally;
 }

@@ -1,13 +1,14 @@
 //! What the report says of each file.
 
 use super::backups::{self, Members};
+use super::size::SizeNow;
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::consolidate::tally::Coverage;
 use crate::discover::backup::Part;
-use crate::discover::paths::identity_of;
+use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
@@ -29,23 +30,25 @@ pub(super) fn file_reports(
 ) -> (Vec<FileReport>, Coverage) {
     let members = Members::among(discovery, tallies);
     let mut total = Coverage::default();
+    let mut unplanned_pages = 0;
     let mut reports = Vec::new();
-    let mut cut_off = 0;
     for (((file, planned), tally), facts) in
         discovery.files.iter().zip(&plan.files).zip(tallies).zip(facts)
     {
         let mut coverage = tally.coverage.clone();
         let packed = backups::packed_pages_missing(file, &tally.backup);
-        coverage.plan_more(packed);
-        cut_off += packed;
+        let size = SizeNow::of(file, planned);
+        let unplanned = packed + size.pages_added();
+        coverage.promise(unplanned);
+        unplanned_pages += unplanned;
         coverage.close();
         coverage.assert_adds_up();
         total += &coverage;
         let backup = backups::report(file, discovery, &members, &tally.backup);
-        reports.push(scanned_file((file, planned), tally, coverage, facts, backup));
+        reports.push(scanned_file((file, planned, &size), tally, coverage, facts, backup));
     }
     total.assert_adds_up();
-    let promised = plan.pages() + cut_off;
+    let promised = plan.pages() + unplanned_pages;
     assert_eq!(total.pages_planned, promised, "the plan and the tally promise the same");
     reports.extend(discovery.refusals.iter().map(refused_file));
     reports.sort_by(|a, b| a.path.cmp(&b.path));
@@ -53,7 +56,7 @@ pub(super) fn file_reports(
 }
 
 fn scanned_file(
-    (file, planned): (&DataFile, &PlannedFile),
+    (file, planned, size): (&DataFile, &PlannedFile, &SizeNow),
     tally: &FileTally,
     coverage: Coverage,
     facts: &FileFacts,
@@ -61,7 +64,8 @@ fn scanned_file(
 ) -> FileReport {
     let boot = file.boot.as_ref();
     let packed = backups::packed_pages_missing(file, &tally.backup);
-    let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages) + packed;
+    let not_there = u64::from(planned.missing_pages) + packed + size.pages_added();
+    let is_cut_short = coverage.not_reached > not_there;
     let is_unread = file.backup.is_some() && !tally.backup.is_done;
     let is_cut_short = is_cut_short || is_unread;
     let replaced = replaced(file);
@@ -69,9 +73,11 @@ fn scanned_file(
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
         (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
         (None, _) if replaced.is_some() => (Outcome::Failed, replaced),
+        (None, _) if matches!(size, SizeNow::Shorter { .. }) => (Outcome::Failed, size.why()),
+        (None, _) if file.backup.is_some() && size.why().is_some() => (Outcome::Failed, size.why()),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
         (None, _) if packed > 0 => (Outcome::Scanned, Some(cut_off(packed))),
-        (None, _) => (Outcome::Scanned, incomplete(planned)),
+        (None, _) => (Outcome::Scanned, size.why().or_else(|| incomplete(planned))),
     };
     FileReport {
         host: None,
@@ -79,7 +85,7 @@ fn scanned_file(
         kind: file.kind,
         outcome,
         why,
-        notes: notes(file, &coverage, tally, facts),
+        notes: notes((file, size), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
         binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
         database: facts.database.clone(),
@@ -89,7 +95,7 @@ fn scanned_file(
         clean_shutdown: boot.filter(|_| !facts.is_boot_suspect).map(|boot| boot.clean_shutdown),
         simple_recovery: facts.simple_recovery,
         pages: u64::from(planned.pages_to_look_at()),
-        not_reached_ranges: not_reached_ranges(planned, tally, coverage.not_reached),
+        not_reached_ranges: not_reached_ranges((planned, size), tally, coverage.not_reached),
         backup,
         backup_set: facts.part.as_ref().map(|part| part.position),
         coverage,
@@ -102,11 +108,12 @@ fn binding_id(id: &[u8]) -> Arc<str> {
 
 /// Pages that are done and have no verdict, as in a file that shrank, have no place either.
 fn not_reached_ranges(
-    planned: &PlannedFile,
+    (planned, size): (&PlannedFile, &SizeNow),
     tally: &FileTally,
     not_reached: u64,
 ) -> Option<Vec<PageRange>> {
-    let end = planned.pages.checked_add(planned.missing_pages)?;
+    let added = u32::try_from(size.pages_added()).ok()?;
+    let end = planned.pages.checked_add(planned.missing_pages)?.checked_add(added)?;
     let ranges: Vec<_> = if planned.only_stored {
         planned.stored.iter().flat_map(|range| tally.done.left(*range)).collect()
     } else {
@@ -144,7 +151,7 @@ fn incomplete(planned: &PlannedFile) -> Option<String> {
 }
 
 fn notes(
-    file: &DataFile,
+    (file, size): (&DataFile, &SizeNow),
     coverage: &Coverage,
     tally: &FileTally,
     facts: &FileFacts,
@@ -204,7 +211,7 @@ fn notes(
     notes.extend(holes(tally.zeroed));
     notes.extend(shrunk(file));
     notes.extend(doubtful_log(tally));
-    notes.extend(written_to(file));
+    notes.extend(written_to(file).filter(|_| matches!(size, SizeNow::AsPlanned)));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
     if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
         notes.push(
@@ -279,9 +286,11 @@ fn doubtful_log(tally: &FileTally) -> Option<String> {
 
 /// Why the path no longer leads to what was scanned, if it does not.
 fn replaced(file: &DataFile) -> Option<String> {
-    match identity_of(&file.path) {
-        Ok(identity) if identity == file.identity => None,
-        Ok(_) => Some("another file was put in its place during the scan; scan again".to_owned()),
+    match file.is_in_its_place() {
+        Ok(true) => None,
+        Ok(false) => {
+            Some("another file was put in its place during the scan; scan again".to_owned())
+        }
         Err(_) => Some("was removed or renamed during the scan".to_owned()),
     }
 }
@@ -295,12 +304,22 @@ fn written_to(file: &DataFile) -> Option<String> {
             now.len() - file.bytes
         ));
     }
-    let is_changed = file.modified.is_some() && now.modified().ok() != file.modified;
-    is_changed.then(|| {
-        "was written to during the scan: what was verified may not be what it holds now; scan a \
-         copy that nothing changes, or a storage snapshot"
-            .to_owned()
-    })
+    if file.times == FileTimes::default() {
+        return None;
+    }
+    let (then, now) = (file.times, FileTimes::of(&now));
+    let what = if now.modified != then.modified {
+        "was written to during the scan"
+    } else if now.changed != then.changed {
+        "changed during the scan (only its mode, owner, name or links, unless it was written to and \
+         the time of that put back)"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what}: what was verified may not be what it holds now; scan a copy that nothing changes, \
+         or a storage snapshot"
+    ))
 }
 
 fn refused_file(refusal: &Refusal) -> FileReport {
