@@ -267,15 +267,13 @@ fn message_825(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::confirm::Looks;
     use crate::diagnose::verdict::Allocation;
     use crate::page::address::{FileId, PageId};
 
-    fn message(page: u32, reason: SuspectReason) -> String {
-        let place = PageAddress::new(FileId(1), PageId(page));
-        let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
-        let path = "H:\\DATA\\my_db.mdf".into();
-        let file = FileFacts {
-            path,
+    fn file() -> FileFacts {
+        FileFacts {
+            path: "H:\\DATA\\my_db.mdf".into(),
             database: None,
             database_id: 23,
             simple_recovery: None,
@@ -285,8 +283,13 @@ mod tests {
             sound_pages: 0,
             has_primary: true,
             is_boot_suspect: false,
-        };
-        let message = of(&finding, &file);
+        }
+    }
+
+    fn message(page: u32, reason: SuspectReason) -> String {
+        let place = PageAddress::new(FileId(1), PageId(page));
+        let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
+        let message = of(&finding, &file());
         assert_eq!(Message::from(message.to_string()), message, "as it is written down");
         message.to_string()
     }
@@ -329,6 +332,46 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    /// SQL Server has the numbers of Windows, on Linux as well.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn each_error_of_linux_is_the_one_that_sql_server_would_print_with_ours_beside_it() {
+        let said = [(5, 1117), (61, 23), (84, 23), (13, 5), (6, 21), (116, 1006), (99_999, 31)];
+        for (linux, windows) in said {
+            let error = ReadError::Os { code: Some(linux), text: "so".to_owned() };
+            let text = message(392, SuspectReason::Unreadable(error));
+            let begins = format!("The operating system returned error {windows}(");
+            let ends = format!(" Here, the operating system said: error {linux} (so).");
+            assert!(text.starts_with(&begins) && text.ends_with(&ends), "{text}");
+        }
+        let ended = message(392, SuspectReason::Unreadable(ReadError::Ended));
+        assert!(ended.contains("error 38(Reached the end of the file.) to SQL Server"), "{ended}");
+    }
+
+    /// Microsoft's text of error 825, in full.
+    #[test]
+    fn a_page_that_healed_is_message_825_with_the_error_that_went_away() {
+        let said = |reason| {
+            let place = PageAddress::new(FileId(1), PageId(392));
+            let looks = Looks { seen: 4, failures: 2, tries: 4, differ: true };
+            let message = of_transient(&Transient::new(0, place, reason, looks), &file());
+            assert_eq!(Message::from(message.to_string()), message, "as it is written down");
+            message.to_string()
+        };
+        let (stored, computed) = (Checksum(0xfa1e_a5ee), Checksum(0xfa1e_c1ee));
+        assert_eq!(
+            said(SuspectReason::BadChecksum { stored, computed }),
+            "A read of the file 'H:\\DATA\\my_db.mdf' at offset 0x00000000310000 succeeded after \
+             failing 2 time(s) with error: incorrect checksum (expected: 0xfa1ea5ee; actual: \
+             0xfa1ec1ee). Additional messages in the SQL Server error log and system event log may \
+             provide more detail. This error condition threatens database integrity and must be \
+             corrected. Complete a full database consistency check (DBCC CHECKDB). This error can \
+             be caused by many factors; for more information, see SQL Server Books Online."
+        );
+        let error = ReadError::Os { code: None, text: "a bad record".to_owned() };
+        assert!(said(SuspectReason::Unreadable(error)).contains("with error: a bad record. "));
     }
 
     /// What is bad is the record in a compressed backup, and what it says is not the system's.
