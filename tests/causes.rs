@@ -325,7 +325,10 @@ fn an_id_that_no_page_can_have_names_no_other_page() {
         checksum::seal(&mut pages[AWAY]);
     });
     assert_eq!(suspect["reason"], "wrong_page_id");
-    assert_eq!((&suspect["cause"], &suspect["confidence"]), (&"garbage".into(), &"possible".into()));
+    assert_eq!(
+        (&suspect["cause"], &suspect["confidence"]),
+        (&"garbage".into(), &"possible".into())
+    );
     assert!(suspect["evidence"]["home"].is_null(), "{suspect}");
 }
 

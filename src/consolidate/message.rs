@@ -246,12 +246,7 @@ fn server_words(error: &ReadError) -> String {
     }
 }
 
-fn message_825(
-    what: &What,
-    at: &Where,
-    failures: u8,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
+fn message_825(what: &What, at: &Where, failures: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (path, offset_bytes) = (&at.path, at.offset_bytes());
     let error = match what {
         What::Unreadable(error) => server_words(error),

@@ -145,8 +145,7 @@ impl Finding {
         let header_unit = header.map(PageHeader::allocation_unit_id);
         let is_system = header_unit.is_some_and(is_system);
         let names_another = names.is_some();
-        let evidence =
-            page.map(|page| Evidence { names_another, ..Evidence::of(page, &reason) });
+        let evidence = page.map(|page| Evidence { names_another, ..Evidence::of(page, &reason) });
         Self {
             file,
             place,

@@ -161,7 +161,8 @@ mod tests {
 
     #[test]
     fn of_single_pages_only_1_12_is_never_protected_and_maps_are_in_every_file() {
-        let is_exempt = |file, page| is_never_protected(PageAddress::new(FileId(file), PageId(page)));
+        let is_exempt =
+            |file, page| is_never_protected(PageAddress::new(FileId(file), PageId(page)));
         assert!(is_exempt(1, 12) && !is_exempt(3, 12) && !is_exempt(1, 13));
         assert!(is_exempt(1, 7) && is_exempt(3, 7) && is_exempt(3, GAM_INTERVAL_PAGES + 7));
     }

@@ -11,10 +11,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WindowsError(u32, &'static str);
 
-const IO_DEVICE: WindowsError = WindowsError(
-    1117,
-    "The request could not be performed because of an I/O device error.",
-);
+const IO_DEVICE: WindowsError =
+    WindowsError(1117, "The request could not be performed because of an I/O device error.");
 const CRC: WindowsError = WindowsError(23, "Data error (cyclic redundancy check).");
 const END_OF_FILE: WindowsError = WindowsError(38, "Reached the end of the file.");
 const ACCESS_DENIED: WindowsError = WindowsError(5, "Access is denied.");
@@ -27,10 +25,8 @@ const FILE_CORRUPT: WindowsError =
     WindowsError(1392, "The file or directory is corrupted and unreadable.");
 const TIMEOUT: WindowsError = WindowsError(121, "The semaphore timeout period has expired.");
 const NETWORK: WindowsError = WindowsError(59, "An unexpected network error occurred.");
-const NO_RESOURCES: WindowsError = WindowsError(
-    1450,
-    "Insufficient system resources exist to complete the requested service.",
-);
+const NO_RESOURCES: WindowsError =
+    WindowsError(1450, "Insufficient system resources exist to complete the requested service.");
 /// What stands for all that has no number of its own.
 const GENERAL: WindowsError =
     WindowsError(31, "A device attached to the system is not functioning.");

@@ -278,7 +278,8 @@ pub(super) fn without_rows(page: &Page, map: SectorMap) -> SectorMap {
         let slots = (0..(PAGE_BYTES - HEADER_BYTES) / SLOT_BYTES).map(|slot| slot_at(page, slot));
         let slots = slots.take_while(|at| (HEADER_BYTES..PAGE_BYTES).contains(at));
         let starts: Vec<usize> = slots.filter(|at| sector.contains(at)).collect();
-        let is_row = |at: &usize| at % period == starts[0] % period && starts_row(page.bytes()[*at]);
+        let is_row =
+            |at: &usize| at % period == starts[0] % period && starts_row(page.bytes()[*at]);
         starts.len() >= AGREEING_RECORDS_MIN && starts.iter().all(is_row)
     };
     let repeats = (0..PAGE_SECTORS).filter(|k| map.sectors()[*k] == Sector::Repeat);

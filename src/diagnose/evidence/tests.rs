@@ -128,7 +128,8 @@ fn short_rows_that_are_all_the_same_are_rows() {
     let rows = 200;
     for row in 0..rows {
         let (at, slot) = (96 + row * 29, PAGE_BYTES - 2 * (row + 1));
-        page.bytes_mut()[at..at + 29].copy_from_slice(b"\x10\0\x18\0the same in each row!\x01\0\0\0");
+        page.bytes_mut()[at..at + 29]
+            .copy_from_slice(b"\x10\0\x18\0the same in each row!\x01\0\0\0");
         page.bytes_mut()[slot..slot + 2].copy_from_slice(&(at as u16).to_le_bytes());
     }
     *PageHeader::of_mut(&mut page) = PageHeader {

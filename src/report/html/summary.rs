@@ -194,8 +194,7 @@ fn gaps(report: &ScrubReport, say: Say<'_>) {
 fn doubts(report: &ScrubReport, say: Say<'_>) {
     let coverage = &report.coverage;
     if coverage.transient > 0 {
-        let title =
-            format!("{} bad and then good (Msg 825).", pages(coverage.transient));
+        let title = format!("{} bad and then good (Msg 825).", pages(coverage.transient));
         say(Loud::Gap, &title, "Look at the path: cables, controllers, memory.".to_owned());
     }
     let in_use = coverage.unprotected_in_use();
