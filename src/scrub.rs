@@ -27,6 +27,7 @@ use crate::consolidate::pattern::Geometry;
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
+use crate::consolidate::transient::Transients;
 use crate::consolidate::weights::{Weights, WeightsOrigin};
 use crate::discover::Discovery;
 use crate::discover::device::numa_nodes;
@@ -169,6 +170,7 @@ struct Shared<'a> {
     gpus_before: Vec<GpuSummary>,
     files: Vec<FileScan<'a>>,
     findings: Mutex<Findings>,
+    transients: Mutex<Transients>,
     latencies: Mutex<StageLatencies>,
     timeline: Mutex<Timeline>,
     host_findings: Mutex<Vec<String>>,
@@ -278,6 +280,7 @@ impl<'a> Shared<'a> {
             gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),
             files: files.collect(),
             findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
+            transients: Mutex::new(before.map(|b| b.transients.clone().into()).unwrap_or_default()),
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
             timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
             host_findings: Mutex::new(host_findings),

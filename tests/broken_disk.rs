@@ -97,12 +97,16 @@ fn suspects(report: &ScrubReport) -> Vec<(u32, &str)> {
 
 /// A page in use that carries a checksum.
 fn allocated_page(path: &Path) -> u32 {
+    allocated_pages(path)[0]
+}
+
+fn allocated_pages(path: &Path) -> Vec<u32> {
     let bytes = std::fs::read(path).expect("readable");
     let in_use = |page: usize| {
         let header = &bytes[page * 8192..page * 8192 + 96];
         bytes[8192 + 100 + page] & 0x40 != 0 && header[1] == 1 && header[5] & 2 != 0
     };
-    (64..512).find(|&page| in_use(page)).expect("there is a data page") as u32
+    (64..512).filter(|&page| in_use(page)).map(|page| page as u32).collect()
 }
 
 #[test]
@@ -129,7 +133,8 @@ fn a_page_that_heals_when_read_again_is_transient_and_not_a_suspect() {
     let page = allocated_page(&path);
     for bad_reads in [1, 3] {
         let report = scan_with(&path, &[(page, ReadFault::HealsAfter(bad_reads))]);
-        // The same wrong bytes twice are a suspect, however often they would heal later.
+        // The same wrong bytes in two reads past the cache are a suspect, however often they would
+        // heal later.
         let expected = u64::from(bad_reads == 1);
         assert_eq!(report.coverage.transient, expected, "after {bad_reads}");
         assert_eq!(report.coverage.suspect, 1 - expected, "after {bad_reads}");
@@ -144,6 +149,44 @@ fn a_page_that_was_only_had_at_the_second_try_is_transient() {
     let page = allocated_page(&path);
     let report = scan_with(&path, &[(page, ReadFault::UnreadableOnce)]);
     assert_eq!((report.coverage.transient, report.coverage.suspect), (1, 0));
+    let healed = &report.transients[0];
+    assert_eq!((&*healed.reason, healed.event_type), ("unreadable", 1));
+    assert_eq!((healed.failures, healed.tries), (1, 4));
+    let message = healed.message.to_string();
+    assert!(message.contains("failing 1 time(s) with error: 1117(The request could"), "{message}");
+}
+
+/// Each of them with its place, both values and the number of tries, in the order of their places.
+#[test]
+fn pages_that_were_bad_and_then_good_are_listed_and_named_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let pages = &allocated_pages(&path)[..3];
+    let heals = |page, after| (page, ReadFault::HealsAfter(after));
+    let report = scan_with(&path, &[heals(pages[2], 1), heals(pages[1], 2), heals(pages[0], 1)]);
+    assert_eq!((report.coverage.transient, report.transients_not_listed), (3, 0));
+    let listed: Vec<u32> = report.transients.iter().map(|healed| healed.page_id).collect();
+    assert_eq!(listed, pages);
+    for healed in &report.transients {
+        let bytes = std::fs::read(&path).expect("readable");
+        let stored = &bytes[healed.page_id as usize * 8192 + 60..][..4];
+        let stored = u32::from_le_bytes(stored.try_into().expect("four bytes"));
+        let failures = if healed.page_id == pages[1] { 2 } else { 1 };
+        assert_eq!(healed.stored.map(|sum| sum.0), Some(stored));
+        assert!(healed.computed.is_some() && healed.computed != healed.stored);
+        assert_eq!((&*healed.reason, healed.event_type), ("bad_checksum", 2));
+        assert_eq!((healed.failures, healed.tries), (failures, failures + 2));
+        assert_eq!(healed.offset_bytes, u64::from(healed.page_id) * 8192);
+        assert_eq!(*healed.path, *path.to_string_lossy());
+        assert!(healed.message.to_string().starts_with("A read of the file '"));
+    }
+    let mut text = Vec::new();
+    let look = pagescrub::report::terminal::Look { width: None, rows_max: 20, verbose: false };
+    pagescrub::report::terminal::write(&report, look, &mut text).expect("memory");
+    let text = String::from_utf8(text).expect("text");
+    let head = text.lines().take(3).collect::<String>();
+    let first = format!("3 pages were bad and then good (Msg 825) [(1:{}), ", pages[0]);
+    assert!(head.contains(&first), "{text}");
 }
 
 #[test]

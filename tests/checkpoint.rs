@@ -253,3 +253,29 @@ fn a_signal_after_the_last_batch_comes_too_late() {
     let report = whole(&discover(&[path]), how).report;
     assert_eq!((report.run.stopped, report.exit_code), (false, 0));
 }
+
+/// What healed before the stop heals no more after it, and stands in the report all the same.
+#[test]
+fn pages_that_were_bad_and_then_good_outlive_an_interruption() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = [generated(&folder, "healing.mdf", "4MiB")];
+    let bytes = fs::read(&paths[0]).expect("readable");
+    let is_data = |page: &usize| {
+        let in_use = bytes[8192 + 100 + page] & 0x40 != 0;
+        in_use && bytes[page * 8192 + 1] == 1 && bytes[page * 8192 + 5] & 2 != 0
+    };
+    let page = (64..512).find(is_data).expect("a page with rows") as u32;
+    let healing = |path: &Path| -> std::io::Result<Box<dyn pagescrub::read::PageSource>> {
+        let faults = [(PageId(page), ReadFault::HealsAfter(1))];
+        Ok(Box::new(FaultySource::new(Reader::Pread.open(path)?, faults)))
+    };
+    let discovery = discover(&paths);
+    let checkpoint = folder.path().join("checkpoint");
+    let how = How { stop_after: 3, threads: 1, batch_pages: 64, ..How::default() };
+    let stopped = part_with(&discovery, how, &healing, &checkpoint, NEVER).report;
+    assert!(stopped.run.stopped && stopped.transients.len() == 1, "{:?}", stopped.transients);
+    let resumed = part(&paths, How::default(), &checkpoint, NEVER).report;
+    assert!(!resumed.run.stopped);
+    assert_eq!(resumed.coverage.transient, 1);
+    assert_eq!((&resumed.transients, resumed.transients_not_listed), (&stopped.transients, 0));
+}

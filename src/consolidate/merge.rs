@@ -10,6 +10,7 @@ use super::report::{
     Source, Suspect, Throughput, Tool,
 };
 use super::tally::Coverage;
+use super::transient::{TRANSIENTS_MAX, TransientReport};
 use super::weights::WeightsOrigin;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
             merged.incidents_not_listed.saturating_add(report.incidents_not_listed);
         merged.host_findings.extend(report.host_findings);
         merged.patterns.extend(report.patterns);
+        merged.transients.extend(report.transients);
         // Ranks are those of one report until all are ranked anew.
         let before = suspects.len();
         incidents.extend(report.incidents.into_iter().map(|incident| (before, incident)));
@@ -102,6 +104,10 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     }
     merged.host_findings.sort();
     merged.patterns.sort_by(by_certainty);
+    merged.transients.sort_by_cached_key(TransientReport::order);
+    merged.transients.truncate(TRANSIENTS_MAX);
+    let listed = merged.transients.len() as u64;
+    merged.transients_not_listed = merged.coverage.transient.saturating_sub(listed);
     rank(suspects, incidents, &mut merged);
     let listed = merged.suspects.len() as u64;
     merged.suspects_not_listed = merged.coverage.suspect.saturating_sub(listed);
@@ -132,6 +138,8 @@ impl ScrubReport {
             excluded: Skipped::default(),
             suspects: Vec::new(),
             suspects_not_listed: 0,
+            transients: Vec::new(),
+            transients_not_listed: 0,
             incidents: Vec::new(),
             incidents_not_listed: 0,
             patterns: Vec::new(),
@@ -153,6 +161,7 @@ fn with_hosts(mut report: ScrubReport) -> ScrubReport {
     report.suspects.iter_mut().for_each(|suspect| suspect.host = named());
     report.incidents.iter_mut().for_each(|incident| incident.host = named());
     report.patterns.iter_mut().for_each(|pattern| pattern.host = named());
+    report.transients.iter_mut().for_each(|transient| transient.host = named());
     for finding in &mut report.host_findings {
         *finding = format!("{host}: {finding}");
     }

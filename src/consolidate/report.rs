@@ -10,6 +10,7 @@ use super::clean_copy::CleanCopy;
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
+use super::transient::TransientReport;
 use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
 use crate::discover::FileKind;
@@ -59,6 +60,12 @@ pub struct ScrubReport {
     pub suspects: Vec<Suspect>,
     /// Suspects beyond the longest list there is; counted in `coverage.suspect`.
     pub suspects_not_listed: u64,
+    /// Pages that were bad and then good (Msg 825), in the order of their places.
+    #[serde(default)]
+    pub transients: Vec<TransientReport>,
+    /// Those beyond the longest list; counted in `coverage.transient`.
+    #[serde(default)]
+    pub transients_not_listed: u64,
     /// Neighbouring suspects; the one with the most urgent page first.
     pub incidents: Vec<IncidentReport>,
     /// Incidents beyond the longest list.
@@ -327,7 +334,7 @@ pub struct Suspect {
     pub stored: Option<Checksum>,
     /// The checksum it should carry, where that is the reason.
     pub computed: Option<Checksum>,
-    /// The address it carries, where that is the reason.
+    /// The address it carries, where that is another page's.
     pub found: Option<PageAddress>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,

@@ -18,7 +18,7 @@ pub struct Coverage {
     pub intact_checksum: u64,
     /// Good by torn bits.
     pub intact_torn: u64,
-    /// In use without protection (or zero, where allocation is unknown): not verified.
+    /// In use without protection, or of unknown allocation and zeros or junk: not verified.
     pub unprotected: u64,
     /// Not in use.
     pub free: u64,
@@ -36,6 +36,10 @@ pub struct Coverage {
     pub pfs_absent: u64,
     /// Those of them that are all zeros: free, or lost.
     pub zero_allocation_unknown: u64,
+    /// Those of them that are no page of their place and not called damaged: what a free page held
+    /// before, or lost.
+    #[serde(default)]
+    pub junk_allocation_unknown: u64,
     /// What the free pages hold; informational.
     pub free_detail: FreeDetail,
     /// Bytes promised.
@@ -82,6 +86,12 @@ impl Coverage {
         }
         self.free += pages;
         self.free_detail.add(content, pages);
+    }
+
+    /// Pages without protection that are in use, as far as can be told.
+    pub fn unprotected_in_use(&self) -> u64 {
+        let of_no_use = self.zero_allocation_unknown.saturating_add(self.junk_allocation_unknown);
+        self.unprotected.saturating_sub(of_no_use)
     }
 
     /// Pages with a verdict, and pages that got none.
@@ -133,6 +143,7 @@ impl Coverage {
             && free.sum::<u64>() == self.free
             && self.zero_allocation_unknown <= self.allocation_unknown
             && self.pfs_absent <= self.allocation_unknown
+            && self.junk_allocation_unknown <= self.unprotected
             && with_beside(pages).is_some_and(|most| self.bytes_read <= most)
             && Some(self.bytes_planned) == with_beside(self.pages_planned)
     }
@@ -172,6 +183,7 @@ impl AddAssign<&Self> for Coverage {
         add(&mut self.allocation_unknown, other.allocation_unknown);
         add(&mut self.pfs_absent, other.pfs_absent);
         add(&mut self.zero_allocation_unknown, other.zero_allocation_unknown);
+        add(&mut self.junk_allocation_unknown, other.junk_allocation_unknown);
         add(&mut self.bytes_planned, other.bytes_planned);
         add(&mut self.bytes_read, other.bytes_read);
         for (count, more) in self.free_detail.0.iter_mut().zip(other.free_detail.0) {

@@ -26,6 +26,11 @@ pub struct PageAddress {
     pub page: PageId,
 }
 
+/// The highest file id there can be: SQL Server keeps it in a signed number.
+const FILE_ID_MAX: u16 = i16::MAX as u16;
+/// The highest page id there can be: likewise.
+const PAGE_ID_MAX: u32 = i32::MAX as u32;
+
 /// Consecutive pages of one file. The page after the last has a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "WrittenRange")]
@@ -110,6 +115,11 @@ impl PageAddress {
     pub fn new(file: FileId, page: PageId) -> Self {
         Self { file, page }
     }
+
+    /// True if a database can have such a page. What names another is no page of another place.
+    pub fn can_exist(self) -> bool {
+        (1..=FILE_ID_MAX).contains(&self.file.0) && self.page.0 <= PAGE_ID_MAX
+    }
 }
 
 impl fmt::Display for FileId {
@@ -171,6 +181,15 @@ mod tests {
         assert_eq!(serde_json::to_string(&last).unwrap(), r#"{"first":4294967287,"pages":8}"#);
         for wrong in [r#"{"first":4294967288,"pages":8}"#, r#"{"first":1,"pages":4294967295}"#] {
             assert!(read(wrong).is_err_and(|why| why.contains("has no end")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_database_has_a_page_beyond_the_signed_numbers_or_a_file_0() {
+        let can_exist = |file, page| PageAddress::new(FileId(file), PageId(page)).can_exist();
+        assert!(can_exist(1, 0) && can_exist(32_767, 2_147_483_647));
+        for (file, page) in [(0, 0), (32_768, 1), (1, 2_147_483_648)] {
+            assert!(!can_exist(file, page), "({file}:{page})");
         }
     }
 

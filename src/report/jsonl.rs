@@ -5,6 +5,7 @@ use crate::consolidate::report::{
     Source, Step, Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
+use crate::consolidate::transient::TransientReport;
 use crate::consolidate::weights::WeightsOrigin;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -24,6 +25,7 @@ enum Line<'a> {
         weights: &'a WeightsOrigin,
     },
     Suspect(&'a Suspect),
+    Transient(&'a TransientReport),
     Incident(&'a IncidentReport),
     Step(&'a Step),
     Pattern(&'a Pattern),
@@ -40,6 +42,7 @@ struct Answer<'a> {
     not_looked_into: &'a NotLookedInto,
     excluded: &'a Skipped,
     suspects_not_listed: u64,
+    transients_not_listed: u64,
     incidents_not_listed: u64,
     host_findings: &'a [String],
     throughput: &'a Throughput,
@@ -58,11 +61,14 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         not_looked_into: &report.not_looked_into,
         excluded: &report.excluded,
         suspects_not_listed: report.suspects_not_listed,
+        transients_not_listed: report.transients_not_listed,
         incidents_not_listed: report.incidents_not_listed,
         host_findings: &report.host_findings,
         throughput: &report.throughput,
     });
-    let found = suspects.iter().map(Line::Suspect).chain(incidents.iter().map(Line::Incident));
+    let found = suspects.iter().map(Line::Suspect);
+    let found = found.chain(report.transients.iter().map(Line::Transient));
+    let found = found.chain(incidents.iter().map(Line::Incident));
     let found = found.chain(patterns.iter().map(Line::Pattern));
     let found = found.chain(report.plan.iter().map(Line::Step));
     let lines = found.chain(files.iter().map(Line::File));

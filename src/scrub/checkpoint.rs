@@ -11,6 +11,7 @@ use super::file::{BackupTally, FileScan, FileTally};
 use super::{Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
+use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};
 use crate::discover::paths::{FileIdentity, FileTimes};
 use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
@@ -44,6 +45,7 @@ pub struct Checkpoint {
     pub(super) history: History,
     files: Vec<FileState>,
     pub(super) findings: Vec<Finding>,
+    pub(super) transients: Vec<Transient>,
     pub(super) latencies: StageLatencies,
     pub(super) timeline: Timeline,
     pub(super) host_findings: Vec<String>,
@@ -123,6 +125,7 @@ impl Checkpoint {
         let history = History { elapsed: shared.elapsed(), ..shared.history.clone() };
         let files = shared.files.iter().zip(&discovery.files).map(FileState::of).collect();
         let findings = lock(&shared.findings).clone();
+        let transients = lock(&shared.transients).clone();
         let latencies = lock(&shared.latencies).clone();
         let timeline = lock(&shared.timeline).clone();
         let host_findings = lock(&shared.host_findings).clone();
@@ -131,11 +134,12 @@ impl Checkpoint {
         let bytes_by_way =
             shared.bytes_by_way.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
         drop(between_batches);
-        let findings = findings.into_list();
+        let (findings, transients) = (findings.into_list(), transients.into_list());
         Self {
             history,
             files,
             findings,
+            transients,
             latencies,
             timeline,
             host_findings,
@@ -192,8 +196,19 @@ impl Checkpoint {
         if self.findings.len() as u64 > suspects || self.findings.iter().any(of_no_file) {
             return Err(damaged("its suspects do not add up"));
         }
+        self.check_transients()?;
         let is_plausible = self.timeline.is_plausible();
         is_plausible.then_some(()).ok_or_else(|| damaged("its timeline is none"))
+    }
+
+    /// All of them are listed, unless there are too many.
+    fn check_transients(&self) -> Result<(), Why> {
+        let counted: u64 = self.files.iter().map(|file| file.tally.coverage.transient).sum();
+        let listed = self.transients.len() as u64;
+        let of_no_file = |transient: &Transient| transient.file >= self.files.len();
+        let are_all = listed == counted.min(TRANSIENTS_MAX as u64);
+        let is_plausible = are_all && !self.transients.iter().any(of_no_file);
+        is_plausible.then_some(()).ok_or_else(|| damaged("its pages that healed do not add up"))
     }
 }
 

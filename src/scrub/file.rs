@@ -41,8 +41,9 @@ pub(super) struct FileScan<'a> {
     pub(super) planned: &'a PlannedFile,
     pub(super) index: usize,
     pub(super) allocation: AllocationMap,
-    /// PAGE_VERIFY is on: pages in use carry a flag, with few exceptions.
-    pub(super) is_protected: bool,
+    /// PAGE_VERIFY, if the boot page tells. Where it is on, pages in use carry a flag, with few
+    /// exceptions.
+    pub(super) page_verify: PageVerify,
     /// A part of a data file, in a backup.
     pub(super) is_part: bool,
     file: &'a DataFile,
@@ -150,7 +151,7 @@ impl<'a> FileScan<'a> {
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_part: file.part.is_some(),
-            is_protected: page_verify.is_some_and(|verify| verify != PageVerify::None),
+            page_verify: page_verify.unwrap_or(PageVerify::None),
             file,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(tally),

@@ -18,6 +18,7 @@ use crate::consolidate::report::{
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
+use crate::consolidate::transient::TransientReport;
 use crate::discover::backup::Part;
 use crate::discover::names::promises_pages;
 use crate::discover::{DataFile, Discovery, FileKind};
@@ -73,6 +74,11 @@ pub(super) fn finish(
     let Settings { weights, geometry, .. } = shared.settings;
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
+    let transients: Vec<TransientReport> = into_inner(shared.transients)
+        .into_list()
+        .iter()
+        .map(|transient| TransientReport::of(transient, &facts[transient.file]))
+        .collect();
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -116,6 +122,8 @@ pub(super) fn finish(
         verdict,
         exit_code: exit_code(verdict, stopped, &host_findings),
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
+        transients_not_listed: coverage.transient - transients.len() as u64,
+        transients,
         throughput: Throughput {
             bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
             bytes_by_reader,

@@ -161,6 +161,13 @@ fn notes(
         notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
     }
     notes.extend(unknown_allocation(file, coverage));
+    if coverage.junk_allocation_unknown > 0 {
+        notes.push(format!(
+            "{} pages of unknown allocation are no pages of their places: what free pages held \
+             before, or lost; they could not be verified",
+            coverage.junk_allocation_unknown
+        ));
+    }
     if tally.failed_reads && !tally.failed_pages {
         notes.push(
             "reads failed, and then each of their pages could be read alone: the medium may be \
