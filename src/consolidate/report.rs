@@ -2,8 +2,10 @@
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
 mod keys;
+mod passed;
 
 pub use keys::FileKey;
+pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
 
 use super::backup::BackupReport;
 use super::clean_copy::CleanCopy;
@@ -248,36 +250,6 @@ pub struct FileReport {
     #[serde(default)]
     pub backup_set: Option<u32>,
 }
-
-/// Files that are no database files.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// How many.
-    pub count: u64,
-    /// The first of them.
-    pub paths: Vec<String>,
-}
-
-/// Files that may hold databases and cannot be looked into: archives, encrypted files, disks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotLookedInto {
-    /// How many.
-    pub count: u64,
-    /// The first of them.
-    pub files: Vec<Closed>,
-}
-
-/// A file that may hold databases and cannot be looked into.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Closed {
-    /// As found.
-    pub path: String,
-    /// What it is, in words.
-    pub what: String,
-}
-
-/// Skipped paths listed at most.
-pub const SKIPPED_LISTED_MAX: usize = 1000;
 
 /// A suspect page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

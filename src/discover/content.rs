@@ -9,8 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 const SAMPLES: u64 = 16;
 /// Bytes of each.
 const SAMPLE_BYTES: u64 = 16 << 10;
-/// Bytes looked at for the mark of a format: to the volume descriptor of an ISO 9660 image.
-const BEGINNING_BYTES: u64 = 40 << 10;
+/// Bytes looked at for the mark of a format: to the superblock of Btrfs.
+const BEGINNING_BYTES: u64 = 72 << 10;
 /// Where a fixed VHD says what it is: in its last sector.
 const FOOTER_BYTES: u64 = 512;
 
@@ -186,7 +186,7 @@ fn is_mbr(beginning: &[u8]) -> bool {
     let entries = table[..64].chunks_exact(16);
     let is_used = |entry: &[u8]| entry[4] != 0 && entry[8..].iter().any(|byte| *byte != 0);
     table[64..] == [0x55, 0xaa]
-        && entries.clone().all(|entry| entry[0] & 0x7f == 0)
+        && entries.clone().all(|entry| matches!(entry[0], 0 | 0x80))
         && entries.clone().all(|entry| is_used(entry) || entry.iter().all(|byte| *byte == 0))
         && entries.clone().any(is_used)
 }

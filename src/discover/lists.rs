@@ -177,19 +177,24 @@ mod tests {
 
     #[test]
     fn what_is_no_list_is_refused_by_its_first_bytes() {
-        struct Endless(&'static [u8]);
+        struct Endless {
+            beginning: &'static [u8],
+            bytes: usize,
+        }
         impl Read for Endless {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                assert!(!self.0.is_empty(), "more was read than was needed to tell");
-                let bytes = buffer.len().min(BEGINNING_BYTES);
-                buffer[..bytes].iter_mut().zip(self.0.iter().cycle()).for_each(|(to, b)| *to = *b);
-                self.0 = &[];
-                Ok(bytes)
+                let bytes = self.beginning.iter().cycle().skip(self.bytes % self.beginning.len());
+                buffer.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+                self.bytes += buffer.len();
+                assert!(self.bytes <= 2 * BEGINNING_BYTES, "more is read than is needed to tell");
+                Ok(buffer.len())
             }
         }
-        for beginning in [&[1, 15, 0, 0, 0, 2][..], b"TAPE\0\0\x03\0", b"\x7fELF\x02\x01\x01", &[0]]
-        {
-            let error = read_list(&mut Endless(beginning), LIST_BYTES_MAX).unwrap_err();
+        let beginnings =
+            [&[1, 15, 0, 0, 0, 2][..], b"TAPE\0\0\x03\0", b"\x7fELF\x02\x01\x01", &[0]];
+        for beginning in beginnings {
+            let mut endless = Endless { beginning, bytes: 0 };
+            let error = read_list(&mut endless, LIST_BYTES_MAX).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData);
             assert!(error.to_string().contains("binary"), "{error}");
         }

@@ -266,7 +266,7 @@ fn find(inputs: &[PathBuf], excluded: &Excluded, extents: ExtentLook) -> Discove
         paths::walk(inputs, excluded);
     let reached: Vec<PathBuf> = candidates.iter().map(|c| c.path.clone()).collect();
     let are_extents_guessed = extents == ExtentLook::Ends;
-    let mut discovery = Discovery { are_extents_guessed, excluded, ..Discovery::default() };
+    let mut discovery = Discovery { excluded, are_extents_guessed, ..Discovery::default() };
     let mut seen = HashSet::new();
     for candidate in candidates {
         if seen.insert(candidate.identity.clone()) {
@@ -340,7 +340,7 @@ fn add_foreign(
         }
         Fate::NotLookedInto(what) => discovery.not_looked_into.push((candidate.path, what)),
         Fate::Skipped | Fate::Refused => {
-            refuse(discovery, candidate, FileKind::Unknown, content.why(bytes))
+            refuse(discovery, candidate, FileKind::Unknown, content.why(bytes));
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Contents of every kind, made and told apart.
+
 use super::*;
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
