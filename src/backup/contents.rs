@@ -16,6 +16,8 @@ const RAID_BYTES: u64 = 32;
 const CHECKSUM_BYTES: u64 = 4;
 /// Where the end of a set, `ESET`, has its date.
 const ESET_WRITTEN: usize = 80;
+/// Where the second one says something of the first, which has nothing there.
+const ESET_FIRST: usize = 60;
 /// Each set ends with two blocks `ESET`, the catalogue of the medium between them.
 pub(super) const ENDS_OF_SET: u32 = 2;
 
@@ -125,6 +127,10 @@ impl Walk<'_> {
         self.contents.ends += 1;
         if self.contents.ends > ENDS_OF_SET {
             self.wrong_ends(self.contents.ends);
+        }
+        let is_second = fields::u64_at(block, ESET_FIRST).map(|first| first > 0);
+        if is_second.is_some_and(|is_second| is_second != (self.contents.ends == ENDS_OF_SET)) {
+            self.swapped_ends();
         }
         if !self.contents.is_open {
             return;

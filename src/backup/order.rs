@@ -106,6 +106,14 @@ impl Walk<'_> {
         self.gap(&text);
     }
 
+    /// The first of the two blocks that end a set is not the first, or the second not the second.
+    pub(super) fn swapped_ends(&mut self) {
+        if self.fault_count() > self.order.faults_before {
+            return;
+        }
+        self.gap("of the two blocks ESET that end a backup set the first is not the first");
+    }
+
     fn gap(&mut self, text: &str) {
         self.fault(FaultKind::Structure, self.at, 0, text);
     }
