@@ -311,8 +311,7 @@ fn the_medium_of_each_stripe_is_told_byte_by_byte_as_in_real_ones() {
     let (_folder, first) = written(&recipe);
     for n in [1, 2] {
         let real = beside(&format!("stripes_852/restoretime_s{n}.bak"));
-        let synthetic =
-            fs::read(first.with_file_name(format!("a_{n}.bak"))).expect("a member");
+        let synthetic = fs::read(first.with_file_name(format!("a_{n}.bak"))).expect("a member");
         // The check, the id of the family and the date are of each file its own.
         let own = [50..52, 52..56, 88..93];
         for at in (0..140).filter(|at| !own.iter().any(|own| own.contains(at))) {

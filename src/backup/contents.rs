@@ -54,6 +54,11 @@ impl Contents {
         }
     }
 
+    /// Blocks that end the set since it began.
+    pub(super) fn ends(&self) -> u32 {
+        self.ends
+    }
+
     /// True if the last set has its end, and the file its last soft filemark; what a compressed
     /// backup unpacks to has none at all.
     pub(super) fn has_ended(&self, blocks: &BTreeMap<Tag, u64>) -> bool {
@@ -133,6 +138,10 @@ impl Walk<'_> {
             self.swapped_ends();
         }
         if !self.contents.is_open {
+            if self.contents.ends == 1 {
+                let text = "a backup set ends that has not begun";
+                self.fault(FaultKind::Structure, self.at, 0, text);
+            }
             return;
         }
         self.contents.is_open = false;
