@@ -355,3 +355,37 @@ fn a_file_of_a_backup_can_be_sized_and_read() {
     let media = Media::read(&source).expect("readable").expect("a backup");
     assert_eq!(media.sets.len(), 1);
 }
+
+/// That a file cannot be opened any more is no damage of it, and nothing that was verified.
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn a_compressed_backup_that_cannot_be_opened_again_has_pages_that_were_not_reached() {
+    let copy = Copy::of(PACKED);
+    let mut found = discover(std::slice::from_ref(&copy.path));
+    let mut read = |offset: u64, bytes: &mut [u8]| {
+        bytes.copy_from_slice(&copy.bytes[offset as usize..][..bytes.len()]);
+        Ok(())
+    };
+    let verified = compressed::verify(&mut read, copy.bytes.len() as u64, &mut |_| true);
+    let away = copy.path.with_extension("away");
+    fs::rename(&copy.path, &away).expect("ours");
+    let gone = found.clone();
+    found.unpack(&copy.path, &verified);
+    fs::rename(&away, &copy.path).expect("ours");
+    for (found, deep) in [(found, false), (gone, true)] {
+        if deep {
+            fs::rename(&copy.path, &away).expect("ours");
+        }
+        let (open, stop) = (|path: &Path| Reader::Pread.open(path), AtomicBool::new(false));
+        let engine = Engine::named("auto").expect("there is always one");
+        let settings = Settings { deep, ..Settings::new(&engine, &open, &stop) };
+        let report = scrub(&found, &settings, &Silent).report;
+        let file = &report.files[0];
+        assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3), "{file:?}");
+        let why = file.why.as_deref().unwrap_or_default();
+        assert!(why.contains("none of its pages was reached"), "{why}");
+        assert!(why.contains("no such file or directory"), "{why}");
+        assert_eq!(file.backup.as_ref().map(|b| b.faults.len()), Some(0), "{file:?}");
+    }
+    fs::rename(&away, &copy.path).expect("ours");
+}

@@ -153,7 +153,7 @@ fn extents_go_round_the_stripes_and_each_knows_its_number() {
         assert!(chunks(&media, 0) == mine.concat(), "member {n}");
         let raid = media.streams().find(|stream| stream.id == "RAID").expect("it is a member");
         let raid = &bytes[raid.data.clone()];
-        assert_eq!((mtf::u16_at(raid, 20), mtf::u16_at(raid, 22)), (3, n));
+        assert_eq!([20, 22, 24].map(|at| mtf::u16_at(raid, at)), [3, 1, n]);
         media_sets.insert(raid[..16].to_vec());
     }
     assert_eq!(media_sets.len(), 1);
@@ -294,6 +294,47 @@ fn padding_pages_are_those_of_real_backups() {
     let (real, synthetic) = (real(name), bytes_of(&one_file));
     let last = |bytes: &[u8]| chunks(&media(bytes), 0).pop().expect("extents");
     assert!(last(&real) == last(&synthetic));
+}
+
+/// A file of the folder beside that of the real data.
+fn beside(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
+    let folder = Path::new(&folder).parent().expect("it has a neighbour").join("backups");
+    fs::read(folder.join(name)).expect("a real file")
+}
+
+/// What was inferred from real files is known here by bytes of real files, not by the reader.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn the_medium_of_each_stripe_is_told_byte_by_byte_as_in_real_ones() {
+    let recipe = BackupRecipe { stripes: 2, block_bytes: 512, ..full() };
+    let (_folder, first) = written(&recipe);
+    for n in [1, 2] {
+        let real = beside(&format!("stripes_852/restoretime_s{n}.bak"));
+        let synthetic = fs::read(first.with_file_name(format!("a_{n}.bak"))).expect("a member");
+        // The check, the id of the family and the date are of each file its own.
+        let own = [50..52, 52..56, 88..93];
+        for at in (0..140).filter(|at| !own.iter().any(|own| own.contains(at))) {
+            assert_eq!(real[at], synthetic[at], "byte {at} of TAPE of member {n}");
+        }
+        let raid = |bytes: &[u8]| {
+            let media = media(bytes);
+            let stream = media.streams().find(|stream| stream.id == "RAID").expect("it is there");
+            bytes[stream.data.clone()].to_vec()
+        };
+        let (real, synthetic) = (raid(&real), raid(&synthetic));
+        assert_eq!(real[16..], synthetic[16..], "behind the GUID of member {n}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn padding_without_a_checksum_is_that_of_a_real_backup() {
+    let padded = BackupRecipe { padding: true, block_bytes: 512, ..full() };
+    let is_padding = |extent: &Vec<u8>| extent[1] == 101;
+    let padding = |bytes: &[u8]| chunks(&media(bytes), 0).into_iter().find(is_padding);
+    let real = padding(&beside("padding_without_checksum.bak")).expect("it has some");
+    assert!(real == padding(&bytes_of(&padded)).expect("it has some"));
 }
 
 #[test]

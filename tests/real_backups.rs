@@ -103,11 +103,13 @@ fn assert_names(case: &Value, report: &Value, name: &str) {
     if case["database"].is_null() {
         return;
     }
+    let wanted = case["database"].as_str().expect("text");
     let sets = backups(report).flat_map(|backup| list(&backup["sets"]));
-    let of_pages = list(&report["files"]).iter().map(|file| &file["database"]);
-    let told: BTreeSet<&str> =
-        sets.map(|set| &set["database"]).chain(of_pages).filter_map(Value::as_str).collect();
-    assert_eq!(told, BTreeSet::from([case["database"].as_str().expect("text")]), "{name}");
+    let told: BTreeSet<&str> = sets.filter_map(|set| set["database"].as_str()).collect();
+    assert_eq!(told, BTreeSet::from([wanted]), "{name}");
+    // The boot page may have been written before the letter case of the name was changed.
+    let mut of_pages = list(&report["files"]).iter().filter_map(|file| file["database"].as_str());
+    assert!(of_pages.all(|told| told.eq_ignore_ascii_case(wanted)), "{name}: {report}");
 }
 
 /// A share of the pages is in the member that is not there, and nobody knows which pages those are.
@@ -119,7 +121,8 @@ fn pages_of_a_member_that_is_missing_are_planned_and_not_reached() {
     let coverage = &report["coverage"];
     let counts = ["pages_planned", "not_reached"].map(|key| coverage[key].as_u64());
     assert_eq!((code, counts), (3, [Some(696), Some(344)]), "{coverage}");
-    let part = &list(&report["files"])[0];
+    let part = list(&report["files"]).iter().find(|file| file["backup_set"].is_u64());
+    let part = part.expect("it has pages");
     let told = part["why"].as_str().expect("it is told").contains("members of it are missing");
     assert!(told && part["notes"].to_string().contains("none of the members"), "{part}");
     // Where both members of a set are there, one alone has half of what the other has.

@@ -16,6 +16,8 @@ const RAID_BYTES: u64 = 32;
 const CHECKSUM_BYTES: u64 = 4;
 /// Where the end of a set, `ESET`, has its date.
 const ESET_WRITTEN: usize = 80;
+/// Where the second one says something of the first, which has nothing there.
+const ESET_FIRST: usize = 60;
 /// Each set ends with two blocks `ESET`, the catalogue of the medium between them.
 pub(super) const ENDS_OF_SET: u32 = 2;
 
@@ -50,6 +52,11 @@ impl Contents {
         if blocks.len() < BLOCK_TYPES_MAX || blocks.contains_key(&tag) {
             *blocks.entry(tag).or_default() += 1;
         }
+    }
+
+    /// Blocks that end the set since it began.
+    pub(super) fn ends(&self) -> u32 {
+        self.ends
     }
 
     /// True if the last set has its end, and the file its last soft filemark; what a compressed
@@ -126,7 +133,15 @@ impl Walk<'_> {
         if self.contents.ends > ENDS_OF_SET {
             self.wrong_ends(self.contents.ends);
         }
+        let is_second = fields::u64_at(block, ESET_FIRST).map(|first| first > 0);
+        if is_second.is_some_and(|is_second| is_second != (self.contents.ends == ENDS_OF_SET)) {
+            self.swapped_ends();
+        }
         if !self.contents.is_open {
+            if self.contents.ends == 1 {
+                let text = "a backup set ends that has not begun";
+                self.fault(FaultKind::Structure, self.at, 0, text);
+            }
             return;
         }
         self.contents.is_open = false;

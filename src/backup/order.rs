@@ -42,10 +42,12 @@ impl Order {
 impl Walk<'_> {
     /// A block with this header begins; `is_sound` if its header needed no repair.
     pub(super) fn check_order(&mut self, header: &BlockHeader, is_sound: bool) {
+        let ends = self.contents.ends();
         let follows: &[&Tag] = match &header.tag {
-            b"SFMB" => &[b"TAPE", b"MSLS", b"ESET"],
-            b"SSET" if self.has_marks => &[b"SFMB"],
-            b"ESET" if self.has_marks => &[b"SFMB", b"ESET"],
+            b"SFMB" if ends < ENDS_OF_SET => &[b"TAPE", b"MSLS"],
+            b"SFMB" => &[b"ESET"],
+            b"ESET" if ends > 0 => &[b"ESET"],
+            b"SSET" | b"ESET" if self.has_marks => &[b"SFMB"],
             _ => &[],
         };
         let before = self.order.before.replace(header.tag);
@@ -104,6 +106,14 @@ impl Walk<'_> {
     pub(super) fn wrong_ends(&mut self, ends: u32) {
         let text = format!("a backup set has {ENDS_OF_SET} blocks ESET at its end, not {ends}");
         self.gap(&text);
+    }
+
+    /// The first of the two blocks that end a set is not the first, or the second not the second.
+    pub(super) fn swapped_ends(&mut self) {
+        if self.fault_count() > self.order.faults_before {
+            return;
+        }
+        self.gap("of the two blocks ESET that end a backup set the first is not the first");
     }
 
     fn gap(&mut self, text: &str) {

@@ -212,8 +212,8 @@ impl BackupReport {
             let members: Vec<String> =
                 self.missing_members.iter().map(ToString::to_string).collect();
             gaps.push(format!(
-                "member {} of {} is not in this scan: RESTORE needs all of them; where their PFS \
-                 pages are in it, it is not known which pages are in use",
+                "member {} of {} is not in this scan: RESTORE needs all of them; allocation is \
+                 unknown where the PFS pages are in another member",
                 members.join(", "),
                 self.members
             ));

@@ -112,3 +112,28 @@ pub fn sql_server_release(internal_version: u16) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, rest: &str, bytes: u32) -> String {
+        let mut page = Page::ZERO;
+        let units = name.encode_utf16().chain(rest.encode_utf16()).flat_map(u16::to_le_bytes);
+        for (byte, at) in units.zip(NAME) {
+            page.bytes_mut()[at] = byte;
+        }
+        page.bytes_mut()[NAME_BYTES..NAME_BYTES + 4].copy_from_slice(&bytes.to_le_bytes());
+        BootPage::of(&page).database
+    }
+
+    #[test]
+    fn a_name_ends_where_its_length_says_and_not_with_the_one_before_it() {
+        assert_eq!(named("QLHH", "ANG  ", 8), "QLHH");
+        assert_eq!(named("Sales", " of 2009", 26), "Sales of 2009");
+        // Without a length that a name can have, its padding ends it.
+        for length in [0, 7, 258, u32::MAX] {
+            assert_eq!(named("Sales", "\u{2020}\u{2020}  ", length), "Sales");
+        }
+    }
+}

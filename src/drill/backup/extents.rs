@@ -96,17 +96,19 @@ pub(super) fn later_pages_of(file: &SyntheticFile, extent: u32) -> Vec<Page> {
 }
 
 /// A page that fills room. It names no page.
-pub(super) fn padding_page() -> Page {
+pub(super) fn padding_page(with_checksum: bool) -> Page {
     let mut page = Page::ZERO;
     let header = PageHeader::of_mut(&mut page);
     header.header_version = HEADER_VERSION;
     header.page_type = PADDING_TYPE;
-    header.flag_bits = FLAG_CHECKSUM;
     header.free_count = PADDING_FREE_COUNT;
     header.free_data = PADDING_FREE_DATA;
     header.lsn_slot = 1;
     header.file_id = FileId(0).0;
-    checksum::seal(&mut page);
+    if with_checksum {
+        header.flag_bits = FLAG_CHECKSUM;
+        checksum::seal(&mut page);
+    }
     page
 }
 
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_padding_page_carries_the_checksum_that_real_ones_carry() {
-        assert_eq!(Checksum::stored_in(&padding_page()), Checksum(0x3c50_0030));
+        assert_eq!(Checksum::stored_in(&padding_page(true)), Checksum(0x3c50_0030));
     }
 
     #[test]

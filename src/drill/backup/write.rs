@@ -150,7 +150,7 @@ impl Job<'_> {
         }
         for ((member, mut sum), &extents) in members.iter_mut().zip(sums).zip(&self.shares.extents)
         {
-            pad(member, padding_extents(self.set.recipe, extents), &mut sum)?;
+            pad(member, self.set.recipe, extents, &mut sum)?;
             self.end_data(member, sum)?;
         }
         Ok(())
@@ -240,11 +240,16 @@ impl Job<'_> {
     }
 }
 
-/// Adds `extents` of padding pages.
-fn pad(member: &mut Member, extents: u64, sum: &mut StreamSum) -> io::Result<()> {
-    let pages = vec![padding_page(); EXTENT_PAGES as usize];
+/// Adds padding pages behind `extents`.
+fn pad(
+    member: &mut Member,
+    recipe: &BackupRecipe,
+    extents: u64,
+    sum: &mut StreamSum,
+) -> io::Result<()> {
+    let pages = vec![padding_page(recipe.with_checksum); EXTENT_PAGES as usize];
     let bytes: &[u8] = bytemuck::cast_slice(&pages);
-    for _ in 0..extents {
+    for _ in 0..padding_extents(recipe, extents) {
         sum.append(StreamSum::of(bytes));
         member.put(bytes)?;
     }

@@ -1,9 +1,10 @@
 //! What the report says of backups.
 
+use crate::backup::extents::EXTENT_BYTES;
 use crate::backup::{BackedUpFile, BackupKind, BackupSet, Fault, FaultKind, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
 use crate::discover::backup::missing::MEMBERS_MAX;
-use crate::discover::backup::{BackupFile, RestKind, SetKey};
+use crate::discover::backup::{BackupFile, Rest, RestKind, SetKey, Stream};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::PageId;
@@ -113,8 +114,8 @@ impl Members {
     }
 }
 
-/// Sets of which extents tell no place, or are there twice in one block of pages; only later blocks
-/// repeat some. Without either, a set with fewer pages than it says is what BACKUP wrote: it may
+/// Sets of which extents tell no place, or are there twice in one block of pages, only later blocks
+/// repeat some; or padding stands before extents of files. Without any of that, a set with fewer pages than it says is what BACKUP wrote: it may
 /// have said so before it had read them.
 fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
     let mut sets = BTreeSet::new();
@@ -125,6 +126,10 @@ fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
         match rest.what {
             RestKind::Unplaced => drop(sets.insert(set)),
             RestKind::Superseded => *twice.entry(set).or_default() += rest.bytes,
+            // Padding fills the end of a stream.
+            RestKind::Padding if !ends_stream(rest, &backup.streams[stream]) => {
+                sets.insert(set);
+            }
             RestKind::Padding => {}
         }
     }
@@ -135,6 +140,11 @@ fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
     let is_more = |(set, bytes): &(usize, u64)| repeated.get(set).is_none_or(|all| bytes > all);
     sets.extend(twice.into_iter().filter(is_more).map(|(set, _)| set));
     sets
+}
+
+fn ends_stream(rest: &Rest, stream: &Stream) -> bool {
+    let end = stream.piece.offset_bytes.saturating_add(stream.piece.bytes);
+    rest.offset_bytes.saturating_add(rest.bytes).saturating_add(EXTENT_BYTES) > end
 }
 
 fn member(media: &Media) -> u16 {
