@@ -8,12 +8,14 @@ use harness::pagescrub;
 use pagescrub::consolidate::report::{Outcome, RunVerdict, ScrubReport};
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
-use pagescrub::page::address::PageId;
+use pagescrub::page::Page;
+use pagescrub::page::address::{PageId, PageRange};
 use pagescrub::read::open::Reader;
+use pagescrub::read::{PageSource, ReadError};
 use pagescrub::scrub::{Open, Progress, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -226,8 +228,8 @@ fn a_file_that_shrinks_during_the_scan_is_incomplete_and_says_so() {
 
 #[test]
 fn what_a_file_grows_by_is_not_verified_and_told() {
-    let folder = tempfile::tempdir().expect("a folder");
     for (bytes, pages) in [(1, 1), (100, 1), (8192, 1), (3 * 8192 + 100, 4)] {
+        let folder = tempfile::tempdir().expect("a folder");
         let path = generated(&folder);
         let report = scan_and_then(&path, &|| append(&path, bytes));
         assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3), "{bytes}");
@@ -271,6 +273,55 @@ fn a_backup_that_grows_is_incomplete() {
     assert_eq!(whole.outcome, Outcome::Failed);
     assert!(whole.why.as_deref().expect("a reason").contains("grew by 100000 bytes"));
     assert_eq!(report.coverage, before.coverage, "no page of a database is promised by that");
+}
+
+/// Memory that was mapped, and of which the second half of each PFS page was lost while it was
+/// looked at.
+struct Evicted(Box<dyn PageSource>);
+
+impl PageSource for Evicted {
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.0.fill(first, pages)
+    }
+
+    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+        self.0.fill_uncached(page)
+    }
+
+    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        let mut pages = vec![Page::ZERO; range.pages as usize];
+        self.0.fill(range.first, &mut pages).expect("readable");
+        for page in pages.iter_mut().filter(|page| page.bytes()[1] == 11) {
+            page.bytes_mut()[4096..].fill(0);
+        }
+        visit(range.first, &pages);
+        false
+    }
+}
+
+/// A PFS page without protection of which half is zeros calls pages free that are in use.
+#[test]
+fn nothing_is_learned_from_mapped_memory_that_turns_out_not_to_be_the_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("drill.mdf");
+    let text = path.to_str().expect("text");
+    let args = ["generate", text, "--size=50MiB", "--seed=5", "--page-verify=none"];
+    assert_eq!(pagescrub(&args).code, 0);
+    let bytes = std::fs::read(&path).expect("readable");
+    let in_use = |page: &usize| bytes[8192 + 100 + page] & 0x40 != 0;
+    let page = (4096..6000).find(in_use).expect("a page in use");
+    let file = File::options().write(true).open(&path).expect("ours");
+    write_at(&file, page as u64 * 8192, &[0; 8192]);
+    let open = |path: &Path| Ok(Box::new(Evicted(Reader::Pread.open(path)?)) as Box<_>);
+    let engine = Engine::named("auto").expect("there is always one");
+    let stop = AtomicBool::new(false);
+    let settings = Settings::new(&engine, &open, &stop);
+    let report = scrub(&discover(&[path]), &settings, &Silent).report;
+    assert_eq!(suspects(&report), [(page as u32, "zeroed")]);
+}
+
+fn write_at(mut file: &File, offset: u64, bytes: &[u8]) {
+    file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(bytes)).expect("ours");
 }
 
 #[cfg(unix)]

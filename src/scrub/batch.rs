@@ -80,7 +80,8 @@ impl<'a> View<'a> {
         self.settle(range, looked, Vec::new());
     }
 
-    /// Scrubs a range that memory holds; false if it does not.
+    /// Scrubs a range that memory holds; false if it does not. Only then is it known whether what
+    /// was seen is in the file, so that nothing is learned from it that others would rely on.
     pub(super) fn scrub_mapped(&mut self, range: PageRange, memory: &mut Memory) -> bool {
         let started = Instant::now();
         let mut looked = Looked::default();
@@ -106,7 +107,7 @@ impl<'a> View<'a> {
             if first == range.first {
                 looked = Looked::default();
             }
-            self.look(first, pages, sums, &mut looked);
+            self.learn_and_look(first, pages, sums, &mut looked);
         });
         if let Err(error) = lent {
             return self.scrub_readable(range, &error, started, memory);
@@ -165,7 +166,7 @@ impl<'a> View<'a> {
     pub(super) fn scrub_read(&mut self, read: &Unseen, pages: &[Page], memory: &mut Memory) {
         let mut looked = Looked::default();
         visit_in_pieces(read.range.first, pages, &mut |first, piece| {
-            self.look(first, piece, &mut memory.sums, &mut looked);
+            self.learn_and_look(first, piece, &mut memory.sums, &mut looked);
         });
         looked.was_read(read.read, read.way);
         self.settle(read.range, looked, Vec::new());
@@ -227,7 +228,7 @@ impl<'a> View<'a> {
         let mut start = range.first.0;
         for end in apart.into_iter().chain([range.end()]) {
             let readable = &pages[index(start)..index(end)];
-            self.look(PageId(start), readable, sums, looked);
+            self.learn_and_look(PageId(start), readable, sums, looked);
             start = end + 1;
         }
         // A page that was only had at the second try is looked at like one that looked bad.
@@ -244,12 +245,23 @@ impl<'a> View<'a> {
         to.doubtful.push(Doubtful { page: place.page, seen, reason });
     }
 
+    /// Judges `pages`, the first of which is page `first`, and remembers the PFS page among them.
+    fn learn_and_look(
+        &mut self,
+        first: PageId,
+        pages: &[Page],
+        sums: &mut Vec<Checksum>,
+        to: &mut Looked,
+    ) {
+        self.file.allocation.learn_from(first, pages);
+        self.look(first, pages, sums, to);
+    }
+
     /// Judges `pages`, the first of which is page `first`.
     fn look(&mut self, first: PageId, pages: &[Page], sums: &mut Vec<Checksum>, to: &mut Looked) {
         let started = Instant::now();
         sums.resize(pages.len(), Checksum(0));
         self.engine.checksums(pages, sums);
-        self.file.allocation.learn_from(first, pages);
         for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
             let verdict = self.judge(page, sum, place, allocation);

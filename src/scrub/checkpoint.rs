@@ -15,6 +15,7 @@ use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};
 use crate::discover::paths::{FileIdentity, FileTimes};
 use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
+use crate::page::address::PageRange;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
 use crate::read::Way;
 use crate::verify::gpu::pool::GpuSummary;
@@ -289,12 +290,20 @@ impl FileTally {
     /// False for counts that no scan of `planned` can have come to.
     fn is_plausible(&self, index: usize, planned: &PlannedFile) -> bool {
         self.done.end() <= planned.pages
+            && (!planned.only_stored || self.done_in(&planned.stored) == self.done.pages())
             && self.backup.is_plausible()
             && self.coverage.is_plausible(u64::from(self.done.pages()), self.backup.bytes_beside)
             && self.flagless_pages <= self.coverage.unprotected
             && self.flagless.len() as u64 <= self.flagless_pages
             && self.catalog.is_plausible(planned.pages)
             && self.flagless.iter().all(|finding| finding.file == index)
+    }
+}
+
+impl FileTally {
+    /// How many pages of `ranges`, which are disjoint, are done.
+    fn done_in(&self, ranges: &[PageRange]) -> u32 {
+        ranges.iter().map(|range| range.pages - self.done.left_in(*range)).sum()
     }
 }
 
