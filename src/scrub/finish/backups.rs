@@ -208,6 +208,7 @@ fn of_set(
         differential_base_id: differential_base(set),
         files: set.files.iter().map(file).collect(),
         is_complete: set.is_complete,
+        verified: None,
     }
 }
 
