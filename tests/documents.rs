@@ -105,7 +105,7 @@ fn scanned(folder: &TempDir) -> PathBuf {
         run(&[&["generate", &at(name), "--size=4MiB", "--seed=8"][..], more].concat());
     };
     generate("none.mdf", &["--page-verify=none"]);
-    generate("full.bak", &["--backup=full", "--checksum"]);
+    generate("full.bak", &["--backup=full", "--with-checksum"]);
     generate("diff.bak", &["--backup=differential"]);
     generate("log.trn", &["--backup=log"]);
     generate("part.bak", &["--backup=full", "--stripes=3"]);

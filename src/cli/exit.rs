@@ -82,7 +82,9 @@ impl Exit {
             0 => Self::Clean,
             1 => Self::Damaged,
             3 if report.verdict == RunVerdict::Damaged => Self::DamagedSoFar,
-            3 if report.verdict == RunVerdict::Unverified && !report.run.stopped => Self::Unverified,
+            3 if report.verdict == RunVerdict::Unverified && !report.run.stopped => {
+                Self::Unverified
+            }
             3 => Self::Incomplete,
             _ => Self::Internal,
         }

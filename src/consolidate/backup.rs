@@ -1,8 +1,8 @@
 //! What a report says of a backup file beside its pages.
 
+use super::verified::Verified;
 use crate::backup::BackupKind;
 use crate::backup::{Fault, FaultKind};
-use super::verified::Verified;
 use crate::page::header::Lsn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,9 +3,7 @@
 //! Formats rely on some of it, monitoring on the rest. A report of an earlier version is held
 //! against no rule that its version did not have.
 
-use super::report::{
-    FileKey, FileReport, IncidentReport, RunVerdict, ScrubReport, Source,
-};
+use super::report::{FileKey, FileReport, IncidentReport, RunVerdict, ScrubReport, Source};
 use super::tally::Coverage;
 use super::verdict::exit_code;
 use super::verified;
@@ -70,7 +68,10 @@ fn files(report: &ScrubReport) -> Option<String> {
         file.not_reached_ranges.is_some() && pages != file.coverage.not_reached
     };
     if let Some(file) = report.files.iter().find(is_elsewhere) {
-        return Some(format!("the ranges that were not reached of {} are not those counted", file.path));
+        return Some(format!(
+            "the ranges that were not reached of {} are not those counted",
+            file.path
+        ));
     }
     let mut told = report.files.iter().zip(verified::of_each(&report.files));
     let is_other = |(file, (verified, sets)): &(&FileReport, (_, Vec<_>))| {

@@ -29,9 +29,8 @@ impl<'a> Gaps<'a> {
     /// The same, if what is not said to count does, or does not.
     pub(super) fn if_unsaid(report: &'a ScrubReport, counts: bool) -> Self {
         let files = || report.files.iter();
-        let is_missed = |file: &&FileReport| {
-            file.outcome == Outcome::Refused && file.counts.unwrap_or(counts)
-        };
+        let is_missed =
+            |file: &&FileReport| file.outcome == Outcome::Refused && file.counts.unwrap_or(counts);
         Self {
             pages: report.coverage.not_reached,
             failed: files().filter(|file| file.outcome == Outcome::Failed).collect(),

@@ -82,9 +82,9 @@ fn incomplete(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
     }
     match report.suspects_not_listed {
         0 => Ok(()),
-        count => script.remark(&format!(
-            "INCOMPLETE: {count} more suspects are counted and not listed."
-        )),
+        count => {
+            script.remark(&format!("INCOMPLETE: {count} more suspects are counted and not listed."))
+        }
     }
 }
 

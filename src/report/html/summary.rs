@@ -1,7 +1,7 @@
 //! The first screen: the answer in words, what it does not speak of, and what is lost.
 
-use super::super::terminal::layout::{counted, number};
 use super::super::headline::{missed, structure_only, unverified};
+use super::super::terminal::layout::{counted, number};
 use super::super::terminal::{self, copies, unproven};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
@@ -70,9 +70,7 @@ fn verdict(report: &ScrubReport) -> Markup {
     let coverage = &report.coverage;
     let intact = counted(coverage.intact, "page");
     let (class, word, text) = match report.verdict {
-        RunVerdict::Unverified => {
-            ("incomplete", "Unverified", format!("{}.", unproven(report)))
-        }
+        RunVerdict::Unverified => ("incomplete", "Unverified", format!("{}.", unproven(report))),
         RunVerdict::Clean => {
             ("clean", "Clean", format!("{intact} verified, none suspect{}.", backups(report)))
         }
@@ -158,7 +156,6 @@ fn alarms(report: &ScrubReport, say: Say<'_>) {
 
 /// What was not looked at.
 fn gaps(report: &ScrubReport, say: Say<'_>) {
-    let coverage = &report.coverage;
     if report.run.stopped {
         let next = match &report.run.checkpoint {
             Some(path) => format!("repeat the command with --checkpoint {path} --resume"),
@@ -231,9 +228,8 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
         let title = format!("{} perhaps free.", pages(coverage.allocation_unknown));
         say(Loud::Note, &title, "The PFS page that would tell is damaged.".to_owned());
     }
-    let is_no_news = |file: &&FileReport| {
-        file.outcome == Outcome::Refused && file.counts != Some(true)
-    };
+    let is_no_news =
+        |file: &&FileReport| file.outcome == Outcome::Refused && file.counts != Some(true);
     let refused = report.files.iter().filter(is_no_news).count() as u64;
     if refused > 0 {
         let title = format!("{} refused.", counted(refused, "other file"));
