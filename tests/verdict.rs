@@ -72,7 +72,7 @@ fn a_report_that_somebody_has_changed_is_refused_with_what_contradicts_what() {
     let damaged = saved(&folder, &[text(&datasets)]);
     let incomplete = saved(&folder, &[text(folder.path())]);
     let unverified = saved(&folder, &[text(&none)]);
-    let changes: [(&Value, &str, Change); 14] = [
+    let changes: [(&Value, &str, Change); 15] = [
         (&damaged, "its verdict is clean, and what it lists is damaged", |report| {
             (report["verdict"], report["exit_code"]) = ("clean".into(), 0.into());
         }),
@@ -94,6 +94,9 @@ fn a_report_that_somebody_has_changed_is_refused_with_what_contradicts_what() {
         }),
         (&unverified, "does not follow from its counts", |report| {
             report["files"][0]["verified"] = "pages".into();
+        }),
+        (&incomplete, "those of different versions", |report| {
+            report["files"][0]["counts"] = Value::Null;
         }),
         (&unverified, "do not add up", |report| {
             let pages = report["files"][0]["coverage"]["unprotected"].clone();

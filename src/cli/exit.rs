@@ -32,9 +32,10 @@ pub(crate) enum Exit {
 /// What an exit code says; the numbers are contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExitStyle {
-    /// 0 clean, 1 damage, 2 wrong usage, 3 incomplete, 4 this machine is at fault
+    /// 0 clean, 1 damage, 2 wrong usage, 3 incomplete or unverified, 4 this machine is at fault
     Plain,
-    /// 0 OK, 1 WARNING (clean, but see the report), 2 CRITICAL (damage), 3 UNKNOWN (all else)
+    /// 0 OK, 1 WARNING (no damage, but see the report: some of it carries nothing to verify it by),
+    /// 2 CRITICAL (damage), 3 UNKNOWN (all else)
     Nagios,
 }
 

@@ -62,6 +62,12 @@ fn incidents(report: &ScrubReport) -> Option<String> {
 }
 
 fn files(report: &ScrubReport) -> Option<String> {
+    let says = |file: &FileReport| (file.counts.is_some(), file.verified.is_some());
+    let first = report.files.first().map(says);
+    let is_of_one = report.sources.is_empty();
+    if is_of_one && report.files.iter().any(|file| Some(says(file)) != first) {
+        return Some("its files are those of different versions".to_owned());
+    }
     let is_elsewhere = |file: &&FileReport| {
         let ranges = file.not_reached_ranges.iter().flatten();
         let pages = ranges.map(|range| u64::from(range.pages)).fold(0, u64::saturating_add);

@@ -116,7 +116,9 @@ impl<'a> Units<'a> {
 }
 
 fn of_pages(file: &FileReport) -> Verified {
-    if file.coverage.intact > 0 { Verified::Pages } else { Verified::Nothing }
+    // Pages that were bad first and then good pass their checks, too.
+    let pages = file.coverage.intact.saturating_add(file.coverage.transient);
+    if pages > 0 { Verified::Pages } else { Verified::Nothing }
 }
 
 /// Without its pages, which have entries of their own. A file tells how many of its streams pass,

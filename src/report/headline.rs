@@ -34,7 +34,11 @@ impl Remark {
 
 /// What was to be verified and was not.
 pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
-    let (gaps, names) = (Gaps::of(report), FileNames::of(report));
+    let gaps = Gaps::of(report);
+    if gaps.is_empty() {
+        return Vec::new();
+    }
+    let names = FileNames::of(report);
     let name = |file: &&FileReport| names.name(file.host.as_deref(), &file.path);
     let of_files = |files: &[&FileReport], what: &str| {
         let many = Some(files.len() as u64).filter(|n| *n > 0)?;
@@ -55,7 +59,7 @@ pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
 fn pages(report: &ScrubReport) -> Option<Remark> {
     let many = Some(report.coverage.not_reached).filter(|pages| *pages > 0)?;
     let percent = report.coverage_percent();
-    let what = format!("{} not reached ({percent:.3} % was)", counted(many, "page"));
+    let what = format!("{} not reached ({percent:.3} % was reached)", counted(many, "page"));
     Remark::new(what, "may be damaged too".to_owned())
 }
 

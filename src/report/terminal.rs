@@ -119,7 +119,11 @@ fn missed(report: &ScrubReport) -> String {
 pub(super) fn unproven(report: &ScrubReport) -> String {
     let remarks = headline::unverified(report).into_iter().chain(headline::structure_only(report));
     let remarks: Vec<String> = remarks.map(|remark| remark.words()).collect();
-    let remarks = remarks.join("; ");
+    let remarks = match remarks.join("; ") {
+        // Of several scans, the answer is that of the worst.
+        none if none.is_empty() => "what one of the scans read could not be verified".to_owned(),
+        remarks => remarks,
+    };
     match report.coverage.intact {
         0 => remarks,
         pages => format!("{} verified, none suspect, but {remarks}", counted(pages, "page")),

@@ -75,10 +75,10 @@ fn head(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
 
 fn incomplete(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
     for remark in headline::missed(report) {
-        script.remark(&format!("INCOMPLETE: {}.", remark.words()))?;
+        script.remark(&format!("INCOMPLETE: {}.", safe(&remark.words())))?;
     }
     if let Some(remark) = headline::unverified(report) {
-        script.remark(&format!("UNVERIFIED: {}.", remark.words()))?;
+        script.remark(&format!("UNVERIFIED: {}.", safe(&remark.words())))?;
     }
     match report.suspects_not_listed {
         0 => Ok(()),
