@@ -95,6 +95,8 @@ pub struct Settings<'a> {
     pub geometry: Option<Geometry>,
     /// Compressed backups are unpacked, and the pages in them verified.
     pub deep: bool,
+    /// What carries no checksums is not enough.
+    pub require_checksums: bool,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -120,6 +122,7 @@ impl<'a> Settings<'a> {
             stop,
             geometry: None,
             deep: false,
+            require_checksums: false,
             checkpoint: None,
         }
     }

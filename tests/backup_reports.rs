@@ -222,15 +222,19 @@ fn the_terminal_tells_sets_faults_and_missing_members_at_any_width() {
             "FAULT at byte 8704",
             "Msg 3189",
             "and 3 more faults",
+            "1 incomplete backup: sales=1.bak (without member 2 of 3)",
             "member 2 of 3 is not in this scan",
-            "backup_faults=5",
+            "backup_faults=5 failed=0 incomplete_backups=1 missing_members=1",
         ];
         holds(&text, &essentials);
         assert!(!text.contains("LOST"), "{text}");
         assert!(!text.contains("Not scanned") && !text.contains("T2 rows: 1"), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         let last = text.lines().last().expect("a line");
-        assert!(last.contains(" refused=0 ") && last.ends_with(" backup_faults=5"), "{last}");
+        assert!(
+            last.contains(" refused=0 ") && last.contains(" backup_faults=5 failed=0 "),
+            "{last}"
+        );
     }
     report.suspects.clear();
     report.incidents.clear();

@@ -156,10 +156,10 @@ fn nagios_is_told_in_its_own_numbers() {
     let code =
         |args: &[&str]| pagescrub(&[&["scan", "--exit-style", "nagios"][..], args].concat()).code;
     assert_eq!(code(&[text(&good)]), 0, "OK");
-    assert_eq!(code(&[text(&torn)]), 1, "WARNING: clean, but nothing could be verified");
+    assert_eq!(code(&[text(&torn)]), 1, "WARNING: nothing could be verified");
     assert_eq!(code(&[text(&bad)]), 2, "CRITICAL");
     assert_eq!(code(&["/no/such/file.mdf"]), 3, "UNKNOWN: incomplete");
     assert_eq!(code(&["--no-such-option"]), 3, "UNKNOWN: wrong usage");
     assert_eq!(pagescrub(&["scan", "--no-such-option"]).code, 2);
-    assert_eq!(pagescrub(&["scan", text(&torn)]).code, 0);
+    assert_eq!(pagescrub(&["scan", text(&torn)]).code, 3);
 }

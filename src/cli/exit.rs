@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
+use pagescrub::consolidate::verified::units;
 use pagescrub::report::escape;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -11,9 +12,11 @@ use std::fmt::Display;
 pub(crate) enum Exit {
     /// Everything planned was verified and nothing is suspect; or a command did its work.
     Clean,
-    /// The same, but somebody should have a look: pages were read wrongly at first, or no page
-    /// could be verified.
+    /// The same, but somebody should have a look: pages were read wrongly at first, or some of it
+    /// has nothing to be verified by.
     Remarkable,
+    /// Everything was read, and nothing was there to verify it by.
+    Unverified,
     /// Suspect pages.
     Damaged,
     /// Wrong usage.
@@ -29,9 +32,10 @@ pub(crate) enum Exit {
 /// What an exit code says; the numbers are contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExitStyle {
-    /// 0 clean, 1 damage, 2 wrong usage, 3 incomplete, 4 this machine is at fault
+    /// 0 clean, 1 damage, 2 wrong usage, 3 incomplete or unverified, 4 this machine is at fault
     Plain,
-    /// 0 OK, 1 WARNING (clean, but see the report), 2 CRITICAL (damage), 3 UNKNOWN (all else)
+    /// 0 OK, 1 WARNING (no damage, but see the report: some of it carries nothing to verify it by),
+    /// 2 CRITICAL (damage), 3 UNKNOWN (all else)
     Nagios,
 }
 
@@ -50,6 +54,7 @@ impl ExitStyle {
         let (plain, nagios) = match exit {
             Exit::Clean => (0, 0),
             Exit::Remarkable => (0, 1),
+            Exit::Unverified => (3, 1),
             Exit::Damaged => (1, 2),
             Exit::Usage => (2, 3),
             Exit::Incomplete => (3, 3),
@@ -72,11 +77,15 @@ impl Exit {
         let of_backups = report.verified_streams().saturating_add(report.verified_records());
         let is_nothing = coverage.intact == 0 && of_backups == 0;
         let is_unproven = is_nothing || coverage.unprotected.saturating_mul(10) > in_use;
+        let is_unverified = units(&report.files).any(|unit| unit.is_unverified());
         match report.exit_code {
-            0 if coverage.transient > 0 || is_unproven => Self::Remarkable,
+            0 if coverage.transient > 0 || is_unproven || is_unverified => Self::Remarkable,
             0 => Self::Clean,
             1 => Self::Damaged,
             3 if report.verdict == RunVerdict::Damaged => Self::DamagedSoFar,
+            3 if report.verdict == RunVerdict::Unverified && !report.run.stopped => {
+                Self::Unverified
+            }
             3 => Self::Incomplete,
             _ => Self::Internal,
         }

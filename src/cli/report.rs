@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::output;
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::paths::{FileIdentity, explain, identity_of};
-use pagescrub::report::json;
+use pagescrub::report::{escape, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,11 +29,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
+fn tell_earlier_version(path: &Path) {
+    let path = path.display().to_string();
+    anstream::eprintln!(
+        "pagescrub: {}: written by an earlier version, and judged by the rules of that: its verdict \
+         says nothing of files without checksums or torn bits",
+        escape::terminal(&path)
+    );
+}
+
 /// The report that is saved at `path`, and which file that is.
 pub(super) fn read(path: &Path) -> Result<(ScrubReport, FileIdentity), Failure> {
     let unreadable = |e| Failure::work(format!("cannot read {}: {}", path.display(), explain(&e)));
     let bytes = fs::read(path).map_err(unreadable)?;
     let report =
         json::read(&bytes).map_err(|why| Failure::usage(format!("{} {why}", path.display())))?;
+    if report.is_of_earlier_version() {
+        tell_earlier_version(path);
+    }
     Ok((report, identity_of(path).map_err(unreadable)?))
 }

@@ -1,5 +1,6 @@
 //! What a report says of a backup file beside its pages.
 
+use super::verified::Verified;
 use crate::backup::BackupKind;
 use crate::backup::{Fault, FaultKind, NotRead};
 use crate::page::header::Lsn;
@@ -95,6 +96,9 @@ pub struct SetReport {
     pub files: Vec<SetFile>,
     /// Its end is there.
     pub is_complete: bool,
+    /// How much of it could be verified; null in reports of before that was told.
+    #[serde(default)]
+    pub verified: Option<Verified>,
 }
 
 /// A database's file in a backup set's list.
@@ -121,11 +125,7 @@ impl BackupReport {
 
     /// Something in it could not be verified that should have been.
     pub fn is_incomplete(&self) -> bool {
-        !self.missing_members.is_empty()
-            || self.streams_not_computed > 0
-            || self.unplaced_pages > 0
-            || self.log_sectors_doubtful > 0
-            || self.not_read.is_some()
+        !self.gaps().is_empty()
     }
 }
 
@@ -233,7 +233,17 @@ impl BackupReport {
         if let Some(NotRead { offset_bytes, why }) = &self.not_read {
             gaps.push(format!("it was read up to byte {offset_bytes} and no further: {why}"));
         }
+        gaps.extend(self.doubtful_log());
         gaps
+    }
+
+    /// That of its log, which no checksum protects, some does not look like log.
+    pub fn doubtful_log(&self) -> Option<String> {
+        let sectors = Some(self.log_sectors_doubtful).filter(|sectors| *sectors > 0)?;
+        Some(format!(
+            "{sectors} sectors of its log do not begin as sectors of a log do, and there is no \
+             backup checksum to tell: RESTORE may fail at them, or recovery after it"
+        ))
     }
 
     /// The set at `position`.

@@ -78,8 +78,6 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     let files = files(&reports)?;
     let mut merged = ScrubReport {
         coverage: coverage(&files),
-        verdict: verdict(&sources),
-        exit_code: exit_code(&sources),
         run: run(&sources),
         throughput: throughput(&sources),
         files,
@@ -111,6 +109,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     rank(suspects, incidents, &mut merged);
     let listed = merged.suspects.len() as u64;
     merged.suspects_not_listed = merged.coverage.suspect.saturating_sub(listed);
+    merged.conclude();
     advice::advise(&mut merged);
     Ok(merged)
 }
@@ -221,32 +220,6 @@ fn coverage(files: &[FileReport]) -> Coverage {
         total += &file.coverage;
     }
     total
-}
-
-/// The worst of all.
-fn verdict(sources: &[Source]) -> RunVerdict {
-    let is = |verdict| sources.iter().any(|source| source.verdict == verdict);
-    if is(RunVerdict::Damaged) {
-        RunVerdict::Damaged
-    } else if is(RunVerdict::Incomplete) {
-        RunVerdict::Incomplete
-    } else {
-        RunVerdict::Clean
-    }
-}
-
-/// A machine that cannot be trusted first; then damage, unless a scan was stopped.
-fn exit_code(sources: &[Source]) -> u8 {
-    let is = |code| sources.iter().any(|source| source.exit_code == code);
-    let was_stopped = sources.iter().any(|source| source.run.stopped);
-    let is_unheard_of = sources.iter().any(|source| !matches!(source.exit_code, 0 | 1 | 3 | 4));
-    match () {
-        () if is(4) || is_unheard_of => 4,
-        () if was_stopped => 3,
-        () if is(1) => 1,
-        () if is(3) => 3,
-        () => 0,
-    }
 }
 
 /// What can be said of all runs together; each one's own account is in `sources`.

@@ -13,6 +13,7 @@ use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
 use super::transient::TransientReport;
+use super::verified::Verified;
 use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
 use crate::discover::FileKind;
@@ -144,6 +145,9 @@ pub struct Run {
     /// Stopped by a signal before its end.
     #[serde(default)]
     pub stopped: bool,
+    /// What carries no checksums is not enough (`--require-checksums`).
+    #[serde(default)]
+    pub require_checksums: bool,
     /// How often it went on from a checkpoint.
     #[serde(default)]
     pub resumed: u64,
@@ -167,23 +171,29 @@ pub struct Source {
     pub throughput: Throughput,
 }
 
-/// The answer of a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The answer of a scan, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunVerdict {
     /// Everything planned was reached and nothing is suspect.
     Clean,
-    /// There are suspects.
-    Damaged,
+    /// The same, but nothing was there to verify it by.
+    Unverified,
     /// No suspects, but not everything was reached.
     Incomplete,
+    /// There are suspects.
+    Damaged,
 }
 
 impl RunVerdict {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Clean, Self::Unverified, Self::Incomplete, Self::Damaged];
+
     /// Its name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Clean => "clean",
+            Self::Unverified => "unverified",
             Self::Damaged => "damaged",
             Self::Incomplete => "incomplete",
         }
@@ -216,6 +226,13 @@ pub struct FileReport {
     pub outcome: Outcome,
     /// Why it was not scanned, or not to its end.
     pub why: Option<String>,
+    /// The run is incomplete if it was not scanned; null in reports of before that was told.
+    #[serde(default)]
+    pub counts: Option<bool>,
+    /// How much could be verified of the database or the backup set that it belongs to; of a
+    /// backup, of the set of which least was. Null in reports of before that was told.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// What a reader should know besides.
     pub notes: Vec<String>,
     /// Its id in its database.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+/// The most that is said of a coverage that is not all, in percent.
+pub const PERCENT_NOT_ALL: f64 = 99.999;
+
 /// How many pages met which verdict. Every planned page is in exactly one class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
@@ -158,7 +161,7 @@ impl Coverage {
         }
         let reached = (self.pages_planned - self.not_reached) as f64;
         let thousandths = (reached / self.pages_planned as f64 * 100_000.0).floor();
-        (thousandths / 1000.0).min(99.999)
+        (thousandths / 1000.0).min(PERCENT_NOT_ALL)
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod csv;
 pub mod escape;
 pub mod file_names;
+mod headline;
 pub mod hgrm;
 pub mod html;
 pub mod json;

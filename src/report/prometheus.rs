@@ -5,8 +5,10 @@
 use super::escape::label;
 use super::moment::unix_seconds_of_end;
 use crate::consolidate::backup::BackupReport;
+use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
+use crate::consolidate::verified::{Unit, units};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -45,7 +47,7 @@ fn about_the_run(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<
     let faults = report.host_findings.len();
     metrics.gauge("host_findings", "Signs that the machine computes wrongly.", faults)?;
     metrics.head("verdict", "1 for the verdict of the scan, 0 for the others.")?;
-    for verdict in [RunVerdict::Clean, RunVerdict::Damaged, RunVerdict::Incomplete] {
+    for verdict in RunVerdict::ALL {
         let labels = [("verdict", verdict.name())];
         metrics.sample("verdict", &labels, u8::from(report.verdict == verdict))?;
     }
@@ -61,6 +63,9 @@ fn about_pages(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
     }
     let ratio = report.coverage_percent() / 100.0;
     metrics.gauge("coverage_ratio", "Share of the planned pages that was reached.", ratio)?;
+    let unverified = units(&report.files).filter(Unit::is_unverified).count();
+    let help = "Databases and backup sets of which nothing could be verified.";
+    metrics.gauge("unverified", help, unverified)?;
     metrics.gauge("incidents", "Groups of neighbouring suspects.", report.incident_count())?;
     let in_backups = report.suspects_in_backups().count();
     let help = "Listed suspects that are in backups; the others are in databases.";
@@ -151,6 +156,9 @@ fn about_backups(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<
     let incomplete = report.backups().filter(|(_, backup)| backup.is_incomplete()).count();
     let help = "Backups of which something could not be verified, such as missing members.";
     metrics.gauge("backups_incomplete", help, incomplete)?;
+    let missing = Gaps::of(report).missing_members();
+    let help = "Members of striped backups that are not in the scan.";
+    metrics.gauge("backup_members_missing", help, missing)?;
     metrics.head("backup_streams", "Streams of backups, by what their checksums came to.")?;
     for (outcome, streams) in [
         ("verified", sum(|backup| backup.streams_verified)),

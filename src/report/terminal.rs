@@ -9,9 +9,12 @@ mod suspects;
 pub use layout::Look;
 
 use super::escape::terminal as safe;
+use super::headline::{self, Remark};
+use crate::consolidate::gaps::Gaps;
 use crate::consolidate::recovery::Remedy;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::score::TIERS;
+use crate::consolidate::verified::{Unit, units};
 use anstyle::{AnsiColor, Color, Style};
 use layout::{counted, number};
 use std::collections::BTreeSet;
@@ -41,11 +44,11 @@ pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Resul
 
 /// The last line: stable words for scripts.
 pub fn result_line(report: &ScrubReport) -> String {
-    let coverage = &report.coverage;
+    let (coverage, gaps) = (&report.coverage, Gaps::of(report));
     format!(
         "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
-         transient={} refused={} skipped={} host_faults={} backup_faults={} \
-         not_looked_into={}",
+         transient={} refused={} skipped={} host_faults={} backup_faults={} failed={} \
+         incomplete_backups={} missing_members={} unverified={} not_looked_into={}",
         report.verdict.name(),
         coverage.suspect,
         report.incident_count(),
@@ -57,6 +60,10 @@ pub fn result_line(report: &ScrubReport) -> String {
         report.skipped.count,
         report.host_findings.len(),
         report.backup_faults(),
+        gaps.failed.len(),
+        gaps.backups.len(),
+        gaps.missing_members(),
+        units(&report.files).filter(Unit::is_unverified).count(),
         report.not_looked_into.count,
     )
 }
@@ -67,36 +74,65 @@ fn is_refused(file: &FileReport) -> bool {
 }
 
 fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let coverage = &report.coverage;
     for finding in &report.host_findings {
         said(BAD, "HOST FAULT", &safe(finding), look, out)?;
     }
     match report.verdict {
         RunVerdict::Clean => {
-            let text = verified(report) + &unverified(report);
+            let text = verified(report) + &not_spoken_of(report);
             said(GOOD, "CLEAN", &text, look, out)
         }
+        RunVerdict::Unverified => said(UNSURE, "UNVERIFIED", &unproven(report), look, out),
         RunVerdict::Damaged => {
             said(BAD, "DAMAGED", &damage(report), look, out)?;
             lost(report, look, out)
         }
         RunVerdict::Incomplete => {
-            let pages = counted(coverage.intact, "page");
-            let but = "none suspect, but not everything could be checked (see below)";
-            said(UNSURE, "INCOMPLETE", &format!("{pages} verified, {but}"), look, out)
+            let pages = counted(report.coverage.intact, "page");
+            let but = "none suspect, but not everything could be checked";
+            let text = format!("{pages} verified, {but}: {}", missed(report));
+            said(UNSURE, "INCOMPLETE", &text, look, out)
         }
     }?;
     not_looked_into(report, look, out)?;
     healed(report, look, out)?;
-    let not_reached = counted(coverage.not_reached, "page");
+    besides(report, look, out)
+}
+
+/// What must be known besides the verdict, whatever that is.
+fn besides(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if report.run.stopped {
-        let next = how_to_go_on(report);
-        let text = format!("before the end, {not_reached} not reached; {next}");
+        let not_reached = counted(report.coverage.not_reached, "page");
+        let text = format!("before the end, {not_reached} not reached; {}", how_to_go_on(report));
         said(UNSURE, "STOPPED", &text, look, out)?;
-    } else if report.verdict == RunVerdict::Damaged && coverage.not_reached > 0 {
-        said(UNSURE, "INCOMPLETE", &format!("{not_reached} not reached (see below)"), look, out)?;
     }
-    Ok(())
+    if report.verdict == RunVerdict::Damaged && !Gaps::of(report).is_empty() {
+        said(UNSURE, "INCOMPLETE", &missed(report), look, out)?;
+    }
+    match headline::unverified(report).filter(|_| report.verdict != RunVerdict::Unverified) {
+        Some(remark) => said(UNSURE, "UNVERIFIED", &remark.words(), look, out),
+        None => Ok(()),
+    }
+}
+
+fn missed(report: &ScrubReport) -> String {
+    let remarks: Vec<String> = headline::missed(report).iter().map(Remark::words).collect();
+    format!("{} (see below)", remarks.join("; "))
+}
+
+/// Why a run in which all was read is not clean.
+pub(super) fn unproven(report: &ScrubReport) -> String {
+    let remarks = headline::unverified(report).into_iter().chain(headline::structure_only(report));
+    let remarks: Vec<String> = remarks.map(|remark| remark.words()).collect();
+    let remarks = match remarks.join("; ") {
+        // Of several scans, the answer is that of the worst.
+        none if none.is_empty() => "what one of the scans read could not be verified".to_owned(),
+        remarks => remarks,
+    };
+    match report.coverage.intact {
+        0 => remarks,
+        pages => format!("{} verified, none suspect, but {remarks}", counted(pages, "page")),
+    }
 }
 
 /// What may hold databases, and nobody knows whether they are sound.
@@ -224,10 +260,11 @@ fn how_to_go_on(report: &ScrubReport) -> String {
 fn verified(report: &ScrubReport) -> String {
     let backups = backups(report);
     match report.coverage.intact {
-        0 if report.verified_streams() > 0 || report.verified_records() > 0 => {
-            format!("{backups}; no pages verified")
-        }
-        0 => "but nothing could be verified: no page in use carries a checksum or torn bits".into(),
+        // In a report of an earlier version.
+        0 if backups.is_empty() => "but nothing could be verified: no page in use carries a \
+             checksum or torn bits"
+            .to_owned(),
+        0 => format!("{backups}; no pages verified"),
         pages if backups.is_empty() => format!("{} verified, none suspect", counted(pages, "page")),
         pages => format!("{} verified, none suspect; {backups}", counted(pages, "page")),
     }
@@ -250,7 +287,7 @@ pub(super) fn backups(report: &ScrubReport) -> String {
 }
 
 /// What "clean" does not speak of.
-fn unverified(report: &ScrubReport) -> String {
+fn not_spoken_of(report: &ScrubReport) -> String {
     let mut words = String::new();
     let in_use = report.coverage.unprotected_in_use();
     if in_use > 0 {
@@ -266,6 +303,9 @@ fn unverified(report: &ScrubReport) -> String {
     let bare = bare.fold(0, u64::saturating_add);
     if bare > 0 {
         words += &format!("; {} without a backup checksum", counted(bare, "stream"));
+    }
+    if let Some(remark) = headline::structure_only(report) {
+        words += &format!("; {}", remark.words());
     }
     let whole = report.files.iter().filter(|file| file.backup_set.is_none());
     let others = whole.filter(|file| file.outcome != Outcome::Scanned).count();

@@ -17,6 +17,7 @@ mod system;
 mod target;
 
 use super::escape::tsql_comment as safe;
+use super::headline;
 use super::moment::sql_datetime;
 use crate::consolidate::recovery::databases;
 use crate::consolidate::report::{ScrubReport, Step};
@@ -73,15 +74,18 @@ fn head(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
 }
 
 fn incomplete(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
-    for (count, what) in [
-        (report.coverage.not_reached, "pages were not reached and may be damaged too"),
-        (report.suspects_not_listed, "more suspects are counted and not listed"),
-    ] {
-        if count > 0 {
-            script.remark(&format!("INCOMPLETE: {count} {what}."))?;
+    for remark in headline::missed(report) {
+        script.remark(&format!("INCOMPLETE: {}.", safe(&remark.words())))?;
+    }
+    if let Some(remark) = headline::unverified(report) {
+        script.remark(&format!("UNVERIFIED: {}.", safe(&remark.words())))?;
+    }
+    match report.suspects_not_listed {
+        0 => Ok(()),
+        count => {
+            script.remark(&format!("INCOMPLETE: {count} more suspects are counted and not listed."))
         }
     }
-    Ok(())
 }
 
 /// The plan, so that the script can be read alone.

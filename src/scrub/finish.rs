@@ -9,18 +9,15 @@ use super::leads::Remembered;
 use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
 use crate::consolidate::advice;
-use crate::consolidate::backup::BackupReport;
 use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
 use crate::consolidate::rank::{Finding, by_place, by_urgency};
 use crate::consolidate::report::{
-    Closed, FileReport, NotLookedInto, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX,
-    ScrubReport, Skipped, Throughput, Tool,
+    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
+    Throughput, Tool,
 };
-use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::consolidate::transient::TransientReport;
 use crate::discover::backup::Part;
-use crate::discover::names::promises_pages;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
@@ -82,7 +79,6 @@ pub(super) fn finish(
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
-    let verdict = verdict(&coverage, &files, discovery);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
     let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
@@ -115,12 +111,14 @@ pub(super) fn finish(
             pace: paces,
             notes,
             stopped,
+            require_checksums: shared.settings.require_checksums,
             resumed: shared.history.resumed,
             checkpoint: checkpoint.map(|path| path.to_string_lossy().into_owned()),
         },
         sources: Vec::new(),
-        verdict,
-        exit_code: exit_code(verdict, stopped, &host_findings),
+        // Both follow from the rest.
+        verdict: RunVerdict::Clean,
+        exit_code: 0,
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
         transients_not_listed: coverage.transient - transients.len() as u64,
         transients,
@@ -148,6 +146,7 @@ pub(super) fn finish(
         weights: shared.settings.weights_origin.clone(),
         host_findings,
     };
+    report.conclude();
     advice::advise(&mut report);
     Scrub { report, latencies, file_latencies, is_guess_wrong }
 }
@@ -235,39 +234,6 @@ fn part_facts(part: &Part, file: &DataFile) -> PartFacts {
     }
 }
 
-fn verdict(coverage: &Coverage, files: &[FileReport], discovery: &Discovery) -> RunVerdict {
-    let nothing_scanned = !files.iter().any(|file| file.outcome == Outcome::Scanned);
-    let asked_for_a_log = discovery
-        .files
-        .iter()
-        .any(|file| file.kind == FileKind::Log && (file.named || promises_pages(&file.path)));
-    let backups = || files.iter().filter_map(|file| file.backup.as_ref());
-    if coverage.suspect > 0 || backups().any(|backup| backup.fault_count() > 0) {
-        RunVerdict::Damaged
-    } else if coverage.not_reached > 0
-        || nothing_scanned
-        || asked_for_a_log
-        || backups().any(BackupReport::is_incomplete)
-        || discovery.refusals.iter().any(|refusal| refusal.counts)
-        || files.iter().any(|file| file.outcome == Outcome::Failed)
-    {
-        RunVerdict::Incomplete
-    } else {
-        RunVerdict::Clean
-    }
-}
-
-/// A scan that was stopped has no answer yet, whatever it has found.
-fn exit_code(verdict: RunVerdict, stopped: bool, host_findings: &[String]) -> u8 {
-    match verdict {
-        _ if !host_findings.is_empty() => 4,
-        _ if stopped => 3,
-        RunVerdict::Clean => 0,
-        RunVerdict::Damaged => 1,
-        RunVerdict::Incomplete => 3,
-    }
-}
-
 /// Said where reads past the cache were wanted and could not be had.
 fn cached_note(reader: &str, bytes_by_reader: &BTreeMap<String, u64>) -> Option<String> {
     let is_wanted = [Reader::Auto, Reader::Direct].map(Reader::name).contains(&reader);
@@ -345,28 +311,4 @@ fn snapshots_note(snapshots: &[PathBuf]) -> Option<String> {
         "passed over as database snapshots, by their names: {first}{more}; what has not changed \
          since a snapshot was made is in its database only, so it is no copy"
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_that_computes_wrongly_outranks_every_verdict() {
-        let fault = vec!["engine and reference disagree".to_owned()];
-        for verdict in [RunVerdict::Clean, RunVerdict::Damaged, RunVerdict::Incomplete] {
-            assert_eq!(exit_code(verdict, false, &fault), 4);
-            assert_eq!(exit_code(verdict, true, &fault), 4);
-        }
-        assert_eq!(exit_code(RunVerdict::Clean, false, &[]), 0);
-        assert_eq!(exit_code(RunVerdict::Damaged, false, &[]), 1);
-        assert_eq!(exit_code(RunVerdict::Incomplete, false, &[]), 3);
-    }
-
-    #[test]
-    fn a_scan_that_was_stopped_is_incomplete_also_if_it_found_suspects() {
-        for verdict in [RunVerdict::Damaged, RunVerdict::Incomplete] {
-            assert_eq!(exit_code(verdict, true, &[]), 3);
-        }
-    }
 }

@@ -2,6 +2,8 @@
 
 use super::{FileReport, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::backup::BackupReport;
+use crate::consolidate::gaps::Gaps;
+use crate::consolidate::tally::PERCENT_NOT_ALL;
 use crate::discover::FileKind;
 
 impl ScrubReport {
@@ -32,10 +34,15 @@ impl ScrubReport {
         self.suspects.iter().filter(|suspect| suspect.is_in_backup())
     }
 
-    /// The share of pages with a verdict. Of log backups, which have no pages, all was verified.
+    /// The share of pages with a verdict; never 100 if something was missed of which nobody knows
+    /// how many pages it has. Of log backups, which have no pages, all was read.
     pub fn coverage_percent(&self) -> f64 {
-        let is_all = self.coverage.pages_planned == 0 && self.verdict == RunVerdict::Clean;
-        if is_all { 100.0 } else { self.coverage.percent() }
+        let is_all_read = matches!(self.verdict, RunVerdict::Clean | RunVerdict::Unverified);
+        match self.coverage.pages_planned {
+            0 if is_all_read => 100.0,
+            _ if Gaps::of(self).is_empty() => self.coverage.percent(),
+            _ => self.coverage.percent().min(PERCENT_NOT_ALL),
+        }
     }
 
     /// All incidents, also those that are not listed.

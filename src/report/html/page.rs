@@ -48,7 +48,7 @@ pub(super) fn header(report: &ScrubReport) -> Markup {
     let class = match report.verdict {
         RunVerdict::Clean => "clean",
         RunVerdict::Damaged => "damaged",
-        RunVerdict::Incomplete => "incomplete",
+        RunVerdict::Incomplete | RunVerdict::Unverified => "incomplete",
     };
     let has_suspects = !report.suspects.is_empty();
     html! {

@@ -1,7 +1,8 @@
 //! The first screen: the answer in words, what it does not speak of, and what is lost.
 
+use super::super::headline::{missed, structure_only, unverified};
 use super::super::terminal::layout::{counted, number};
-use super::super::terminal::{self, copies};
+use super::super::terminal::{self, copies, unproven};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
 use crate::consolidate::backup::BackupReport;
@@ -69,14 +70,7 @@ fn verdict(report: &ScrubReport) -> Markup {
     let coverage = &report.coverage;
     let intact = counted(coverage.intact, "page");
     let (class, word, text) = match report.verdict {
-        RunVerdict::Clean
-            if coverage.intact == 0
-                && report.verified_streams() == 0
-                && report.verified_records() == 0 =>
-        {
-            let text = "Nothing could be verified: no page in use carries a checksum or torn bits.";
-            ("incomplete", "Nothing verified", text.to_owned())
-        }
+        RunVerdict::Unverified => ("incomplete", "Unverified", format!("{}.", unproven(report))),
         RunVerdict::Clean => {
             ("clean", "Clean", format!("{intact} verified, none suspect{}.", backups(report)))
         }
@@ -162,7 +156,6 @@ fn alarms(report: &ScrubReport, say: Say<'_>) {
 
 /// What was not looked at.
 fn gaps(report: &ScrubReport, say: Say<'_>) {
-    let coverage = &report.coverage;
     if report.run.stopped {
         let next = match &report.run.checkpoint {
             Some(path) => format!("repeat the command with --checkpoint {path} --resume"),
@@ -170,29 +163,21 @@ fn gaps(report: &ScrubReport, say: Say<'_>) {
         };
         say(Loud::Gap, "Stopped before the end.", format!("This report is partial; {next}."));
     }
-    if coverage.not_reached > 0 {
-        let text = format!("These may be damaged too: {:.3} % was reached.", coverage.percent());
-        say(Loud::Gap, &format!("{} not reached.", pages(coverage.not_reached)), text);
+    for remark in missed(report) {
+        say(Loud::Gap, &format!("{}.", remark.what), remark.text);
     }
     for (file, backup) in report.backups().filter(|(_, backup)| backup.is_incomplete()).take(GAPS) {
         let title = format!("Backup {} is not whole.", safe(&file.path));
         say(Loud::Gap, &title, backup.gaps().join("; "));
-    }
-    let failed = outcomes(report, Outcome::Failed);
-    if failed > 0 {
-        let title = format!("{} could not be read to the end.", counted(failed, "file"));
-        say(Loud::Gap, &title, "See Files.".to_owned());
-    }
-    let refused = outcomes(report, Outcome::Refused);
-    if refused > 0 {
-        let title = format!("{} refused.", counted(refused, "file"));
-        say(Loud::Gap, &title, "Nothing in it was verified; see Files.".to_owned());
     }
 }
 
 /// What was looked at and cannot be relied on.
 fn doubts(report: &ScrubReport, say: Say<'_>) {
     let coverage = &report.coverage;
+    for remark in unverified(report).into_iter().chain(structure_only(report)) {
+        say(Loud::Gap, &format!("{}.", remark.what), remark.text);
+    }
     if coverage.transient > 0 {
         let title = format!("{} bad and then good (Msg 825).", pages(coverage.transient));
         say(Loud::Gap, &title, "Look at the path: cables, controllers, memory.".to_owned());
@@ -265,6 +250,13 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
         let title = format!("{} excluded.", counted(report.excluded.count, "file"));
         say(Loud::Note, &title, "They were left out by --exclude.".to_owned());
     }
+    let is_no_news =
+        |file: &&FileReport| file.outcome == Outcome::Refused && file.counts != Some(true);
+    let refused = report.files.iter().filter(is_no_news).count() as u64;
+    if refused > 0 {
+        let title = format!("{} refused.", counted(refused, "other file"));
+        say(Loud::Note, &title, "Nothing in it was to be verified; see Files.".to_owned());
+    }
     if report.skipped.count > 0 {
         let title = format!("{} skipped.", counted(report.skipped.count, "other file"));
         say(Loud::Note, &title, "They are no database files.".to_owned());
@@ -273,10 +265,6 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
 
 fn pages(n: u64) -> String {
     counted(n, "page")
-}
-
-fn outcomes(report: &ScrubReport, outcome: Outcome) -> u64 {
-    report.files.iter().filter(|file| file.outcome == outcome).count() as u64
 }
 
 fn coverage(coverage: &Coverage) -> Markup {

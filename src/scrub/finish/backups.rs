@@ -274,6 +274,7 @@ fn of_set((index, set): (usize, &BackupSet), pages: &BTreeMap<(usize, u16), u64>
         differential_base_id: differential_base(set),
         files: set.files.iter().map(file).collect(),
         is_complete: set.is_complete,
+        verified: None,
     }
 }
 

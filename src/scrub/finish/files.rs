@@ -7,7 +7,9 @@ use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::consolidate::tally::Coverage;
+use crate::consolidate::verified::Verified;
 use crate::discover::backup::Part;
+use crate::discover::names::promises_pages;
 use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
@@ -85,7 +87,9 @@ fn scanned_file(
         kind: file.kind,
         outcome,
         why,
-        notes: notes((file, size), &coverage, tally, facts),
+        counts: Some(counts(file)),
+        verified: Some(Verified::Nothing),
+        notes: notes((file, size, backup.as_ref()), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
         binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
         database: facts.database.clone(),
@@ -100,6 +104,12 @@ fn scanned_file(
         backup_set: facts.part.as_ref().map(|part| part.position),
         coverage,
     }
+}
+
+/// A log beside its data files is no news; one that was asked for, or that stands where its name
+/// says data file, is.
+fn counts(file: &DataFile) -> bool {
+    file.kind != FileKind::Log || file.named || promises_pages(&file.path)
 }
 
 fn binding_id(id: &[u8]) -> Arc<str> {
@@ -151,7 +161,7 @@ fn incomplete(planned: &PlannedFile) -> Option<String> {
 }
 
 fn notes(
-    (file, size): (&DataFile, &SizeNow),
+    (file, size, backup): (&DataFile, &SizeNow, Option<&BackupReport>),
     coverage: &Coverage,
     tally: &FileTally,
     facts: &FileFacts,
@@ -217,7 +227,7 @@ fn notes(
     }
     notes.extend(holes(tally.zeroed));
     notes.extend(shrunk(file));
-    notes.extend(doubtful_log(tally));
+    notes.extend(backup.and_then(BackupReport::doubtful_log));
     notes.extend(written_to(file).filter(|_| matches!(size, SizeNow::AsPlanned)));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
     if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
@@ -283,14 +293,6 @@ fn is_striped(part: &Part) -> bool {
     part.backup.media.family.as_ref().is_some_and(|family| family.family_count > 1)
 }
 
-fn doubtful_log(tally: &FileTally) -> Option<String> {
-    let sectors = Some(tally.backup.log_sectors_doubtful).filter(|sectors| *sectors > 0)?;
-    Some(format!(
-        "{sectors} sectors of its log do not begin as sectors of a log do, and there is no backup \
-         checksum to tell: RESTORE may fail at them, or recovery after it"
-    ))
-}
-
 /// Why the path no longer leads to what was scanned, if it does not.
 fn replaced(file: &DataFile) -> Option<String> {
     match file.is_in_its_place() {
@@ -336,6 +338,8 @@ fn refused_file(refusal: &Refusal) -> FileReport {
         kind: refusal.kind,
         outcome: if refusal.failed { Outcome::Failed } else { Outcome::Refused },
         why: Some(refusal.why.clone()),
+        counts: Some(refusal.counts),
+        verified: Some(Verified::Nothing),
         notes: Vec::new(),
         file_id: None,
         binding_id: None,

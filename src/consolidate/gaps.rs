@@ -1,0 +1,58 @@
+//! What a scan was to verify and did not: any of it makes a run incomplete.
+
+use super::backup::BackupReport;
+use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
+use std::collections::BTreeSet;
+
+/// What was not verified.
+#[derive(Debug)]
+pub struct Gaps<'a> {
+    /// Planned pages that were not reached.
+    pub pages: u64,
+    /// Files that could not be opened, or not be read to their end.
+    pub failed: Vec<&'a FileReport>,
+    /// Files that were declined and that the run is incomplete without.
+    pub refused: Vec<&'a FileReport>,
+    /// Backups that have gaps of their own.
+    pub backups: Vec<(&'a FileReport, &'a BackupReport)>,
+    /// No file was scanned.
+    pub is_nothing_scanned: bool,
+}
+
+impl<'a> Gaps<'a> {
+    /// Those of `report`. One of an earlier version does not say which refused files count: where
+    /// it is not clean, all of them may.
+    pub fn of(report: &'a ScrubReport) -> Self {
+        Self::if_unsaid(report, report.verdict != RunVerdict::Clean)
+    }
+
+    /// The same, if what is not said to count does, or does not.
+    pub(super) fn if_unsaid(report: &'a ScrubReport, counts: bool) -> Self {
+        let files = || report.files.iter();
+        let is_missed =
+            |file: &&FileReport| file.outcome == Outcome::Refused && file.counts.unwrap_or(counts);
+        Self {
+            pages: report.coverage.not_reached,
+            failed: files().filter(|file| file.outcome == Outcome::Failed).collect(),
+            refused: files().filter(is_missed).collect(),
+            backups: report.backups().filter(|(_, backup)| backup.is_incomplete()).collect(),
+            is_nothing_scanned: !files().any(|file| file.outcome == Outcome::Scanned),
+        }
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        let Self { pages, failed, refused, backups, is_nothing_scanned } = self;
+        let is_all_read = *pages == 0 && failed.is_empty() && backups.is_empty();
+        is_all_read && refused.is_empty() && !is_nothing_scanned
+    }
+
+    /// Members of striped backups that are not there.
+    pub fn missing_members(&self) -> u64 {
+        let missing = self.backups.iter().flat_map(|(file, backup)| {
+            let set = backup.media_set.as_ref().unwrap_or(&file.path);
+            backup.missing_members.iter().map(move |member| (&file.host, set, member))
+        });
+        missing.collect::<BTreeSet<_>>().len() as u64
+    }
+}

@@ -1,0 +1,130 @@
+//! What stands at the top of a report for people, in whichever format: what the verdict does not
+//! cover, and what could be read and not be verified. Names are safe to show.
+
+use super::file_names::FileNames;
+use super::terminal::layout::counted;
+use crate::consolidate::backup::BackupReport;
+use crate::consolidate::gaps::Gaps;
+use crate::consolidate::report::{FileReport, ScrubReport};
+use crate::consolidate::verified::{Unit, units};
+use crate::report::escape::terminal as safe;
+
+/// Names in one remark at most.
+const NAMES_MAX: usize = 3;
+
+/// What is remarkable, and of what; the latter may be empty.
+pub(super) struct Remark {
+    /// `2 files refused`.
+    pub(super) what: String,
+    /// `a.mdf, b.mdf`.
+    pub(super) text: String,
+}
+
+impl Remark {
+    fn new(what: String, text: String) -> Option<Self> {
+        Some(Self { what, text })
+    }
+
+    /// `2 files refused: a.mdf, b.mdf`.
+    pub(super) fn words(&self) -> String {
+        let Self { what, text } = self;
+        if text.is_empty() { what.clone() } else { format!("{what}: {text}") }
+    }
+}
+
+/// What was to be verified and was not.
+pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
+    let gaps = Gaps::of(report);
+    if gaps.is_empty() {
+        return Vec::new();
+    }
+    let names = FileNames::of(report);
+    let name = |file: &&FileReport| names.name(file.host.as_deref(), &file.path);
+    let of_files = |files: &[&FileReport], what: &str| {
+        let many = Some(files.len() as u64).filter(|n| *n > 0)?;
+        Remark::new(format!("{} {what}", counted(many, "file")), listed(files.iter().map(name)))
+    };
+    let remarks = [
+        pages(report),
+        of_files(&gaps.failed, "not read, or not to the end"),
+        of_files(&gaps.refused, "refused"),
+        backups(&gaps, &names),
+    ];
+    let remarks: Vec<Remark> = remarks.into_iter().flatten().collect();
+    let is_all = remarks.is_empty() && gaps.is_nothing_scanned;
+    let nothing = is_all.then(|| Remark::new("no file was scanned".to_owned(), String::new()));
+    remarks.into_iter().chain(nothing.flatten()).collect()
+}
+
+fn pages(report: &ScrubReport) -> Option<Remark> {
+    let many = Some(report.coverage.not_reached).filter(|pages| *pages > 0)?;
+    let percent = report.coverage_percent();
+    let what = format!("{} not reached ({percent:.3} % was reached)", counted(many, "page"));
+    Remark::new(what, "may be damaged too".to_owned())
+}
+
+/// `1 incomplete backup: sales.bak (without member 2 of 3)`.
+fn backups(gaps: &Gaps<'_>, names: &FileNames<'_>) -> Option<Remark> {
+    let many = Some(gaps.backups.len() as u64).filter(|n| *n > 0)?;
+    let words = gaps.backups.iter().map(|(file, backup)| {
+        let name = names.name(file.host.as_deref(), &file.path);
+        missing(backup).map_or_else(|| name.clone(), |missing| format!("{name} ({missing})"))
+    });
+    Remark::new(counted(many, "incomplete backup"), listed(words))
+}
+
+fn missing(backup: &BackupReport) -> Option<String> {
+    let members = backup.missing_members.iter().map(ToString::to_string);
+    let members = listed(members);
+    (!members.is_empty()).then(|| format!("without member {members} of {}", backup.members))
+}
+
+/// Of what nothing could be verified although it was read whole.
+pub(super) fn unverified(report: &ScrubReport) -> Option<Remark> {
+    let units: Vec<Unit<'_>> = units(&report.files).filter(Unit::is_unverified).collect();
+    let sets = units.iter().filter(|unit| unit.set.is_some()).count() as u64;
+    let what = match (units.len() as u64 - sets, sets) {
+        (0, 0) => return None,
+        (databases, 0) => counted(databases, "database"),
+        (0, sets) => counted(sets, "backup set"),
+        (databases, sets) => {
+            format!("{} and {}", counted(databases, "database"), counted(sets, "backup set"))
+        }
+    };
+    let names = FileNames::of(report);
+    let why = "no page in use carries a checksum or torn bits; DBCC CHECKDB can tell";
+    let text = format!("{}: {why}", listed(units.iter().map(|unit| unit_name(unit, &names))));
+    Remark::new(format!("{what} could not be verified"), text)
+}
+
+/// Which log backups are known to be whole by their structure only.
+pub(super) fn structure_only(report: &ScrubReport) -> Option<Remark> {
+    let units: Vec<Unit<'_>> = units(&report.files).filter(Unit::is_structure_only).collect();
+    let many = Some(units.len() as u64).filter(|n| *n > 0)?;
+    let names = FileNames::of(report);
+    let name = |unit: &Unit<'_>| {
+        let name = names.name(unit.file.host.as_deref(), &unit.file.path);
+        let position = unit.set.map_or(0, |set| set.position);
+        if position > 1 { format!("{name} (set {position})") } else { name }
+    };
+    let text = format!("{}, taken without CHECKSUM", listed(units.iter().map(name)));
+    Remark::new(format!("structure only of {}", counted(many, "log backup")), text)
+}
+
+/// `Sales (sales.mdf)`, `sales.bak (full backup of Sales)`.
+fn unit_name(unit: &Unit<'_>, names: &FileNames<'_>) -> String {
+    let Unit { file, set, .. } = unit;
+    let name = names.name(file.host.as_deref(), &file.path);
+    match (set, &file.database) {
+        (Some(set), _) => format!("{name} ({})", safe(&set.words())),
+        (None, Some(database)) => format!("{} ({name})", safe(database)),
+        (None, None) => name,
+    }
+}
+
+/// `a, b, c and 4 more`.
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let shown = names.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
