@@ -1,5 +1,9 @@
 //! What the user typed -> paths of files: directories are walked, list files read.
 
+mod text;
+
+pub use text::{from_text, text, unix_bytes};
+
 use super::{FileKind, Refusal};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
@@ -183,6 +187,12 @@ fn has_extension(path: &Path, names: &[&str]) -> bool {
 /// The identity of what `path` leads to now.
 pub fn identity_of(path: &Path) -> io::Result<FileIdentity> {
     let metadata = std::fs::metadata(path)?;
+    Ok(identity(path, &metadata, is_block_device(&metadata)))
+}
+
+/// The identity of `file`, which was opened at `path`.
+pub fn identity_of_open(file: &File, path: &Path) -> io::Result<FileIdentity> {
+    let metadata = file.metadata()?;
     Ok(identity(path, &metadata, is_block_device(&metadata)))
 }
 

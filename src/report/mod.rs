@@ -9,6 +9,7 @@ pub mod file_names;
 pub mod hgrm;
 pub mod html;
 pub mod json;
+pub mod json_text;
 pub mod jsonl;
 pub mod mapfile;
 mod moment;

@@ -11,7 +11,7 @@ use super::file::{FileScan, FileTally};
 use super::{Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
-use crate::discover::paths::FileIdentity;
+use crate::discover::paths::{self, FileIdentity};
 use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
@@ -72,7 +72,7 @@ pub(super) struct History {
 /// A file as it was, and what was counted of it.
 #[derive(Serialize, Deserialize)]
 struct FileState {
-    /// As reported; what is not UTF-8 is told apart by `identity`.
+    /// As reported.
     path: String,
     identity: FileIdentity,
     bytes: u64,
@@ -151,7 +151,7 @@ impl Checkpoint {
 
     fn check_files(&self, now: &[DataFile]) -> Result<(), Why> {
         for (then, now) in self.files.iter().zip(now) {
-            let path = now.path.to_string_lossy();
+            let path = paths::text(&now.path);
             if then.path != path {
                 let first = path.as_ref().min(&then.path);
                 let word = if first == path { "was not" } else { "was" };
@@ -210,7 +210,7 @@ impl History {
 impl FileState {
     fn of((scan, file): (&FileScan<'_>, &DataFile)) -> Self {
         Self {
-            path: file.path.to_string_lossy().into_owned(),
+            path: paths::text(&file.path).into_owned(),
             identity: file.identity.clone(),
             bytes: file.bytes,
             modified: modified(file),
@@ -265,7 +265,7 @@ impl std::error::Error for Refused {}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = paths::text(&self.path);
         write!(f, "cannot go on from {path}: ")?;
         match &self.why {
             Why::Unreadable(error) => return write!(f, "it cannot be read: {error}"),

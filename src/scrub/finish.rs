@@ -18,7 +18,7 @@ use crate::consolidate::report::{
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::discover::backup::Part;
-use crate::discover::paths::promises_pages;
+use crate::discover::paths::{self, promises_pages};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
@@ -107,7 +107,7 @@ pub(super) fn finish(
             notes,
             stopped,
             resumed: shared.history.resumed,
-            checkpoint: checkpoint.map(|path| path.to_string_lossy().into_owned()),
+            checkpoint: checkpoint.map(|path| paths::text(&path).into_owned()),
         },
         sources: Vec::new(),
         verdict,
@@ -190,7 +190,7 @@ fn into_inner<T>(mutex: std::sync::Mutex<T>) -> T {
 }
 
 fn text(path: &Path) -> Arc<str> {
-    path.to_string_lossy().into()
+    paths::text(path).into()
 }
 
 fn file_facts(file: &DataFile) -> FileFacts {
@@ -306,10 +306,10 @@ fn file_latencies(tallies: Vec<FileTally>, facts: &[FileFacts]) -> Vec<(String, 
 }
 
 fn skipped(discovery: &Discovery) -> Skipped {
-    let paths = discovery.skipped.iter().take(SKIPPED_LISTED_MAX);
+    let listed = discovery.skipped.iter().take(SKIPPED_LISTED_MAX);
     Skipped {
         count: discovery.skipped.len() as u64,
-        paths: paths.map(|path| path.to_string_lossy().into_owned()).collect(),
+        paths: listed.map(|path| paths::text(path).into_owned()).collect(),
     }
 }
 
