@@ -22,11 +22,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// Writes it; the report names the histograms, so they come first.
-pub(crate) fn write(
-    scrubbed: &mut Scrub,
-    directory: &Path,
-    guard: &Guard,
-) -> Result<(), Failure> {
+pub(crate) fn write(scrubbed: &mut Scrub, directory: &Path, guard: &Guard) -> Result<(), Failure> {
     let histograms = write_histograms(scrubbed, directory, guard);
     let report = &scrubbed.report;
     let path = |name| directory.join(name);
@@ -41,11 +37,7 @@ pub(crate) fn write(
     ])
 }
 
-fn write_histograms(
-    scrubbed: &mut Scrub,
-    directory: &Path,
-    guard: &Guard,
-) -> Result<(), Failure> {
+fn write_histograms(scrubbed: &mut Scrub, directory: &Path, guard: &Guard) -> Result<(), Failure> {
     let mut histograms = Vec::new();
     for (stage, histogram) in scrubbed.latencies.stages() {
         histograms.push((format!("{stage}{HISTOGRAM}"), histogram.clone()));

@@ -13,7 +13,7 @@ use pagescrub::plan::pace::{Pace, QUEUE_DEPTH_DEFAULT};
 use pagescrub::read::open::Reader;
 #[cfg(feature = "gpu")]
 use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What to scan.
@@ -26,6 +26,12 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
+    /// The files that list paths.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &Path> {
+        let list = |word: &'_ PathBuf| word.to_str()?.strip_prefix('@').map(Path::new);
+        self.paths.iter().filter_map(list)
+    }
+
     /// Finds the data files behind the paths.
     pub(crate) fn discover(&self) -> Result<Discovery, Failure> {
         let paths =

@@ -171,7 +171,7 @@ fn render(
 }
 
 /// Columns of the terminal, if stdout is one.
-fn width() -> Option<u16> {
+pub(crate) fn width() -> Option<u16> {
     let is_terminal = io::stdout().is_terminal();
     is_terminal.then(|| console::Term::stdout().size().1)
 }

@@ -19,9 +19,7 @@ pub(crate) fn say(message: impl Display) {
 ///
 /// # Errors
 /// If stdout does not take it. That nobody reads it any more is none: they have read enough.
-pub(crate) fn print(
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Failure> {
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(anstream::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -44,11 +44,9 @@ pub(crate) fn at_a_signal() -> Result<(), Failure> {
 
 fn tell_if_it_takes_long() {
     thread::sleep(STOP_TAKES_LONG);
-    say(
-        "a device does not answer a read, or nobody reads the pipe that the report is written \
+    say("a device does not answer a read, or nobody reads the pipe that the report is written \
          to, and the end waits for it; with another signal the scan ends without a report (a \
-         checkpoint, if there is one, is kept)",
-    );
+         checkpoint, if there is one, is kept)");
 }
 
 /// A file that would become too long (`ulimit -f`) is an error like a full disk, not the end of the

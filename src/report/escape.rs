@@ -69,7 +69,9 @@ fn expression(text: &str, is_obeyed: fn(char) -> bool) -> String {
     while let Some(c) = rest.next() {
         if is_obeyed(c) {
             terms.extend(quoted(&mut literal));
-            terms.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("NCHAR(0x{unit:04X})")));
+            terms.extend(
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("NCHAR(0x{unit:04X})")),
+            );
             continue;
         }
         literal.push(c);

@@ -4,7 +4,7 @@
 mod stored;
 mod writer;
 
-pub use stored::{check_writable, is_checkpoint};
+pub use stored::{check_writable, is_checkpoint, remove, written};
 pub(super) use writer::while_checkpointing;
 
 use super::file::{FileScan, FileTally};

@@ -201,10 +201,7 @@ fn plain_or_none(path: &Path) -> io::Result<()> {
 /// to another, or the file is mounted there alone.
 fn is_bound(error: &io::Error) -> bool {
     use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
-    matches!(
-        error.kind(),
-        PermissionDenied | ReadOnlyFilesystem | ResourceBusy | CrossesDevices
-    )
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy | CrossesDevices)
 }
 
 /// Gives the new file the owner and the mode of the old one.

@@ -1,9 +1,9 @@
 //! How one database gets its pages, files, or all of itself back. Each way is a sequence that is
 //! complete; of several ways, one is to be chosen.
 
+use super::chain::{self, Source};
 use super::script::Script;
 use super::target::{Target, page_lists};
-use super::chain::{self, Source};
 use super::{indexes, simple};
 use crate::consolidate::recovery::{Model, is_system_page};
 use std::io;

@@ -12,7 +12,7 @@ use crate::page::{PAGE_BYTES, Page};
 use crate::plan::pace::Throttle;
 use crate::read::{PageSource, aligned};
 use crate::scrub::file::open_unchanged;
-use crate::scrub::{Progress, Settings};
+use crate::scrub::{Progress, Settings, pool};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -148,10 +148,9 @@ pub(in crate::scrub) fn unpack(
         let verified = verify(file, settings, progress, &must_stop).ok()?;
         Some((file.path.clone(), verified))
     };
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.threads.max(1)).build();
-    let verified: Vec<_> = match threads {
-        Ok(pool) => pool.install(|| packed.par_iter().filter_map(verify).collect()),
-        Err(_) => packed.iter().filter_map(verify).collect(),
+    let verified: Vec<_> = match pool(settings.threads.max(1)) {
+        Some(pool) => pool.install(|| packed.par_iter().filter_map(verify).collect()),
+        None => packed.iter().filter_map(verify).collect(),
     };
     progress.end();
     let mut unpacked = discovery.clone();
