@@ -234,7 +234,8 @@ fn what_does_not_fit_leaves_the_old_one_and_stops_no_other() {
     assert!(left.into_iter().all(|entry| !text(&entry.path()).ends_with(".tmp")));
     // Of a sound file, the report that is lost is all there is to tell.
     let sound = copy(HEALTHY, &folder, "sound.mdf");
-    let script = format!("ulimit -f 0; exec pagescrub scan {} --report-dir {directory}", text(&sound));
+    let script =
+        format!("ulimit -f 0; exec pagescrub scan {} --report-dir {directory}", text(&sound));
     assert_eq!(shell(&script).0, 3);
 }
 
@@ -247,7 +248,8 @@ fn stdout_and_pipes_are_written_in_place() {
     let (code, _) = shell(&format!("pagescrub scan {file} {json} > {}", text(&all)));
     let all = fs::read_to_string(&all).expect("written");
     assert!(code == 0 && all.starts_with("CLEAN") && all.ends_with("}\n"), "{all}");
-    let (code, stderr) = shell(&format!("pagescrub scan {file} {json} | tail -n 1 | grep -q '^}}'"));
+    let (code, stderr) =
+        shell(&format!("pagescrub scan {file} {json} | tail -n 1 | grep -q '^}}'"));
     assert_eq!(code, 0, "{stderr}");
 }
 
@@ -365,7 +367,8 @@ fn names_that_are_no_text_stay_apart_in_every_report() {
     fs::copy(HEALTHY, path(b"M\\xf6ller.mdf")).expect("room");
     let (code, report) = scan_json(folder.path(), &[]);
     assert_eq!(code, 1);
-    let paths: Vec<_> = report["files"].as_array().expect("a list").iter().map(|f| &f["path"]).collect();
+    let paths: Vec<_> =
+        report["files"].as_array().expect("a list").iter().map(|f| &f["path"]).collect();
     assert_eq!(paths.len(), 3);
     let suspect = report["suspects"][0]["path"].as_str().expect("text");
     assert!(suspect.ends_with("/M\\xf6ller.mdf"), "{suspect}");
