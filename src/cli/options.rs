@@ -28,8 +28,8 @@ pub(crate) struct Paths {
 impl Paths {
     /// The files that list paths.
     pub(crate) fn lists(&self) -> impl Iterator<Item = &Path> {
-        let list = |word: &'_ PathBuf| word.to_str()?.strip_prefix('@').map(Path::new);
-        self.paths.iter().filter_map(list)
+        let words = self.paths.iter().filter_map(|word| word.to_str());
+        words.filter_map(|word| word.strip_prefix('@').map(Path::new))
     }
 
     /// Finds the data files behind the paths.
