@@ -3,7 +3,12 @@
 //! `cargo bench --bench kernel`. Ratios within one run are what counts; the buffer is larger than
 //! the caches, so the limit is memory, not arithmetic.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on must fail")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench that cannot go on must fail"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::page::checksum::{Checksum, seal};

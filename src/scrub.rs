@@ -366,6 +366,15 @@ impl<'a> Shared<'a> {
     }
 }
 
+/// The stack of each thread: no default, and no environment, makes it too small.
+pub const THREAD_STACK_BYTES: usize = 2 << 20;
+
+/// `threads` threads of a scan.
+fn pool(threads: usize) -> Option<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.stack_size(THREAD_STACK_BYTES).build().ok()
+}
+
 /// All threads take from the same queues, so a slow device or a damaged stretch delays only the
 /// thread that met it.
 fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary> {
@@ -380,10 +389,7 @@ fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary
         Worker::new(shared, &dispatch, node).run();
     };
     let threads = shared.settings.threads.max(1);
-    let pool = (0..=threads.ilog2()).find_map(|halvings| {
-        rayon::ThreadPoolBuilder::new().num_threads(threads >> halvings).build().ok()
-    });
-    match pool {
+    match (0..=threads.ilog2()).find_map(|halvings| pool(threads >> halvings)) {
         Some(pool) => drop(pool.broadcast(|thread| work(thread.index()))),
         // Not a single thread to be had: the caller's own does the work.
         None => work(0),

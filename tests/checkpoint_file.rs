@@ -194,12 +194,14 @@ fn nothing_that_is_no_checkpoint_is_ever_overwritten() {
     fs::hard_link(&stopped.files[0], &link).expect("a hard link");
     let text = |path: &Path| path.to_str().expect("text").to_owned();
     for (checkpoint, words) in [
-        (database.to_owned(), "named like a data file"),
-        (text(&link), "is no checkpoint"),
+        (database.to_owned(), "one of the files to read"),
+        (text(&folder.join("new.mdf")), "named like a data file"),
+        (text(&link), "one of the files to read"),
         (text(&note), "is no checkpoint"),
         (text(folder), "is no checkpoint"),
         (text(&folder.join("out.json")), "is one of the outputs"),
         (text(&folder.join("reports/../reports/report.json")), "is one of the outputs"),
+        (text(&folder.join("reports/file-0000.map")), "is one of the outputs"),
     ] {
         for resume in [&[][..], &["--resume"]] {
             let output = text(&folder.join("out.json"));

@@ -394,6 +394,27 @@ fn no_path_of_a_backup_gets_out_of_where_it_stands() {
     }
 }
 
+#[test]
+fn a_path_that_is_no_literal_is_a_variable_with_its_real_name() {
+    let mut declared = 0;
+    for seed in 0..400 {
+        let name = format!("/b/{}", names::hostile(seed));
+        let statements = off(&script(&with_backups(["/b/1.bak", &name], &name)));
+        for statement in &statements {
+            assert!(is_known(statement), "{seed} {name:?}: {statement}\n{}", shape(statement));
+            for (at, found) in statement.match_indices(" nvarchar(260) = ") {
+                let (value, _) = tsql::value(&statement[at + found.len()..]).expect("a text");
+                assert_eq!(value, name, "{seed}");
+                declared += 1;
+            }
+        }
+    }
+    assert!(declared > 1000, "{declared}");
+    // SQL Server has no name for a file whose name is no text.
+    let unknown = script(&with_backups(["/b/1.bak", "/b/M\\xf6ller.bak"], "/b/diff.bak"));
+    assert!(!unknown.contains("DISK = N'/b/M"), "{unknown}");
+}
+
 /// The script for `report`, its lines joined.
 fn flowing(report: &ScrubReport) -> String {
     let script = script(report).replace("\n-- ", " ").replace("\n--", " ");

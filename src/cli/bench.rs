@@ -1,14 +1,18 @@
 //! `pagescrub bench`: how fast this machine can be, and how near to that a scan comes.
 
 use super::exit::{Exit, Failure};
+use super::limits::start_threads;
 use super::options::{GpuArgs, When, bytes};
+use super::output::{Guard, first_failure, width};
 use super::progress::spinner;
+use super::say::print;
 use pagescrub::bench::report::BenchReport;
 use pagescrub::bench::{self, BenchError, bounded, chart, terminal};
-use pagescrub::discover::paths::identity_of;
+use pagescrub::discover::paths;
 use pagescrub::discover::{Discovery, discover};
+use pagescrub::report::json_text::write_pretty;
 use pagescrub::report::terminal::Look;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Measure this machine's limits, and how near to them a scan comes
@@ -56,8 +60,10 @@ pub(crate) struct Args {
 
 /// Measures, prints and draws.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    start_threads()?;
     let found = args.path.as_deref().map(|path| find(path, args)).transpose()?;
-    let draw = args.chart.as_deref().map(|path| chart_at(path, found.as_ref())).transpose()?;
+    let guard = found.as_ref().map(Guard::of).unwrap_or_default();
+    let draw = args.chart.as_deref().map(|path| chart_at(path, &guard)).transpose()?;
     #[cfg(feature = "gpu")]
     let gpus = args.gpu.adapters_if_any()?;
     #[cfg(not(feature = "gpu"))]
@@ -79,12 +85,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         BenchError::Wrong(_) => Failure::internal(error),
         BenchError::Work(_) => Failure::work(error),
     })?;
-    print(&report, args.json).map_err(Failure::work)?;
-    if let (Some(path), Some(draw)) = (&args.chart, draw) {
-        let cannot = |e: &dyn std::fmt::Display| cannot_write(path, e);
-        let picture = draw(&report).map_err(|e| cannot(&e))?;
-        std::fs::write(path, picture).map_err(|e| cannot(&e))?;
-    }
+    let printed = print(|out| write(&report, args.json, out));
+    let drawn = args.chart.as_ref().zip(draw).map_or(Ok(()), |(path, draw)| {
+        let picture = draw(&report);
+        let picture = picture.map_err(|e| Failure::work(format!("cannot draw the chart: {e}")))?;
+        guard.write_file(path, &|out| out.write_all(picture.as_bytes()))
+    });
+    first_failure([printed, drawn])?;
     Ok(Exit::Clean)
 }
 
@@ -111,7 +118,7 @@ fn find(path: &Path, args: &Args) -> Result<Discovery, Failure> {
     let files = bounded(found, args.size_max.unwrap_or(bench::FILE_BYTES_DEFAULT));
     if files.files.is_empty() {
         let why = why.unwrap_or_else(|| "it holds no pages to read".to_owned());
-        let path = path.display();
+        let path = paths::text(path);
         return Err(Failure::work(format!(
             "cannot measure {path}: {why}; name a data file, or make one: pagescrub generate \
              bench.mdf --size 4GiB --seed 7"
@@ -124,44 +131,19 @@ type Draw = fn(&BenchReport) -> Result<String, Box<dyn std::error::Error + Send 
 
 /// How to draw into `path`, which is tried now: minutes later is too late to learn that it cannot
 /// be written.
-fn chart_at(path: &Path, files: Option<&Discovery>) -> Result<Draw, Failure> {
+fn chart_at(path: &Path, guard: &Guard) -> Result<Draw, Failure> {
     let draw: Draw = match path.extension().and_then(|extension| extension.to_str()) {
         Some("svg") => chart::svg,
         Some("html") => chart::html,
         _ => return Err(Failure::usage("--chart needs a name that ends in .svg or .html")),
     };
-    let identity = std::fs::File::options()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|_| identity_of(path))
-        .map_err(|e| cannot_write(path, &e))?;
-    let mut measured = files.into_iter().flat_map(|files| &files.files);
-    if measured.any(|file| file.identity == identity) {
-        let path = path.display();
-        return Err(Failure::usage(format!("--chart {path} is one of the files to measure")));
-    }
-    Ok(draw)
+    guard.check_file(path).map(|()| draw)
 }
 
-fn print(report: &BenchReport, json: bool) -> io::Result<()> {
-    let mut out = BufWriter::new(anstream::stdout().lock());
-    let printed = if json {
-        serde_json::to_writer_pretty(&mut out, report)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out))
-    } else {
-        let is_terminal = io::stdout().is_terminal();
-        let width = is_terminal.then(|| console::Term::stdout().size().1);
-        terminal::write(report, Look { width, rows_max: usize::MAX, verbose: false }, &mut out)
-    };
-    match printed.and_then(|()| out.flush()) {
-        // Whoever read it has read enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
+fn write(report: &BenchReport, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        return write_pretty(report, out).and_then(|()| writeln!(out));
     }
-}
-
-fn cannot_write(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::work(format!("cannot write {}: {error}", path.display()))
+    let look = Look { width: width(), rows_max: usize::MAX, verbose: false };
+    terminal::write(report, look, out)
 }

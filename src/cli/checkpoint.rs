@@ -2,10 +2,13 @@
 //! removed.
 
 use super::exit::Failure;
+use super::output::Guard;
+use super::say::say;
 use pagescrub::discover::Discovery;
 use pagescrub::discover::names::promises_pages;
-use pagescrub::report::escape::terminal as safe;
-use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing, check_writable, is_checkpoint};
+use pagescrub::discover::paths;
+use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
+use pagescrub::scrub::checkpoint::{check_writable, is_checkpoint, remove, written};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,11 +38,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 impl Options {
     /// Refuses what would lose something, before anything is written or scanned.
-    pub(crate) fn check(&self, outputs: &[PathBuf]) -> Result<(), Failure> {
+    pub(crate) fn check(
+        &self,
+        guard: &Guard,
+        is_output: impl Fn(&Path) -> bool,
+    ) -> Result<(), Failure> {
         let Some(path) = &self.file else { return Ok(()) };
-        let shown = path.display();
-        if outputs.iter().any(|output| place(output) == place(path)) {
-            return Err(Failure::usage(format!("--checkpoint {shown} is one of the outputs")));
+        let shown = paths::text(path);
+        for written in written(path) {
+            guard.refuse(&written)?;
+            if is_output(&place(&written)) {
+                return Err(Failure::usage(format!("--checkpoint {shown} is one of the outputs")));
+            }
         }
         if promises_pages(path) {
             let why = "is named like a data file: give another name";
@@ -58,21 +68,22 @@ impl Options {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unusable(path, &error)),
         }
-        check_writable(path).map_err(|error| unusable(path, &error))
+        check_writable(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::usage(error),
+            _ => unusable(path, &error),
+        })
     }
 
     /// The checkpoint to go on from, if one is asked for and exists.
     pub(crate) fn resume(&self, discovery: &Discovery) -> Result<Option<Checkpoint>, Failure> {
         let Some(path) = self.file.as_ref().filter(|_| self.resume) else { return Ok(None) };
         if fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            let path = path.display().to_string();
-            anstream::eprintln!("pagescrub: no checkpoint {}: starting anew", safe(&path));
+            say(format!("no checkpoint {}: starting anew", paths::text(path)));
             return Ok(None);
         }
         let checkpoint = Checkpoint::read(path, discovery).map_err(Failure::work)?;
         let done = bytesize::ByteSize(checkpoint.done_bytes()).display().iec().to_string();
-        let path = path.display().to_string();
-        anstream::eprintln!("pagescrub: going on from {}: {done} are done", safe(&path));
+        say(format!("going on from {}: {done} are done", paths::text(path)));
         Ok(Some(checkpoint))
     }
 
@@ -88,9 +99,9 @@ impl Options {
 
     /// Says that no checkpoint can be written; the scan goes on.
     pub(crate) fn tell_failed(&self, error: &io::Error) {
-        let path = self.file.as_deref().unwrap_or(Path::new("")).display().to_string();
+        let path = paths::text(self.file.as_deref().unwrap_or(Path::new("")));
         let what = "the scan goes on, but what it does from here on may be lost if it is stopped";
-        anstream::eprintln!("pagescrub: cannot write checkpoint {}: {error}; {what}", safe(&path));
+        say(format!("cannot write checkpoint {path}: {error}; {what}"));
     }
 
     /// A checkpoint inside a directory that is scanned is no file that was skipped.
@@ -107,12 +118,11 @@ impl Options {
     /// Removes the checkpoint of a scan that has ended and whose report is written.
     pub(crate) fn remove(&self) {
         let Some(path) = &self.file else { return };
-        match fs::remove_file(path) {
+        match remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let path = path.display().to_string();
+                let path = paths::text(path);
                 let next = "delete it, there is nothing to go on with";
-                let path = safe(&path);
-                anstream::eprintln!("pagescrub: cannot remove checkpoint {path}: {error}; {next}");
+                say(format!("cannot remove checkpoint {path}: {error}; {next}"));
             }
             _ => {}
         }
@@ -120,11 +130,11 @@ impl Options {
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
-    Failure::work(format!("cannot write checkpoint {}: {error}", path.display()))
+    Failure::work(format!("cannot write checkpoint {}: {error}", paths::text(path)))
 }
 
 /// The same for two paths to one file, whether it exists or not.
-fn place(path: &Path) -> PathBuf {
+pub(crate) fn place(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).unwrap_or_default();
     let unresolved = || path.file_name().map(|name| parent.join(name)).unwrap_or_default();

@@ -2,11 +2,16 @@
 
 use super::exit::{Exit, Failure};
 use super::options::GpuArgs;
+use super::output::width;
+use super::say::print;
+#[cfg(feature = "gpu")]
+use super::say::print_line;
 use pagescrub::devices::{Devices, Gpus, terminal};
 #[cfg(feature = "gpu")]
 use pagescrub::report::escape;
+use pagescrub::report::json_text::write_pretty;
 use pagescrub::report::terminal::Look;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, Write};
 
 /// List the CPU kernels and GPUs of this machine, and which of them a scan would use
 #[derive(clap::Args)]
@@ -39,20 +44,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return test(&args.gpu);
     }
     let devices = Devices::of_this_machine(gpus(&args.gpu));
-    let mut out = BufWriter::new(anstream::stdout().lock());
-    let printed = if args.json {
-        serde_json::to_writer_pretty(&mut out, &devices)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out))
-    } else {
-        let is_terminal = io::stdout().is_terminal();
-        let width = is_terminal.then(|| console::Term::stdout().size().1);
-        terminal::write(&devices, Look { width, rows_max: usize::MAX, verbose: false }, &mut out)
-    };
-    match printed.and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::work(e)),
-        _ => Ok(Exit::Clean),
+    print(|out| write(&devices, args.json, out))?;
+    Ok(Exit::Clean)
+}
+
+fn write(devices: &Devices, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        return write_pretty(devices, out).and_then(|()| writeln!(out));
     }
+    let look = Look { width: width(), rows_max: usize::MAX, verbose: false };
+    terminal::write(devices, look, out)
 }
 
 /// One line for each GPU.
@@ -66,7 +67,7 @@ fn test(gpu: &GpuArgs) -> Result<Exit, Failure> {
             Err(why) => why.clone(),
         };
         let name = escape::terminal(&tested.name);
-        anstream::println!("SELF-TEST {name}: {}", escape::terminal(&said));
+        print_line(format!("SELF-TEST {name}: {}", escape::terminal(&said)))?;
         exit = match (&tested.outcome, tested.is_wrong, exit) {
             (_, true, _) | (_, _, Exit::Internal) => Exit::Internal,
             (Err(_), _, _) => Exit::Incomplete,

@@ -1,8 +1,8 @@
 //! `--report-dir`: everything that is known of a scan, in one directory.
 
 use super::exit::Failure;
-use super::output::{write_at_once, write_file, write_maps};
-use pagescrub::report::{csv, hgrm, html, json, prometheus, tsql};
+use super::output::{Guard, first_failure, write_maps};
+use pagescrub::report::{csv, hgrm, html, json, mapfile, prometheus, tsql};
 use pagescrub::scrub::Scrub;
 use std::path::Path;
 
@@ -13,36 +13,46 @@ const RESTORE_NAME: &str = "restore.sql";
 const METRICS_NAME: &str = "metrics.prom";
 
 /// The reports in the directory, besides maps and histograms.
-pub(crate) const NAMES: [&str; 5] =
-    [REPORT_NAME, PAGE_NAME, SUSPECTS_NAME, RESTORE_NAME, METRICS_NAME];
+const NAMES: [&str; 5] = [REPORT_NAME, PAGE_NAME, SUSPECTS_NAME, RESTORE_NAME, METRICS_NAME];
+const HISTOGRAM: &str = ".hgrm";
 
-/// Writes it; the report names the histograms, so they come first.
-pub(crate) fn write(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure> {
-    write_histograms(scrubbed, directory)?;
-    let report = &scrubbed.report;
-    write_file(&directory.join(REPORT_NAME), |out| json::write(report, out))?;
-    write_file(&directory.join(PAGE_NAME), |out| html::write(report, out))?;
-    write_file(&directory.join(SUSPECTS_NAME), |out| csv::write(report, out))?;
-    write_file(&directory.join(RESTORE_NAME), |out| tsql::write(report, out))?;
-    write_at_once(&directory.join(METRICS_NAME), |out| prometheus::write(report, out))?;
-    write_maps(report, directory)
+/// True for the names of files that [`write`] may write.
+pub(crate) fn is_name(name: &str) -> bool {
+    NAMES.contains(&name) || name.ends_with(HISTOGRAM) || mapfile::is_name(name)
 }
 
-fn write_histograms(scrubbed: &mut Scrub, directory: &Path) -> Result<(), Failure> {
+/// Writes it; the report names the histograms, so they come first.
+pub(crate) fn write(scrubbed: &mut Scrub, directory: &Path, guard: &Guard) -> Result<(), Failure> {
+    let histograms = write_histograms(scrubbed, directory, guard);
+    let report = &scrubbed.report;
+    let path = |name| directory.join(name);
+    first_failure([
+        histograms,
+        guard.write_member(&path(REPORT_NAME), &|out| json::write(report, out)),
+        guard.write_member(&path(PAGE_NAME), &|out| html::write(report, out)),
+        guard.write_member(&path(SUSPECTS_NAME), &|out| csv::write(report, out)),
+        guard.write_member(&path(RESTORE_NAME), &|out| tsql::write(report, out)),
+        guard.write_member(&path(METRICS_NAME), &|out| prometheus::write(report, out)),
+        write_maps(report, directory, guard),
+    ])
+}
+
+fn write_histograms(scrubbed: &mut Scrub, directory: &Path, guard: &Guard) -> Result<(), Failure> {
     let mut histograms = Vec::new();
     for (stage, histogram) in scrubbed.latencies.stages() {
-        histograms.push((format!("{stage}.hgrm"), histogram.clone()));
+        histograms.push((format!("{stage}{HISTOGRAM}"), histogram.clone()));
     }
     for (path, latencies) in &scrubbed.file_latencies {
         let position = scrubbed.report.files.iter().position(|file| *file.path == **path);
         for (stage, histogram) in latencies.stages() {
-            let name = format!("file-{:04}.{stage}.hgrm", position.unwrap_or_default());
+            let name = format!("file-{:04}.{stage}{HISTOGRAM}", position.unwrap_or_default());
             histograms.push((name, histogram.clone()));
         }
     }
-    for (name, histogram) in histograms {
-        write_file(&directory.join(&name), |out| hgrm::write(&histogram, out))?;
+    first_failure(histograms.into_iter().map(|(name, histogram)| {
+        let path = directory.join(&name);
+        guard.write_member(&path, &|out| hgrm::write(&histogram, out))?;
         scrubbed.report.throughput.histogram_files.push(name);
-    }
-    Ok(())
+        Ok(())
+    }))
 }

@@ -1,9 +1,9 @@
 //! Exit codes, and errors that end a command.
 
+use super::say::say;
 use clap::ValueEnum;
 use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
 use pagescrub::consolidate::verified::units;
-use pagescrub::report::escape;
 use std::ffi::OsString;
 use std::fmt::Display;
 
@@ -120,9 +120,15 @@ impl Failure {
         Self { exit: Exit::Internal, message: message.to_string() }
     }
 
+    /// With `more` at its end.
+    pub(crate) fn and(mut self, more: impl Display) -> Self {
+        self.message += &more.to_string();
+        self
+    }
+
     /// Says it on stderr.
     pub(crate) fn tell(&self) -> Exit {
-        anstream::eprintln!("pagescrub: {}", escape::terminal(&self.message));
+        say(&self.message);
         self.exit
     }
 }

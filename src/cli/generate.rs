@@ -2,7 +2,9 @@
 
 use super::exit::{Exit, Failure};
 use super::generate_backup::{Options, database, only};
+use super::limits::start_threads;
 use super::progress::bar;
+use super::say::print_line;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use pagescrub::drill::{GenerateError, Generated, Recipe, generate};
@@ -47,6 +49,8 @@ enum Protection {
 
 /// Generates and says what was written.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    start_threads()?;
+    args.backup.spare_base(&args.file)?;
     let bar = bar(args.size.as_u64());
     let start = Instant::now();
     let progress = |bytes| bar.inc(bytes);
@@ -62,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         GenerateError::Io(..) => Failure::work(error),
         _ => Failure::usage(error),
     })?;
-    anstream::println!("{}", safe(&summary(args, generated, start.elapsed())));
+    print_line(safe(&summary(args, generated, start.elapsed())))?;
     Ok(Exit::Clean)
 }
 

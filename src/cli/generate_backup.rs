@@ -1,7 +1,9 @@
 //! `pagescrub generate --backup`: a synthetic backup instead of a data file.
 
 use super::exit::Failure;
+use super::output::Guard;
 use clap::ValueEnum;
+use pagescrub::discover::paths;
 use pagescrub::drill::{BackupKind, BackupRecipe, GenerateError, Generated, Media, Recipe};
 use pagescrub::drill::{full_set_id, generate_backup, member_paths};
 use pagescrub::page::address::FileId;
@@ -86,10 +88,17 @@ impl Options {
         generate_backup(path, &recipe, media, progress)
     }
 
+    /// The backup that a differential is based on is not written over.
+    pub(super) fn spare_base(&self, path: &Path) -> Result<(), Failure> {
+        let base = self.base.as_deref().filter(|_| !self.append);
+        let guard = Guard::default().and(base);
+        member_paths(path, self.stripes).iter().try_for_each(|path| guard.refuse(path))
+    }
+
     /// The names of what was written.
     pub(super) fn names(&self, path: &Path) -> String {
         let names = member_paths(path, self.stripes);
-        let names = names.iter().map(|path| path.display().to_string());
+        let names = names.iter().map(|path| paths::text(path));
         names.collect::<Vec<_>>().join(", ")
     }
 }

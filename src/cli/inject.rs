@@ -1,12 +1,17 @@
 //! `pagescrub inject`: known damage to a data file or backup, and the key to it.
 
 use super::exit::{Exit, Failure};
+use super::output::Guard;
+use super::say::print;
 use clap::builder::PossibleValue;
+use pagescrub::discover::paths;
 use pagescrub::drill::{AnswerKey, BACKUP_FAULTS, BackupInjection, Damage, FAULTS};
 use pagescrub::drill::{InjectError, Injection, Target, inject, inject_into_backup};
 use pagescrub::page::address::PageId;
+use pagescrub::report::json_text::write_pretty;
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// Damage a few pages of a generated data file or backup and say what a scan must find
 #[derive(clap::Args)]
@@ -43,9 +48,11 @@ pub(crate) struct Args {
 
 /// Injects and hands out the answer key.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let guard = Guard::default().and([&*args.file]);
+    args.answer_key.as_deref().map_or(Ok(()), |path| guard.check_file(path))?;
     let older = args.answer_key.as_deref().map(older_key).transpose()?.flatten();
     if let Some(older) = &older {
-        let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+        let name = paths::text(Path::new(args.file.file_name().unwrap_or_default()));
         older.check_goes_on(&name, args.seed).map_err(Failure::usage)?;
     }
     let key = damage(args).map_err(|error| match error {
@@ -53,17 +60,19 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         _ => Failure::usage(error),
     })?;
     match (&args.answer_key, older) {
-        (None, _) => anstream::println!("{}", text(&key)?.trim_end()),
-        (Some(path), None) => write_key(path, &key)?,
+        (None, _) => print(|out| write(&key, out))?,
+        (Some(path), None) => guard.write_file(path, &|out| write(&key, out))?,
         (Some(path), Some(older)) => {
-            write_key(path, &older.followed_by(key).map_err(Failure::usage)?)?;
+            let key = older.followed_by(key).map_err(Failure::usage)?;
+            guard.write_file(path, &|out| write(&key, out))?;
         }
     }
     Ok(Exit::Clean)
 }
 
-fn text(key: &AnswerKey) -> Result<String, Failure> {
-    Ok(serde_json::to_string_pretty(key).map_err(Failure::work)? + "\n")
+fn write(key: &AnswerKey, out: &mut dyn Write) -> io::Result<()> {
+    write_pretty(key, out)?;
+    out.write_all(b"\n")
 }
 
 fn damage(args: &Args) -> Result<AnswerKey, InjectError> {
@@ -89,17 +98,12 @@ fn older_key(path: &Path) -> Result<Option<AnswerKey>, Failure> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(Failure::work(format!("cannot read {}: {error}", path.display())));
+            return Err(Failure::work(format!("cannot read {}: {error}", paths::text(path))));
         }
     };
     serde_json::from_slice(&text)
         .map(Some)
-        .map_err(|error| Failure::usage(format!("{} is no answer key: {error}", path.display())))
-}
-
-fn write_key(path: &Path, key: &AnswerKey) -> Result<(), Failure> {
-    fs::write(path, text(key)?)
-        .map_err(|error| Failure::work(format!("cannot write {}: {error}", path.display())))
+        .map_err(|error| Failure::usage(format!("{} is no answer key: {error}", paths::text(path))))
 }
 
 /// Parses the name of a fault and lists all of them in the help.

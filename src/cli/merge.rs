@@ -1,7 +1,7 @@
 //! `pagescrub merge`
 
 use super::exit::{Exit, ExitStyle, Failure};
-use super::output;
+use super::output::{self, Guard};
 use super::report::read;
 use pagescrub::consolidate::merge::merge;
 use std::path::PathBuf;
@@ -25,11 +25,10 @@ pub(crate) struct Args {
 /// Reads, merges and writes; the exit code is that of one scan of everything.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = args.outputs.outputs()?;
-    let read: Result<Vec<_>, Failure> = args.reports.iter().map(|path| read(path)).collect();
-    let (reports, identities): (Vec<_>, Vec<_>) = read?.into_iter().unzip();
-    outputs.check()?;
-    outputs.refuse_to_overwrite(&identities.iter().collect::<Vec<_>>())?;
-    let merged = merge(reports).map_err(Failure::usage)?;
-    outputs.write(&merged)?;
+    let guard = Guard::default().and(args.reports.iter().map(PathBuf::as_path));
+    let reports: Result<Vec<_>, Failure> = args.reports.iter().map(|path| read(path)).collect();
+    outputs.check(&guard)?;
+    let merged = merge(reports?).map_err(Failure::usage)?;
+    outputs.write(&merged, &guard)?;
     Ok(Exit::of_report(&merged))
 }

@@ -14,14 +14,18 @@ mod bench;
 mod generate;
 mod generate_backup;
 mod inject;
+mod limits;
 mod merge;
 mod plan;
 mod report;
+mod say;
 mod scan;
+mod stop;
 
 use clap::{Parser, Subcommand};
 use exit::{Exit, ExitStyle, Failure};
 use std::process::ExitCode;
+use std::thread;
 
 /// Finds the damaged pages of SQL Server data files and backups, offline and in bulk
 #[derive(Parser)]
@@ -51,7 +55,20 @@ enum Command {
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     let style = ExitStyle::asked_for(std::env::args_os());
-    style.code(parse_and_run()).into()
+    style.code(in_a_thread()).into()
+}
+
+/// The first thread has the stack that `ulimit -s` gives it; the work is done with one that is
+/// known. A panic is a bug of ours; it has said so on stderr, and the exit code must say so too.
+fn in_a_thread() -> Exit {
+    let thread = thread::Builder::new().name("main".into()).stack_size(limits::STACK_BYTES);
+    match thread.spawn(parse_and_run) {
+        Ok(work) => work.join().unwrap_or(Exit::Internal),
+        Err(error) => {
+            let next = "raise the limits of memory and of processes (ulimit -v, -u)";
+            Failure::work(format!("cannot start: {error}: {next}")).tell()
+        }
+    }
 }
 
 fn parse_and_run() -> Exit {
@@ -64,9 +81,8 @@ fn parse_and_run() -> Exit {
         }
     };
     allow_open_files();
-    // A panic is a bug of ours; it has said so on stderr, and the exit code must say so too.
-    let outcome = std::panic::catch_unwind(|| run(&cli.command));
-    outcome.map_or(Exit::Internal, |o| o.unwrap_or_else(|failure| failure.tell()))
+    let outcome = stop::survive_long_files().and_then(|()| run(&cli.command));
+    outcome.unwrap_or_else(|failure| failure.tell())
 }
 
 /// As many open files as the system allows: each file in work takes two, and each thread may have

@@ -15,7 +15,7 @@ use pagescrub::read::open::Reader;
 #[cfg(feature = "gpu")]
 use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What to scan.
@@ -39,6 +39,12 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
+    /// The files that list paths.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &Path> {
+        let words = self.paths.iter().filter_map(|word| word.to_str());
+        words.filter_map(|word| word.strip_prefix('@').map(Path::new))
+    }
+
     /// Finds the data files behind the paths.
     pub(crate) fn discover(&self) -> Result<Discovery, Failure> {
         let excluded = Excluded::by(&self.exclude);

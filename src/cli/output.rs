@@ -1,14 +1,18 @@
 //! What is written where: formats and outputs in pairs, for every command that reports.
 
+mod guard;
+#[cfg(unix)]
+mod pipe;
+mod writer;
+
+pub(crate) use guard::Guard;
+
 use super::exit::Failure;
+use super::say::print;
 use clap::ValueEnum;
 use pagescrub::consolidate::report::ScrubReport;
-use pagescrub::discover::names::promises_pages;
-use pagescrub::discover::paths::{FileIdentity, identity_of};
-use pagescrub::discover::{FileKind, discover};
 use pagescrub::report::{csv, html, json, jsonl, mapfile, prometheus, terminal, tsql};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Formats, outputs and how the terminal report looks.
@@ -102,50 +106,42 @@ impl Outputs<'_> {
         self.pairs.iter().filter(move |(format, _)| is_file(*format)).filter_map(|(_, path)| *path)
     }
 
-    /// Outputs that cannot be written are better known before hours of scanning.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        for (format, path) in &self.pairs {
-            match (format, path) {
-                (Format::Mapfile, Some(directory)) => make_directory(directory)?,
-                (_, Some(path)) => check_output(path)?,
-                (_, None) => {}
-            }
-        }
-        Ok(())
+    /// Outputs that may not or cannot be written are better known before hours of scanning.
+    pub(crate) fn check(&self, guard: &Guard) -> Result<(), Failure> {
+        self.pairs.iter().try_for_each(|(format, path)| match (format, path) {
+            (Format::Mapfile, Some(folder)) => guard.check_folder(folder, mapfile::is_name),
+            (_, Some(path)) => guard.check_file(path),
+            (_, None) => Ok(()),
+        })
     }
 
-    /// A slip of the fingers must not replace what is read by its report.
-    pub(crate) fn refuse_to_overwrite(&self, read: &[&FileIdentity]) -> Result<(), Failure> {
-        for path in self.paths() {
-            let identity = identity_of(path).map_err(|e| cannot_write(path, &e))?;
-            if read.contains(&&identity) {
-                let path = path.display();
-                return Err(Failure::usage(format!("--output {path} is one of the files to read")));
-            }
-        }
-        Ok(())
+    /// Writes `report` in all formats: stdout first, because what cannot be written elsewhere must
+    /// not cost the answer, and last what others may keep waiting for, such as a pipe.
+    pub(crate) fn write(&self, report: &ScrubReport, guard: &Guard) -> Result<(), Failure> {
+        let mut pairs = self.pairs.clone();
+        pairs.sort_by_key(|(_, path)| path.map(writer::is_in_place));
+        first_failure(pairs.into_iter().map(|(format, path)| match path {
+            Some(path) => self.write_format(report, format, path, guard),
+            None => print(|out| render(report, format, self.options.look(width()), out)),
+        }))
     }
 
-    /// Writes `report` in all formats, stdout first: what cannot be written elsewhere must not
-    /// cost the answer.
-    pub(crate) fn write(&self, report: &ScrubReport) -> Result<(), Failure> {
-        let (files, stdout): (Vec<_>, Vec<_>) =
-            self.pairs.iter().partition(|(_, path)| path.is_some());
-        let write = |&(format, path): &(Format, Option<&Path>)| match path {
-            Some(path) => write_format(report, format, path, self.options.look(None)),
-            None => self.write_to_stdout(report, format),
-        };
-        let written: Vec<_> = stdout.into_iter().chain(files).map(write).collect();
-        written.into_iter().collect()
-    }
-
-    fn write_to_stdout(&self, report: &ScrubReport, format: Format) -> Result<(), Failure> {
-        let look = self.options.look(width());
-        let mut out = BufWriter::new(anstream::stdout().lock());
-        match render(report, format, look, &mut out).and_then(|()| out.flush()) {
-            // Whoever read it has read enough.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|e| cannot_write(Path::new("stdout"), &e)),
+    fn write_format(
+        &self,
+        report: &ScrubReport,
+        format: Format,
+        path: &Path,
+        guard: &Guard,
+    ) -> Result<(), Failure> {
+        let look = self.options.look(None);
+        match format {
+            Format::Mapfile => write_maps(report, path, guard),
+            Format::Terminal => guard.write_file(path, &|out| {
+                let mut text = anstream::StripStream::new(Vec::new());
+                terminal::write(report, look, &mut text)?;
+                out.write_all(&text.into_inner())
+            }),
+            _ => guard.write_file(path, &|out| render(report, format, look, out)),
         }
     }
 }
@@ -153,25 +149,6 @@ impl Outputs<'_> {
 impl Options {
     fn look(&self, width: Option<u16>) -> terminal::Look {
         terminal::Look { width, rows_max: self.top, verbose: self.verbose }
-    }
-}
-
-/// Writes `report` as `format` to `path`.
-fn write_format(
-    report: &ScrubReport,
-    format: Format,
-    path: &Path,
-    look: terminal::Look,
-) -> Result<(), Failure> {
-    match format {
-        Format::Mapfile => write_maps(report, path),
-        Format::Prometheus => write_at_once(path, |out| prometheus::write(report, out)),
-        Format::Terminal => write_file(path, |out| {
-            let mut text = anstream::StripStream::new(Vec::new());
-            terminal::write(report, look, &mut text)?;
-            out.write_all(&text.into_inner())
-        }),
-        _ => write_file(path, |out| render(report, format, look, out)),
     }
 }
 
@@ -194,84 +171,35 @@ fn render(
 }
 
 /// Columns of the terminal, if stdout is one.
-fn width() -> Option<u16> {
+pub(crate) fn width() -> Option<u16> {
     let is_terminal = io::stdout().is_terminal();
     is_terminal.then(|| console::Term::stdout().size().1)
 }
 
-fn check_output(path: &Path) -> Result<(), Failure> {
-    if promises_pages(path) || is_database(path) {
-        let path = path.display();
-        let why = "is a database file, or is named like one: give another name";
-        return Err(Failure::usage(format!("--output {path} {why}")));
-    }
-    let opened = File::options().append(true).create(true).open(path);
-    opened.map(drop).map_err(|e| cannot_write(path, &e))
-}
-
-fn is_database(path: &Path) -> bool {
-    if fs::metadata(path).map_or(0, |metadata| metadata.len()) == 0 {
-        return false;
-    }
-    let found = discover(&[path.to_owned()]);
-    !found.files.is_empty() || found.refusals.iter().any(|r| r.kind != FileKind::Unknown)
-}
-
-/// Makes `directory`, and those above it.
-pub(crate) fn make_directory(directory: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(directory).map_err(|e| cannot_write(directory, &e))
-}
-
-/// Writes the map of each data file into `directory`.
-pub(crate) fn write_maps(report: &ScrubReport, directory: &Path) -> Result<(), Failure> {
+/// Writes the map of each data file into `folder`.
+pub(crate) fn write_maps(
+    report: &ScrubReport,
+    folder: &Path,
+    guard: &Guard,
+) -> Result<(), Failure> {
     let suspects = mapfile::suspect_pages(report);
-    mapfile::mapped(report).try_for_each(|(position, file)| {
+    first_failure(mapfile::mapped(report).map(|(position, file)| {
         let key = (file.host.as_deref(), &*file.path);
         let pages = suspects.get(&key).map_or(&[][..], Vec::as_slice);
-        let path = directory.join(mapfile::name(position));
-        write_file(&path, |out| mapfile::write(report, file, pages, out))
-    })
+        let path = folder.join(mapfile::name(position));
+        guard.write_member(&path, &|out| mapfile::write(report, file, pages, out))
+    }))
 }
 
-/// Writes the file at `path`.
-pub(crate) fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+/// Of outputs that were all tried, the first failure, which says how many there are.
+pub(crate) fn first_failure(
+    written: impl IntoIterator<Item = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    File::create(path).and_then(|file| fill(file, write)).map_err(|e| cannot_write(path, &e))
-}
-
-/// Writes the file at `path` so that nobody ever reads a part of it: beside it, then renamed.
-pub(crate) fn write_at_once(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Failure> {
-    // A device or a pipe must not be replaced by a file; a link must not either.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
-        return write_file(path, write);
+    let mut failures: Vec<_> = written.into_iter().filter_map(Result::err).collect();
+    let more = failures.len().saturating_sub(1);
+    match failures.drain(..).next() {
+        None => Ok(()),
+        Some(first) if more == 0 => Err(first),
+        Some(first) => Err(first.and(format!("; nor {more} more of the outputs"))),
     }
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside = target.with_file_name(name);
-    let written = File::create(&beside)
-        .and_then(|file| fill(file, write))
-        .and_then(|()| fs::rename(&beside, &target));
-    written.map_err(|error| {
-        // What is half written is of no use; that it stays behind changes nothing.
-        let _ = fs::remove_file(&beside);
-        cannot_write(path, &error)
-    })
-}
-
-fn fill(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = BufWriter::new(file);
-    write(&mut out)?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    // Pipes and terminals cannot be synced, and need not be.
-    if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) }
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::work(format!("cannot write {}: {error}", path.display()))
 }

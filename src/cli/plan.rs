@@ -2,8 +2,11 @@
 
 use super::exit::{Exit, Failure};
 use super::options::{Paths, batch_pages};
+use super::say::{print, say};
+use pagescrub::discover::paths;
 use pagescrub::plan::{BATCH_PAGES_DEFAULT, Plan};
 use pagescrub::report::escape::terminal as safe;
+use pagescrub::report::json_text::write_pretty;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -36,30 +39,21 @@ const ASSUMED_BYTES_PER_SECOND: u64 = 1_000_000_000;
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let discovery = args.paths.discover()?;
     let plan = Plan::new(&discovery.files, args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT));
-    let mut out = anstream::stdout().lock();
-    let printed = if args.json {
-        serde_json::to_writer_pretty(&mut out, &plan)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out))
-    } else {
-        print(&plan, &mut out)
-    };
-    match printed {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(Failure::work(e)),
-        _ => {}
-    }
+    print(|out| match args.json {
+        true => write_pretty(&plan, out).and_then(|()| writeln!(out)),
+        false => write(&plan, out),
+    })?;
     for refusal in &discovery.refusals {
-        let path = refusal.path.display().to_string();
-        anstream::eprintln!("pagescrub: {}: {}", safe(&path), safe(&refusal.why));
+        say(format!("{}: {}", paths::text(&refusal.path), refusal.why));
     }
     let complete = !plan.files.is_empty() && !discovery.refusals.iter().any(|r| r.counts);
     Ok(if complete { Exit::Clean } else { Exit::Incomplete })
 }
 
-fn print(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+fn write(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     for file in &plan.files {
         let stored: u64 = file.stored.iter().map(|range| range.bytes()).sum();
-        let path = file.path.display().to_string();
+        let path = paths::text(&file.path);
         writeln!(
             out,
             "{}: {} pages, {} to read, device {}",

@@ -1,10 +1,12 @@
 //! `pagescrub report`
 
 use super::exit::{Exit, Failure};
-use super::output;
+use super::limits;
+use super::output::{self, Guard};
+use super::say::say;
 use pagescrub::consolidate::report::ScrubReport;
-use pagescrub::discover::paths::{FileIdentity, explain, identity_of};
-use pagescrub::report::{escape, json};
+use pagescrub::discover::paths::{self, explain};
+use pagescrub::report::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,30 +24,34 @@ pub(crate) struct Args {
 /// Reads and writes; the exit code says whether that went well, not what the report says.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = args.outputs.outputs()?;
-    let (report, identity) = read(&args.report)?;
-    outputs.check()?;
-    outputs.refuse_to_overwrite(&[&identity])?;
-    outputs.write(&report)?;
+    let guard = Guard::default().and([&*args.report]);
+    let report = read(&args.report)?;
+    outputs.check(&guard)?;
+    outputs.write(&report, &guard)?;
     Ok(Exit::Clean)
 }
 
 fn tell_earlier_version(path: &Path) {
-    let path = path.display().to_string();
-    anstream::eprintln!(
-        "pagescrub: {}: written by an earlier version, and judged by the rules of that: its verdict \
+    say(format!(
+        "{}: written by an earlier version, and judged by the rules of that: its verdict \
          says nothing of files without checksums or torn bits",
-        escape::terminal(&path)
-    );
+        paths::text(path)
+    ));
 }
 
-/// The report that is saved at `path`, and which file that is.
-pub(super) fn read(path: &Path) -> Result<(ScrubReport, FileIdentity), Failure> {
-    let unreadable = |e| Failure::work(format!("cannot read {}: {}", path.display(), explain(&e)));
+/// The report that is saved at `path`.
+pub(super) fn read(path: &Path) -> Result<ScrubReport, Failure> {
+    let shown = paths::text(path);
+    let unreadable = |e| Failure::work(format!("cannot read {shown}: {}", explain(&e)));
+    let bytes = fs::metadata(path).map_err(unreadable)?.len();
+    limits::check(bytes.saturating_mul(BYTES_PER_BYTE))?;
     let bytes = fs::read(path).map_err(unreadable)?;
-    let report =
-        json::read(&bytes).map_err(|why| Failure::usage(format!("{} {why}", path.display())))?;
+    let report = json::read(&bytes).map_err(|why| Failure::usage(format!("{shown} {why}")))?;
     if report.is_of_earlier_version() {
         tell_earlier_version(path);
     }
-    Ok((report, identity_of(path).map_err(unreadable)?))
+    Ok(report)
 }
+
+/// Memory that a byte of a saved report takes while it is read: itself, and what it becomes.
+const BYTES_PER_BYTE: u64 = 3;

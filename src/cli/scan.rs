@@ -1,25 +1,26 @@
 //! `pagescrub scan`
 
-use super::checkpoint;
+use super::checkpoint::{self, place};
 use super::directory;
 use super::engine::EngineArgs;
 use super::exit::{Exit, ExitStyle, Failure};
+use super::limits;
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages, stripe_unit};
-use super::output::{self, Outputs, make_directory};
+use super::output::{self, Guard, Outputs, first_failure};
 use super::progress::Bar;
+use super::stop::{self, STOP};
 use pagescrub::consolidate::pattern::Geometry;
 use pagescrub::consolidate::weights::{Weights, WeightsOrigin};
-use pagescrub::discover::Discovery;
-use pagescrub::discover::paths::explain;
+use pagescrub::discover::paths::{self, explain};
+use pagescrub::page::PAGE_BYTES;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
+use pagescrub::read::arena::BUFFER_BYTES;
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Scrub, Settings, scrub};
+use pagescrub::scrub::{Scrub, Settings, THREAD_STACK_BYTES, scrub};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 /// Verify every page and report the suspect ones, most urgent first
 #[derive(clap::Args)]
@@ -114,18 +115,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let why = "cannot slow down what is mapped: use --reader auto or direct";
         return Err(Failure::usage(format!("--max-latency {why}")));
     }
-    if let Some(directory) = &args.report_dir {
-        make_directory(directory)?;
-    }
-    args.checkpoint.check(&written_at_the_end(&outputs, args))?;
-    outputs.check()?;
+    let threads = args.threads.map_or_else(cores, usize::from);
+    let batch_pages = args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT);
+    limits::check(scan_bytes(threads, batch_pages))?;
     let mut discovery = args.paths.discover()?;
     args.checkpoint.forget_in(&mut discovery);
-    forget_empty(&mut discovery, &written_at_the_end(&outputs, args));
-    let scanned: Vec<_> = discovery.files.iter().map(|file| &file.identity).collect();
-    outputs.refuse_to_overwrite(&scanned)?;
+    let guard = Guard::of(&discovery).and(args.weights.as_deref()).and(args.paths.lists());
+    check_outputs(&outputs, args, &guard)?;
     let resume = args.checkpoint.resume(&discovery)?;
-    let threads = args.threads.map_or_else(cores, usize::from);
     let stored = discovery.files.iter().flat_map(|file| &file.stored);
     let bytes = stored.map(|range| range.bytes()).sum();
     let chosen = args.engine.choose(bytes, threads)?;
@@ -140,7 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         open: &|path| reader.open(path),
         reader_name: reader.name().to_owned(),
         threads,
-        batch_pages: args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT),
+        batch_pages,
         pace: (&args.pace).into(),
         weights,
         weights_origin,
@@ -150,9 +147,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         require_checksums: args.require_checksums,
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
-    stop_at_a_signal()?;
+    stop::at_a_signal()?;
     let mut scrubbed = scrub(&discovery, &settings, &Bar::new(args.progress == When::Auto));
-    let written = write_everything(&mut scrubbed, &outputs, args);
+    let written = write_everything(&mut scrubbed, &outputs, args, &guard);
     if written.is_ok() && !scrubbed.report.run.stopped {
         args.checkpoint.remove();
     }
@@ -168,13 +165,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
+/// Buffers of a thread at least, for reads past the page cache.
+const BUFFERS_MIN: u64 = 3;
+/// For a million suspects, and all else that does not depend on the threads.
+const FINDINGS_BYTES: u64 = 64 << 20;
+
 /// A file of weights is no longer than this.
 const WEIGHTS_BYTES_MAX: u64 = 1 << 20;
 
 /// The weights in the file at `path`, or those built in.
 fn weights(path: Option<&Path>) -> Result<(Weights, WeightsOrigin), Failure> {
     let Some(path) = path else { return Ok(Default::default()) };
-    let refused = |why: String| Failure::usage(format!("--weights {}: {why}", path.display()));
+    let refused = |why: String| Failure::usage(format!("--weights {}: {why}", paths::text(path)));
     let file = File::open(path).map_err(|e| refused(explain(&e)))?;
     let mut text = String::new();
     let read = file.take(WEIGHTS_BYTES_MAX).read_to_string(&mut text);
@@ -183,7 +185,7 @@ fn weights(path: Option<&Path>) -> Result<(Weights, WeightsOrigin), Failure> {
     // A file that changes nothing makes no other ranking.
     let is_other = weights != Weights::default();
     let origin = WeightsOrigin {
-        path: Some(path.to_string_lossy().into_owned()),
+        path: Some(paths::text(path).into_owned()),
         sha256: is_other.then(|| hex(&Sha256::digest(&text))),
     };
     Ok((weights, origin))
@@ -195,72 +197,37 @@ fn hex(bytes: &[u8]) -> String {
     digits.filter_map(|digit| char::from_digit(digit, 16)).collect()
 }
 
-/// Set by the first signal.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Signals so soon after the first one are the same wish: timeout(1), sudo and terminals send two.
-const SAME_WISH: Duration = Duration::from_secs(2);
-/// How long a scan that is to stop may take before the user is told why.
-const STOP_TAKES_LONG: Duration = Duration::from_secs(10);
-
-/// The first SIGINT or SIGTERM ends the scan after the batches in work, and the report tells what
-/// was not reached. A later one ends the program.
-fn stop_at_a_signal() -> Result<(), Failure> {
-    let mut first: Option<Instant> = None;
-    let on_signal = move || {
-        STOP.store(true, Ordering::Relaxed);
-        match first {
-            None => {
-                first = Some(Instant::now());
-                std::thread::spawn(tell_if_it_takes_long);
-            }
-            Some(first) if first.elapsed() > SAME_WISH => {
-                eprintln!("pagescrub: ended without a report");
-                std::process::exit(ExitStyle::Plain.code(Exit::Incomplete).into());
-            }
-            Some(_) => {}
-        }
-    };
-    ctrlc::set_handler(on_signal).map_err(Failure::work)
+/// Bytes that a scan needs whatever it finds.
+fn scan_bytes(threads: usize, batch_pages: u32) -> u64 {
+    let batch_bytes = u64::from(batch_pages) * PAGE_BYTES as u64;
+    let of_thread = batch_bytes + BUFFERS_MIN * BUFFER_BYTES as u64 + THREAD_STACK_BYTES as u64;
+    FINDINGS_BYTES + threads as u64 * of_thread
 }
 
-fn tell_if_it_takes_long() {
-    std::thread::sleep(STOP_TAKES_LONG);
-    eprintln!(
-        "pagescrub: a device does not answer a read, and the report waits for it; with another \
-         signal the scan ends without a report (a checkpoint, if there is one, is kept)"
-    );
+/// Tells what may not or cannot be written, before hours of scanning.
+fn check_outputs(outputs: &Outputs<'_>, args: &Args, guard: &Guard) -> Result<(), Failure> {
+    if let Some(directory) = &args.report_dir {
+        guard.check_folder(directory, directory::is_name)?;
+    }
+    outputs.check(guard)?;
+    let is_in_directory = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let directory = args.report_dir.as_deref().map(place);
+        name.is_some_and(directory::is_name) && directory.as_deref() == path.parent()
+    };
+    let is_output = |path: &Path| outputs.paths().any(|output| place(output) == path);
+    args.checkpoint.check(guard, |path| is_output(path) || is_in_directory(path))
 }
 
 fn write_everything(
     scrubbed: &mut Scrub,
     outputs: &Outputs<'_>,
     args: &Args,
+    guard: &Guard,
 ) -> Result<(), Failure> {
-    let directory = args.report_dir.as_ref().map(|path| directory::write(scrubbed, path));
-    let written = outputs.write(&scrubbed.report);
-    directory.unwrap_or(Ok(())).and(written)
-}
-
-/// What the report will be written to.
-fn written_at_the_end(outputs: &Outputs<'_>, args: &Args) -> Vec<PathBuf> {
-    let named = |path: &PathBuf| directory::NAMES.map(|name| path.join(name));
-    let in_directory = args.report_dir.iter().flat_map(named);
-    outputs.paths().map(Path::to_owned).chain(in_directory).collect()
-}
-
-/// A file that is still empty because the report is not yet written to it is not one without
-/// content, whatever its name.
-fn forget_empty(discovery: &mut Discovery, outputs: &[PathBuf]) {
-    let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
-    let is_output =
-        |path: &Path| is_empty(path) && outputs.iter().any(|output| same_file(output, path));
-    discovery.refusals.retain(|refusal| refusal.failed || !is_output(&refusal.path));
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    a.file_name() == b.file_name()
-        && fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
+    let directory = args.report_dir.as_ref().map(|path| directory::write(scrubbed, path, guard));
+    let written = outputs.write(&scrubbed.report, guard);
+    first_failure([directory.unwrap_or(Ok(())), written])
 }
 
 pub(super) fn cores() -> usize {

@@ -1,10 +1,14 @@
 //! Paths that the user named -> paths of files: directories are walked.
 
+mod text;
+
+pub use text::{from_text, text, unix_bytes};
+
 use super::exclude::Excluded;
 use super::names::{promises_database, promises_pages};
 use super::{FileKind, Refusal};
 use serde::{Deserialize, Serialize};
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -164,6 +168,12 @@ impl FileTimes {
     pub fn may_be_of_one_file(&self, other: &Self) -> bool {
         self.created.zip(other.created).is_none_or(|(one, another)| one == another)
     }
+}
+
+/// The identity of `file`, which was opened at `path`.
+pub fn identity_of_open(file: &File, path: &Path) -> io::Result<FileIdentity> {
+    let metadata = file.metadata()?;
+    Ok(identity(path, &metadata, is_block_device(&metadata)))
 }
 
 /// An OS error in words that say what to do next.

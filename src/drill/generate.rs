@@ -5,6 +5,7 @@ use super::layout::Layout;
 use super::positioned::{read_page, write_pages};
 use super::recipe::{Recipe, RecipeError};
 use super::synthetic::SyntheticFile;
+use crate::discover::paths;
 use crate::page::address::PageId;
 use crate::page::allocation::{GAM_INTERVAL_EXTENTS, PFS_INTERVAL_PAGES};
 use crate::page::file_header::FileHeader;
@@ -153,13 +154,13 @@ impl fmt::Display for GenerateError {
         match self {
             Self::Recipe(error) => error.fmt(f),
             Self::Exists(path) => {
-                write!(f, "{} exists; choose another name or add --force", path.display())
+                write!(f, "{} exists; choose another name or add --force", paths::text(path))
             }
             Self::NoBackup(reason) => f.write_str(reason),
             Self::NotAppendable(path, reason) => {
-                write!(f, "cannot add a set to {}: {reason}", path.display())
+                write!(f, "cannot add a set to {}: {reason}", paths::text(path))
             }
-            Self::Io(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+            Self::Io(path, error) => write!(f, "cannot write {}: {error}", paths::text(path)),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::signature;
 use super::target::{DrillFile, Target, is_meant};
 use super::witness::Testimony;
 use super::zone;
+use crate::discover::paths;
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::FileHeader;
 use crate::page::header::{PageHeader, Protection};
@@ -88,7 +89,7 @@ pub fn inject(path: &Path, injection: &Injection) -> Result<AnswerKey, InjectErr
 
 /// The name of the file as answer keys have it.
 pub(super) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    paths::text(Path::new(path.file_name().unwrap_or_default())).into_owned()
 }
 
 /// Entries of an answer key: pages that were struck, and free pages that cannot be told from
@@ -288,46 +289,46 @@ impl fmt::Display for InjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotADataFile(path) => {
-                let path = path.display();
+                let path = paths::text(path);
                 write!(f, "{path} is no data file or backup; make one with `pagescrub generate`")
             }
             Self::NotGenerated(path) => {
-                let path = path.display();
+                let path = paths::text(path);
                 write!(f, "{path} was not made by pagescrub; damage a copy of it with --force")
             }
             Self::PageBeyondEnd(path, page, pages) => {
-                let (path, last) = (path.display(), pages - 1);
+                let (path, last) = (paths::text(path), pages - 1);
                 write!(f, "{path} has no page {page}; its last page is {last}")
             }
             Self::ReadOnly(path, error) => {
-                let path = path.display();
+                let path = paths::text(path);
                 write!(f, "{path} cannot be written ({error}); use a writable copy")
             }
             Self::TooFewPages(path, fault, wanted, found) => {
-                let path = path.display();
+                let path = paths::text(path);
                 write!(f, "{path} has {found} pages for {fault}, not {wanted}; ask for fewer, ")?;
                 write!(f, "or name one with --page (pages whose PFS page is damaged do not count)")
             }
             Self::NotInBackup(path, page) => {
-                write!(f, "{} has no copy of page {page}", path.display())
+                write!(f, "{} has no copy of page {page}", paths::text(path))
             }
             Self::NotForBackups(path, fault) => {
-                write!(f, "{} is a backup, and {fault} strikes whole data files", path.display())
+                write!(f, "{} is a backup, and {fault} strikes whole data files", paths::text(path))
             }
-            Self::NotABackup(path) => write!(f, "{} is no backup", path.display()),
+            Self::NotABackup(path) => write!(f, "{} is no backup", paths::text(path)),
             Self::NoSuchSet(path, set) => {
-                write!(f, "{} has no readable backup set {set}", path.display())
+                write!(f, "{} has no readable backup set {set}", paths::text(path))
             }
             Self::PlacesUnknown(path) => {
-                let path = path.display();
+                let path = paths::text(path);
                 write!(f, "where pages are in {path} is known of generated backups only")
             }
             Self::TooFewPlaces(path, fault, wanted, found) => {
-                let path = path.display();
+                let path = paths::text(path);
                 write!(f, "{path} has {found} places for {fault}, not {wanted}; ask for fewer")
             }
             Self::NotAtPage(fault) => write!(f, "{fault} strikes no page; use --random"),
-            Self::Io(path, error) => write!(f, "cannot damage {}: {error}", path.display()),
+            Self::Io(path, error) => write!(f, "cannot damage {}: {error}", paths::text(path)),
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFile {
     /// Where it is.
+    #[serde(with = "path_as_text")]
     pub path: PathBuf,
     /// Which device holds it.
     pub device: u64,
@@ -53,6 +54,21 @@ pub struct PlannedFile {
     /// Pages that are not stored are not planned either: a backup does not have them.
     #[serde(default)]
     pub only_stored: bool,
+}
+
+/// So that names which are no text can be written and read again.
+mod path_as_text {
+    use crate::discover::paths::{from_text, text};
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::path::{Path, PathBuf};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&text(path))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        String::deserialize(from).map(|text| from_text(&text))
+    }
 }
 
 /// Extents of one file, to be verified by one thread in one go. Starts on an extent; 1 to

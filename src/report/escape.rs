@@ -1,6 +1,8 @@
 //! Untrusted text, made harmless for the place where it is shown.
 
+use crate::discover::paths::unix_bytes;
 use std::borrow::Cow;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// For a terminal: control characters, and those that turn or hide the text around them, are
 /// shown as escapes instead of being obeyed.
@@ -55,33 +57,70 @@ pub fn tsql_identifier(name: &str) -> Option<String> {
     is_plain.then(|| format!("[{}]", name.replace(']', "]]")))
 }
 
-/// Text as a T-SQL expression on one line: what sqlcmd, an editor or a terminal might obey stands
-/// as a number.
+/// Text as a T-SQL expression on one line: what sqlcmd, an editor or a terminal might obey, or a
+/// reader not see, stands as a number.
 pub fn tsql_text(text: &str) -> String {
-    let mut literal = String::from("N'");
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (c, rest.peek()) {
-            ('\'', _) => literal += "''",
-            ('$', Some('(')) | ('*', Some('/')) | ('/', Some('*')) => {
-                literal += &format!("{c}' + N'");
-            }
-            _ if is_obeyed_in_tsql(c) => literal += &format!("' + NCHAR({}) + N'", u32::from(c)),
-            _ => literal.push(c),
-        }
-    }
-    literal + "'"
+    expression(text, is_obeyed_in_tsql)
 }
 
-/// A path as the literal that RESTORE takes, which is no expression; `None` where it would have to
-/// be one, where the path is longer than RESTORE takes, or not known exactly.
-pub fn tsql_path(path: &str) -> Option<String> {
-    // Nothing joins or ends lines here, so that a backslash is nothing but itself.
-    let is_obeyed = |c: char| is_obeyed_in_tsql(c) && c != '\\';
-    let is_plain = !path.contains(|c| is_obeyed(c) || c == char::REPLACEMENT_CHARACTER)
-        && ![SQLCMD_VARIABLE, "/*", "*/"].iter().any(|obeyed| path.contains(obeyed));
-    let has_room = (1..=PATH_UNITS_MAX).contains(&path.encode_utf16().count());
-    (is_plain && has_room).then(|| format!("N'{}'", path.replace('\'', "''")))
+fn expression(text: &str, is_obeyed: fn(char) -> bool) -> String {
+    let (mut terms, mut literal) = (Vec::new(), String::new());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if is_obeyed(c) {
+            terms.extend(quoted(&mut literal));
+            terms.extend(
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("NCHAR(0x{unit:04X})")),
+            );
+            continue;
+        }
+        literal.push(c);
+        if matches!((c, rest.peek()), ('$', Some('(')) | ('*', Some('/')) | ('/', Some('*'))) {
+            terms.extend(quoted(&mut literal));
+        }
+    }
+    terms.extend(quoted(&mut literal));
+    if terms.is_empty() { "N''".to_owned() } else { terms.join(" + ") }
+}
+
+/// What was gathered as a literal, if there is anything.
+fn quoted(gathered: &mut String) -> Option<String> {
+    let text = std::mem::take(gathered);
+    (!text.is_empty()).then(|| format!("N'{}'", text.replace('\'', "''")))
+}
+
+/// How RESTORE can be told a path: it takes a literal or a variable, and no expression.
+#[derive(Debug, PartialEq, Eq)]
+pub enum TsqlPath {
+    /// As it is.
+    Literal(String),
+    /// The expression that a variable must be set to.
+    Variable(String),
+}
+
+/// The path that the text `path` of a report means; `None` where it is longer than RESTORE takes,
+/// not known exactly, or has bytes that SQL Server cannot name.
+pub fn tsql_path(path: &str) -> Option<TsqlPath> {
+    let name = real_name(path)?;
+    if !(1..=PATH_UNITS_MAX).contains(&name.encode_utf16().count()) || name.contains('\u{fffd}') {
+        return None;
+    }
+    let is_joined = [SQLCMD_VARIABLE, "/*", "*/"].iter().any(|obeyed| name.contains(obeyed));
+    let expression = expression(&name, is_obeyed_in_path);
+    Some(if is_joined || name.contains(is_obeyed_in_path) {
+        TsqlPath::Variable(expression)
+    } else {
+        TsqlPath::Literal(expression)
+    })
+}
+
+/// Unix paths are absolute with a slash; their text may have escapes (`discover::paths::text`).
+fn real_name(path: &str) -> Option<Cow<'_, str>> {
+    if path.starts_with('/') {
+        String::from_utf8(unix_bytes(path)).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(path))
+    }
 }
 
 /// UTF-16 units in the longest path that RESTORE takes.
@@ -95,10 +134,29 @@ fn is_obeyed_in_tsql(c: char) -> bool {
     is_dangerous(c) || matches!(c, '<' | '>' | '\\')
 }
 
-fn is_dangerous(c: char) -> bool {
-    let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
-    let turns_text = matches!(c, '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2065}'..='\u{2069}');
-    c.is_control() || is_invisible || turns_text
+/// In the literal of a path nothing joins or ends lines, so that a backslash is nothing but itself.
+fn is_obeyed_in_path(c: char) -> bool {
+    is_obeyed_in_tsql(c) && c != '\\'
+}
+
+/// Obeyed instead of shown, or not to be seen.
+pub(super) fn is_dangerous(c: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let category = c.general_category();
+    matches!(category, Control | Format | LineSeparator | ParagraphSeparator) || is_blank(c)
+}
+
+/// Drawn as nothing at all, although Unicode calls them letters, marks or symbols: fillers and
+/// selectors (Default_Ignorable_Code_Point beyond Format), and the empty braille cell.
+fn is_blank(c: char) -> bool {
+    let fillers = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}');
+    let joiners = matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}');
+    let selectors = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}');
+    let reserved = matches!(c, '\u{2065}' | '\u{fff0}'..='\u{fff8}');
+    fillers || joiners || selectors || reserved
 }
 
 #[cfg(test)]
@@ -128,19 +186,38 @@ mod tests {
             assert_eq!(tsql_identifier(obeyed), None, "{obeyed}");
         }
         assert_eq!(tsql_text("a'b]"), "N'a''b]'");
-        assert_eq!(tsql_text("a\n$(b)"), "N'a' + NCHAR(10) + N'$' + N'(b)'");
-        assert_eq!(tsql_text("*/-- <x>"), "N'*' + N'/-- ' + NCHAR(60) + N'x' + NCHAR(62) + N''");
+        assert_eq!(tsql_text("a\n$(b)"), "N'a' + NCHAR(0x000A) + N'$' + N'(b)'");
+        assert_eq!(tsql_text("*/-- <x>"), "N'*' + N'/-- ' + NCHAR(0x003C) + N'x' + NCHAR(0x003E)");
+        assert_eq!(tsql_text("a\u{e0041}"), "N'a' + NCHAR(0xDB40) + NCHAR(0xDC41)");
+        assert_eq!(tsql_text(""), "N''");
         assert_eq!(tsql_comment("a\n$(b)*//*"), "a\\n$ (b)* // *");
     }
 
     #[test]
-    fn a_path_is_one_literal_or_none() {
-        let windows = "D:\\b'k\\full.bak";
-        assert_eq!(tsql_path(windows).as_deref(), Some("N'D:\\b''k\\full.bak'"));
-        for no_literal in ["", "a\nb", "$(x)", "<a>", "*/", "/*", "a\u{fffd}", "\u{202e}"] {
-            assert_eq!(tsql_path(no_literal), None, "{no_literal}");
+    fn a_path_is_a_literal_or_a_variable_with_its_real_name() {
+        let [literal, variable] = [TsqlPath::Literal, TsqlPath::Variable]
+            .map(|kind| move |text: &str| Some(kind(text.to_owned())));
+        assert_eq!(tsql_path("D:\\b'k\\full.bak"), literal("N'D:\\b''k\\full.bak'"));
+        assert_eq!(tsql_path("D:\\xf6\\a.bak"), literal("N'D:\\xf6\\a.bak'"));
+        let hidden = "N'/b/ab' + NCHAR(0x200C) + N'c.bak'";
+        assert_eq!(tsql_path("/b/ab\u{200c}c.bak"), variable(hidden));
+        assert_eq!(tsql_path("D:\\$(x)"), variable("N'D:\\$' + N'(x)'"));
+        assert_eq!(tsql_path("/b/a\\x5cx41.bak"), literal("N'/b/a\\x41.bak'"));
+        for no_name in ["", "a\u{fffd}", "/b/M\\xf6ller.bak"] {
+            assert_eq!(tsql_path(no_name), None, "{no_name}");
         }
         assert!(tsql_path(&"x".repeat(259)).is_some() && tsql_path(&"x".repeat(260)).is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown() {
+        let hidden = "\u{ad}\u{200b}\u{200f}\u{202e}\u{2060}\u{2069}\u{feff}\u{2028}\u{e0041}";
+        let fillers = "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{fe0f}\u{e0100}\u{34f}\u{2800}";
+        for c in hidden.chars().chain(fillers.chars()) {
+            assert_eq!(terminal(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+        }
+        let seen = "Größe 数据库 قاعدة бд बैकअप 한글 e\u{301} \u{1f600}";
+        assert_eq!(terminal(seen), seen);
     }
 
     #[test]

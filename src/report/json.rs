@@ -1,5 +1,6 @@
 //! The whole report as one JSON document (docs/report-schema.md), written and read.
 
+use super::json_text;
 use crate::consolidate::contradiction::contradiction;
 use crate::consolidate::report::{SCHEMA, ScrubReport};
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use std::io::{self, Write};
 
 /// Writes `report`, indented, with a newline at the end.
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
+    json_text::write_pretty(report, out)?;
     out.write_all(b"\n")
 }
 

@@ -1,5 +1,6 @@
 //! The report as one JSON object per line, for what reads lines.
 
+use super::json_text;
 use crate::consolidate::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
     Source, Step, Suspect, Throughput, Tool,
@@ -73,7 +74,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let found = found.chain(report.plan.iter().map(Line::Step));
     let lines = found.chain(files.iter().map(Line::File));
     for line in std::iter::once(header).chain(lines).chain([result]) {
-        serde_json::to_writer(&mut *out, &line)?;
+        json_text::write_line(&line, out)?;
         out.write_all(b"\n")?;
     }
     Ok(())

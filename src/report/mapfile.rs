@@ -26,6 +26,11 @@ pub fn name(position: usize) -> String {
     format!("file-{position:04}.map")
 }
 
+/// True for what [`name`] gives.
+pub fn is_name(name: &str) -> bool {
+    name.starts_with("file-") && name.ends_with(".map")
+}
+
 /// The page ids of all suspects in data files, by file.
 pub fn suspect_pages(report: &ScrubReport) -> BTreeMap<FileKey<'_>, Vec<u32>> {
     let mut pages: BTreeMap<FileKey<'_>, Vec<u32>> = BTreeMap::new();

@@ -10,6 +10,7 @@ mod headline;
 pub mod hgrm;
 pub mod html;
 pub mod json;
+pub mod json_text;
 pub mod jsonl;
 pub mod mapfile;
 mod moment;

@@ -13,6 +13,7 @@ use crate::diagnose::allocation::{AllocationMap, Interval};
 use crate::diagnose::confirm::{Confirmed, FirstLook, confirm};
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
+use crate::discover::paths;
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
 use crate::page::boot::PageVerify;
@@ -302,7 +303,7 @@ impl<'a> View<'a> {
             }
             // Who was wrong is remembered there, and ends this.
             gpu.was_checked();
-            let _ = gpu.check(page, word, place, self.file.planned.path.display());
+            let _ = gpu.check(page, word, place, paths::text(&self.file.planned.path));
             let sum = Checksum::of(page);
             to.stream_sum.add_page(place.page, sum, Checksum::stored_in(page));
             let verdict = self.judge(page, sum, place, allocation);
@@ -536,7 +537,7 @@ impl<'a> View<'a> {
             "engine {} gave {wrong} where the reference gives {reference} for the same bytes of \
              page {page} of {}: do not trust this machine",
             self.shared.settings.engine_name,
-            self.file.planned.path.display(),
+            paths::text(&self.file.planned.path),
         ))
     }
 }

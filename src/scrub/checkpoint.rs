@@ -4,7 +4,7 @@
 mod stored;
 mod writer;
 
-pub use stored::{check_writable, is_checkpoint};
+pub use stored::{check_writable, is_checkpoint, remove, written};
 pub(super) use writer::while_checkpointing;
 
 use super::file::{BackupTally, FileScan, FileTally};
@@ -12,7 +12,7 @@ use super::{Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};
-use crate::discover::paths::{FileIdentity, FileTimes};
+use crate::discover::paths::{self, FileIdentity, FileTimes};
 use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
 use crate::page::address::PageRange;
@@ -75,7 +75,7 @@ pub(super) struct History {
 /// A file as it was, and what was counted of it.
 #[derive(Serialize, Deserialize)]
 struct FileState {
-    /// As reported; what is not UTF-8 is told apart by `identity`.
+    /// As reported.
     path: String,
     identity: FileIdentity,
     bytes: u64,
@@ -164,7 +164,7 @@ impl Checkpoint {
 
     fn check_files(&self, now: &[DataFile]) -> Result<(), Why> {
         for (then, now) in self.files.iter().zip(now) {
-            let path = now.path.to_string_lossy();
+            let path = paths::text(&now.path);
             if then.path != path {
                 let first = path.as_ref().min(&then.path);
                 let word = if first == path { "was not" } else { "was" };
@@ -234,7 +234,7 @@ impl History {
 impl FileState {
     fn of((scan, file): (&FileScan<'_>, &DataFile)) -> Self {
         Self {
-            path: file.path.to_string_lossy().into_owned(),
+            path: paths::text(&file.path).into_owned(),
             identity: file.identity.clone(),
             bytes: file.bytes,
             times: Times::of(&file.times),
@@ -345,7 +345,7 @@ impl std::error::Error for Refused {}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = paths::text(&self.path);
         write!(f, "cannot go on from {path}: ")?;
         match &self.why {
             Why::Unreadable(error) => return write!(f, "it cannot be read: {error}"),

@@ -16,6 +16,7 @@ use crate::consolidate::rank::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::DataFile;
 use crate::discover::backup::{Part, SetKey};
+use crate::discover::paths;
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::BindingId;
 use crate::page::header::Lsn;
@@ -151,7 +152,7 @@ fn clean_copy(file: &DataFile, offset_bytes: u64, lsn: Lsn, finding: &Finding) -
     let family = file.part.as_ref().and_then(|part| part.backup.media.family.as_ref());
     let member = family.filter(|family| family.family_count > 1);
     CleanCopy {
-        path: file.path.to_string_lossy().into(),
+        path: paths::text(&file.path).into(),
         backup_set: set.map(|set| set.position),
         kind: set.map_or(DATA_FILE, |set| kind_words(set.kind)).into(),
         finished: set.and_then(|set| set.finished).map(|at| at.to_string().into()),

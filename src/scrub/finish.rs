@@ -18,6 +18,7 @@ use crate::consolidate::report::{
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::consolidate::transient::TransientReport;
 use crate::discover::backup::Part;
+use crate::discover::paths;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
@@ -113,7 +114,7 @@ pub(super) fn finish(
             stopped,
             require_checksums: shared.settings.require_checksums,
             resumed: shared.history.resumed,
-            checkpoint: checkpoint.map(|path| path.to_string_lossy().into_owned()),
+            checkpoint: checkpoint.map(|path| paths::text(&path).into_owned()),
         },
         sources: Vec::new(),
         // Both follow from the rest.
@@ -202,7 +203,7 @@ fn into_inner<T>(mutex: std::sync::Mutex<T>) -> T {
 }
 
 fn text(path: &Path) -> Arc<str> {
-    path.to_string_lossy().into()
+    paths::text(path).into()
 }
 
 fn file_facts(file: &DataFile) -> FileFacts {
@@ -284,16 +285,16 @@ fn file_latencies(tallies: Vec<FileTally>, facts: &[FileFacts]) -> Vec<(String, 
     by_path
 }
 
-fn skipped(paths: &[PathBuf]) -> Skipped {
-    let count = paths.len() as u64;
-    let paths = paths.iter().take(SKIPPED_LISTED_MAX);
-    Skipped { count, paths: paths.map(|path| path.to_string_lossy().into_owned()).collect() }
+fn skipped(found: &[PathBuf]) -> Skipped {
+    let count = found.len() as u64;
+    let listed = found.iter().take(SKIPPED_LISTED_MAX);
+    Skipped { count, paths: listed.map(|path| paths::text(path).into_owned()).collect() }
 }
 
 fn not_looked_into(discovery: &Discovery) -> NotLookedInto {
     let files = discovery.not_looked_into.iter().take(SKIPPED_LISTED_MAX);
     let closed = |(path, what): &(PathBuf, String)| Closed {
-        path: path.to_string_lossy().into_owned(),
+        path: paths::text(path).into_owned(),
         what: what.clone(),
     };
     let count = discovery.not_looked_into.len() as u64;
@@ -302,7 +303,7 @@ fn not_looked_into(discovery: &Discovery) -> NotLookedInto {
 
 /// Snapshots of databases are passed over, which somebody may wonder about.
 fn snapshots_note(snapshots: &[PathBuf]) -> Option<String> {
-    let first = snapshots.first()?.display();
+    let first = paths::text(snapshots.first()?);
     let more = match snapshots.len() - 1 {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -43,9 +43,9 @@ pub(super) fn look(discovery: &Discovery, shared: &Shared<'_>) {
     let backups: Vec<_> = backups.filter(|(file, _)| file.backup.is_some()).collect();
     let threads = shared.settings.threads.max(1);
     let work = || backups.par_iter().for_each(|(file, scan)| look_at(file, scan, shared));
-    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
-        Ok(pool) => pool.install(work),
-        Err(_) => backups.iter().for_each(|(file, scan)| look_at(file, scan, shared)),
+    match super::pool(threads) {
+        Some(pool) => pool.install(work),
+        None => backups.iter().for_each(|(file, scan)| look_at(file, scan, shared)),
     }
 }
 

@@ -314,7 +314,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 -- - #5 (1:200) data: torn page
 -- Its name has characters that are not safe as they are. Run this line together with each
 -- statement:
---DECLARE @db2 sysname = N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢';
+--DECLARE @db2 sysname = N'=x]y''z' + NCHAR(0x000A) + N'GO' + NCHAR(0x000A) + N'"$' + N'(v);+1ü漢';
 
 -- ---- Look at single pages (the 20 most urgent at most)
 -- Reading a damaged page writes to the error log and adds rows to msdb.dbo.suspect_pages
@@ -325,13 +325,13 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --SELECT p.page_type_desc, p.object_id, p.index_id, p.page_level,
 --    OBJECT_SCHEMA_NAME(p.object_id, p.database_id) AS schema_name,
 --    OBJECT_NAME(p.object_id, p.database_id) AS name
---FROM sys.dm_db_page_info(DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢'), 1, 200, 'DETAILED') AS p; -- #5
+--FROM sys.dm_db_page_info(DB_ID(N'=x]y''z' + NCHAR(0x000A) + N'GO' + NCHAR(0x000A) + N'"$' + N'(v);+1ü漢'), 1, 200, 'DETAILED') AS p; -- #5
 -- All versions (DBCC PAGE is not documented). Style 0 shows the header, with ObjectId and IndexId
 -- under Metadata; style 2, used where the header cannot be believed, shows bytes. Style 3
 -- interprets rows: not on damaged pages. Trace flag 3604 holds for its connection: again after
 -- that has ended.
 --DBCC TRACEON (3604) WITH NO_INFOMSGS;
---DECLARE @db2 sysname = N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢'; DBCC PAGE (@db2, 1, 200, 0) WITH TABLERESULTS; -- #5
+--DECLARE @db2 sysname = N'=x]y''z' + NCHAR(0x000A) + N'GO' + NCHAR(0x000A) + N'"$' + N'(v);+1ü漢'; DBCC PAGE (@db2, 1, 200, 0) WITH TABLERESULTS; -- #5
 
 -- ---- The newest clean backup
 -- HEADERONLY: HasBackupChecksums must be 1 and IsDamaged 0; a differential and the logs must
@@ -660,7 +660,7 @@ ORDER BY d.name, b.backup_finish_date DESC;
 --(DB_ID(N'sales'), 3, 88, 2, 1, '2026-01-02T03:04:05.678'),
 --(DB_ID(N'sales'), 3, 90, 1, 1, '2026-01-02T03:04:05.678');
 --INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
---(DB_ID(N'=x]y''z' + NCHAR(10) + N'GO' + NCHAR(10) + N'"$' + N'(v);+1ü漢'), 1, 200, 3, 1, '2026-01-02T03:04:05.678');
+--(DB_ID(N'=x]y''z' + NCHAR(0x000A) + N'GO' + NCHAR(0x000A) + N'"$' + N'(v);+1ü漢'), 1, 200, 3, 1, '2026-01-02T03:04:05.678');
 --INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES
 --(DB_ID(N'simple'), 1, 300, 2, 1, '2026-01-02T03:04:05.678');
 --INSERT INTO dbo.pagescrub_suspect_pages (database_id, file_id, page_id, event_type, error_count, last_update_date) VALUES

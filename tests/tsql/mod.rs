@@ -58,9 +58,18 @@ pub(crate) fn parsed(sql: &str) -> Result<Vec<Statement>, ParserError> {
 /// `ID` and `STR`.
 pub(crate) fn shape(statement: &str) -> String {
     let joined = tokens(statement).join(" ");
-    let mut shape = joined.replace("STR + NCHAR ( NUM ) + STR", "STR");
-    while shape.contains("STR + NCHAR ( NUM ) + STR") || shape.contains("STR + STR") {
-        shape = shape.replace("STR + NCHAR ( NUM ) + STR", "STR").replace("STR + STR", "STR");
+    let mut shape = joined.replace("NCHAR ( NUM )", "STR");
+    while shape.contains("STR + STR") {
+        shape = shape.replace("STR + STR", "STR");
+    }
+    // A path that is no literal is a variable, which RESTORE takes in its place.
+    let mut is_declared = false;
+    while let Some(statement) = shape.strip_prefix("DECLARE ID nvarchar ( NUM ) = STR ; ") {
+        shape = statement.to_owned();
+        is_declared = true;
+    }
+    if is_declared {
+        shape = shape.replace("DISK = ID", "DISK = STR");
     }
     for list in ["FILE = STR", "DISK = STR"] {
         let twice = format!("{list} , {list}");
@@ -148,22 +157,26 @@ pub(crate) fn filled_in(statement: &str) -> String {
 /// The text that the first call of `function` in `statement` is given.
 pub(crate) fn argument(statement: &str, function: &str) -> Option<String> {
     let start = statement.find(&format!("{function}("))? + function.len() + 1;
-    let mut rest = &statement[start..];
-    let mut text = String::new();
+    value(&statement[start..]).filter(|(_, rest)| rest.starts_with(')')).map(|(text, _)| text)
+}
+
+/// The text that `expression` begins with, and what follows it.
+pub(crate) fn value(expression: &str) -> Option<(String, &str)> {
+    let (mut rest, mut units) = (expression, Vec::new());
     loop {
-        if let Some(number) = rest.strip_prefix("NCHAR(") {
+        if let Some(number) = rest.strip_prefix("NCHAR(0x") {
             let end = number.find(')')?;
-            text.push(char::from_u32(number[..end].parse().ok()?)?);
+            units.push(u16::from_str_radix(&number[..end], 16).ok()?);
             rest = &number[end + 1..];
         } else {
             let literal = rest.strip_prefix('N')?;
             let length = quoted(literal, '\'');
-            text += &literal[1..length - 1].replace("''", "'");
+            units.extend(literal[1..length - 1].replace("''", "'").encode_utf16());
             rest = &literal[length..];
         }
         match rest.strip_prefix(" + ") {
             Some(more) => rest = more,
-            None => return rest.starts_with(')').then_some(text),
+            None => return Some((String::from_utf16(&units).ok()?, rest)),
         }
     }
 }

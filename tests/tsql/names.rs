@@ -3,7 +3,7 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-const PIECES: [&str; 34] = [
+const PIECES: [&str; 38] = [
     "]",
     "]]",
     "'",
@@ -38,6 +38,10 @@ const PIECES: [&str; 34] = [
     "ü漢",
     "\u{1f600}",
     "REPLACE",
+    "\u{200c}",
+    "\u{3164}",
+    "\u{e0041}",
+    "\u{fe0f}",
 ];
 
 /// A name of up to 128 units, the same for the same `seed`; the first are single pieces.

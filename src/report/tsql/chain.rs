@@ -5,7 +5,7 @@ use super::target::Target;
 use crate::consolidate::backup::SetReport;
 use crate::consolidate::chain::{Chain, Medium, Wanted};
 use crate::consolidate::report::FileReport;
-use crate::report::escape::{tsql_comment as safe, tsql_path};
+use crate::report::escape::{TsqlPath, tsql_comment as safe, tsql_path};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -14,6 +14,8 @@ const CHAINS_MAX: usize = 1000;
 
 /// What a statement restores from.
 pub(super) struct Source {
+    /// Variables for paths that are no literals, before the statement and on its line; else nothing.
+    pub(super) declared: String,
     /// `DISK = ...`, once for each file.
     pub(super) disks: String,
     /// `FILE = n, ` where a file has several sets, else nothing.
@@ -26,13 +28,19 @@ impl Source {
     /// Members with a path that is no place of its own on every machine are to be filled in as
     /// `what`, `what`_2 and so on.
     fn of(medium: &Medium<'_>, target: &Target<'_>, what: &str) -> Self {
+        let mut declared = String::new();
         let disk = |(i, path): (usize, &&str)| {
-            let literal = tsql_path(path).filter(|_| is_absolute(path));
-            let hole = || match i {
-                0 => target.hole(what),
-                _ => target.hole(&format!("{what}_{}", i + 1)),
+            let name = if i == 0 { what.to_owned() } else { format!("{what}_{}", i + 1) };
+            let path = match tsql_path(path).filter(|_| is_absolute(path)) {
+                Some(TsqlPath::Literal(literal)) => literal,
+                Some(TsqlPath::Variable(expression)) => {
+                    let variable = format!("@db{}_{name}", target.number);
+                    declared += &format!("DECLARE {variable} nvarchar(260) = {expression}; ");
+                    variable
+                }
+                None => target.hole(&name),
             };
-            format!("DISK = {}", literal.unwrap_or_else(hole))
+            format!("DISK = {path}")
         };
         let disks: Vec<String> = medium.paths.iter().enumerate().map(disk).collect();
         let file = match medium.set.position {
@@ -40,12 +48,12 @@ impl Source {
             _ => String::new(),
         };
         let is_bare = medium.set.has_checksum == Some(false);
-        Self { disks: disks.join(",\n        "), file, is_bare }
+        Self { declared, disks: disks.join(",\n        "), file, is_bare }
     }
 
     fn to_fill_in(target: &Target<'_>, what: &str) -> Self {
         let disks = format!("DISK = {}", target.hole(what));
-        Self { disks, file: String::new(), is_bare: false }
+        Self { declared: String::new(), disks, file: String::new(), is_bare: false }
     }
 
     /// Both clauses, each on a line of its own.
@@ -167,7 +175,8 @@ pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<(
             script.remark(&format!("{}.{open}", described(log)))?;
         }
         let log = Source::of(log, target, &format!("log_backup{}", i + 1));
-        script.off(&format!("RESTORE LOG {db} FROM {} WITH {}NORECOVERY;", log.disks, log.file))?;
+        let Source { declared, disks, file, .. } = log;
+        script.off(&format!("{declared}RESTORE LOG {db} FROM {disks} WITH {file}NORECOVERY;"))?;
     }
     if let Some(gap) = gap {
         script.remark(&format!(

@@ -35,8 +35,9 @@ fn in_doubt(target: &Target<'_>, suspects: &[&Suspect], script: &mut Script<'_>)
          the first RESTORE DATABASE of way {way}. They are in none of the lists above."
     ))?;
     page_lists(suspects).iter().try_for_each(|list| {
-        let (db, full) = (&target.sql, target.full().clauses("NORECOVERY"));
-        script.off(&format!("RESTORE DATABASE {db}{list}{full};"))
+        let (db, full) = (&target.sql, target.full());
+        let (declared, from) = (&full.declared, full.clauses("NORECOVERY"));
+        script.off(&format!("{declared}RESTORE DATABASE {db}{list}{from};"))
     })
 }
 

@@ -1,9 +1,10 @@
 //! How one database gets its pages, files, or all of itself back. Each way is a sequence that is
 //! complete; of several ways, one is to be chosen.
 
+use super::chain::{self, Source};
 use super::script::Script;
 use super::target::{Target, page_lists};
-use super::{chain, indexes, simple};
+use super::{indexes, simple};
 use crate::consolidate::recovery::{Model, is_system_page};
 use std::io;
 
@@ -82,13 +83,14 @@ pub(super) fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result
          FILE = n (Position); one backup in several files: name them all.",
     ))?;
     chain::write(target, script)?;
-    script.off(&format!("RESTORE HEADERONLY FROM {};", full.disks))?;
-    script.off(&format!("RESTORE FILELISTONLY FROM {}{};", full.disks, full.with_file()))?;
+    let (declared, disks, set) = (&full.declared, &full.disks, full.with_file());
+    script.off(&format!("{declared}RESTORE HEADERONLY FROM {disks};"))?;
+    script.off(&format!("{declared}RESTORE FILELISTONLY FROM {disks}{set};"))?;
     if full.is_bare {
-        let set = full.with_file();
-        return script.off(&format!("RESTORE VERIFYONLY FROM {}{set};", full.disks));
+        return script.off(&format!("{declared}RESTORE VERIFYONLY FROM {disks}{set};"));
     }
-    script.off(&format!("RESTORE VERIFYONLY FROM {} WITH {}CHECKSUM;", full.disks, full.file))
+    let file = &full.file;
+    script.off(&format!("{declared}RESTORE VERIFYONLY FROM {disks} WITH {file}CHECKSUM;"))
 }
 
 /// Saves the log while the database stays as it is.
@@ -210,14 +212,16 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
         What::Database => (vec![String::new()], String::new()),
     };
     for list in lists {
-        script.off(&format!("RESTORE DATABASE {db}{list}{};", full.clauses("NORECOVERY")))?;
+        let Source { declared, .. } = &full;
+        let from = full.clauses("NORECOVERY");
+        script.off(&format!("{declared}RESTORE DATABASE {db}{list}{from};"))?;
     }
     script.remark(
         "The newest differential of that full backup, if there is one; it only spares logs. If it \
          is refused, leave it out and begin with the first log backup after the full one.",
     )?;
-    let differential = differential.clauses("NORECOVERY");
-    script.off(&format!("RESTORE DATABASE {db}{again}{differential};"))?;
+    let (declared, from) = (&differential.declared, differential.clauses("NORECOVERY"));
+    script.off(&format!("{declared}RESTORE DATABASE {db}{again}{from};"))?;
     chain::logs(target, script)
 }
 

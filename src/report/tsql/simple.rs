@@ -20,9 +20,11 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
     )?;
     let hole = |what: &str| target.hole(what);
     let new = format!("<db{}_other_name, sysname, >", target.number);
+    let full = target.full();
     script.off(&format!(
-        "RESTORE DATABASE {new}{},\n    MOVE {} TO {},\n    MOVE {} TO {};",
-        target.full().clauses("NORECOVERY"),
+        "{}RESTORE DATABASE {new}{},\n    MOVE {} TO {},\n    MOVE {} TO {};",
+        full.declared,
+        full.clauses("NORECOVERY"),
         hole("data_logical_name"),
         hole("data_other_path"),
         hole("log_logical_name"),
@@ -31,8 +33,8 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
     script.remark("The newest differential of that full backup, if there is one:")?;
     let from = target.differential();
     script.off(&format!(
-        "RESTORE DATABASE {new} FROM {} WITH {}NORECOVERY;",
-        from.disks, from.file
+        "{}RESTORE DATABASE {new} FROM {} WITH {}NORECOVERY;",
+        from.declared, from.disks, from.file
     ))?;
     script.off(&format!("RESTORE DATABASE {new} WITH RECOVERY;"))
 }

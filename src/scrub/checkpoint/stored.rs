@@ -5,6 +5,7 @@
 //! a scan had in memory when it wrote it.
 
 use super::{Checkpoint, Why, damaged};
+use crate::discover::paths;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -53,11 +54,42 @@ fn temporary(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// A new file: what is left of an older one goes away, and a link is not followed.
+/// All that is written or removed for checkpoints at `path`.
+pub fn written(path: &Path) -> [PathBuf; 2] {
+    [path.to_owned(), temporary(path)]
+}
+
+/// Removes the checkpoint at `path`; anything else that is there stays.
+pub fn remove(path: &Path) -> io::Result<()> {
+    check_replaceable(path)?;
+    fs::remove_file(path)
+}
+
+/// What is there now need not be what was there when the scan began.
+fn check_replaceable(path: &Path) -> io::Result<()> {
+    match is_checkpoint(path) {
+        Ok(false) => Err(foreign(path)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn foreign(path: &Path) -> io::Error {
+    let path = paths::text(path);
+    let what = format!("{path} is there and is no checkpoint: move it away, or give another name");
+    io::Error::new(io::ErrorKind::AlreadyExists, what)
+}
+
+/// A new file: what is left of an older one goes away, and nothing else.
 fn created(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // One without content was cut off before its first line.
+        Ok(old) if old.is_file() && (old.len() == 0 || is_checkpoint(path)?) => {
+            fs::remove_file(path)?;
+        }
+        Ok(_) => return Err(foreign(path)),
+        Err(error) => return Err(error),
     }
     File::options().write(true).create_new(true).open(path)
 }
@@ -65,7 +97,10 @@ fn created(path: &Path) -> io::Result<File> {
 /// Puts `checkpoint` at `path`; until it is wholly on the disk, the older one stays there.
 pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> io::Result<()> {
     let temporary = temporary(path);
-    let written = write_new(checkpoint, &temporary).and_then(|()| fs::rename(&temporary, path));
+    let file = created(&temporary)?;
+    let written = write_new(checkpoint, file)
+        .and_then(|()| check_replaceable(path))
+        .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // Its room may be what the disk lacks. If it cannot be removed, that is the lesser evil.
         let _ = fs::remove_file(&temporary);
@@ -73,8 +108,8 @@ pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> io::Result<()> {
     written.and_then(|()| sync_directory_of(path))
 }
 
-fn write_new(checkpoint: &Checkpoint, path: &Path) -> io::Result<()> {
-    let mut out = BufWriter::new(Summed { file: created(path)?, crc: crc32fast::Hasher::new() });
+fn write_new(checkpoint: &Checkpoint, file: File) -> io::Result<()> {
+    let mut out = BufWriter::new(Summed { file, crc: crc32fast::Hasher::new() });
     out.write_all(first_line().as_bytes())?;
     serde_json::to_writer(&mut out, checkpoint)?;
     out.write_all(b"\n")?;

@@ -88,7 +88,7 @@ impl Writer<'_> {
 
     /// What has been counted counts for nothing; better no checkpoint than that.
     fn forget(&self) {
-        if std::fs::remove_file(self.to.path).is_ok() {
+        if stored::remove(self.to.path).is_ok() {
             self.exists.store(false, Ordering::Relaxed);
         }
     }

@@ -12,7 +12,7 @@ use crate::page::{PAGE_BYTES, Page};
 use crate::plan::pace::Throttle;
 use crate::read::{PageSource, aligned};
 use crate::scrub::file::open_unchanged;
-use crate::scrub::{Progress, Settings};
+use crate::scrub::{Progress, Settings, pool};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -157,10 +157,9 @@ pub(in crate::scrub) fn unpack(
     progress.begin(packed.iter().map(|file| file.bytes).sum());
     let verify =
         |file: &&DataFile| (file.path.clone(), verify(file, settings, progress, &must_stop));
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.threads.max(1)).build();
-    let verified: Vec<_> = match threads {
-        Ok(pool) => pool.install(|| packed.par_iter().map(verify).collect()),
-        Err(_) => packed.iter().map(verify).collect(),
+    let verified: Vec<_> = match pool(settings.threads.max(1)) {
+        Some(pool) => pool.install(|| packed.par_iter().map(verify).collect()),
+        None => packed.iter().map(verify).collect(),
     };
     progress.end();
     let mut unpacked = discovery.clone();
