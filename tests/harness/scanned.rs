@@ -1,0 +1,45 @@
+//! Scans inside the test's own process, as many as it takes.
+
+use pagescrub::consolidate::report::ScrubReport;
+use pagescrub::discover::discover;
+use pagescrub::read::open::Reader;
+use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::verify::engine::Engine;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{available_parallelism, scope};
+use tempfile::TempDir;
+
+/// What a scan of `paths` by one thread, as a user would ask for it, reports.
+pub fn scanned(paths: &[PathBuf]) -> ScrubReport {
+    let (open, stop) = (|path: &Path| Reader::Auto.open(path), AtomicBool::new(false));
+    let engine = Engine::named("auto").expect("there is always one");
+    scrub(&discover(paths), &Settings::new(&engine, &open, &stop), &Silent).report
+}
+
+/// A folder in memory where the system has one, so that a test of many scans wears no disk.
+pub fn folder_in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a folder")
+}
+
+/// Does each of `works`, on all processors; the first complaint ends it.
+pub fn each<T: Sync>(works: &[T], work: impl Fn(&T) -> Result<(), String> + Sync) {
+    let (next, complaint) = (AtomicUsize::new(0), Mutex::new(None));
+    let complained = || complaint.lock().unwrap_or_else(PoisonError::into_inner);
+    let thread = || {
+        while complained().is_none() {
+            let Some(one) = works.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            if let Err(said) = work(one) {
+                complained().get_or_insert(said);
+            }
+        }
+    };
+    let threads = available_parallelism().map_or(2, Into::into);
+    scope(|threaded| (0..threads).for_each(|_| drop(threaded.spawn(thread))));
+    if let Some(said) = complained().take() {
+        panic!("{said}");
+    }
+}
