@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use witness::change::CHANGES;
 use witness::dice::Dice;
-use witness::original::{Original, Place};
+use witness::original::{Map, Original, Place};
 use witness::verdict::{Answer, complaint};
 use witness::{PAGE, Say, is_torn_right, restored, seal, sum};
 
@@ -79,22 +79,25 @@ fn backup(folder: &Path, kind: BackupKind, with_checksum: bool) -> Original {
     let path = folder.join("a.bak");
     generate_backup(&path, &recipe, Media::Overwritten, &|_| {}).expect("a healthy backup");
     let name = format!("{kind:?} backup, checksum {with_checksum}");
-    Original::backup(&name, fs::read(path).expect("it is there"))
+    let map = if kind == BackupKind::Full { Map::Gam } else { Map::Diff };
+    Original::backup(&name, fs::read(path).expect("it is there"), map)
 }
 
 fn generated() -> Vec<Original> {
     let folder = folder_in_memory();
     let mut originals = Vec::new();
     for verify in [PageVerify::Checksum, PageVerify::Torn, PageVerify::None] {
-        originals.push(data_file(folder.path(), verify, 1, 16 << 10));
         originals.push(data_file(folder.path(), verify, 1, 1 << 10));
         originals.push(data_file(folder.path(), verify, 3, 2 << 10));
     }
-    // More than one PFS page describes.
-    originals.push(data_file(folder.path(), PageVerify::Checksum, 1, 66 << 10));
     for kind in [BackupKind::Full, BackupKind::Differential] {
         originals.extend([false, true].map(|sums| backup(folder.path(), kind, sums)));
     }
+    for verify in [PageVerify::Torn, PageVerify::Checksum] {
+        originals.push(data_file(folder.path(), verify, 1, 16 << 10));
+    }
+    // More than one PFS page describes it.
+    originals.push(data_file(folder.path(), PageVerify::Checksum, 1, 66 << 10));
     originals
 }
 
@@ -111,9 +114,14 @@ fn real() -> Vec<Original> {
         ("Subtext2.6_655.mdf", true),
         ("roadkill152_706from655.mdf", true),
     ];
-    let backups = ["InventoryDB_904.bak", "sqltools_Diff_859.bak", "sqltools_Full_859.bak"];
+    let backups = [
+        ("InventoryDB_904.bak", Map::Gam),
+        ("sqltools_Full_859.bak", Map::Gam),
+        ("sqltools_Diff_859.bak", Map::Diff),
+    ];
     let data = data.map(|(name, verify)| Original::data_file(name, read(name), verify));
-    data.into_iter().chain(backups.map(|name| Original::backup(name, read(name)))).collect()
+    let backups = backups.map(|(name, map)| Original::backup(name, read(name), map));
+    data.into_iter().chain(backups).collect()
 }
 
 #[cfg(not(real_data))]
@@ -225,10 +233,14 @@ fn do_chunk(chunk: &Chunk<'_>, seed: u64, tally: &Mutex<Tally>) -> Result<(), St
 fn no_fault_that_can_be_seen_is_missed_and_none_is_invented() {
     let wanted = environment("PAGESCRUB_FAULTS", FAULTS_DEFAULT);
     let seed = environment("PAGESCRUB_SEED", SEED_DEFAULT) as u64;
-    let originals: Vec<Original> = generated().into_iter().chain(real()).collect();
+    let originals: Vec<Original> = real().into_iter().chain(generated()).collect();
     let chunks = plan(&originals, wanted, seed);
     let tally = Mutex::new(Tally::new());
-    println!("{wanted} faults in {} copies of {} files, seed {seed}", chunks.len(), originals.len());
+    println!(
+        "{wanted} faults in {} copies of {} files, seed {seed}",
+        chunks.len(),
+        originals.len()
+    );
     each(&chunks, |chunk| do_chunk(chunk, seed, &tally));
     let tally = tally.into_inner().expect("nobody panicked with it");
     let mut all = [0; 4];
@@ -246,7 +258,7 @@ fn no_fault_that_can_be_seen_is_missed_and_none_is_invented() {
 #[test]
 fn originals_are_healthy_by_the_witness_and_by_the_program() {
     let folder = folder_in_memory();
-    for original in generated().into_iter().chain(real()) {
+    for original in real().into_iter().chain(generated()) {
         let path = folder.path().join(if original.is_backup { "a.bak" } else { "a.mdf" });
         fs::write(&path, &original.bytes).expect("room");
         let answer = Answer::of(&original, &original.bytes);
@@ -270,7 +282,8 @@ fn the_witness_knows_the_vectors() {
     assert_eq!(with(60, 0xdead_beef), 0);
     assert_eq!(with(512, 0x8000_0001), 0x6000);
     assert_eq!(with(8188, 0x8000_0001), 0x8000_0001);
-    let by_rule = |byte: fn(usize) -> usize| -> Vec<u8> { (0..PAGE).map(|i| byte(i) as u8).collect() };
+    let by_rule =
+        |byte: fn(usize) -> usize| -> Vec<u8> { (0..PAGE).map(|i| byte(i) as u8).collect() };
     assert_eq!(sum(&by_rule(|i| 31 * i + 7)), 0xb525_d444);
     assert_eq!(sum(&by_rule(|i| (i * i) >> 3)), 0x971e_878f);
 }

@@ -12,6 +12,7 @@ mod mtf;
 mod witness;
 
 use harness::scanned::{each, folder_in_memory, scanned};
+use pagescrub::consolidate::report::FileReport;
 use pagescrub::discover::FileKind;
 use pagescrub::drill::{
     BackupKind, BackupRecipe, Media, Recipe, generate, generate_backup, member_paths,
@@ -20,14 +21,16 @@ use pagescrub::page::address::FileId;
 use pagescrub::page::boot::PageVerify;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+#[cfg(real_data)]
+use std::path::Path;
+use std::path::PathBuf;
 use witness::change::CHANGES;
 use witness::dice::Dice;
 use witness::media::Members;
-use witness::original::Original;
+use witness::original::{Map, Original};
 use witness::packed::Packed;
 use witness::verdict::{Answer, complaint};
-use witness::{PAGE, Say, log, seal};
+use witness::{PAGE, log};
 
 /// Mutations of each kind where the environment does not say how many.
 const MUTATIONS_DEFAULT: usize = 100;
@@ -77,7 +80,8 @@ impl Healthy {
     }
 
     fn backup(kind: &'static str, names: Vec<&'static str>, files: Vec<Vec<u8>>) -> Self {
-        Self { kind, names, files: files.clone(), right: Right::Backup(Members::of(files)) }
+        let map = if kind.contains("differential") { Map::Diff } else { Map::Gam };
+        Self { kind, names, files: files.clone(), right: Right::Backup(Members::of(files, map)) }
     }
 
     fn foreign(kind: &'static str, name: &'static str, bytes: Vec<u8>) -> Self {
@@ -219,7 +223,11 @@ impl Mutated {
             }
             9 | 10 if spot < end => {
                 let run = spot..(spot + 1 + dice.below(600)).min(end);
-                if dice.once_in(2) { bytes[run.clone()].fill(0) } else { dice.fill(&mut bytes[run.clone()]) }
+                if dice.once_in(2) {
+                    bytes[run.clone()].fill(0)
+                } else {
+                    dice.fill(&mut bytes[run.clone()])
+                }
                 write!(self.done, "bytes {run:?}; ")
             }
             _ if page.len() == PAGE && was.len() >= PAGE => {
@@ -282,7 +290,11 @@ fn lose_beginning(bytes: &mut [u8], dice: &mut Dice) -> String {
     let lost = dice.of(&[1, 2, 8, 9, 16, 100]) * PAGE;
     let room = lost.min(bytes.len());
     let is_noise = dice.once_in(2);
-    if is_noise { dice.fill(&mut bytes[..room]) } else { bytes[..room].fill(0) }
+    if is_noise {
+        dice.fill(&mut bytes[..room])
+    } else {
+        bytes[..room].fill(0)
+    }
     format!("first {lost} bytes are {}", if is_noise { "noise" } else { "zeros" })
 }
 
@@ -293,8 +305,9 @@ fn complaint_of(healthy: &Healthy, mutated: &Mutated, paths: &[PathBuf]) -> Opti
     let exit_codes = match &healthy.right {
         Right::Data(original) => {
             let answer = Answer::of(original, file);
-            let is_taken_for_data = report.files.iter().any(|file| file.kind == FileKind::Data);
-            if is_taken_for_data {
+            let id = original.places.keys().next().map(|place| place.0);
+            let is_it = |file: &FileReport| file.kind == FileKind::Data && file.file_id == id;
+            if report.files.iter().any(is_it) {
                 return complaint(&answer, &report).map(|said| said.in_words(&|_| ""));
             }
             let is_gone = *file != healthy.files[0];
@@ -357,7 +370,8 @@ fn files_that_were_not_mutated_are_what_they_are() {
         let nothing =
             Mutated { files: healthy.files.clone(), done: String::new(), has_pages: false };
         let folder = folder_in_memory();
-        let paths: Vec<PathBuf> = healthy.names.iter().map(|name| folder.path().join(name)).collect();
+        let paths: Vec<PathBuf> =
+            healthy.names.iter().map(|name| folder.path().join(name)).collect();
         for (path, file) in paths.iter().zip(&nothing.files) {
             fs::write(path, file).expect("room");
         }

@@ -25,21 +25,23 @@ pub fn folder_in_memory() -> TempDir {
     folder.expect("a folder")
 }
 
-/// Does each of `works`, on all processors; the first complaint ends it.
+/// Complaints after which there is no sense in going on.
+const COMPLAINTS_MAX: usize = 20;
+
+/// Does each of `works`, on all processors, until there are too many complaints.
 pub fn each<T: Sync>(works: &[T], work: impl Fn(&T) -> Result<(), String> + Sync) {
-    let (next, complaint) = (AtomicUsize::new(0), Mutex::new(None));
+    let (next, complaint) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let complained = || complaint.lock().unwrap_or_else(PoisonError::into_inner);
     let thread = || {
-        while complained().is_none() {
+        while complained().len() < COMPLAINTS_MAX {
             let Some(one) = works.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
             if let Err(said) = work(one) {
-                complained().get_or_insert(said);
+                complained().push(said);
             }
         }
     };
     let threads = available_parallelism().map_or(2, Into::into);
     scope(|threaded| (0..threads).for_each(|_| drop(threaded.spawn(thread))));
-    if let Some(said) = complained().take() {
-        panic!("{said}");
-    }
+    let complaints = complained();
+    assert!(complaints.is_empty(), "{} complaints: {}", complaints.len(), complaints.join("\n\n"));
 }

@@ -2,7 +2,7 @@
 //! known from the healthy members, and whether it still holds.
 
 use super::dice::Dice;
-use super::original::{Original, Place};
+use super::original::{Map, Original, Place};
 use super::{Pages, Say, is_zero};
 use crate::mtf::{self, is_sealed, stream_sum, u32_at};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,8 +80,8 @@ impl Regions {
 }
 
 impl Members {
-    pub fn of(files: Vec<Vec<u8>>) -> Self {
-        let of = |(n, bytes)| Original::backup(&format!("member {n}"), bytes);
+    pub fn of(files: Vec<Vec<u8>>, map: Map) -> Self {
+        let of = |(n, bytes)| Original::backup(&format!("member {n}"), bytes, map);
         let members: Vec<Original> = files.into_iter().enumerate().map(of).collect();
         let regions = members.iter().map(Regions::of).collect();
         Self { members, regions }
@@ -132,10 +132,9 @@ impl Members {
             return vec![1, 3];
         }
         let is_open = says.values().any(|say| *say == Say::Open);
-        let is_loose =
-            |((member, regions), file): ((&Original, &Regions), &Vec<u8>)| {
-                regions.has_loose_change(&member.bytes, file)
-            };
+        let is_loose = |((member, regions), file): ((&Original, &Regions), &Vec<u8>)| {
+            regions.has_loose_change(&member.bytes, file)
+        };
         if is_open || all().any(is_loose) { vec![0, 1, 3] } else { vec![0] }
     }
 

@@ -1,6 +1,6 @@
 //! A healthy file whose pages are known by place, to be copied and damaged.
 
-use super::{PAGE, Pages, Say, id};
+use super::{PAGE, Pages, Say, gam_bit, id, restored};
 use crate::mtf;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const EXTENT: usize = 8;
 /// Address of a page: file and page id.
 pub type Place = (u16, u32);
+
+/// The type of pages that fill up what BACKUP did not need.
+const PADDING: u8 = 101;
+
+/// Which map names the extents of a backup.
+#[derive(Clone, Copy)]
+pub enum Map {
+    /// A full one has those in use.
+    Gam,
+    /// A differential one has those that have changed.
+    Diff,
+}
 
 /// A file without faults.
 pub struct Original {
@@ -28,16 +40,25 @@ impl Original {
         Self { name: name.to_owned(), bytes, places, verify, is_backup: false }
     }
 
-    /// The last copy of each extent counts.
-    pub fn backup(name: &str, bytes: Vec<u8>) -> Self {
+    /// The last copy of each extent counts. An extent whose pages do not say where they belong is
+    /// the next one of its file that `map` names.
+    pub fn backup(name: &str, bytes: Vec<u8>, map: Map) -> Self {
         let mut places = BTreeMap::new();
         let media = mtf::media(&bytes);
         for stream in media.page_streams() {
+            let mut last = None;
             let starts = (stream.data.start + 2..stream.data.end).step_by(EXTENT * PAGE);
             for start in starts {
                 let extent = &bytes[start..start + EXTENT * PAGE];
-                for (n, place) in extent_of(extent).into_iter().flatten().enumerate() {
-                    places.insert(place, start + n * PAGE);
+                if extent[1] == PADDING {
+                    continue;
+                }
+                let told = extent_of(extent);
+                let next = || next_of(last?, map, &places, &bytes);
+                last = told.or_else(next);
+                if let Some((file, first)) = last {
+                    let pages = (0..EXTENT).map(|n| ((file, first + n as u32), start + n * PAGE));
+                    places.extend(pages);
                 }
             }
         }
@@ -74,8 +95,8 @@ impl Original {
     }
 }
 
-/// The addresses of the pages of an extent, by most of its healthy pages; padding has none.
-fn extent_of(extent: &[u8]) -> Option<[Place; EXTENT]> {
+/// The address of the first page of an extent, by most of its healthy pages.
+fn extent_of(extent: &[u8]) -> Option<Place> {
     let mut votes: BTreeMap<Place, usize> = BTreeMap::new();
     for (n, page) in extent.chunks(PAGE).enumerate() {
         let (file, page_id) = id(page);
@@ -83,6 +104,17 @@ fn extent_of(extent: &[u8]) -> Option<[Place; EXTENT]> {
             *votes.entry((file, page_id - n as u32)).or_default() += 1;
         }
     }
-    let (file, first) = votes.into_iter().max_by_key(|(_, votes)| *votes)?.0;
-    Some(std::array::from_fn(|n| (file, first + n as u32)))
+    votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(first, _)| first)
+}
+
+/// The extent after the one that begins with `last`, by the map of its file.
+fn next_of(last: Place, map: Map, places: &BTreeMap<Place, usize>, bytes: &[u8]) -> Option<Place> {
+    let (at, bit) = match map {
+        Map::Gam => (2, false),
+        Map::Diff => (6, true),
+    };
+    let at = *places.get(&(last.0, at))?;
+    let map = restored(&bytes[at..at + PAGE]);
+    let mut later = last.1 as usize / EXTENT + 1..63_904;
+    later.find(|extent| gam_bit(&map, *extent) == bit).map(|n| (last.0, (n * EXTENT) as u32))
 }

@@ -50,9 +50,8 @@ impl Answer {
     }
 
     fn counts(&self) -> Option<[u64; 5]> {
-        let count = |wanted: fn(&Say) -> bool| {
-            self.says.values().filter(|say| wanted(say)).count() as u64
-        };
+        let count =
+            |wanted: fn(&Say) -> bool| self.says.values().filter(|say| wanted(say)).count() as u64;
         (count(|say| *say == Say::Open) == 0).then(|| {
             [
                 count(|say| *say == Say::Checksum),
@@ -115,11 +114,6 @@ impl Complaint {
             let named = named.map(|(place, say)| format!("{place:?} {say:?}: {}", done(*place)));
             format!("{} {:#?}", places.len(), named.collect::<Vec<_>>())
         };
-        format!(
-            "missed {}\ninvented {}\n{}",
-            list(&self.missed),
-            list(&self.invented),
-            self.other
-        )
+        format!("missed {}\ninvented {}\n{}", list(&self.missed), list(&self.invented), self.other)
     }
 }
