@@ -11,7 +11,7 @@ mod harness;
 mod mtf;
 mod witness;
 
-use harness::scanned::{each, folder_in_memory, scanned};
+use harness::scanned::{each, folder_in_memory, scanned, write_sparse};
 use pagescrub::consolidate::report::FileReport;
 use pagescrub::discover::FileKind;
 use pagescrub::drill::{
@@ -313,7 +313,7 @@ fn complaint_of(healthy: &Healthy, mutated: &Mutated, paths: &[PathBuf]) -> Opti
             let is_gone = *file != healthy.files[0];
             if is_gone && answer.exit_codes != [0] { vec![1, 3] } else { vec![0] }
         }
-        Right::Backup(members) => members.exit_codes(&mutated.files),
+        Right::Backup(members) => members.exit_codes(&mutated.files, mutated.has_pages),
         Right::Packed(packed) => packed.exit_codes(&healthy.files[0], file),
         Right::Log => {
             let is_bad = file.len() >= PAGE && log::is_bad(&file[..PAGE], &healthy.files[0]);
@@ -340,7 +340,7 @@ fn check(seed: u64, n: u64, healthy: &Healthy, all: &[Healthy]) -> Result<(), St
     let folder = folder_in_memory();
     let paths: Vec<PathBuf> = healthy.names.iter().map(|name| folder.path().join(name)).collect();
     for (path, file) in paths.iter().zip(&mutated.files) {
-        fs::write(path, file).expect("room");
+        write_sparse(path, file).expect("room");
     }
     match complaint_of(healthy, &mutated, &paths) {
         None => Ok(()),
@@ -373,7 +373,7 @@ fn files_that_were_not_mutated_are_what_they_are() {
         let paths: Vec<PathBuf> =
             healthy.names.iter().map(|name| folder.path().join(name)).collect();
         for (path, file) in paths.iter().zip(&nothing.files) {
-            fs::write(path, file).expect("room");
+            write_sparse(path, file).expect("room");
         }
         let said = complaint_of(&healthy, &nothing, &paths);
         assert_eq!(said, None, "{}", healthy.kind);

@@ -5,6 +5,8 @@ use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +27,8 @@ pub fn folder_in_memory() -> TempDir {
     folder.expect("a folder")
 }
 
+/// What is zeros for so long becomes a hole.
+const HOLE_BYTES: usize = 65_536;
 /// Complaints after which there is no sense in going on.
 const COMPLAINTS_MAX: usize = 20;
 
@@ -44,4 +48,17 @@ pub fn each<T: Sync>(works: &[T], work: impl Fn(&T) -> Result<(), String> + Sync
     scope(|threaded| (0..threads).for_each(|_| drop(threaded.spawn(thread))));
     let complaints = complained();
     assert!(complaints.is_empty(), "{} complaints: {}", complaints.len(), complaints.join("\n\n"));
+}
+
+/// Writes `bytes` to a new file at `path`, with holes for what is zeros.
+pub fn write_sparse(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.set_len(bytes.len() as u64)?;
+    for (n, block) in bytes.chunks(HOLE_BYTES).enumerate() {
+        if block.iter().any(|&byte| byte != 0) {
+            file.seek(SeekFrom::Start((n * HOLE_BYTES) as u64))?;
+            file.write_all(block)?;
+        }
+    }
+    Ok(())
 }

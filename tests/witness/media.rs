@@ -106,8 +106,9 @@ impl Members {
         }
     }
 
-    /// Exit codes that are right for `files`, damaged copies.
-    pub fn exit_codes(&self, files: &[Vec<u8>]) -> Vec<u8> {
+    /// Exit codes that are right for `files`, damaged copies. Where a block of another backup
+    /// stands in the place of one, that may be as good.
+    pub fn exit_codes(&self, files: &[Vec<u8>], has_blocks_of_another: bool) -> Vec<u8> {
         let all = || self.members.iter().zip(&self.regions).zip(files);
         for ((member, regions), file) in all() {
             let was = &member.bytes;
@@ -128,7 +129,7 @@ impl Members {
         };
         let says = self.says(files);
         let is_suspect = says.values().any(|say| matches!(say, Say::Suspect(_)));
-        if is_suspect || all().any(is_broken) {
+        if is_suspect || (!has_blocks_of_another && all().any(is_broken)) {
             return vec![1, 3];
         }
         let is_open = says.values().any(|say| *say == Say::Open);
