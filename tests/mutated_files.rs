@@ -21,6 +21,7 @@ use pagescrub::page::address::FileId;
 use pagescrub::page::boot::PageVerify;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 #[cfg(real_data)]
 use std::path::Path;
 use std::path::PathBuf;
@@ -217,6 +218,7 @@ impl Mutated {
                 write!(self.done, "{pages} first pages of {}; ", other.kind)
             }
             4 => write!(self.done, "{}; ", lose_beginning(bytes, dice)),
+            15 if end > PAGE => write!(self.done, "without {:?}; ", lose_stretch(bytes, dice)),
             5..=8 if spot < end => {
                 bytes[spot] ^= 1 << dice.below(8);
                 write!(self.done, "bit at {spot}; ")
@@ -296,6 +298,16 @@ fn lose_beginning(bytes: &mut [u8], dice: &mut Dice) -> String {
         bytes[..room].fill(0)
     }
     format!("first {lost} bytes are {}", if is_noise { "noise" } else { "zeros" })
+}
+
+/// Something is cut out; what follows moves up.
+fn lose_stretch(bytes: &mut Vec<u8>, dice: &mut Dice) -> Range<usize> {
+    let unit = dice.of(&[512, 4096, PAGE, 8 * PAGE]);
+    let units = bytes.len() / unit;
+    let first = dice.below(units);
+    let lost = first * unit..(first + 1 + dice.below(4)).min(units) * unit;
+    bytes.drain(lost.clone());
+    lost
 }
 
 /// What is wrong with a scan of `paths`, if anything is.
