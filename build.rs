@@ -23,13 +23,20 @@ const BROWSER_TESTS: &str = "PAGESCRUB_BROWSER_TESTS";
 const REQUIRE_GPU: &str = "REQUIRE_GPU";
 
 fn main() {
-    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data)");
+    println!("cargo:rustc-check-cfg=cfg(portable_simd, real_data, real_backups)");
     println!("cargo:rustc-check-cfg=cfg(root_tests, fuse_tests, gpu_tests, ddrescue_tests)");
     println!("cargo:rustc-check-cfg=cfg(browser_tests)");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={REAL_DATA}");
     if env::var_os(REAL_DATA).is_some_and(|folder| Path::new(&folder).is_dir()) {
         println!("cargo:rustc-cfg=real_data");
+    }
+    // Further backups lie in a folder beside it.
+    let backups = |folder: std::ffi::OsString| {
+        Path::new(&folder).parent().is_some_and(|p| p.join("backups").is_dir())
+    };
+    if env::var_os(REAL_DATA).is_some_and(backups) {
+        println!("cargo:rustc-cfg=real_backups");
     }
     let tests = [
         (ROOT_TESTS, "root_tests"),

@@ -13,6 +13,7 @@ mod names;
 mod context;
 mod copies;
 mod places;
+mod holes;
 mod batch;
 mod dispatch;
 mod buffers;
@@ -26,6 +27,7 @@ use crate::consolidate::pattern::Geometry;
 use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
+use crate::consolidate::transient::Transients;
 use crate::consolidate::weights::{Weights, WeightsOrigin};
 use crate::discover::Discovery;
 use crate::discover::device::numa_nodes;
@@ -168,6 +170,7 @@ struct Shared<'a> {
     gpus_before: Vec<GpuSummary>,
     files: Vec<FileScan<'a>>,
     findings: Mutex<Findings>,
+    transients: Mutex<Transients>,
     latencies: Mutex<StageLatencies>,
     timeline: Mutex<Timeline>,
     host_findings: Mutex<Vec<String>>,
@@ -179,6 +182,8 @@ struct Shared<'a> {
     has_misplaced: AtomicBool,
     /// Compressed backups whose records are verified, by path.
     verified: &'a [(PathBuf, Arc<Verified>)],
+    /// Compressed backups that could not be unpacked although that was asked for, and why.
+    not_unpacked: &'a [(PathBuf, String)],
     /// Whether that may be because not every extent was looked at.
     are_extents_guessed: bool,
     /// By [`Way`].
@@ -219,7 +224,8 @@ fn scrub_found(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Pr
     }
     // A GPU that was wrong may have been wrong before, in this scan and in the one that it goes on
     // from: everything is looked at again, without GPUs.
-    let again = History { elapsed: again.elapsed + started.elapsed(), ..again };
+    let elapsed = again.elapsed.saturating_add(started.elapsed());
+    let again = History { elapsed, ..again };
     let known = scrubbed.report.host_findings;
     let settings = Settings { host_findings: known, ..settings.clone() };
     let shared = Shared::new(discovery, &plan, &settings, None, again, progress);
@@ -274,6 +280,7 @@ impl<'a> Shared<'a> {
             gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),
             files: files.collect(),
             findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
+            transients: Mutex::new(before.map(|b| b.transients.clone().into()).unwrap_or_default()),
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
             timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
             host_findings: Mutex::new(host_findings),
@@ -281,6 +288,7 @@ impl<'a> Shared<'a> {
             has_panicked: AtomicBool::new(false),
             has_misplaced: AtomicBool::new(false),
             verified: &discovery.verified,
+            not_unpacked: &discovery.not_unpacked,
             are_extents_guessed: discovery.are_extents_guessed,
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,

@@ -12,6 +12,8 @@ use pagescrub::page::address::PageId;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Open, Progress, Settings, Silent, scrub};
 use pagescrub::verify::engine::Engine;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
@@ -36,6 +38,28 @@ fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
     let stop = AtomicBool::new(false);
     let settings = Settings { threads: 2, batch_pages: 64, ..Settings::new(&engine, open, &stop) };
     scrub(discovery, &settings, &Silent).report
+}
+
+/// The report of a scan at whose end, before anything is reported, `change` is done to its file.
+fn scan_and_then(path: &Path, change: &(dyn Fn() + Sync)) -> ScrubReport {
+    struct AtTheEnd<'a>(&'a (dyn Fn() + Sync));
+    impl Progress for AtTheEnd<'_> {
+        fn begin(&self, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn suspects(&self, _: u64) {}
+        fn end(&self) {
+            self.0();
+        }
+    }
+    let engine = Engine::named("auto").expect("there is always one");
+    let (stop, open) = (AtomicBool::new(false), |path: &Path| Reader::Auto.open(path));
+    let settings = Settings::new(&engine, &open, &stop);
+    scrub(&discover(&[path.to_owned()]), &settings, &AtTheEnd(change)).report
+}
+
+fn append(path: &Path, bytes: usize) {
+    let mut file = File::options().append(true).open(path).expect("ours");
+    file.write_all(&vec![0xa5; bytes]).expect("room");
 }
 
 /// Stops the scan once it has read something.
@@ -73,12 +97,16 @@ fn suspects(report: &ScrubReport) -> Vec<(u32, &str)> {
 
 /// A page in use that carries a checksum.
 fn allocated_page(path: &Path) -> u32 {
+    allocated_pages(path)[0]
+}
+
+fn allocated_pages(path: &Path) -> Vec<u32> {
     let bytes = std::fs::read(path).expect("readable");
     let in_use = |page: usize| {
         let header = &bytes[page * 8192..page * 8192 + 96];
         bytes[8192 + 100 + page] & 0x40 != 0 && header[1] == 1 && header[5] & 2 != 0
     };
-    (64..512).find(|&page| in_use(page)).expect("there is a data page") as u32
+    (64..512).filter(|&page| in_use(page)).map(|page| page as u32).collect()
 }
 
 #[test]
@@ -105,7 +133,8 @@ fn a_page_that_heals_when_read_again_is_transient_and_not_a_suspect() {
     let page = allocated_page(&path);
     for bad_reads in [1, 3] {
         let report = scan_with(&path, &[(page, ReadFault::HealsAfter(bad_reads))]);
-        // The same wrong bytes twice are a suspect, however often they would heal later.
+        // The same wrong bytes in two reads past the cache are a suspect, however often they would
+        // heal later.
         let expected = u64::from(bad_reads == 1);
         assert_eq!(report.coverage.transient, expected, "after {bad_reads}");
         assert_eq!(report.coverage.suspect, 1 - expected, "after {bad_reads}");
@@ -120,6 +149,44 @@ fn a_page_that_was_only_had_at_the_second_try_is_transient() {
     let page = allocated_page(&path);
     let report = scan_with(&path, &[(page, ReadFault::UnreadableOnce)]);
     assert_eq!((report.coverage.transient, report.coverage.suspect), (1, 0));
+    let healed = &report.transients[0];
+    assert_eq!((&*healed.reason, healed.event_type), ("unreadable", 1));
+    assert_eq!((healed.failures, healed.tries), (1, 4));
+    let message = healed.message.to_string();
+    assert!(message.contains("failing 1 time(s) with error: 1117(The request could"), "{message}");
+}
+
+/// Each of them with its place, both values and the number of tries, in the order of their places.
+#[test]
+fn pages_that_were_bad_and_then_good_are_listed_and_named_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let pages = &allocated_pages(&path)[..3];
+    let heals = |page, after| (page, ReadFault::HealsAfter(after));
+    let report = scan_with(&path, &[heals(pages[2], 1), heals(pages[1], 2), heals(pages[0], 1)]);
+    assert_eq!((report.coverage.transient, report.transients_not_listed), (3, 0));
+    let listed: Vec<u32> = report.transients.iter().map(|healed| healed.page_id).collect();
+    assert_eq!(listed, pages);
+    for healed in &report.transients {
+        let bytes = std::fs::read(&path).expect("readable");
+        let stored = &bytes[healed.page_id as usize * 8192 + 60..][..4];
+        let stored = u32::from_le_bytes(stored.try_into().expect("four bytes"));
+        let failures = if healed.page_id == pages[1] { 2 } else { 1 };
+        assert_eq!(healed.stored.map(|sum| sum.0), Some(stored));
+        assert!(healed.computed.is_some() && healed.computed != healed.stored);
+        assert_eq!((&*healed.reason, healed.event_type), ("bad_checksum", 2));
+        assert_eq!((healed.failures, healed.tries), (failures, failures + 2));
+        assert_eq!(healed.offset_bytes, u64::from(healed.page_id) * 8192);
+        assert_eq!(*healed.path, *path.to_string_lossy());
+        assert!(healed.message.to_string().starts_with("A read of the file '"));
+    }
+    let mut text = Vec::new();
+    let look = pagescrub::report::terminal::Look { width: None, rows_max: 20, verbose: false };
+    pagescrub::report::terminal::write(&report, look, &mut text).expect("memory");
+    let text = String::from_utf8(text).expect("text");
+    let head = text.lines().take(3).collect::<String>();
+    let first = format!("3 pages were bad and then good (Msg 825) [(1:{}), ", pages[0]);
+    assert!(head.contains(&first), "{text}");
 }
 
 #[test]
@@ -155,6 +222,88 @@ fn a_file_that_shrinks_during_the_scan_is_incomplete_and_says_so() {
     assert_eq!(report.coverage.not_reached, 112);
     assert_eq!(report.files[0].outcome, Outcome::Failed);
     assert!(report.files[0].why.as_ref().expect("a reason").contains("became shorter"));
+}
+
+#[test]
+fn what_a_file_grows_by_is_not_verified_and_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (bytes, pages) in [(1, 1), (100, 1), (8192, 1), (3 * 8192 + 100, 4)] {
+        let path = generated(&folder);
+        let report = scan_and_then(&path, &|| append(&path, bytes));
+        assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3), "{bytes}");
+        let coverage = &report.coverage;
+        assert_eq!((coverage.pages_planned, coverage.not_reached), (512 + pages, pages));
+        let file = &report.files[0];
+        let why = file.why.as_deref().expect("a reason");
+        assert!(why.contains(&format!("grew by {bytes} bytes")), "{why}");
+        let ranges = file.not_reached_ranges.as_deref().expect("known");
+        assert_eq!((ranges[0].first, u64::from(ranges[0].pages)), (PageId(512), pages));
+    }
+}
+
+/// A copy that is still being made: its pages were promised, and the report keeps to that.
+#[test]
+fn a_file_that_grows_into_what_it_promises_has_no_more_pages_than_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let cut = File::options().write(true).open(&path).expect("ours");
+    cut.set_len(3 << 20).expect("ours");
+    let report = scan_and_then(&path, &|| append(&path, 1 << 19));
+    assert_eq!(report.exit_code, 3);
+    assert_eq!((report.coverage.pages_planned, report.coverage.not_reached), (512, 128));
+    assert!(report.files[0].why.as_deref().expect("a reason").contains("grew by 524288 bytes"));
+}
+
+/// A backup that is being written, or to which the next one is appended.
+#[test]
+fn a_backup_that_grows_is_incomplete() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("drill.bak");
+    let out = path.to_str().expect("text");
+    let args = ["--backup=full", "--with-checksum", "--size=4MiB", "--seed=5"];
+    let run = pagescrub(&[&["generate", out][..], &args].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let before = scan_and_then(&path, &|| {});
+    assert_eq!(before.exit_code, 0, "{:?}", before.files);
+    let report = scan_and_then(&path, &|| append(&path, 100_000));
+    assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));
+    let whole = report.files.iter().find(|file| file.backup.is_some()).expect("a backup");
+    assert_eq!(whole.outcome, Outcome::Failed);
+    assert!(whole.why.as_deref().expect("a reason").contains("grew by 100000 bytes"));
+    assert_eq!(report.coverage, before.coverage, "no page of a database is promised by that");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_written_to_during_the_scan_says_so_also_if_its_time_is_put_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let then = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("ours");
+    let write = |put_back: bool| {
+        let mut file = File::options().write(true).open(&path).expect("ours");
+        file.write_all(&[1]).expect("ours");
+        if put_back {
+            file.set_modified(then).expect("ours");
+        }
+    };
+    for (put_back, words) in [(false, "was written to during"), (true, "time of that put back")] {
+        let report = scan_and_then(&path, &|| write(put_back));
+        let notes = report.files[0].notes.join("\n");
+        assert!(notes.contains(words), "{notes}");
+        write(true);
+    }
+    assert!(scan_and_then(&path, &|| {}).files[0].notes.is_empty());
+}
+
+#[test]
+fn a_file_that_shrinks_after_it_was_read_is_incomplete() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder);
+    let cut = || File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 20));
+    let report = scan_and_then(&path, &|| cut().expect("ours"));
+    assert_eq!((report.verdict, report.exit_code), (RunVerdict::Incomplete, 3));
+    let why = report.files[0].why.as_deref().expect("a reason");
+    assert!(why.contains("became shorter than the 4194304 bytes"), "{why}");
 }
 
 #[test]

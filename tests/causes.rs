@@ -293,10 +293,62 @@ fn a_page_in_anothers_place_is_compared_with_what_stands_in_its_own() {
 fn a_suspect_is_shown_with_the_lsns_around_it_and_how_often_it_was_read() {
     let suspect = scan_with(AWAY, |pages| pages[AWAY].bytes_mut()[5000] ^= 4);
     let evidence = &suspect["evidence"];
-    assert_eq!(evidence["looks"], 2);
+    assert_eq!(evidence["looks"], 3);
     assert_eq!(evidence["looks_differ"], false);
     for key in ["lsn", "neighbours_lsn_low", "neighbours_lsn_high", "checkpoint_lsn"] {
         assert!(evidence[key].is_string(), "{key}: {evidence}");
     }
     assert_eq!((&suspect["cause"], &suspect["confidence"]), (&"bit_flip".into(), &"likely".into()));
+}
+
+/// The first sectors are another page's: in half a page, and in any run from the beginning.
+#[test]
+fn the_page_whose_first_sectors_stand_in_anothers_place_is_named() {
+    for sectors in [1, 3, 8, 15] {
+        let suspect = scan_with(AWAY, |pages| {
+            let head = pages[HOME].bytes()[..sectors * SECTOR_BYTES].to_vec();
+            pages[AWAY].bytes_mut()[..head.len()].copy_from_slice(&head);
+        });
+        assert_eq!(suspect["reason"], "bad_checksum", "{suspect}");
+        assert_eq!(suspect["found"], format!("(1:{HOME})"), "{suspect}");
+        assert_eq!(suspect["evidence"]["shared_sectors"], sectors, "{suspect}");
+        let said = (&suspect["cause"], &suspect["confidence"]);
+        assert_eq!(said, (&"part_of_another_page".into(), &"likely".into()), "{suspect}");
+    }
+}
+
+#[test]
+fn an_id_that_no_page_can_have_names_no_other_page() {
+    let suspect = scan_with(AWAY, |pages| {
+        let header = PageHeader::of_mut(&mut pages[AWAY]);
+        (header.page_id, header.file_id) = (0x8765_4321, 0xabcd);
+        checksum::seal(&mut pages[AWAY]);
+    });
+    assert_eq!(suspect["reason"], "wrong_page_id");
+    assert_eq!(
+        (&suspect["cause"], &suspect["confidence"]),
+        (&"garbage".into(), &"possible".into())
+    );
+    assert!(suspect["evidence"]["home"].is_null(), "{suspect}");
+}
+
+/// No page of a real file is fill, whatever its rows repeat.
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn a_fill_text_on_a_real_page_is_told_from_its_rows() {
+    let pages: Vec<Page> = pages_in_use().into_iter().filter(has_records).collect();
+    let text = b"DDRESCUE-BAD-SECTOR";
+    let (mut seen, mut empty) = (0, 0);
+    for (turn, page) in pages.iter().filter(|page| with_checksum(page)).enumerate() {
+        for sector in 0..PAGE_SECTORS {
+            let mut lost = *page;
+            let fill: Vec<u8> = text.iter().cycle().skip(turn % 19).take(512).copied().collect();
+            lost.bytes_mut()[sector * SECTOR_BYTES..][..SECTOR_BYTES].copy_from_slice(&fill);
+            let (evidence, cause, _) = look(&lost);
+            let found = cause == Cause::LostSectors && evidence.lost_sectors.has(sector);
+            assert!(found || needed_bytes(page, sector) < 16, "{sector}: {cause:?} {evidence}");
+            *(if found { &mut seen } else { &mut empty }) += 1;
+        }
+    }
+    assert!(seen > 5_000 && empty > 100, "{seen} {empty}");
 }

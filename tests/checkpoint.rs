@@ -96,6 +96,31 @@ fn wherever_a_scan_is_stopped_it_ends_in_the_same_report() {
     }
 }
 
+/// What is found of a backup beside its pages is in the checkpoint once all of that was looked at.
+#[test]
+fn wherever_a_scan_of_backups_is_stopped_it_ends_in_the_same_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = ["a.bak", "b.bak", "c.bak"].map(|name| {
+        let path = folder.path().join(name);
+        let text = path.to_str().expect("text");
+        let args = ["--backup=full", "--with-checksum", "--size=1MiB", "--seed=8"];
+        assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
+        path
+    });
+    let wanted = uninterrupted(&paths);
+    let checkpoint = folder.path().join("checkpoint");
+    for stop_after in 1.. {
+        let how = How { stop_after, threads: 1, ..How::default() };
+        if !part(&paths, how, &checkpoint, NEVER).report.run.stopped {
+            assert!(stop_after > 6, "the scan was too fast for this test");
+            break;
+        }
+        let resumed = part(&paths, How::default(), &checkpoint, NEVER);
+        assert_eq!(timeless(json(&resumed)), wanted, "stopped after {stop_after}");
+        fs::remove_file(&checkpoint).expect("a finished scan leaves the last one to its caller");
+    }
+}
+
 #[test]
 fn many_interruptions_and_other_settings_after_each_change_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -227,4 +252,30 @@ fn a_signal_after_the_last_batch_comes_too_late() {
     let how = How { stop_after: 512 / 64, ..How::default() };
     let report = whole(&discover(&[path]), how).report;
     assert_eq!((report.run.stopped, report.exit_code), (false, 0));
+}
+
+/// What healed before the stop heals no more after it, and stands in the report all the same.
+#[test]
+fn pages_that_were_bad_and_then_good_outlive_an_interruption() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = [generated(&folder, "healing.mdf", "4MiB")];
+    let bytes = fs::read(&paths[0]).expect("readable");
+    let is_data = |page: &usize| {
+        let in_use = bytes[8192 + 100 + page] & 0x40 != 0;
+        in_use && bytes[page * 8192 + 1] == 1 && bytes[page * 8192 + 5] & 2 != 0
+    };
+    let page = (64..512).find(is_data).expect("a page with rows") as u32;
+    let healing = |path: &Path| -> std::io::Result<Box<dyn pagescrub::read::PageSource>> {
+        let faults = [(PageId(page), ReadFault::HealsAfter(1))];
+        Ok(Box::new(FaultySource::new(Reader::Pread.open(path)?, faults)))
+    };
+    let discovery = discover(&paths);
+    let checkpoint = folder.path().join("checkpoint");
+    let how = How { stop_after: 3, threads: 1, batch_pages: 64, ..How::default() };
+    let stopped = part_with(&discovery, how, &healing, &checkpoint, NEVER).report;
+    assert!(stopped.run.stopped && stopped.transients.len() == 1, "{:?}", stopped.transients);
+    let resumed = part(&paths, How::default(), &checkpoint, NEVER).report;
+    assert!(!resumed.run.stopped);
+    assert_eq!(resumed.coverage.transient, 1);
+    assert_eq!((&resumed.transients, resumed.transients_not_listed), (&stopped.transients, 0));
 }

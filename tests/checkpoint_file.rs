@@ -130,6 +130,36 @@ fn files_that_are_not_what_they_were_are_refused_by_name() {
     change(&another, &["is another file now"]);
 }
 
+/// What a page holds was changed, and then the time at which that was put back.
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_written_to_is_refused_also_if_its_time_was_put_back() {
+    use std::os::unix::fs::FileExt;
+    let stopped = Stopped::new();
+    let path = &stopped.files[0];
+    let then = fs::metadata(path).and_then(|metadata| metadata.modified()).expect("ours");
+    let file = File::options().read(true).write(true).open(path).expect("ours");
+    file.write_all_at(&[0xff; 64], 20 * 8192 + 4000).expect("ours");
+    file.set_modified(then).expect("ours");
+    drop(file);
+    let words = ["was changed at", "put back", "may not be true any more"];
+    stopped.assert_refused(3, &[&[path.to_str().expect("text")], &words[..]].concat());
+}
+
+/// Whoever only changed the mode is told that this may be all.
+#[cfg(unix)]
+#[test]
+fn a_file_of_which_only_the_mode_or_a_name_changed_is_refused_in_those_words() {
+    use std::os::unix::fs::PermissionsExt;
+    let change_mode = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    let add_name = |path: &Path| fs::hard_link(path, path.with_extension("other"));
+    for change in [&change_mode as &dyn Fn(&Path) -> std::io::Result<()>, &add_name] {
+        let stopped = Stopped::new();
+        change(&stopped.files[0]).expect("ours");
+        stopped.assert_refused(3, &["only its mode, owner, name or links"]);
+    }
+}
+
 #[test]
 fn another_set_of_files_is_refused() {
     let mut stopped = Stopped::new();
@@ -145,7 +175,7 @@ fn another_set_of_files_is_refused() {
 
 #[test]
 fn a_checkpoint_by_another_version_is_refused() {
-    for (ours, other) in [("pagescrub 0.", "pagescrub 7."), ("checkpoint/2", "checkpoint/9")] {
+    for (ours, other) in [("pagescrub 0.", "pagescrub 7."), ("checkpoint/3", "checkpoint/9")] {
         let stopped = Stopped::new();
         let text = fs::read_to_string(&stopped.checkpoint).expect("text");
         fs::write(&stopped.checkpoint, text.replacen(ours, other, 1)).expect("room");
@@ -243,8 +273,38 @@ fn a_damaged_checkpoint_is_refused_wherever_it_is_damaged() {
 #[test]
 fn numbers_that_no_scan_wrote_never_panic() {
     let stopped = Stopped::new();
-    let text = fs::read_to_string(&stopped.checkpoint).expect("text");
-    let discovery = discover(&stopped.files);
+    assert_no_number_is_a_panic(&stopped.files, &stopped.checkpoint);
+}
+
+/// The same of what is kept of backups.
+#[test]
+fn nor_do_numbers_in_what_is_said_of_backups() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = ["a.bak", "b.bak"].map(|name| {
+        let path = folder.path().join(name);
+        let text = path.to_str().expect("text");
+        let args = ["--backup=full", "--with-checksum", "--size=1MiB", "--seed=8"];
+        assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
+        path
+    });
+    let checkpoint = folder.path().join("checkpoint");
+    let mut last = Vec::new();
+    for stop_after in 1.. {
+        let how = How { stop_after, threads: 1, ..How::default() };
+        if !part(&files, how, &checkpoint, NEVER).report.run.stopped {
+            break;
+        }
+        last = fs::read(&checkpoint).expect("readable");
+        fs::remove_file(&checkpoint).expect("ours");
+    }
+    fs::write(&checkpoint, last).expect("room");
+    assert_no_number_is_a_panic(&files, &checkpoint);
+}
+
+/// Scans `files` from `checkpoint`, with each of its numbers replaced.
+fn assert_no_number_is_a_panic(files: &[PathBuf], checkpoint: &Path) {
+    let text = fs::read_to_string(checkpoint).expect("text");
+    let discovery = discover(files);
     let body = &text[..text.rfind("crc32").expect("a last line")];
     let is_digit = |at: usize| body.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
     let starts = (40..body.len()).filter(|&at| is_digit(at) && !is_digit(at - 1));
@@ -255,10 +315,10 @@ fn numbers_that_no_scan_wrote_never_panic() {
         {
             let changed = [&body[..start], number, &body[end..]].concat();
             let crc = crc32fast::hash(changed.as_bytes());
-            fs::write(&stopped.checkpoint, format!("{changed}crc32 {crc:08x}\n")).expect("room");
-            if Checkpoint::read(&stopped.checkpoint, &discovery).is_ok() {
+            fs::write(checkpoint, format!("{changed}crc32 {crc:08x}\n")).expect("room");
+            if Checkpoint::read(checkpoint, &discovery).is_ok() {
                 accepted += 1;
-                part(&stopped.files, How::default(), &stopped.checkpoint, NEVER);
+                part(files, How::default(), checkpoint, NEVER);
             }
         }
     }

@@ -82,12 +82,20 @@ fn a_csv_reader_gets_every_suspect_and_a_spreadsheet_no_formula() {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(reader.headers().expect("a header"), &csv_format::COLUMNS[..]);
     let rows: Vec<_> = reader.records().map(|row| row.expect("as many cells")).collect();
-    let suspects = report().suspects;
-    assert_eq!(rows.len(), suspects.len());
+    let ScrubReport { suspects, transients, .. } = report();
+    assert_eq!(rows.len(), suspects.len() + transients.len());
+    for (row, healed) in rows.iter().skip(suspects.len()).zip(&transients) {
+        let wanted = (healed.page_id, healed.event_type, healed.failures, healed.tries);
+        let said = (row[2].parse(), row[3].parse(), row[4].parse(), row[35].parse());
+        assert_eq!(said, (Ok(wanted.0), Ok(wanted.1), Ok(wanted.2), Ok(wanted.3)));
+        assert_eq!((&row[6], &row[7]), ("", ""), "it has no rank");
+    }
     for (row, suspect) in rows.iter().zip(&suspects) {
         assert_eq!(row[2].parse(), Ok(suspect.page_id));
         assert_eq!(row[11].parse(), Ok(suspect.offset_bytes));
-        assert_eq!(&row[5], "2026-01-02T03:04:05.678");
+        assert_eq!((&row[5], &row[35]), ("2026-01-02T03:04:05.678", ""));
+    }
+    for row in &rows {
         for cell in row {
             let parts = cell.split(';').map(|part| part.trim_start_matches([' ', '"']));
             parts.for_each(|part| assert!(!part.starts_with(['=', '+', '-', '@']), "{cell}"));
@@ -113,6 +121,7 @@ fn json_lines_begin_with_the_run_and_end_with_the_result() {
         Value::Array(lines.map(untyped).collect())
     };
     assert_eq!(of("suspect"), serde_json::to_value(&report.suspects).expect("JSON"));
+    assert_eq!(of("transient"), serde_json::to_value(&report.transients).expect("JSON"));
     assert_eq!(of("incident"), serde_json::to_value(&report.incidents).expect("JSON"));
     assert_eq!(of("file"), serde_json::to_value(&report.files).expect("JSON"));
     let last = lines.last().expect("a result");

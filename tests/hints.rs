@@ -76,3 +76,26 @@ fn what_may_be_free_has_no_cause() {
         assert!(suspect["score"].as_u64() < Some(100), "{suspect}");
     }
 }
+
+/// One of two members of a striped backup, without the PFS page of its second half: what free pages
+/// held before may look like a page with a checksum, and nobody knows that it is in use.
+#[test]
+fn junk_of_unknown_allocation_is_not_called_in_use() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.bak");
+    let file = path.to_str().expect("text");
+    let args = ["generate", file, "--backup=full", "--stripes=2", "--size=80MiB", "--seed=3"];
+    assert_eq!(pagescrub(&args).code, 0);
+    fs::remove_file(folder.path().join("s_2.bak")).expect("ours");
+    let member = folder.path().join("s_1.bak");
+    let (code, report) = scan_json(&member, &[]);
+    let coverage = &report["coverage"];
+    let count = |key: &str| coverage[key].as_u64().expect("a number");
+    assert_eq!((code, count("suspect")), (3, 0), "{coverage}");
+    let (zeros, junk) = (count("zero_allocation_unknown"), count("junk_allocation_unknown"));
+    assert!(zeros > 0 && junk > 0, "{coverage}");
+    assert_eq!(count("unprotected") - zeros - junk, 2, "page 7 and page 12: {coverage}");
+    let notes = report["files"].to_string();
+    assert!(!notes.contains("without the flag"), "{notes}");
+    assert!(notes.contains(&format!("{junk} pages of unknown allocation are no pages")), "{notes}");
+}

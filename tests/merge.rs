@@ -171,3 +171,43 @@ fn a_report_whose_ranks_lead_nowhere_is_refused_and_never_a_panic() {
         assert!(run.stderr.contains("contradicts itself"), "{}", run.stderr);
     }
 }
+
+/// Pages that were bad and then good are listed with their machines, in an order of their own.
+#[test]
+fn pages_that_healed_are_listed_by_machine_and_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.json");
+    let on = |host: &str, pages: [u32; 2]| {
+        let mut report = read(&golden);
+        (report["run"]["host"], report["run"]["id"]) = (json!(host), json!(host));
+        let healed = report["transients"][0].clone();
+        let of_page = |page: u32| {
+            let mut healed = healed.clone();
+            (healed["page_id"], healed["address"]) = (json!(page), json!(format!("(1:{page})")));
+            healed
+        };
+        report["transients"] = pages.into_iter().map(of_page).collect();
+        report["transients_not_listed"] = json!(0);
+        let file = 3;
+        for coverage in ["/coverage".to_owned(), format!("/files/{file}/coverage")] {
+            let coverage = report.pointer_mut(&coverage).expect("it is there");
+            assert_eq!(coverage["transient"], 1, "the file with the page that healed");
+            coverage["transient"] = json!(2);
+            for key in ["intact", "intact_checksum"] {
+                coverage[key] = json!(coverage[key].as_u64().expect("a number") - 1);
+            }
+        }
+        let path = folder.path().join(format!("{host}.json"));
+        fs::write(&path, report.to_string()).expect("room");
+        path
+    };
+    let paths = [on("b", [9, 300]), on("a", [300, 8])];
+    let run = merge(&[&paths[0], &paths[1]], &["--format=json"]);
+    let merged = run.json();
+    let listed: Vec<_> = merged["transients"].as_array().expect("a list").iter().collect();
+    let places: Vec<_> =
+        listed.iter().map(|healed| (&healed["host"], &healed["page_id"])).collect();
+    let wanted = [("a", 8), ("a", 300), ("b", 9), ("b", 300)].map(|(h, p)| (json!(h), json!(p)));
+    let wanted: Vec<_> = wanted.iter().map(|(host, page)| (host, page)).collect();
+    assert_eq!(places, wanted, "{}", run.stderr);
+}

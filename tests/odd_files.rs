@@ -6,6 +6,8 @@
 mod harness;
 
 use harness::{pagescrub, scan_json, suspect_pages, timeless};
+use pagescrub::page::header::PageHeader;
+use pagescrub::page::{Page, checksum};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -299,4 +301,99 @@ fn the_same_bytes_give_the_same_report() {
     ] {
         assert_eq!(report(words), first, "{words:?}");
     }
+}
+
+/// A secondary file has an ordinary page 12; only (1:12) is never protected.
+#[test]
+fn page_12_of_a_secondary_file_must_have_its_flag() {
+    let folder = folder();
+    let primary = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    let path = generated(&folder, "a_2.ndf", &["--size=4MiB", "--seed=1", "--file-id=3"]);
+    for (path, found) in [(&path, vec![12]), (&primary, vec![])] {
+        let healthy = fs::read(path).expect("readable");
+        let mut bytes = healthy.clone();
+        bytes[8192 + 100 + 12] |= 0x40;
+        let pfs = page_of(&bytes, 1);
+        bytes[8192..2 * 8192].copy_from_slice(&sealed(pfs));
+        bytes[12 * 8192 + 5] &= !2;
+        bytes[12 * 8192 + 60] |= 1;
+        bytes[12 * 8192 + 3000..12 * 8192 + 3500].fill(0x5a);
+        fs::write(path, &bytes).expect("ours");
+        let (code, report) = scan_json(folder.path(), &[]);
+        assert_eq!(suspect_pages(&report), found, "{}", path.display());
+        assert_eq!(code, i32::from(!found.is_empty()));
+        fs::write(path, &healthy).expect("ours");
+    }
+}
+
+fn page_of(bytes: &[u8], page: usize) -> Page {
+    Page::new(bytes[page * 8192..][..8192].try_into().expect("a page"))
+}
+
+fn sealed(mut page: Page) -> [u8; 8192] {
+    checksum::seal(&mut page);
+    *page.bytes()
+}
+
+#[test]
+fn a_lost_flag_is_told_as_what_the_database_writes() {
+    let folder = folder();
+    for (page_verify, reason, event_type) in
+        [("torn", "torn_page", 3), ("checksum", "bad_checksum", 2)]
+    {
+        let option = format!("--page-verify={page_verify}");
+        let name = format!("{page_verify}.mdf");
+        let path = generated(&folder, &name, &["--size=4MiB", "--seed=1", &option]);
+        let healthy = fs::read(&path).expect("readable");
+        let is_data = |page: &usize| {
+            let in_use = healthy[8192 + 100 + page] & 0x40 != 0;
+            in_use && healthy[page * 8192 + 1] == 1 && healthy[page * 8192 + 5] & 3 != 0
+        };
+        let page = (64..512).find(is_data).expect("a page with rows");
+        for also_damaged in [false, true] {
+            let mut bytes = healthy.clone();
+            bytes[page * 8192 + 5] &= !3;
+            if also_damaged {
+                bytes[page * 8192 + 4000..page * 8192 + 4700].fill(0x53);
+            }
+            fs::write(&path, &bytes).expect("ours");
+            let (code, report) = scan_json(&path, &[]);
+            let suspect = &report["suspects"][0];
+            assert_eq!((code, suspect_pages(&report)), (1, vec![page as u64]), "{page_verify}");
+            assert_eq!(suspect["reason"], reason, "{suspect}");
+            assert_eq!(suspect["event_type"], event_type, "{suspect}");
+            assert_eq!(suspect["stored"].is_string(), page_verify == "checksum", "{suspect}");
+            let cause = suspect["cause"].as_str().expect("a cause");
+            assert!(["flag_lost", "bit_flip"].contains(&cause), "{suspect}");
+        }
+    }
+}
+
+/// (1:10) of master, with neither checksum nor torn bits; and a type that nobody knows on a page
+/// whose checksum is right.
+#[test]
+fn types_that_no_user_database_has_are_no_damage() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    let mut bytes = fs::read(&path).expect("readable");
+    let mut configuration = page_of(&bytes, 10);
+    let header = PageHeader::of_mut(&mut configuration);
+    (header.header_version, header.page_type, header.flag_bits) = (1, 14, 0);
+    (header.page_id, header.file_id, header.free_data) = (10, 1, 4000);
+    (header.slot_count, header.torn_bits) = (1, 0x1234);
+    bytes[10 * 8192..11 * 8192].copy_from_slice(configuration.bytes());
+    let is_data = |page: &usize| {
+        let in_use = bytes[8192 + 100 + page] & 0x40 != 0;
+        in_use && bytes[page * 8192 + 1] == 1 && bytes[page * 8192 + 5] & 2 != 0
+    };
+    let other = (64..512).find(is_data).expect("a page with rows");
+    let mut unknown = page_of(&bytes, other);
+    PageHeader::of_mut(&mut unknown).page_type = 99;
+    bytes[other * 8192..(other + 1) * 8192].copy_from_slice(&sealed(unknown));
+    bytes[8192 + 100 + 10] |= 0x40;
+    let pfs = page_of(&bytes, 1);
+    bytes[8192..2 * 8192].copy_from_slice(&sealed(pfs));
+    fs::write(&path, &bytes).expect("ours");
+    let (code, report) = scan_json(&path, &[]);
+    assert_eq!((code, suspect_pages(&report)), (0, vec![]), "{report}");
 }

@@ -178,6 +178,24 @@ fn answers_in_small_parts_change_nothing() {
     });
 }
 
+/// From the middle on, the file system fails when it is asked what is stored. That is no hole.
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn what_a_file_system_does_not_tell_of_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ordinary = folder.path().join("drill.mdf");
+    std::fs::write(&ordinary, &**HEALTHY).expect("room");
+    every_way(|way| {
+        let rest = page(FILE_PAGES / 2).start..all_pages().end;
+        let disk = disk(way.caching, Misbehaviour::always(rest, Trouble::Unmapped));
+        let (code, report) = way.scan(&disk.path());
+        let (_, expected) = way.scan(&ordinary);
+        assert_eq!(code, 0, "{way:?}");
+        let (found, expected) = (pathless(report, &disk.path()), pathless(expected, &ordinary));
+        assert_eq!(found["coverage"], expected["coverage"], "{way:?}");
+    });
+}
+
 /// The report without times and without the file's path.
 fn pathless(report: Value, path: &Path) -> Value {
     let text = timeless(report).to_string();

@@ -34,12 +34,25 @@ pub struct BlockHeader {
     pub tag: Tag,
     /// From the beginning of the block to its first stream, in bytes.
     pub first_stream_bytes: u16,
+    /// How far it stands behind the beginning of its set, in logical blocks.
+    pub address: u64,
 }
 
 impl BlockHeader {
     /// What the bytes say, whether their check agrees or not.
     pub fn of(bytes: &[u8; BLOCK_HEADER_BYTES]) -> Self {
-        Self { tag: tag_at(bytes), first_stream_bytes: u16::from_le_bytes([bytes[8], bytes[9]]) }
+        let mut address = [0; 8];
+        address.copy_from_slice(&bytes[20..28]);
+        Self {
+            tag: tag_at(bytes),
+            first_stream_bytes: u16::from_le_bytes([bytes[8], bytes[9]]),
+            address: u64::from_le_bytes(address),
+        }
+    }
+
+    /// That of a block of which nothing is left.
+    pub(super) fn lost(tag: Tag) -> Self {
+        Self { tag, first_stream_bytes: 0, address: 0 }
     }
 
     /// The header, if its check agrees.

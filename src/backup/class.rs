@@ -2,9 +2,10 @@
 //! section 9.2.3).
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The most ranges that a map has. A backup has some four for each virtual log file.
+/// The most ranges that a map keeps. A backup has some four for each virtual log file.
 pub const RANGES_MAX: usize = 1 << 20;
 
 /// What a byte of a backup is.
@@ -80,6 +81,7 @@ impl ByteClass {
 #[derive(Debug)]
 pub struct ClassMap {
     ranges: Vec<(Range<u64>, ByteClass)>,
+    bytes: BTreeMap<ByteClass, u64>,
     covered_bytes: u64,
     file_bytes: u64,
 }
@@ -87,12 +89,7 @@ pub struct ClassMap {
 impl ClassMap {
     /// A map of a file of `file_bytes`, of which nothing is known yet.
     pub fn new(file_bytes: u64) -> Self {
-        Self { ranges: Vec::new(), covered_bytes: 0, file_bytes }
-    }
-
-    /// True if there is no room for what one more stream may add.
-    pub fn is_full(&self) -> bool {
-        self.ranges.len() + 8 > RANGES_MAX
+        Self { ranges: Vec::new(), bytes: BTreeMap::new(), covered_bytes: 0, file_bytes }
     }
 
     /// All that has no class yet before `end_bytes` is of `class`.
@@ -101,17 +98,26 @@ impl ClassMap {
         if end <= self.covered_bytes {
             return;
         }
+        *self.bytes.entry(class).or_default() += end - self.covered_bytes;
+        let has_room = self.ranges.len() < RANGES_MAX;
         match self.ranges.last_mut() {
-            Some((range, last)) if *last == class => range.end = end,
-            _ => self.ranges.push((self.covered_bytes..end, class)),
+            Some((range, last)) if *last == class && range.end == self.covered_bytes => {
+                range.end = end;
+            }
+            _ if has_room => self.ranges.push((self.covered_bytes..end, class)),
+            _ => {}
         }
         self.covered_bytes = end;
     }
 
-    /// The map, to the end of the file.
-    pub fn finish(mut self) -> Vec<(Range<u64>, ByteClass)> {
+    /// The map, to the end of the file, and how many bytes nothing protects, by class.
+    pub fn finish(mut self) -> (Vec<(Range<u64>, ByteClass)>, BTreeMap<String, u64>) {
         self.mark(self.file_bytes, ByteClass::Unaccounted);
-        self.ranges
+        let mut not_protected = BTreeMap::new();
+        for (class, bytes) in self.bytes.iter().filter(|(class, _)| !class.is_protected()) {
+            *not_protected.entry(class.name().to_owned()).or_default() += bytes;
+        }
+        (self.ranges, not_protected)
     }
 }
 
@@ -136,8 +142,10 @@ mod tests {
             (10..30, ByteClass::Padding),
             (30..100, ByteClass::Pages),
         ];
-        assert_eq!(map.finish(), expected);
-        assert_eq!(ClassMap::new(7).finish(), [(0..7, ByteClass::Unaccounted)]);
-        assert_eq!(ClassMap::new(0).finish(), []);
+        let (ranges, not_protected) = map.finish();
+        assert_eq!(ranges, expected);
+        assert_eq!(not_protected, BTreeMap::from([("padding".to_owned(), 20)]));
+        assert_eq!(ClassMap::new(7).finish().0, [(0..7, ByteClass::Unaccounted)]);
+        assert_eq!(ClassMap::new(0).finish().0, []);
     }
 }

@@ -1,7 +1,7 @@
 //! What the blocks and streams of a walk mean: sets begin and end, pieces of pages and log are
 //! listed, descriptions are read.
 
-use super::block::{HAS_CHECKSUM, PAD_BYTES, StreamHeader, Tag};
+use super::block::{BlockHeader, HAS_CHECKSUM, PAD_BYTES, StreamHeader, Tag};
 use super::class::ByteClass;
 use super::configuration::{CONFIGURATION_BYTES_MAX, Configuration};
 use super::media::{MediaFamily, PIECES_MAX, SETS_MAX, physical_block_bytes};
@@ -17,7 +17,7 @@ const CHECKSUM_BYTES: u64 = 4;
 /// Where the end of a set, `ESET`, has its date.
 const ESET_WRITTEN: usize = 80;
 /// Each set ends with two blocks `ESET`, the catalogue of the medium between them.
-const ENDS_OF_SET: u32 = 2;
+pub(super) const ENDS_OF_SET: u32 = 2;
 
 /// What the walk is in the middle of.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(super) struct Contents {
     is_open: bool,
     /// `ESET` blocks since the last set began.
     ends: u32,
+    /// Its description was seen before its pages, and behind them.
+    is_described: [bool; 2],
     last_block: Tag,
     data_blocks: u32,
     log_blocks: u32,
@@ -38,8 +40,8 @@ pub(super) struct Contents {
     first_description: Option<Configuration>,
 }
 
-/// The most files of all sets that are kept.
-const FILES_MAX: usize = 65_536;
+/// The most files of all sets that are kept: with five for each set, as many sets as are read.
+const FILES_MAX: usize = 1 << 19;
 
 impl Contents {
     /// Counts a block.
@@ -60,11 +62,11 @@ impl Contents {
 
 impl Walk<'_> {
     /// A block begins; `block` is all of it up to its first stream, or nothing if that is lost.
-    pub(super) fn begin(&mut self, tag: Tag, block: &[u8]) {
+    pub(super) fn begin(&mut self, header: &BlockHeader, block: &[u8]) {
         self.contents.awaits_checksum = None;
-        match &tag {
+        match &header.tag {
             b"TAPE" => self.begin_media(block),
-            b"SSET" => self.begin_set(block),
+            b"SSET" => self.begin_set(header.address, block),
             b"MSDA" => self.contents.data_blocks += u32::from(self.set().is_some()),
             b"MSTL" => self.contents.log_blocks += u32::from(self.set().is_some()),
             b"ESET" => self.end_set(block),
@@ -81,14 +83,17 @@ impl Walk<'_> {
         self.media.block_bytes = physical_block_bytes(block).unwrap_or(self.media.block_bytes);
     }
 
-    fn begin_set(&mut self, block: &[u8]) {
+    fn begin_set(&mut self, address: u64, block: &[u8]) {
         if self.contents.is_open {
             let text = "a backup set begins before the one before it has ended";
             self.fault(FaultKind::Structure, self.at, 0, text);
+        } else if !self.media.sets.is_empty() && self.contents.ends < ENDS_OF_SET {
+            self.wrong_ends(self.contents.ends);
         }
         if self.media.sets.len() >= SETS_MAX {
-            return self.stop("the file has more than 1000 backup sets; the rest was not read");
+            return self.stop("it has more than 100,000 backup sets");
         }
+        self.begin_order(address, block);
         let position = self.media.sets.last().map_or(0, |set| set.position);
         self.media.sets.push(BackupSet::begun_by(block, position));
         let (pieces, files) = (self.contents.pieces, self.contents.files);
@@ -102,17 +107,30 @@ impl Walk<'_> {
         if !self.contents.is_open {
             let text = "the beginning of a backup set is missing";
             self.fault(FaultKind::Structure, self.at, 0, text);
-            self.begin_set(&[]);
+            self.begin_set(0, &[]);
         }
         if self.is_stopped { None } else { self.media.sets.last_mut() }
     }
 
+    /// Of the set that is open, bytes are missing, or are of no block.
+    pub(super) fn mark_gap(&mut self) {
+        if self.contents.is_open
+            && let Some(set) = self.media.sets.last_mut()
+        {
+            set.has_gap = true;
+        }
+    }
+
     fn end_set(&mut self, block: &[u8]) {
         self.contents.ends += 1;
+        if self.contents.ends > ENDS_OF_SET {
+            self.wrong_ends(self.contents.ends);
+        }
         if !self.contents.is_open {
             return;
         }
         self.contents.is_open = false;
+        self.check_descriptions(self.contents.is_described);
         if let Some(set) = self.media.sets.last_mut() {
             set.is_complete = true;
             let written = block.get(ESET_WRITTEN..).and_then(date::packed);
@@ -174,10 +192,7 @@ impl Walk<'_> {
 
     fn list(&mut self, is_log: bool, mut piece: StreamPiece) {
         if self.contents.pieces >= PIECES_MAX {
-            return self.stop(
-                "the file has more than 65,536 streams of pages and log; the rest \
-                              was not read",
-            );
+            return self.stop("it has more than 1,048,576 streams of pages and log");
         }
         self.contents.pieces += 1;
         let blocks = [self.contents.data_blocks, self.contents.log_blocks];
@@ -217,6 +232,7 @@ impl Walk<'_> {
     fn take_description(&mut self, data: u64, end: u64) -> ByteClass {
         let bytes = self.vec(data, CONFIGURATION_BYTES_MAX.min(end - data)).unwrap_or_default();
         let (read, wrong) = Configuration::of(&bytes);
+        self.contents.is_described[usize::from(&self.contents.last_block == b"MSLS")] = true;
         if let Some(text) = wrong {
             self.fault(FaultKind::Structure, data, end - data, text);
         }
@@ -242,9 +258,13 @@ impl Walk<'_> {
         if is_first || !is_damaged {
             read.clone().describe(set);
         }
+        let is_too_many = set.files.len() > before.saturating_add(room);
         set.files.truncate(before.saturating_add(room));
         let added = set.files.len() - before;
         self.contents.files += added;
+        if is_too_many {
+            self.stop("its backup sets have more than 524,288 files of databases");
+        }
         if is_first && !is_damaged {
             self.contents.first_description = Some(read);
         }

@@ -16,6 +16,11 @@ pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(array_at(bytes, offset)?))
 }
 
+/// The `u64` at `offset`.
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(array_at(bytes, offset)?))
+}
+
 /// The GUID at `offset`; `None` if it is all zero.
 pub(super) fn guid_at(bytes: &[u8], offset: usize) -> Option<[u8; 16]> {
     array_at(bytes, offset).filter(|guid| guid != &[0; 16])

@@ -4,7 +4,7 @@
 use super::class::ByteClass;
 use super::set::BackupSet;
 use super::walk::Walk;
-use super::{Fault, ReadAt, date, fields};
+use super::{Fault, FaultKind, NotRead, ReadAt, date, fields};
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,11 +13,12 @@ use std::ops::Range;
 
 /// The first bytes of an uncompressed backup.
 pub const MAGIC: [u8; 4] = *b"TAPE";
-/// The most backup sets that are kept.
-pub const SETS_MAX: usize = 1000;
-/// The most pieces of pages and log of all sets that are kept.
-pub const PIECES_MAX: usize = 65_536;
-/// The most faults that are kept; the last one says that there were more.
+/// The most backup sets that are read: of log, backed up every five minutes into one file, those of
+/// nearly a year.
+pub const SETS_MAX: usize = 100_000;
+/// The most pieces of pages and log of all sets that are read; some 130 bytes are kept of each.
+pub const PIECES_MAX: usize = 1 << 20;
+/// The most faults that are kept; more are counted.
 pub const FAULTS_MAX: usize = 1000;
 
 const FAMILY_ID: usize = 52;
@@ -28,7 +29,7 @@ const WRITTEN: usize = 88;
 /// The physical block is told in units of this.
 const PHYSICAL_BLOCK_UNIT: u32 = 512;
 const RAID_FAMILY_COUNT: usize = 20;
-const RAID_FAMILY_NUMBER: usize = 22;
+const RAID_FAMILY_NUMBER: usize = 24;
 
 /// What one backup file holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,11 +42,21 @@ pub struct Media {
     pub sets: Vec<BackupSet>,
     /// What is wrong with the structure, in the order in which it was found.
     pub faults: Vec<Fault>,
+    /// Faults beyond those that are kept.
+    #[serde(default)]
+    pub faults_not_listed: u64,
+    /// What was not read of it because it has more of something than is kept.
+    #[serde(default)]
+    pub not_read: Option<NotRead>,
     /// Descriptor blocks, by type.
     #[serde(with = "by_name")]
     pub blocks: BTreeMap<[u8; 4], u64>,
-    /// The class of every byte of the file: ascending, without gaps.
+    /// The class of every byte of the file: ascending, without gaps; of a file with more ranges
+    /// than [`super::class::RANGES_MAX`] only the first ones.
     pub classes: Vec<(Range<u64>, ByteClass)>,
+    /// Bytes that no check protects, by their class; of the whole file.
+    #[serde(default)]
+    pub not_protected: BTreeMap<String, u64>,
 }
 
 /// Which medium a backup file is: of a striped backup there are several.
@@ -55,9 +66,9 @@ pub struct MediaFamily {
     pub media_set_id: Option<[u8; 16]>,
     /// Id of the family in Microsoft Tape Format.
     pub family_id: u32,
-    /// Which stripe it is, from 1 (inferred).
+    /// Which stripe it is, from 1.
     pub family_number: u16,
-    /// How many stripes there are (inferred).
+    /// How many stripes there are.
     pub family_count: u16,
     /// Which tape of the family it is, from 1; 1 on disk.
     pub media_sequence: u16,
@@ -72,12 +83,31 @@ impl Media {
     /// with it is a fault; pages and log are not read. An error is one of reading the first
     /// bytes; bytes further on that cannot be read are faults.
     pub fn read(source: &dyn ReadAt) -> io::Result<Option<Self>> {
+        Self::walk(source, true)
+    }
+
+    /// The same of what a compressed backup unpacks to, which has no file marks: those stand
+    /// between its records.
+    pub fn read_unpacked(source: &dyn ReadAt) -> io::Result<Option<Self>> {
+        Self::walk(source, false)
+    }
+
+    fn walk(source: &dyn ReadAt, has_marks: bool) -> io::Result<Option<Self>> {
         let mut magic = [0; 4];
         if source.bytes() < magic.len() as u64 {
             return Ok(None);
         }
         source.read_exact_at(0, &mut magic)?;
-        Ok((magic == MAGIC).then(|| Walk::new(source).run()))
+        Ok((magic == MAGIC).then(|| Walk::new(source, has_marks).run()))
+    }
+
+    /// It has a beginning, the mark behind it, and nothing else: BACKUP made the medium and wrote no
+    /// set to it.
+    pub fn is_blank(&self) -> bool {
+        let is_end = |fault: &Fault| fault.kind == FaultKind::Truncated && fault.bytes == 0;
+        self.sets.is_empty()
+            && self.blocks == BTreeMap::from([(*b"TAPE", 1), (*b"SFMB", 1)])
+            && self.faults.iter().all(is_end)
     }
 }
 

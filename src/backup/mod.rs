@@ -15,6 +15,7 @@ pub mod extents;
 mod fields;
 pub mod layout;
 pub mod media;
+mod order;
 mod recover;
 pub mod set;
 pub mod source;
@@ -40,6 +41,15 @@ pub struct Fault {
     pub bytes: u64,
     /// In words, without the place.
     pub text: String,
+}
+
+/// Where the reading of a backup ended before its end, for a reason of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRead {
+    /// From here on, in bytes of the backup file.
+    pub offset_bytes: u64,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// Kinds of damage to a backup, apart from its pages.

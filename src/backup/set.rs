@@ -116,6 +116,9 @@ pub struct BackupSet {
     pub logs: Vec<StreamPiece>,
     /// Its end was seen.
     pub is_complete: bool,
+    /// Between its blocks bytes are missing, or are of no block.
+    #[serde(default)]
+    pub has_gap: bool,
 }
 
 impl BackupSet {

@@ -9,8 +9,9 @@ use super::block::{
 use super::class::{ByteClass, ClassMap};
 use super::contents::Contents;
 use super::media::{FAULTS_MAX, Media};
+use super::order::Order;
 use super::recover::{Found, Probe, aligned};
-use super::{Fault, FaultKind, ReadAt};
+use super::{Fault, FaultKind, NotRead, ReadAt};
 
 /// The most bytes that one search for a valid header looks through, and all of them together.
 const SEARCH_BYTES_MAX: u64 = 64 << 20;
@@ -33,6 +34,9 @@ pub(super) struct Walk<'a> {
     pub(super) media: Media,
     pub(super) contents: Contents,
     pub(super) map: ClassMap,
+    pub(super) order: Order,
+    /// File marks stand between its blocks; what a compressed backup unpacks to has none.
+    pub(super) has_marks: bool,
     search_bytes_left: u64,
     lost_extents_left: u64,
     /// A limit was reached.
@@ -41,7 +45,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk over `source`, which begins with `TAPE`.
-    pub(super) fn new(source: &'a dyn ReadAt) -> Self {
+    pub(super) fn new(source: &'a dyn ReadAt, has_marks: bool) -> Self {
         let file_bytes = source.bytes();
         Self {
             source,
@@ -52,6 +56,8 @@ impl<'a> Walk<'a> {
             media: Media { block_bytes: BLOCK_ALIGNMENT_BYTES as u32, ..Media::default() },
             contents: Contents::default(),
             map: ClassMap::new(file_bytes),
+            order: Order::default(),
+            has_marks,
             search_bytes_left: SEARCHES_BYTES_MAX,
             lost_extents_left: LOST_EXTENTS_MAX,
             is_stopped: false,
@@ -65,12 +71,9 @@ impl<'a> Walk<'a> {
                 None => self.block(),
                 Some(block) => self.stream(block),
             }
-            if self.map.is_full() {
-                self.stop("the backup has more parts than are kept; the rest was not read");
-            }
         }
         self.check_end();
-        self.media.classes = self.map.finish();
+        (self.media.classes, self.media.not_protected) = self.map.finish();
         self.media
     }
 
@@ -79,11 +82,12 @@ impl<'a> Walk<'a> {
         let Some(bytes) = self.array(at) else {
             return self.rest(at);
         };
-        let header = BlockHeader::checked(&bytes).or_else(|| self.repaired_block(bytes));
-        let Some(header) = header else {
+        let sound = BlockHeader::checked(&bytes);
+        let Some(header) = sound.or_else(|| self.repaired_block(bytes)) else {
             return self.resynchronise(at + 1, "no descriptor block stands where one must be");
         };
         self.map.mark(at + BLOCK_HEADER, ByteClass::BlockHeader);
+        self.check_order(&header, sound.is_some());
         self.contents.count(&mut self.media.blocks, header.tag);
         match &header.tag {
             b"SFMB" => self.filemark(header),
@@ -131,7 +135,7 @@ impl<'a> Walk<'a> {
         let length = if is_place { first } else { BLOCK_ALIGNMENT_BYTES };
         let length = length.min(DESCRIPTOR_BYTES_MAX).min(self.file_bytes - at);
         let block = self.vec(at, length).unwrap_or_default();
-        self.begin(header.tag, &block);
+        self.begin(&header, &block);
         if is_place && self.has_stream(at + first) {
             self.map.mark(at + first, ByteClass::Description);
             (self.at, self.inside) = (at + first, Some(header.tag));
@@ -224,7 +228,13 @@ impl<'a> Walk<'a> {
         let is_tail = search.found.is_none() && self.is_tail(from, search.searched_bytes);
         if !(is_tail && search.only_zeros) {
             self.fault(FaultKind::Structure, start, next - start, text);
+            self.mark_gap();
         }
+        let searched = from.saturating_add(search.searched_bytes);
+        if search.found.is_none() && searched < self.file_bytes {
+            self.not_read(searched, "nothing was recognised for so long that no more was searched");
+        }
+        self.order.lose();
         self.map.mark(next, ByteClass::Unaccounted);
         self.at = next;
         self.inside = match search.found {
@@ -243,14 +253,15 @@ impl<'a> Walk<'a> {
     fn block_of(&mut self, header: &StreamHeader) -> Tag {
         let block = if &header.tag == b"MQTL" { *b"MSTL" } else { *b"MSDA" };
         if self.inside != Some(block) {
-            self.begin(block, &[]);
+            self.begin(&BlockHeader::lost(block), &[]);
         }
         block
     }
 
     fn check_end(&mut self) {
         let is_told = self.media.faults.iter().any(|fault| fault.kind == FaultKind::Truncated);
-        if !is_told && !self.is_stopped && !self.contents.has_ended(&self.media.blocks) {
+        if !is_told && self.media.not_read.is_none() && !self.contents.has_ended(&self.media.blocks)
+        {
             let text = "the file ends before the end of its last backup set";
             self.fault(FaultKind::Truncated, self.file_bytes, 0, text);
         }
@@ -263,22 +274,30 @@ impl<'a> Walk<'a> {
         self.at = self.file_bytes;
     }
 
-    /// Ends the walk because a limit is reached.
-    pub(super) fn stop(&mut self, text: &str) {
-        self.fault(FaultKind::Structure, self.at, self.file_bytes.saturating_sub(self.at), text);
+    /// Ends the walk because a limit of ours is reached, which is no damage.
+    pub(super) fn stop(&mut self, why: &str) {
+        self.not_read(self.at, why);
         self.is_stopped = true;
     }
 
-    /// Notes a fault; the last one that has room says that there are more.
+    fn not_read(&mut self, offset_bytes: u64, why: &str) {
+        let why = why.to_owned();
+        self.media.not_read.get_or_insert(NotRead { offset_bytes, why });
+    }
+
+    /// Notes a fault; one that there is no room for is counted.
     pub(super) fn fault(&mut self, kind: FaultKind, offset_bytes: u64, bytes: u64, text: &str) {
-        let mut fault = Fault { kind, offset_bytes, bytes, text: text.to_owned() };
-        match self.media.faults.len() {
-            ..FAULTS_MAX if self.media.faults.last() == Some(&fault) => return,
-            LAST_FAULT => "there are more faults; they are not listed".clone_into(&mut fault.text),
-            FAULTS_MAX.. => return,
-            _ => {}
+        let fault = Fault { kind, offset_bytes, bytes, text: text.to_owned() };
+        if self.media.faults.len() >= FAULTS_MAX {
+            self.media.faults_not_listed += 1;
+        } else if self.media.faults.last() != Some(&fault) {
+            self.media.faults.push(fault);
         }
-        self.media.faults.push(fault);
+    }
+
+    /// How many faults there are so far.
+    pub(super) fn fault_count(&self) -> u64 {
+        self.media.faults.len() as u64 + self.media.faults_not_listed
     }
 
     fn array<const N: usize>(&mut self, at: u64) -> Option<[u8; N]> {
@@ -299,5 +318,3 @@ impl<'a> Walk<'a> {
         Some(bytes)
     }
 }
-
-const LAST_FAULT: usize = FAULTS_MAX - 1;

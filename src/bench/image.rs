@@ -2,7 +2,8 @@
 //! system has them. It can be summed, merely read, or scanned like a file on a disk.
 
 use super::BenchError;
-use crate::discover::paths::identity_of;
+use crate::discover::paths::{FileTimes, identity_of};
+use crate::discover::promised::Promise;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::drill::{Recipe, SyntheticFile};
 use crate::page::address::{FileId, PageId, PageRange};
@@ -80,8 +81,8 @@ impl Image {
             file_id: FileId(1),
             header: FileHeader::of(&pages[0]),
             boot: Some(BootPage::of(&pages[BOOT_PAGE.0 as usize])),
-            promised_pages: pages.len() as u32,
-            modified: None,
+            promise: Promise { pages: pages.len() as u32, unused_pages: 0 },
+            times: FileTimes::default(),
             identity: identity_of(&path)?,
             stored: vec![PageRange::between(0, pages.len() as u32)],
             path,

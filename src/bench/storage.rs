@@ -7,6 +7,7 @@ use super::rounds::{Limit, Rounds, Sample, Variant, timed, watching_the_cache};
 use crate::consolidate::tally::Coverage;
 #[cfg(target_os = "linux")]
 use crate::discover::paths::explain;
+use crate::discover::promised::Promise;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan};
@@ -40,7 +41,7 @@ fn cut(mut file: DataFile, pages_left: &mut u64) -> DataFile {
     }
     file.stored.retain(|range| range.pages > 0);
     let end = file.stored.last().map_or(0, |range| range.end());
-    (file.bytes, file.promised_pages) = (u64::from(end) * PAGE_BYTES as u64, 0);
+    (file.bytes, file.promise) = (u64::from(end) * PAGE_BYTES as u64, Promise::default());
     file
 }
 

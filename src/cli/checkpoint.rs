@@ -3,7 +3,7 @@
 
 use super::exit::Failure;
 use pagescrub::discover::Discovery;
-use pagescrub::discover::paths::promises_pages;
+use pagescrub::discover::names::promises_pages;
 use pagescrub::report::escape::terminal as safe;
 use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing, check_writable, is_checkpoint};
 use std::fs;

@@ -5,14 +5,16 @@ use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::SignedDuration;
 use pagescrub::consolidate::pattern::{Geometry, MEMBERS_MIN};
-use pagescrub::discover::paths::expand_lists;
-use pagescrub::discover::{Discovery, discover};
+use pagescrub::discover::exclude::Excluded;
+use pagescrub::discover::lists::expand_lists;
+use pagescrub::discover::{Discovery, discover_without};
 use pagescrub::page::PAGE_BYTES;
 use pagescrub::plan::BATCH_PAGES_MAX;
 use pagescrub::plan::pace::{Pace, QUEUE_DEPTH_DEFAULT};
 use pagescrub::read::open::Reader;
 #[cfg(feature = "gpu")]
 use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,14 +25,35 @@ pub(crate) struct Paths {
     /// for a list on stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+
+    /// Leave out files in directories whose name or path matches, such as '*.jpg.bak' or
+    /// 'old/**', without regard to case; may be given more than once. They are counted. A file
+    /// that is named is never left out
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Exit code 3 also for archives, encrypted files and disk images in directories: they may
+    /// hold databases, and are not looked into
+    #[arg(long)]
+    strict_names: bool,
 }
 
 impl Paths {
     /// Finds the data files behind the paths.
     pub(crate) fn discover(&self) -> Result<Discovery, Failure> {
-        let paths =
-            expand_lists(&self.paths, &mut std::io::stdin().lock()).map_err(Failure::work)?;
-        Ok(discover(&paths))
+        let excluded = Excluded::by(&self.exclude);
+        let excluded =
+            excluded.map_err(|why| Failure::usage(format!("--exclude cannot be used: {why}")))?;
+        let paths = expand_lists(&self.paths, &mut std::io::stdin().lock());
+        let paths = paths.map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => Failure::usage(error),
+            _ => Failure::work(error),
+        })?;
+        let mut discovery = discover_without(&paths, &excluded);
+        if self.strict_names {
+            discovery.be_strict();
+        }
+        Ok(discovery)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::exit::Failure;
 use clap::ValueEnum;
 use pagescrub::consolidate::report::ScrubReport;
-use pagescrub::discover::paths::{FileIdentity, identity_of, promises_pages};
+use pagescrub::discover::names::promises_pages;
+use pagescrub::discover::paths::{FileIdentity, identity_of};
 use pagescrub::discover::{FileKind, discover};
 use pagescrub::report::{csv, html, json, jsonl, mapfile, prometheus, terminal, tsql};
 use std::fs::{self, File};

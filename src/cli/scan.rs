@@ -9,12 +9,13 @@ use super::output::{self, Outputs, make_directory};
 use super::progress::Bar;
 use pagescrub::consolidate::pattern::Geometry;
 use pagescrub::consolidate::weights::{Weights, WeightsOrigin};
+use pagescrub::discover::Discovery;
 use pagescrub::discover::paths::explain;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Scrub, Settings, scrub};
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,6 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     outputs.check()?;
     let mut discovery = args.paths.discover()?;
     args.checkpoint.forget_in(&mut discovery);
+    forget_empty(&mut discovery, &written_at_the_end(&outputs, args));
     let scanned: Vec<_> = discovery.files.iter().map(|file| &file.identity).collect();
     outputs.refuse_to_overwrite(&scanned)?;
     let resume = args.checkpoint.resume(&discovery)?;
@@ -239,6 +241,20 @@ fn written_at_the_end(outputs: &Outputs<'_>, args: &Args) -> Vec<PathBuf> {
     let named = |path: &PathBuf| directory::NAMES.map(|name| path.join(name));
     let in_directory = args.report_dir.iter().flat_map(named);
     outputs.paths().map(Path::to_owned).chain(in_directory).collect()
+}
+
+/// A file that is still empty because the report is not yet written to it is not one without
+/// content, whatever its name.
+fn forget_empty(discovery: &mut Discovery, outputs: &[PathBuf]) {
+    let is_empty = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
+    let is_output =
+        |path: &Path| is_empty(path) && outputs.iter().any(|output| same_file(output, path));
+    discovery.refusals.retain(|refusal| refusal.failed || !is_output(&refusal.path));
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a.file_name() == b.file_name()
+        && fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
 }
 
 pub(super) fn cores() -> usize {

@@ -1,7 +1,7 @@
 //! What a report says of a backup file beside its pages.
 
 use crate::backup::BackupKind;
-use crate::backup::{Fault, FaultKind};
+use crate::backup::{Fault, FaultKind, NotRead};
 use crate::page::header::Lsn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +26,9 @@ pub struct BackupReport {
     /// More faults than are listed.
     #[serde(default)]
     pub faults_not_listed: u64,
+    /// What was not read of it because it has more of something than pagescrub keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_read: Option<NotRead>,
     /// Streams whose checksum (WITH CHECKSUM) is that of their bytes.
     pub streams_verified: u64,
     /// Streams without a checksum: RESTORE VERIFYONLY WITH CHECKSUM would say 3187.
@@ -122,6 +125,7 @@ impl BackupReport {
             || self.streams_not_computed > 0
             || self.unplaced_pages > 0
             || self.log_sectors_doubtful > 0
+            || self.not_read.is_some()
     }
 }
 
@@ -208,8 +212,8 @@ impl BackupReport {
             let members: Vec<String> =
                 self.missing_members.iter().map(ToString::to_string).collect();
             gaps.push(format!(
-                "member {} of {} is not in this scan: RESTORE needs all of them; allocation is \
-                 unknown where the PFS pages are in another member",
+                "member {} of {} is not in this scan: RESTORE needs all of them; where their PFS \
+                 pages are in it, it is not known which pages are in use",
                 members.join(", "),
                 self.members
             ));
@@ -225,6 +229,9 @@ impl BackupReport {
                 "{} pages do not tell where they belong, and were not verified",
                 self.unplaced_pages
             ));
+        }
+        if let Some(NotRead { offset_bytes, why }) = &self.not_read {
+            gaps.push(format!("it was read up to byte {offset_bytes} and no further: {why}"));
         }
         gaps
     }

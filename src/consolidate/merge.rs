@@ -6,10 +6,11 @@
 use super::advice;
 use super::rank::SUSPECTS_MAX;
 use super::report::{
-    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Suspect,
-    Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
+    Source, Suspect, Throughput, Tool,
 };
 use super::tally::Coverage;
+use super::transient::{TRANSIENTS_MAX, TransientReport};
 use super::weights::WeightsOrigin;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,10 +89,14 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     let (mut suspects, mut incidents) = (Vec::new(), Vec::new());
     for report in reports {
         merged.skipped.count = merged.skipped.count.saturating_add(report.skipped.count);
+        let not_looked_into = &mut merged.not_looked_into.count;
+        *not_looked_into = not_looked_into.saturating_add(report.not_looked_into.count);
+        merged.excluded.count = merged.excluded.count.saturating_add(report.excluded.count);
         merged.incidents_not_listed =
             merged.incidents_not_listed.saturating_add(report.incidents_not_listed);
         merged.host_findings.extend(report.host_findings);
         merged.patterns.extend(report.patterns);
+        merged.transients.extend(report.transients);
         // Ranks are those of one report until all are ranked anew.
         let before = suspects.len();
         incidents.extend(report.incidents.into_iter().map(|incident| (before, incident)));
@@ -99,6 +104,10 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     }
     merged.host_findings.sort();
     merged.patterns.sort_by(by_certainty);
+    merged.transients.sort_by_cached_key(TransientReport::order);
+    merged.transients.truncate(TRANSIENTS_MAX);
+    let listed = merged.transients.len() as u64;
+    merged.transients_not_listed = merged.coverage.transient.saturating_sub(listed);
     rank(suspects, incidents, &mut merged);
     let listed = merged.suspects.len() as u64;
     merged.suspects_not_listed = merged.coverage.suspect.saturating_sub(listed);
@@ -125,8 +134,12 @@ impl ScrubReport {
             coverage: Coverage::default(),
             files: Vec::new(),
             skipped: Skipped::default(),
+            not_looked_into: NotLookedInto::default(),
+            excluded: Skipped::default(),
             suspects: Vec::new(),
             suspects_not_listed: 0,
+            transients: Vec::new(),
+            transients_not_listed: 0,
             incidents: Vec::new(),
             incidents_not_listed: 0,
             patterns: Vec::new(),
@@ -148,6 +161,7 @@ fn with_hosts(mut report: ScrubReport) -> ScrubReport {
     report.suspects.iter_mut().for_each(|suspect| suspect.host = named());
     report.incidents.iter_mut().for_each(|incident| incident.host = named());
     report.patterns.iter_mut().for_each(|pattern| pattern.host = named());
+    report.transients.iter_mut().for_each(|transient| transient.host = named());
     for finding in &mut report.host_findings {
         *finding = format!("{host}: {finding}");
     }

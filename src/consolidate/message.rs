@@ -1,9 +1,12 @@
-//! A suspect in SQL Server's words: Msg 823 and 824, in a backup 3043 (docs/page-format.md,
-//! section 10.2), so that what searches logs for them finds ours. They are written by this
-//! program, not by a server.
+//! A suspect in SQL Server's words: Msg 823 and 824, in a backup 3043; a page that was bad and then
+//! good: Msg 825 (docs/page-format.md, section 10.2), so that what searches logs for them finds
+//! ours. They are written by this program, not by a server.
+
+mod system_error;
 
 use super::conclude::FileFacts;
 use super::rank::Finding;
+use super::transient::Transient;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
@@ -11,6 +14,7 @@ use crate::read::ReadError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use system_error::WindowsError;
 
 const AFTER_824: &str = "Additional messages in the SQL Server error log or system event log may \
     provide more detail. This is a severe error condition that threatens database integrity and \
@@ -22,6 +26,11 @@ const AFTER_823: &str = "Additional messages in the SQL Server error log and sys
     CHECKDB). This error can be caused by many factors; for more information, see SQL Server \
     Books Online.";
 
+const AFTER_825: &str = "Additional messages in the SQL Server error log and system event log may \
+    provide more detail. This error condition threatens database integrity and must be corrected. \
+    Complete a full database consistency check (DBCC CHECKDB). This error can be caused by many \
+    factors; for more information, see SQL Server Books Online.";
+
 /// A message: made anew whenever it is shown, for there may be a million of them; or as it was
 /// written down.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +41,8 @@ pub struct Message(Told);
 enum Told {
     Written(Box<str>),
     Of(What, Where),
+    /// Good in the end, after so many failures.
+    Healed(What, Where, u8),
 }
 
 #[derive(Clone, Debug)]
@@ -40,10 +51,8 @@ enum What {
     Torn(u32, u32),
     PageId(Option<PageAddress>),
     Audit,
-    /// What the system says.
-    Unreadable(Box<str>),
-    /// What is wrong with the record that holds it in a compressed backup.
-    Record(Box<str>),
+    /// What the system says, or what is wrong with the record that holds it in a compressed backup.
+    Unreadable(Box<ReadError>),
 }
 
 #[derive(Clone, Debug)]
@@ -69,10 +78,9 @@ impl fmt::Display for Message {
         match &self.0 {
             Told::Written(text) => f.write_str(text),
             Told::Of(what, place) if place.backup.is_some() => message_3043(what, place, f),
-            Told::Of(What::Unreadable(error) | What::Record(error), place) => {
-                message_823(error, place, f)
-            }
+            Told::Of(What::Unreadable(error), place) => message_823(error, place, f),
             Told::Of(what, place) => message_824(&what.words(place.place), place, f),
+            Told::Healed(what, place, failures) => message_825(what, place, *failures, f),
         }
     }
 }
@@ -99,16 +107,34 @@ impl From<String> for Message {
 
 /// The message of `finding` in `file`.
 pub(super) fn of(finding: &Finding, file: &FileFacts) -> Message {
-    let (place, database_id) = (finding.place, file.database_id);
-    let path = Arc::clone(&file.path);
-    let backup = file.part.as_ref().map(|part| InBackup {
-        database: file.database.clone().unwrap_or_else(|| "?".into()),
-        file: Arc::clone(&part.logical_name),
-        offset_bytes: file.offset_bytes(place.page),
-        is_unpacked: part.is_unpacked,
-    });
-    let place = Where { place, database_id, path, backup };
-    Message(Told::Of(What::of(&finding.reason), place))
+    Message(Told::Of(What::of(&finding.reason), Where::of(finding.place, file)))
+}
+
+/// The message of `transient` in `file`.
+pub(super) fn of_transient(transient: &Transient, file: &FileFacts) -> Message {
+    let Transient { place, reason, failures, .. } = transient;
+    Message(Told::Healed(What::of(reason), Where::of(*place, file), *failures))
+}
+
+impl Where {
+    fn of(place: PageAddress, file: &FileFacts) -> Self {
+        Self {
+            place,
+            database_id: file.database_id,
+            path: Arc::clone(&file.path),
+            backup: file.part.as_ref().map(|part| InBackup {
+                database: file.database.clone().unwrap_or_else(|| "?".into()),
+                file: Arc::clone(&part.logical_name),
+                offset_bytes: file.offset_bytes(place.page),
+                is_unpacked: part.is_unpacked,
+            }),
+        }
+    }
+
+    fn offset_bytes(&self) -> u64 {
+        let in_backup = self.backup.as_ref().map(|backup| backup.offset_bytes);
+        in_backup.unwrap_or_else(|| self.place.page.offset_bytes())
+    }
 }
 
 impl What {
@@ -119,13 +145,7 @@ impl What {
             SuspectReason::WrongPageId { found, .. } => Self::PageId(Some(*found)),
             SuspectReason::Zeroed => Self::PageId(None),
             SuspectReason::BadHeader => Self::Audit,
-            SuspectReason::Unreadable(ReadError::Os { code: Some(code), text }) => {
-                Self::Unreadable(format!("{code} ({text})").into())
-            }
-            SuspectReason::Unreadable(ReadError::Os { code: None, text }) => {
-                Self::Record(text.as_str().into())
-            }
-            SuspectReason::Unreadable(other) => Self::Unreadable(other.to_string().into()),
+            SuspectReason::Unreadable(error) => Self::Unreadable(error.clone().into()),
         }
     }
 
@@ -144,10 +164,29 @@ impl What {
             Self::Audit => {
                 "audit failure (a page read from disk failed to pass basic integrity checks)".into()
             }
-            Self::Unreadable(error) => format!("unreadable, operating system error {error}"),
-            Self::Record(error) => format!("unreadable ({error})"),
+            Self::Unreadable(error) => match WindowsError::of(error) {
+                Some(server) => {
+                    format!("unreadable, operating system error {server}, here {}", here(error))
+                }
+                None if is_of_system(error) => {
+                    format!("unreadable, operating system error {}", here(error))
+                }
+                None => format!("unreadable ({error})"),
+            },
         }
     }
+}
+
+/// What this system says: `error 5 (Input/output error)`.
+fn here(error: &ReadError) -> String {
+    match error {
+        ReadError::Os { code: Some(code), text } => format!("error {code} ({text})"),
+        other => other.to_string(),
+    }
+}
+
+fn is_of_system(error: &ReadError) -> bool {
+    matches!(error, ReadError::Os { code: Some(_), .. })
 }
 
 fn incorrect_pageid(expected: PageAddress, actual: &str) -> String {
@@ -183,28 +222,53 @@ fn message_3043(what: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Res
     )
 }
 
-fn message_823(error: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Where { place, path, .. } = at;
+/// What SQL Server would say, and then what this system said.
+fn message_823(error: &ReadError, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (path, offset_bytes) = (&at.path, at.offset_bytes());
+    let server = server_words(error);
     write!(
         f,
-        "The operating system returned error {error} to SQL Server during a read at offset \
-         {:#016x} in file '{path}'. {AFTER_823}",
-        place.page.offset_bytes(),
+        "The operating system returned error {server} to SQL Server during a read at offset \
+         {offset_bytes:#016x} in file '{path}'. {AFTER_823}"
+    )?;
+    match WindowsError::of(error) {
+        Some(_) => write!(f, " Here, the operating system said: {}.", here(error)),
+        None => Ok(()),
+    }
+}
+
+/// `1117(The request could not be performed because of an I/O device error.)`
+fn server_words(error: &ReadError) -> String {
+    match (WindowsError::of(error), error) {
+        (Some(server), _) => server.to_string(),
+        (None, ReadError::Os { code: Some(code), text }) => format!("{code}({text})"),
+        (None, other) => other.to_string(),
+    }
+}
+
+fn message_825(what: &What, at: &Where, failures: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (path, offset_bytes) = (&at.path, at.offset_bytes());
+    let error = match what {
+        What::Unreadable(error) => server_words(error),
+        what => what.words(at.place),
+    };
+    write!(
+        f,
+        "A read of the file '{path}' at offset {offset_bytes:#016x} succeeded after failing \
+         {failures} time(s) with error: {error}. {AFTER_825}"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::confirm::Looks;
     use crate::diagnose::verdict::Allocation;
     use crate::page::address::{FileId, PageId};
 
-    fn message(page: u32, reason: SuspectReason) -> String {
-        let place = PageAddress::new(FileId(1), PageId(page));
-        let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
-        let path = "H:\\DATA\\my_db.mdf".into();
-        let file = FileFacts {
-            path,
+    fn file() -> FileFacts {
+        FileFacts {
+            path: "H:\\DATA\\my_db.mdf".into(),
             database: None,
             database_id: 23,
             simple_recovery: None,
@@ -214,8 +278,13 @@ mod tests {
             sound_pages: 0,
             has_primary: true,
             is_boot_suspect: false,
-        };
-        let message = of(&finding, &file);
+        }
+    }
+
+    fn message(page: u32, reason: SuspectReason) -> String {
+        let place = PageAddress::new(FileId(1), PageId(page));
+        let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
+        let message = of(&finding, &file());
         assert_eq!(Message::from(message.to_string()), message, "as it is written down");
         message.to_string()
     }
@@ -251,13 +320,53 @@ mod tests {
         let text = message(392, SuspectReason::Unreadable(error));
         assert!(
             text.starts_with(
-                "The operating system returned error 5 (Input/output error) to SQL Server during a \
-             read at offset 0x00000000310000 in file 'H:\\DATA\\my_db.mdf'. Additional messages in \
+                "The operating system returned error 1117(The request could not be performed \
+             because of an I/O device error.) to SQL Server during a read at offset 0x00000000310000 in file 'H:\\DATA\\my_db.mdf'. Additional messages in \
              the SQL Server error log and system event log may provide more detail. This is a \
              severe system-level error condition"
             ),
             "{text}"
         );
+    }
+
+    /// SQL Server has the numbers of Windows, on Linux as well.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn each_error_of_linux_is_the_one_that_sql_server_would_print_with_ours_beside_it() {
+        let said = [(5, 1117), (61, 23), (84, 23), (13, 5), (6, 21), (116, 1006), (99_999, 31)];
+        for (linux, windows) in said {
+            let error = ReadError::Os { code: Some(linux), text: "so".to_owned() };
+            let text = message(392, SuspectReason::Unreadable(error));
+            let begins = format!("The operating system returned error {windows}(");
+            let ends = format!(" Here, the operating system said: error {linux} (so).");
+            assert!(text.starts_with(&begins) && text.ends_with(&ends), "{text}");
+        }
+        let ended = message(392, SuspectReason::Unreadable(ReadError::Ended));
+        assert!(ended.contains("error 38(Reached the end of the file.) to SQL Server"), "{ended}");
+    }
+
+    /// Microsoft's text of error 825, in full.
+    #[test]
+    fn a_page_that_healed_is_message_825_with_the_error_that_went_away() {
+        let said = |reason| {
+            let place = PageAddress::new(FileId(1), PageId(392));
+            let looks = Looks { seen: 4, failures: 2, tries: 4, differ: true };
+            let message = of_transient(&Transient::new(0, place, reason, looks), &file());
+            assert_eq!(Message::from(message.to_string()), message, "as it is written down");
+            message.to_string()
+        };
+        let (stored, computed) = (Checksum(0xfa1e_a5ee), Checksum(0xfa1e_c1ee));
+        assert_eq!(
+            said(SuspectReason::BadChecksum { stored, computed }),
+            "A read of the file 'H:\\DATA\\my_db.mdf' at offset 0x00000000310000 succeeded after \
+             failing 2 time(s) with error: incorrect checksum (expected: 0xfa1ea5ee; actual: \
+             0xfa1ec1ee). Additional messages in the SQL Server error log and system event log may \
+             provide more detail. This error condition threatens database integrity and must be \
+             corrected. Complete a full database consistency check (DBCC CHECKDB). This error can \
+             be caused by many factors; for more information, see SQL Server Books Online."
+        );
+        let error = ReadError::Os { code: None, text: "a bad record".to_owned() };
+        assert!(said(SuspectReason::Unreadable(error)).contains("with error: a bad record. "));
     }
 
     /// What is bad is the record in a compressed backup, and what it says is not the system's.

@@ -19,4 +19,5 @@ pub mod report;
 pub mod score;
 pub mod tally;
 pub mod throughput;
+pub mod transient;
 pub mod weights;

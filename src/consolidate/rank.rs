@@ -99,6 +99,9 @@ pub struct Finding {
     pub consequence: Consequence,
     /// How sure it is that it is lost.
     pub usage: Usage,
+    /// The page that its header names, if that is whole and names another.
+    #[serde(default)]
+    pub names: Option<PageAddress>,
     /// No two looks saw the same bytes.
     pub unsettled: bool,
     /// What its bytes show; `None` if none could be read.
@@ -135,11 +138,14 @@ impl Finding {
         page: Option<&Page>,
     ) -> Self {
         let header = page.map(PageHeader::of).filter(|h| h.is_sane() && h.address() == place);
+        let names = page.map(PageHeader::of).and_then(|header| named_by(header, place));
         let fixed = fixed_page_type(place.file, place.page);
-        let page_type = fixed.or_else(|| header.map(|h| PageType::of(h.page_type)));
+        let by_header = header.map(|h| PageType::of(h.page_type));
+        let page_type = fixed.or_else(|| by_header.filter(|kind| !kind.has_fixed_place()));
         let header_unit = header.map(PageHeader::allocation_unit_id);
         let is_system = header_unit.is_some_and(is_system);
-        let evidence = page.map(|page| Evidence::of(page, &reason));
+        let names_another = names.is_some();
+        let evidence = page.map(|page| Evidence { names_another, ..Evidence::of(page, &reason) });
         Self {
             file,
             place,
@@ -153,6 +159,7 @@ impl Finding {
             object: None,
             consequence: consequence(page_type, is_system, allocation),
             usage: Usage::of(allocation, header),
+            names,
             unsettled: false,
             evidence,
             cause: None,
@@ -164,6 +171,14 @@ impl Finding {
     pub fn was_seen(&mut self, looks: u8, looks_differ: bool) {
         if let Some(evidence) = &mut self.evidence {
             (evidence.looks, evidence.looks_differ) = (looks, looks_differ);
+        }
+    }
+
+    /// The address that stands on the page, if it is another one's.
+    pub fn found(&self) -> Option<PageAddress> {
+        match self.reason {
+            SuspectReason::WrongPageId { found, .. } => Some(found),
+            _ => self.names,
         }
     }
 
@@ -229,6 +244,12 @@ impl Finding {
         let remoteness = (self.consequence as u32 + 1) * self.usage.factor();
         (remoteness, self.consequence, self.file, self.place)
     }
+}
+
+/// The other page than the one at `place` that `header` names, if it has all that a header has.
+fn named_by(header: &PageHeader, place: PageAddress) -> Option<PageAddress> {
+    let named = header.address();
+    (header.is_plausible() && named != place && named.can_exist()).then_some(named)
 }
 
 /// `unit` is one of a system table (section 6.1).
@@ -305,6 +326,7 @@ mod tests {
     use super::*;
     use crate::catalog::object::ObjectKind;
     use crate::page::address::{FileId, PageId};
+    use crate::page::checksum::Checksum;
 
     fn finding(file: usize, page: u32, page_type: u8, unknown: bool) -> Finding {
         let place = PageAddress::new(FileId(1), PageId(page));
@@ -391,6 +413,44 @@ mod tests {
         assert_eq!(of(8088).consequence, Consequence::StopsDatabase);
         assert_eq!(of(8089).page_type, None);
         assert_eq!(of(8089).consequence, Consequence::Rows);
+    }
+
+    /// One flipped bit makes a data page's type 1 that of an SGAM page.
+    #[test]
+    fn a_type_with_a_fixed_place_is_not_believed_elsewhere() {
+        for page_type in [8, 9, 11, 13, 15, 16, 17] {
+            let elsewhere = finding(0, 200, page_type, false);
+            assert_eq!((elsewhere.page_type, elsewhere.consequence), (None, Consequence::Rows));
+        }
+        assert_eq!(finding(0, 9, 1, false).page_type, Some(PageType::Boot));
+    }
+
+    #[test]
+    fn the_page_that_a_whole_header_names_is_told_whatever_is_wrong_with_the_page() {
+        let at = PageAddress::new(FileId(1), PageId(200));
+        let named = |file_id, page_id, page_type| {
+            let mut page = Page::ZERO;
+            *PageHeader::of_mut(&mut page) = PageHeader {
+                header_version: 1,
+                page_type,
+                free_data: 96,
+                file_id,
+                page_id,
+                ..bytemuck::Zeroable::zeroed()
+            };
+            let (stored, computed) = (Checksum(1), Checksum(2));
+            let reason = SuspectReason::BadChecksum { stored, computed };
+            let finding = Finding::new(0, at, reason, Allocation::Allocated, Some(&page));
+            let evidence = finding.evidence.as_ref().unwrap();
+            assert_eq!(evidence.names_another, finding.names.is_some());
+            finding.found().map(|found| found.to_string())
+        };
+        assert_eq!(named(1, 300, 1).as_deref(), Some("(1:300)"));
+        assert_eq!(named(3, 200, 2).as_deref(), Some("(3:200)"));
+        for (file, page, page_type) in [(1, 200, 1), (1, 300, 99), (0, 300, 1), (40_000, 300, 1)] {
+            assert_eq!(named(file, page, page_type), None, "({file}:{page}) {page_type}");
+        }
+        assert_eq!(named(1, 1 << 31, 1), None);
     }
 
     #[test]

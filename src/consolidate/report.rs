@@ -10,6 +10,7 @@ use super::clean_copy::CleanCopy;
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
+use super::transient::TransientReport;
 use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
 use crate::discover::FileKind;
@@ -49,10 +50,22 @@ pub struct ScrubReport {
     pub files: Vec<FileReport>,
     /// Files in directories that are no database files.
     pub skipped: Skipped,
+    /// Files in directories that may hold databases and cannot be looked into.
+    #[serde(default)]
+    pub not_looked_into: NotLookedInto,
+    /// Files in directories that the user did not want.
+    #[serde(default)]
+    pub excluded: Skipped,
     /// The most urgent first.
     pub suspects: Vec<Suspect>,
     /// Suspects beyond the longest list there is; counted in `coverage.suspect`.
     pub suspects_not_listed: u64,
+    /// Pages that were bad and then good (Msg 825), in the order of their places.
+    #[serde(default)]
+    pub transients: Vec<TransientReport>,
+    /// Those beyond the longest list; counted in `coverage.transient`.
+    #[serde(default)]
+    pub transients_not_listed: u64,
     /// Neighbouring suspects; the one with the most urgent page first.
     pub incidents: Vec<IncidentReport>,
     /// Incidents beyond the longest list.
@@ -245,6 +258,24 @@ pub struct Skipped {
     pub paths: Vec<String>,
 }
 
+/// Files that may hold databases and cannot be looked into: archives, encrypted files, disks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotLookedInto {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub files: Vec<Closed>,
+}
+
+/// A file that may hold databases and cannot be looked into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// As found.
+    pub path: String,
+    /// What it is, in words.
+    pub what: String,
+}
+
 /// Skipped paths listed at most.
 pub const SKIPPED_LISTED_MAX: usize = 1000;
 
@@ -303,7 +334,7 @@ pub struct Suspect {
     pub stored: Option<Checksum>,
     /// The checksum it should carry, where that is the reason.
     pub computed: Option<Checksum>,
-    /// The address it carries, where that is the reason.
+    /// The address it carries, where that is another page's.
     pub found: Option<PageAddress>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,

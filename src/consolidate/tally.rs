@@ -18,7 +18,7 @@ pub struct Coverage {
     pub intact_checksum: u64,
     /// Good by torn bits.
     pub intact_torn: u64,
-    /// In use without protection (or zero, where allocation is unknown): not verified.
+    /// In use without protection, or of unknown allocation and zeros or junk: not verified.
     pub unprotected: u64,
     /// Not in use.
     pub free: u64,
@@ -28,10 +28,18 @@ pub struct Coverage {
     pub suspect: u64,
     /// Not verified because it could not be reached.
     pub not_reached: u64,
-    /// Pages among the above whose PFS page is bad.
+    /// Pages among the above whose PFS page is bad, or not there.
     pub allocation_unknown: u64,
+    /// Those of them whose PFS page the backup does not have, or has in a member that is missing:
+    /// that is no damage.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pfs_absent: u64,
     /// Those of them that are all zeros: free, or lost.
     pub zero_allocation_unknown: u64,
+    /// Those of them that are no page of their place and not called damaged: what a free page held
+    /// before, or lost.
+    #[serde(default)]
+    pub junk_allocation_unknown: u64,
     /// What the free pages hold; informational.
     pub free_detail: FreeDetail,
     /// Bytes promised.
@@ -45,6 +53,11 @@ impl Coverage {
     pub fn planned(pages: u64) -> Self {
         let bytes_planned = pages * PAGE_BYTES as u64;
         Self { pages_planned: pages, bytes_planned, ..Self::default() }
+    }
+
+    /// Promises `pages` more.
+    pub fn promise(&mut self, pages: u64) {
+        *self += &Self::planned(pages);
     }
 
     /// Counts one verdict.
@@ -73,6 +86,12 @@ impl Coverage {
         }
         self.free += pages;
         self.free_detail.add(content, pages);
+    }
+
+    /// Pages without protection that are in use, as far as can be told.
+    pub fn unprotected_in_use(&self) -> u64 {
+        let of_no_use = self.zero_allocation_unknown.saturating_add(self.junk_allocation_unknown);
+        self.unprotected.saturating_sub(of_no_use)
     }
 
     /// Pages with a verdict, and pages that got none.
@@ -108,9 +127,11 @@ impl Coverage {
             && sum(&[self.intact_checksum, self.intact_torn]) == Some(intact)
     }
 
-    /// True if a scan can have come to these counts when it had looked at `pages`. For counts that
-    /// were written down: sums of them must not overflow.
-    pub fn is_plausible(&self, pages: u64) -> bool {
+    /// True if a scan can have come to these counts when it had looked at `pages`, and at
+    /// `bytes_beside` them. For counts that were written down: sums of them must not overflow.
+    pub fn is_plausible(&self, pages: u64, bytes_beside: u64) -> bool {
+        let with_beside =
+            |pages: u64| pages.checked_mul(PAGE_BYTES as u64)?.checked_add(bytes_beside);
         let counts = [self.intact_checksum, self.intact_torn, self.intact, self.unprotected];
         let others = [self.free, self.transient, self.suspect, self.allocation_unknown];
         let small = |count: &u64| *count <= pages;
@@ -121,8 +142,10 @@ impl Coverage {
             && self.intact_checksum + self.intact_torn == self.intact
             && free.sum::<u64>() == self.free
             && self.zero_allocation_unknown <= self.allocation_unknown
-            && self.bytes_read <= pages * PAGE_BYTES as u64
-            && self.bytes_planned == self.pages_planned * PAGE_BYTES as u64
+            && self.pfs_absent <= self.allocation_unknown
+            && self.junk_allocation_unknown <= self.unprotected
+            && with_beside(pages).is_some_and(|most| self.bytes_read <= most)
+            && Some(self.bytes_planned) == with_beside(self.pages_planned)
     }
 
     /// Share of the planned pages that was reached, in percent, never rounded up to 100.
@@ -139,6 +162,11 @@ impl Coverage {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl AddAssign<&Self> for Coverage {
     /// Counts of reports from elsewhere may be anything: they stop at the largest number.
     fn add_assign(&mut self, other: &Self) {
@@ -153,7 +181,9 @@ impl AddAssign<&Self> for Coverage {
         add(&mut self.suspect, other.suspect);
         add(&mut self.not_reached, other.not_reached);
         add(&mut self.allocation_unknown, other.allocation_unknown);
+        add(&mut self.pfs_absent, other.pfs_absent);
         add(&mut self.zero_allocation_unknown, other.zero_allocation_unknown);
+        add(&mut self.junk_allocation_unknown, other.junk_allocation_unknown);
         add(&mut self.bytes_planned, other.bytes_planned);
         add(&mut self.bytes_read, other.bytes_read);
         for (count, more) in self.free_detail.0.iter_mut().zip(other.free_detail.0) {
@@ -241,8 +271,9 @@ mod tests {
     #[test]
     fn counts_that_no_scan_can_have_come_to_are_told_apart() {
         let whole = some();
-        assert!(whole.is_plausible(5) && whole.is_plausible(6));
-        assert!(!whole.is_plausible(4), "more verdicts than pages");
+        assert!(whole.is_plausible(5, 0) && whole.is_plausible(6, 0));
+        assert!(!whole.is_plausible(4, 0), "more verdicts than pages");
+        assert!(!whole.is_plausible(6, 1), "nothing was read beside them");
         let changes: [fn(&mut Coverage); 6] = [
             |coverage| coverage.intact = u64::MAX,
             |coverage| coverage.intact_torn += 1,
@@ -254,7 +285,7 @@ mod tests {
         for change in changes {
             let mut coverage = whole.clone();
             change(&mut coverage);
-            assert!(!coverage.is_plausible(6), "{coverage:?}");
+            assert!(!coverage.is_plausible(6, 0), "{coverage:?}");
         }
     }
 

@@ -6,6 +6,7 @@
 use super::evidence::{Evidence, Home, Sector, Slots};
 use super::verdict::SuspectReason;
 use crate::page::PAGE_SECTORS;
+use crate::page::address::PageAddress;
 use crate::page::torn::TornCheck;
 use crate::read::ReadError;
 use serde::{Deserialize, Serialize};
@@ -35,11 +36,13 @@ pub enum Cause {
     Misplaced,
     /// A page of another place, where an older version of it stands.
     StaleHome,
+    /// The first sectors are those of another page.
+    PartOfAnotherPage,
     /// Only a part of the last write arrived.
     TornWrite,
     /// One bit, or a few, inverted.
     BitFlip,
-    /// Some sectors hold zeros or a fill pattern.
+    /// Some sectors, or all, hold zeros or a fill pattern or text.
     LostSectors,
     /// One block of 4 KiB is not this page's.
     LostBlock,
@@ -76,6 +79,7 @@ impl Cause {
             Self::Zeroed => "zeroed",
             Self::Misplaced => "misplaced",
             Self::StaleHome => "stale_home",
+            Self::PartOfAnotherPage => "part_of_another_page",
             Self::TornWrite => "torn_write",
             Self::BitFlip => "bit_flip",
             Self::LostSectors => "lost_sectors",
@@ -105,16 +109,19 @@ impl Confidence {
 ///
 /// 1. what the reason itself says: `io_error`, `in_flux`, `zeroed`, `misplaced`, `stale_home`;
 /// 2. a syndrome of one bit: `bit_flip`;
-/// 3. fill where there must be something else: `lost_block`, `lost_sectors`;
-/// 4. the first bytes of another file: `foreign`;
-/// 5. noise in a half, or everywhere: `lost_block`, `encrypted`;
-/// 6. torn bits: `torn_write`, `bit_flip`;
-/// 7. a header that is none: `encrypted` where only the beginning is noise, else `garbage`;
-/// 8. a break between sound records and others: `lost_block`, `torn_write`;
-/// 9. slots that the header counts and that were never written: `torn_write`;
-/// 10. `flag_lost`;
-/// 11. a syndrome of two or three bits: `bit_flip`;
-/// 12. `unknown_change`.
+/// 3. the first sectors of the page that the header names: `part_of_another_page`;
+/// 4. fill where there must be something else: `lost_block`, `lost_sectors`;
+/// 5. the first bytes of another file: `foreign`;
+/// 6. noise in a half, or everywhere: `lost_block`, `encrypted`;
+/// 7. torn bits: `torn_write`, `bit_flip`;
+/// 8. a header that is none: `encrypted` where only the beginning is noise, else `garbage`;
+/// 9. a header that names another page, and slots that are not its: `part_of_another_page`;
+/// 10. a break between sound records and others: `lost_block`, `torn_write`;
+/// 11. slots that the header counts and that were never written: `torn_write`;
+/// 12. `flag_lost`;
+/// 13. a syndrome of two or three bits: `bit_flip`;
+/// 14. an id that no page can have: `bit_flip`, `garbage`;
+/// 15. `unknown_change`.
 ///
 /// Nothing is said of a page without evidence but what its reason says.
 pub fn of(
@@ -133,30 +140,41 @@ pub fn of(
     }
     let evidence = evidence?;
     let by_place = || match reason {
-        SuspectReason::WrongPageId { .. } => Some(misplaced(evidence)),
+        SuspectReason::WrongPageId { found, .. } if found.can_exist() => Some(misplaced(evidence)),
         _ => None,
     };
     let by_torn_bits = || match reason {
         SuspectReason::TornPage(check) => torn(*check, evidence),
         _ => None,
     };
+    let by_id = || match reason {
+        SuspectReason::WrongPageId { expected, found } => Some(no_address(*expected, *found)),
+        _ => None,
+    };
     let cause = by_place()
         .or_else(|| one_bit(evidence))
+        .or_else(|| head_of_another(evidence))
         .or_else(|| lost(evidence))
         .or_else(|| evidence.foreign.map(|_| (Cause::Foreign, Likely)))
         .or_else(|| noise(evidence))
         .or_else(by_torn_bits)
         .or_else(|| headless(evidence))
+        .or_else(|| header_of_another(evidence))
         .or_else(|| broken(evidence))
         .or_else(|| unwritten(evidence))
-        .or_else(|| flag_lost(evidence))
-        .or_else(|| few_bits(evidence));
+        .or_else(|| flag_lost(reason, evidence))
+        .or_else(|| few_bits(evidence))
+        .or_else(by_id);
     Some(cause.unwrap_or((Cause::UnknownChange, Confidence::Possible)))
 }
 
 /// Its own check holds, so it is a whole page: that of another place. If that has a copy as well,
-/// nothing else can have happened; else its id may have been changed before it was summed.
+/// nothing else can have happened; else its id may have been changed before it was summed. Torn bits
+/// hold half the time for a page whose sectors are those of two.
 fn misplaced(evidence: &Evidence) -> (Cause, Confidence) {
+    if let Some(part) = head_of_another(evidence) {
+        return part;
+    }
     match evidence.home {
         Some(Home::Older) => (Cause::StaleHome, Confidence::Likely),
         Some(Home::Same) => (Cause::Misplaced, Confidence::Certain),
@@ -174,10 +192,33 @@ fn one_bit(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     // No healthy page has fill where records are, so that it explains more than one bit does.
     if evidence.one_bit_explains || is_the_flag(evidence) {
         Some((Cause::BitFlip, Confidence::Likely))
-    } else if !evidence.lost_sectors.is_empty() {
+    } else if evidence.sectors.has_word_fill(evidence.lost_sectors) {
         None
     } else {
         Some((Cause::BitFlip, Confidence::Possible))
+    }
+}
+
+/// What stands in the place that it names begins with the same sectors, id and LSN included, and
+/// goes on otherwise. A page that was misdirected as a whole and changed later is left like that,
+/// too.
+fn head_of_another(evidence: &Evidence) -> Option<(Cause, Confidence)> {
+    evidence.foreign_sectors().map(|_| (Cause::PartOfAnotherPage, Confidence::Likely))
+}
+
+/// There is nothing to compare it with; but its slots, which stand at the end, are others than its
+/// header counts. A header that was overwritten is left like that, too.
+fn header_of_another(evidence: &Evidence) -> Option<(Cause, Confidence)> {
+    let is_it = evidence.names_another && evidence.slots == Slots::Broken;
+    is_it.then_some((Cause::PartOfAnotherPage, Confidence::Possible))
+}
+
+/// Its own check holds, and its id is none that a page can have.
+fn no_address(expected: PageAddress, found: PageAddress) -> (Cause, Confidence) {
+    let page_bits = (expected.page.0 ^ found.page.0).count_ones();
+    match page_bits + (expected.file.0 ^ found.file.0).count_ones() {
+        1 => (Cause::BitFlip, Confidence::Likely),
+        _ => (Cause::Garbage, Confidence::Possible),
     }
 }
 
@@ -189,10 +230,10 @@ fn is_the_flag(evidence: &Evidence) -> bool {
 /// Where the slot array is sound, all of the fill could be the value of a long column.
 fn lost(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     let lost = evidence.lost_sectors;
-    if lost.is_empty() || evidence.sectors.fills() == PAGE_SECTORS {
+    if lost.is_empty() {
         return None;
     }
-    let is_half = [Sector::Zero, Sector::Pattern].into_iter().any(|fill| {
+    let is_half = [Sector::Zero, Sector::Pattern, Sector::Repeat].into_iter().any(|fill| {
         match evidence.sectors.half_of(fill) {
             // With the header in it, nobody knows what else there was.
             Some(0) => lost.has(0),
@@ -235,7 +276,8 @@ fn torn(check: TornCheck, evidence: &Evidence) -> Option<(Cause, Confidence)> {
     let pairs: Vec<u32> = (0..PAGE_SECTORS).map(|k| wrong >> (2 * k) & 0b11).collect();
     let is_plain = |k: usize| evidence.sectors.sectors()[k] == Sector::Other;
     let changed = || (0..PAGE_SECTORS).filter(|k| pairs[*k] != 0);
-    if !evidence.header_is_sane || !changed().all(is_plain) {
+    // What a page without the flag carries may be left over from long ago.
+    if evidence.has_lost_flag || !evidence.header_is_sane || !changed().all(is_plain) {
         return None;
     }
     let is_legal = matches!(check.expected & 0b11, 1 | 2);
@@ -276,9 +318,12 @@ fn unwritten(evidence: &Evidence) -> Option<(Cause, Confidence)> {
     is_it.then_some((Cause::TornWrite, Confidence::Possible))
 }
 
-/// Or it was written while PAGE_VERIFY was NONE, and carries an older checksum.
-fn flag_lost(evidence: &Evidence) -> Option<(Cause, Confidence)> {
-    evidence.has_lost_flag.then_some((Cause::FlagLost, Confidence::Possible))
+/// Or it was written while PAGE_VERIFY was NONE, and carries an older checksum or torn bits. But
+/// these do not fit a page that was written again, unless by chance.
+fn flag_lost(reason: &SuspectReason, evidence: &Evidence) -> Option<(Cause, Confidence)> {
+    let fits = matches!(reason, SuspectReason::TornPage(check) if check.is_intact());
+    let confidence = if fits { Confidence::Likely } else { Confidence::Possible };
+    evidence.has_lost_flag.then_some((Cause::FlagLost, confidence))
 }
 
 /// Flips far apart are likelier than a change of so few bits; bits of one byte may be a changed

@@ -1,8 +1,9 @@
 //! The second opinion: no page is called bad on one look.
 //!
-//! A page that looked bad is read again past the cache and judged by the plain reference. Good
-//! now: it was transient (Msg 825), or just being written. The same bytes again: suspect. Other
-//! bytes, still bad: read again after a pause, a few times, because someone may be writing it.
+//! A page that looked bad is read again past the cache and judged by the plain reference. Two reads
+//! with the same bytes decide: good now, it was transient (Msg 825) or just being written; bad, it
+//! is suspect. Only where they differ or fail, it is read twice more: SQL Server itself reads a page
+//! four times before it gives up.
 
 use super::judge::judge;
 use super::verdict::{Allocation, SuspectReason, Verdict};
@@ -12,9 +13,21 @@ use crate::page::checksum::Checksum;
 use crate::read::{PageSource, ReadError};
 use std::time::Duration;
 
-/// Times a page that keeps changing is read again; SQL Server itself retries four times.
+/// Times a page is read again, at most.
 const REREADS_MAX: usize = 4;
+/// Times a page is read again that could not be read twice.
+const REREADS_OF_LOST_MAX: usize = 2;
+/// Two reads decide; before a third one, and a fourth, it waits.
+const READS_AT_ONCE: usize = 2;
 const PAUSE_BETWEEN_REREADS: Duration = Duration::from_millis(20);
+
+/// What a page looked like before it is looked at again.
+pub struct FirstLook<'a> {
+    /// What was wrong first.
+    pub reason: SuspectReason,
+    /// The bytes that were read last; `None` if there were none, in two reads.
+    pub seen: Option<&'a Page>,
+}
 
 /// The outcome of a second look.
 #[derive(Debug)]
@@ -23,58 +36,109 @@ pub enum Confirmed {
     Judged {
         /// Transient or suspect.
         verdict: Verdict,
-        /// The bytes of the last look.
-        page: Box<Page>,
+        /// The bytes that it was judged by; `None` if there never were any.
+        page: Option<Box<Page>>,
         /// True if no two looks saw the same bytes: someone may be writing the file.
         unsettled: bool,
-        /// How often it was read, the first look included.
-        looks: u8,
-        /// These did not all see the same bytes.
-        looks_differ: bool,
+        /// How often it was looked at.
+        looks: Looks,
     },
     /// The file has become shorter; the page was not reached.
     Gone,
 }
 
-/// Looks again at the page at `place`, which looked bad as `first_look`.
+/// How often a page was looked at, and how that went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looks {
+    /// Reads that gave bytes.
+    pub seen: u8,
+    /// Reads that failed, or gave bytes that are not right.
+    pub failures: u8,
+    /// All reads.
+    pub tries: u8,
+    /// Not all of them gave the same bytes.
+    pub differ: bool,
+}
+
+/// Looks again at the page at `place`.
 pub fn confirm(
     source: &dyn PageSource,
     place: PageAddress,
     allocation: Allocation,
-    first_look: &Page,
+    first: &FirstLook<'_>,
 ) -> Confirmed {
-    let mut seen = Box::new(*first_look);
-    let judged = |verdict, page, unsettled, looks, looks_differ| Confirmed::Judged {
-        verdict,
-        page,
-        unsettled,
-        looks: looks as u8,
-        looks_differ,
-    };
-    for reread in 0..REREADS_MAX {
-        let again = match source.fill_uncached(place.page) {
-            Ok(again) => again,
-            Err(ReadError::Ended) => return Confirmed::Gone,
-            // Bad bytes first and none now: the medium is failing, and that is what to act on.
-            Err(error) => {
-                let verdict = Verdict::Suspect(SuspectReason::Unreadable(error));
-                return judged(verdict, seen, false, reread + 1, reread > 0);
-            }
-        };
-        let verdict = judge_by_reference(&again, place, allocation);
-        if !matches!(verdict, Verdict::Suspect(_)) {
-            return judged(Verdict::Transient, Box::new(again), false, reread + 2, true);
-        }
-        if again.bytes() == seen.bytes() {
-            return judged(verdict, seen, false, reread + 2, reread > 0);
-        }
-        *seen = again;
-        if reread + 1 < REREADS_MAX {
+    let rereads_max = if first.seen.is_some() { REREADS_MAX } else { REREADS_OF_LOST_MAX };
+    let mut reads: Vec<Result<Page, ReadError>> = Vec::with_capacity(rereads_max);
+    while reads.len() < rereads_max && agreed(&reads).is_none() {
+        if reads.len() >= READS_AT_ONCE {
             std::thread::sleep(PAUSE_BETWEEN_REREADS);
         }
+        match source.fill_uncached(place.page) {
+            Err(ReadError::Ended) => return Confirmed::Gone,
+            read => reads.push(read),
+        }
     }
-    let verdict = judge_by_reference(&seen, place, allocation);
-    judged(verdict, seen, true, REREADS_MAX + 1, true)
+    let judged = |page: &Page| judge_by_reference(page, place, allocation);
+    let is_good = |page: &&Page| !matches!(judged(page), Verdict::Suspect(_));
+    let seen = || reads.iter().filter_map(|read| read.as_ref().ok());
+    let agreed = agreed(&reads);
+    // A page that is right once is on the disk: no other bytes come out right by chance.
+    let page = agreed.or_else(|| seen().rev().find(is_good)).or_else(|| seen().next_back());
+    let page = page.or(first.seen);
+    let error = reads.iter().rev().find_map(|read| read.as_ref().err());
+    let verdict = match (page, error) {
+        (Some(page), _) if seen().next().is_some() && is_good(&page) => Verdict::Transient,
+        // Bad bytes now and none then: the medium is failing, and that is what to act on.
+        (_, Some(error)) if agreed.is_none() => {
+            Verdict::Suspect(SuspectReason::Unreadable(error.clone()))
+        }
+        (Some(page), _) => judged(page),
+        (None, _) => Verdict::Suspect(first.reason.clone()),
+    };
+    let is_unreadable = matches!(&verdict, Verdict::Suspect(SuspectReason::Unreadable(_)));
+    let is_suspect = matches!(&verdict, Verdict::Suspect(_));
+    Confirmed::Judged {
+        unsettled: is_suspect && !is_unreadable && agreed.is_none(),
+        looks: looks(first, &reads, &is_good),
+        page: page.map(|page| Box::new(*page)),
+        verdict,
+    }
+}
+
+/// The bytes that two of `reads` gave.
+fn agreed(reads: &[Result<Page, ReadError>]) -> Option<&Page> {
+    let (last, before) = reads.split_last()?;
+    let last = last.as_ref().ok()?;
+    let is_it = |read: &Result<Page, ReadError>| {
+        read.as_ref().is_ok_and(|page| page.bytes() == last.bytes())
+    };
+    before.iter().any(is_it).then_some(last)
+}
+
+fn looks(
+    first: &FirstLook<'_>,
+    reads: &[Result<Page, ReadError>],
+    is_good: &impl Fn(&&Page) -> bool,
+) -> Looks {
+    let seen = || first.seen.into_iter().chain(reads.iter().filter_map(|read| read.as_ref().ok()));
+    // Whose first read failed was read a second time before this.
+    let failed_first = match (&first.reason, first.seen) {
+        (SuspectReason::Unreadable(_), Some(_)) => 1,
+        (_, Some(_)) => 0,
+        (_, None) => 2,
+    };
+    let failed = failed_first + reads.iter().filter(|read| read.is_err()).count();
+    // What looked bad to an engine was bad, whatever the reference says.
+    let looked_bad = usize::from(failed_first == 0);
+    let again = seen().skip(usize::from(looked_bad > 0));
+    let bad = looked_bad + again.filter(|page| !is_good(page)).count();
+    let count = seen().count();
+    Looks {
+        seen: count as u8,
+        failures: (failed + bad) as u8,
+        tries: (failed + count) as u8,
+        differ: seen().zip(seen().skip(1)).any(|(a, b)| a.bytes() != b.bytes()),
+    }
 }
 
 /// Judges by the plain reference, not by the engine that raised the suspicion.
@@ -93,9 +157,9 @@ mod tests {
     const PLACE: PageAddress = PageAddress { file: FileId(1), page: PageId(77) };
 
     /// Answers each re-read with the next of its looks, the last one for ever.
-    struct Looks(Mutex<Vec<Result<Page, ReadError>>>);
+    struct Answers(Mutex<Vec<Result<Page, ReadError>>>);
 
-    impl PageSource for Looks {
+    impl PageSource for Answers {
         fn fill(&self, _: PageId, _: &mut [Page]) -> Result<(), ReadError> {
             unreachable!("confirming reads past the cache")
         }
@@ -127,43 +191,94 @@ mod tests {
     }
 
     fn outcome(looks: Vec<Result<Page, ReadError>>) -> Confirmed {
-        confirm(&Looks(Mutex::new(looks)), PLACE, Allocation::Allocated, &bad(1))
+        let seen = bad(1);
+        let (stored, computed) = (Checksum::stored_in(&seen), Checksum::of(&seen));
+        let reason = SuspectReason::BadChecksum { stored, computed };
+        let first = FirstLook { reason, seen: Some(&seen) };
+        confirm(&Answers(Mutex::new(looks)), PLACE, Allocation::Allocated, &first)
     }
 
-    fn is_suspect(confirmed: &Confirmed, expect_unsettled: bool) -> bool {
-        matches!(confirmed, Confirmed::Judged { verdict: Verdict::Suspect(_), unsettled, .. }
-            if *unsettled == expect_unsettled)
+    fn failed() -> ReadError {
+        ReadError::Os { code: Some(5), text: "EIO".to_owned() }
+    }
+
+    /// The verdict, whether it is unsettled, and how many of how many reads failed.
+    fn said(confirmed: Confirmed) -> (Verdict, bool, u8, u8) {
+        let Confirmed::Judged { verdict, unsettled, looks, .. } = confirmed else {
+            panic!("{confirmed:?}")
+        };
+        (verdict, unsettled, looks.failures, looks.tries)
+    }
+
+    fn is_suspect(confirmed: Confirmed, expect_unsettled: bool) -> bool {
+        let (verdict, unsettled, ..) = said(confirmed);
+        matches!(verdict, Verdict::Suspect(_)) && unsettled == expect_unsettled
     }
 
     #[test]
-    fn the_same_bad_bytes_again_are_a_suspect() {
-        assert!(is_suspect(&outcome(vec![Ok(bad(1))]), false));
-    }
-
-    #[test]
-    fn a_page_that_heals_is_transient() {
-        for looks in [vec![Ok(good())], vec![Ok(bad(2)), Ok(bad(3)), Ok(good())]] {
-            let confirmed = outcome(looks);
-            let transient =
-                matches!(confirmed, Confirmed::Judged { verdict: Verdict::Transient, .. });
-            assert!(transient, "{confirmed:?}");
+    fn two_reads_with_the_same_bad_bytes_are_a_suspect_whatever_was_seen_first() {
+        for byte in [1, 2] {
+            let (verdict, unsettled, failures, tries) = said(outcome(vec![Ok(bad(byte))]));
+            assert!(matches!(verdict, Verdict::Suspect(SuspectReason::BadChecksum { .. })));
+            assert_eq!((unsettled, failures, tries), (false, 3, 3));
         }
+    }
+
+    #[test]
+    fn a_page_that_heals_is_transient_and_its_failures_are_counted() {
+        let healed = |looks| said(outcome(looks));
+        assert_eq!(healed(vec![Ok(good())]), (Verdict::Transient, false, 1, 3));
+        let at_last = vec![Ok(bad(2)), Ok(bad(3)), Ok(good())];
+        assert_eq!(healed(at_last), (Verdict::Transient, false, 3, 5));
+        let failed_once = vec![Err(failed()), Ok(good())];
+        assert_eq!(healed(failed_once), (Verdict::Transient, false, 2, 4));
+        // The bytes that were seen first come once more, and then they do not.
+        let once_more = vec![Ok(bad(1)), Ok(good())];
+        assert_eq!(healed(once_more), (Verdict::Transient, false, 2, 4));
+    }
+
+    /// Somebody writes the file: each read is another version, and good.
+    #[test]
+    fn a_page_that_is_good_and_other_each_time_is_transient() {
+        let version = |lsn| {
+            let mut page = good();
+            PageHeader::of_mut(&mut page).lsn_vlf = lsn;
+            checksum::seal(&mut page);
+            Ok(page)
+        };
+        let looks = vec![version(1), version(2), version(3), version(4), Ok(bad(9))];
+        assert_eq!(said(outcome(looks)), (Verdict::Transient, false, 1, 5));
     }
 
     #[test]
     fn a_page_that_never_settles_is_a_suspect_that_says_so() {
         let looks = (2..10).map(|byte| Ok(bad(byte))).collect();
-        assert!(is_suspect(&outcome(looks), true));
+        assert!(is_suspect(outcome(looks), true));
     }
 
     #[test]
     fn a_page_that_cannot_be_read_again_is_unreadable() {
-        let failed = ReadError::Os { code: Some(5), text: "EIO".to_owned() };
-        let confirmed = outcome(vec![Err(failed.clone())]);
-        let is_unreadable = matches!(&confirmed, Confirmed::Judged {
-            verdict: Verdict::Suspect(SuspectReason::Unreadable(error)), unsettled: false, ..
-        } if *error == failed);
-        assert!(is_unreadable, "{confirmed:?}");
+        let unreadable = Verdict::Suspect(SuspectReason::Unreadable(failed()));
+        assert_eq!(said(outcome(vec![Err(failed())])), (unreadable.clone(), false, 5, 5));
+        let at_times = vec![Ok(bad(2)), Err(failed()), Ok(bad(3)), Err(failed())];
+        assert_eq!(said(outcome(at_times)), (unreadable, false, 5, 5));
+        assert!(is_suspect(outcome(vec![Err(failed()), Ok(bad(1))]), false));
         assert!(matches!(outcome(vec![Err(ReadError::Ended)]), Confirmed::Gone));
+    }
+
+    #[test]
+    fn a_page_that_failed_twice_gets_two_more_reads() {
+        let lost = |looks| {
+            let reason = SuspectReason::Unreadable(failed());
+            let first = FirstLook { reason, seen: None };
+            said(confirm(&Answers(Mutex::new(looks)), PLACE, Allocation::Allocated, &first))
+        };
+        let unreadable = Verdict::Suspect(SuspectReason::Unreadable(failed()));
+        assert_eq!(lost(vec![Err(failed())]), (unreadable, false, 4, 4));
+        assert_eq!(lost(vec![Ok(good())]), (Verdict::Transient, false, 2, 4));
+        let at_last = vec![Err(failed()), Ok(good())];
+        assert_eq!(lost(at_last), (Verdict::Transient, false, 3, 4));
+        let (verdict, ..) = lost(vec![Ok(bad(1))]);
+        assert!(matches!(verdict, Verdict::Suspect(SuspectReason::BadChecksum { .. })));
     }
 }

@@ -11,7 +11,7 @@ pub use sectors::{Sector, SectorMap, SectorSet};
 use super::verdict::SuspectReason;
 use crate::page::checksum::{Checksum, ONE_BIT_CANDIDATES};
 use crate::page::header::{FLAG_CHECKSUM, FLAG_WORD_OFFSET, Lsn, PageHeader, Protection};
-use crate::page::{Page, torn};
+use crate::page::{PAGE_SECTORS, Page, torn};
 use serde::{Deserialize, Serialize};
 use structure::Structure;
 
@@ -60,6 +60,13 @@ pub struct Evidence {
     pub foreign: Option<Foreign>,
     /// Of a page that stands in another one's place: what stands in its own.
     pub home: Option<Home>,
+    /// Of a page of zeros: the file system stores nothing there.
+    pub in_hole: bool,
+    /// The header is whole and names another page.
+    pub names_another: bool,
+    /// Sectors, from the first on, that are the same in the page that the header names; `None` if
+    /// there is none to compare with.
+    pub shared_sectors: Option<u8>,
 }
 
 const _: () = assert!(size_of::<Evidence>() <= 128);
@@ -101,8 +108,12 @@ impl Evidence {
     /// The evidence of `page`, which is suspect for `reason`, by one look.
     pub fn of(page: &Page, reason: &SuspectReason) -> Self {
         let header = PageHeader::of(page);
-        let whole = torn::restored(page);
-        let sectors = SectorMap::of(page);
+        let lacks_flag = header.protection() == Protection::None;
+        let whole = match reason {
+            SuspectReason::TornPage(_) if lacks_flag => torn::restored_without_flag(page),
+            _ => torn::restored(page),
+        };
+        let sectors = structure::without_rows(&whole, SectorMap::of(page));
         let structure = Structure::of(&whole, sectors);
         let header_is_sane = header.is_sane();
         let mut evidence = Self {
@@ -115,6 +126,7 @@ impl Evidence {
             breaks_at: structure.breaks_at,
             lsn: header_is_sane.then(|| header.lsn()),
             looks: 1,
+            has_lost_flag: lacks_flag && matches!(reason, SuspectReason::TornPage(_)),
             foreign: (!header_is_sane).then(|| Foreign::of(page)).flatten(),
             ..Self::default()
         };
@@ -134,6 +146,11 @@ impl Evidence {
             self.one_bit_explains = structure.fits_one_bit(self.sectors)
                 || structure::header_bit_explains(page, self.sectors, syndrome);
         }
+    }
+
+    /// Sectors from the first on, but not all, that are those of the page that the header names.
+    pub fn foreign_sectors(&self) -> Option<u8> {
+        self.shared_sectors.filter(|shared| (1..PAGE_SECTORS as u8).contains(shared))
     }
 
     /// True for a syndrome of one bit, which one flipped bit leaves.

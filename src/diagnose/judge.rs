@@ -50,7 +50,8 @@ fn judge_in_detail(
     let reason = broken_protection(page, computed).or_else(|| {
         // A page without protection has nothing but its header to be known by.
         let is_unprotected = header.protection() == Protection::None;
-        if !header.is_sane() || (is_unprotected && !header.is_plausible()) {
+        let is_known = || header.is_plausible() || header.is_server_configuration();
+        if !header.is_sane() || (is_unprotected && !is_known()) {
             Some(SuspectReason::BadHeader)
         } else if header.address() != place {
             Some(SuspectReason::WrongPageId { expected: place, found: header.address() })
@@ -199,6 +200,45 @@ mod tests {
         assert_eq!(reason(&torn), "torn_page");
 
         assert_eq!(reason(&Page::ZERO), "zeroed");
+    }
+
+    /// A type that nobody knows is no damage where the page's own check holds; without one, the
+    /// type is all there is to go by.
+    #[test]
+    fn an_unknown_type_is_suspect_only_on_a_page_without_protection() {
+        let of_type = |flag_bits, page_type| {
+            let mut page = unsealed(flag_bits);
+            PageHeader::of_mut(&mut page).page_type = page_type;
+            page
+        };
+        for page_type in [5, 6, 12, 14, 19, 20, 99, 255] {
+            let mut checksum = of_type(FLAG_CHECKSUM, page_type);
+            checksum::seal(&mut checksum);
+            assert_eq!(look(&checksum, Allocation::Allocated), Verdict::IntactChecksum);
+            let mut torn = of_type(FLAG_TORN, page_type);
+            torn::seal(&mut torn, 1);
+            assert_eq!(look(&torn, Allocation::Allocated), Verdict::IntactTorn);
+            assert_eq!(reason(&of_type(0, page_type)), "bad_header", "type {page_type}");
+        }
+    }
+
+    /// (1:10) of master, which nothing protects.
+    #[test]
+    fn the_server_configuration_page_is_a_page_in_its_own_place_only() {
+        let judged = |file, page, spoil: fn(&mut PageHeader)| {
+            let mut bytes = unsealed(0);
+            let header = PageHeader::of_mut(&mut bytes);
+            (header.page_type, header.file_id, header.page_id) = (14, file, page);
+            spoil(header);
+            let place = PageAddress::new(FileId(file), PageId(page));
+            judge(&bytes, Checksum::of(&bytes), place, Allocation::Allocated)
+        };
+        let bad_header = Verdict::Suspect(SuspectReason::BadHeader);
+        assert_eq!(judged(1, 10, |_| ()), Verdict::Unprotected);
+        for (file, page) in [(1, 11), (3, 10)] {
+            assert_eq!(judged(file, page, |_| ()), bad_header, "({file}:{page})");
+        }
+        assert_eq!(judged(1, 10, |header| header.reserved[9] = 1), bad_header);
     }
 
     #[test]

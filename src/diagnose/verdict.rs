@@ -80,6 +80,14 @@ impl SuspectReason {
         }
     }
 
+    /// The checksums that are not the same: the stored one, and that of the bytes.
+    pub fn checksums(&self) -> Option<(Checksum, Checksum)> {
+        match self {
+            Self::BadChecksum { stored, computed } => Some((*stored, *computed)),
+            _ => None,
+        }
+    }
+
     /// `event_type` of `msdb.dbo.suspect_pages` (section 10.1).
     pub fn event_type(&self) -> u8 {
         match self {
@@ -97,6 +105,6 @@ pub enum Allocation {
     Allocated,
     /// It does not.
     Free,
-    /// The page that would tell is bad itself.
+    /// The page that would tell is bad itself, or not there.
     Unknown,
 }

@@ -1,6 +1,7 @@
 //! What a backup file holds: the data files whose pages are in it, as files of their own, and all
 //! else that is in its streams.
 
+pub(crate) mod missing;
 mod recognise;
 
 use super::FileKind;
@@ -18,6 +19,7 @@ use crate::page::boot::BootPage;
 use crate::page::file_header::FileHeader;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
+pub(super) use recognise::begins_soundly;
 use recognise::{Kind, Patched};
 use std::collections::BTreeMap;
 use std::io;
@@ -151,6 +153,11 @@ pub(super) fn look(
         Kind::Tape => {
             let tape = Patched { source, magic: &media::MAGIC };
             let mut media = Media::read(&tape)?.unwrap_or_default();
+            if media.is_blank() {
+                let why = "a media header and no backup set in it: BACKUP made the file and wrote \
+                           no backup to it, or it was cut behind its beginning";
+                return Ok(Some(Err((FileKind::Backup, why.to_owned()))));
+            }
             if media.sets.is_empty() && media.family.is_none() {
                 let why = "a backup by its first bytes, of which nothing else can be read: it is \
                            overwritten, or not a backup of SQL Server";
@@ -185,7 +192,7 @@ pub(super) fn look_unpacked(
     index: Arc<RecordIndex>,
     look: Look,
 ) -> io::Result<Found> {
-    let mut media = Media::read(source)?.unwrap_or_default();
+    let mut media = Media::read_unpacked(source)?.unwrap_or_default();
     media.faults.extend(packed.media.faults.iter().cloned());
     let (mut found, parts) = look_into(source, media, Some(index), look)?;
     found.bytes = packed.bytes;

@@ -4,8 +4,10 @@
 //! needs to be scanned: the fixed pages vote, then pages sampled through the file.
 
 use super::backup::{self, BackupFile, FoundPart};
+use super::content::Content;
 use super::paths::{Candidate, explain};
-use super::{FileKind, holes, promised, sample};
+use super::promised::{self, Promise};
+use super::{FileKind, holes, sample};
 use crate::backup::extents::Look as ExtentLook;
 use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};
@@ -42,11 +44,29 @@ pub(super) enum Look {
         /// In words.
         why: String,
     },
+    /// Nothing of SQL Server.
+    Foreign {
+        /// What it holds instead.
+        content: Content,
+        /// Its size.
+        bytes: u64,
+    },
     /// Could not be looked into.
     Failed {
         /// The operating system's words.
         why: String,
     },
+}
+
+impl Look {
+    /// A snapshot has the pages of a data file that have changed since, and else nothing.
+    pub(super) fn may_be_snapshot(&self) -> bool {
+        match self {
+            Self::Scannable(identity) => identity.kind == FileKind::Data,
+            Self::Foreign { content, .. } => matches!(content, Content::Zeros | Content::Unknown),
+            Self::Backup(..) | Self::Declined { .. } | Self::Failed { .. } => false,
+        }
+    }
 }
 
 /// What is known of a scannable file.
@@ -61,8 +81,8 @@ pub(super) struct Identity {
     pub header: Option<FileHeader>,
     /// If this is a primary file with a recognisable boot page.
     pub boot: Option<BootPage>,
-    /// Pages that the file header, PFS or GAM say there are; 0 if none of them can be believed.
-    pub promised_pages: u32,
+    /// Pages that the file header, PFS or GAM say there are.
+    pub promise: Promise,
     /// Stored parts.
     pub stored: Vec<PageRange>,
 }
@@ -79,34 +99,46 @@ fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::
     sample::read_nothing_ahead(&file);
     let bytes = file.seek(SeekFrom::End(0))?;
     let beginning = sample::beginning(&mut file);
+    let source = SizedFile::new(file.try_clone()?, bytes);
     let pages = u32::try_from(bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX);
-    // First bytes may be damage; a data file under them must not be taken for something else.
-    let voted = voted_file_id(&mut file, pages);
-    let foreign = || beginning.as_ref().ok().and_then(|b| foreign(b, bytes));
-    if voted.is_none() && beginning.is_ok() {
-        let source = SizedFile::new(file.try_clone()?, bytes);
-        match backup::look(&source, extents)? {
-            Some(Ok((backup, parts))) => return Ok(Look::Backup(Box::new(backup), parts)),
-            Some(Err((kind, why))) => return Ok(Look::Declined { kind, why }),
-            None => {}
-        }
+    let as_backup = || beginning.as_ref().map_or(Ok(None), |_| look_at_backup(&source, extents));
+    // First bytes may be damage; a data file under them must not be taken for something else. But
+    // pages of a backup may happen to be where their ids say, so a first block that passes its own
+    // check comes before samples.
+    let mut voted = fixed_file_id(&mut file, pages);
+    if voted.is_none()
+        && backup::begins_soundly(&source)
+        && let Some(Look::Backup(backup, parts)) = as_backup()?
+        && (backup.kind == FileKind::CompressedBackup || !backup.media.sets.is_empty())
+    {
+        return Ok(Look::Backup(backup, parts));
     }
-    if let (None, Some((kind, why))) = (voted, foreign()) {
-        return Ok(Look::Declined { kind, why });
-    }
-    if bytes / PAGE_BYTES as u64 > u64::from(u32::MAX) {
-        let why = "larger than 2^32 pages, more than a data file can have".to_owned();
-        return Ok(Look::Declined { kind: FileKind::Unknown, why });
+    voted = voted.or_else(|| sampled_file_id(&mut file, pages));
+    if voted.is_none()
+        && let Some(look) = as_backup()?
+    {
+        return Ok(look);
     }
     let voted = voted.map(|file_id| (FileKind::Data, file_id));
     let Some((kind, file_id)) = voted.or_else(|| by_first_page(&mut file, pages)) else {
         // A medium that cannot even be read is not "something else".
         beginning?;
-        let why = "not a database file: neither its start nor samples of it are pages (if it \
-                   should be one, all of it is lost: overwritten, zeroed or encrypted)";
-        return Ok(Look::Declined { kind: FileKind::Unknown, why: why.to_owned() });
+        let content = Content::of(&mut file, bytes)?;
+        return Ok(Look::Foreign { content, bytes });
     };
+    if bytes / PAGE_BYTES as u64 > u64::from(u32::MAX) {
+        let why = "larger than 2^32 pages, more than a data file can have".to_owned();
+        return Ok(Look::Declined { kind, why });
+    }
     Ok(Look::Scannable(Box::new(identity(file, candidate, kind, file_id, bytes))))
+}
+
+/// A backup, or one that cannot be verified; `None` if it is none.
+fn look_at_backup(source: &SizedFile, extents: ExtentLook) -> io::Result<Option<Look>> {
+    Ok(backup::look(source, extents)?.map(|found| match found {
+        Ok((backup, parts)) => Look::Backup(Box::new(backup), parts),
+        Err((kind, why)) => Look::Declined { kind, why },
+    }))
 }
 
 fn identity(
@@ -125,36 +157,15 @@ fn identity(
         _ => holes::stored_ranges(&file, pages),
     };
     let header = file_header(&mut file);
-    let promised_pages = promised::pages(&mut file, file_id, pages, header.as_ref());
+    let promise = promised::pages(&mut file, file_id, pages, header.as_ref());
     let boot = boot(&mut file, file_id);
-    Identity { kind, bytes, file_id, header, boot, promised_pages, stored }
+    Identity { kind, bytes, file_id, header, boot, promise, stored }
 }
 
-/// Files that say at their first bytes what else they are.
-fn foreign(beginning: &[u8], bytes: u64) -> Option<(FileKind, String)> {
-    let text = String::from_utf8_lossy(&beginning[..beginning.len().min(256)]).to_lowercase();
-    let html = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
-    let (kind, why) = if text.starts_with("version https://git-lfs") {
-        (FileKind::Unknown, "a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
-    } else if html.starts_with("<!doctype") || html.starts_with("<html") {
-        (FileKind::Unknown, "an HTML page, not a database file; was the download an error page?")
-    } else if bytes == 0 {
-        (FileKind::Unknown, "empty: not a single byte")
-    } else if bytes < PAGE_BYTES as u64 {
-        (FileKind::Unknown, "smaller than one page of 8192 bytes")
-    } else {
-        return None;
-    };
-    Some((kind, why.to_owned()))
-}
-
-/// A data file's id by the fixed pages, else by samples.
-fn voted_file_id(file: &mut File, pages: u32) -> Option<FileId> {
+/// A data file's id by the fixed pages of its first extent.
+fn fixed_file_id(file: &mut File, pages: u32) -> Option<FileId> {
     let ids = fixed_page_votes(file, pages);
-    if ids.len() >= VOTES_MIN {
-        return majority(&ids).map(FileId);
-    }
-    sampled_file_id(file, pages)
+    if ids.len() >= VOTES_MIN { majority(&ids).map(FileId) } else { None }
 }
 
 /// Kind and file id by page 0 alone, as in a log or a file of one page.
@@ -268,16 +279,6 @@ fn is_pfs(file: &mut File, page: PageId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_foreign_says_what_it_is() {
-        let why = |bytes: &[u8]| foreign(bytes, bytes.len() as u64).map(|(_, why)| why);
-        assert!(why(b"").unwrap().contains("empty"));
-        assert!(why(b"x").unwrap().contains("smaller"));
-        assert!(why(b"version https://git-lfs.github.com/spec/v1\n").unwrap().contains("LFS"));
-        assert!(why(b"\n <!DOCTYPE html>").unwrap().contains("HTML"));
-        assert_eq!(why(&[0; 8192]), None);
-    }
 
     #[test]
     fn the_majority_is_the_most_frequent() {

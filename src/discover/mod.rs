@@ -5,11 +5,16 @@
 //! not depend on the order of the paths, and a file that is reached twice is scanned once.
 
 pub mod backup;
+mod content;
 pub mod device;
+pub mod exclude;
+mod foreign;
 mod holes;
 pub mod identify;
+pub mod lists;
+pub mod names;
 pub mod paths;
-mod promised;
+pub mod promised;
 pub(crate) mod sample;
 
 use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
@@ -20,13 +25,18 @@ use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::boot::BootPage;
 use crate::page::file_header::{BindingId, FileHeader};
 use backup::{BackupFile, FoundPart, Part, SetKey};
+use content::Content;
+use exclude::Excluded;
+use foreign::Fate;
 use identify::{Identity, Look};
-use paths::{Candidate, FileIdentity, WalkOutcome};
+use names::Name;
+use paths::{Candidate, FileIdentity, FileTimes, WalkOutcome, identity_and_times_of};
+use promised::Promise;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// The id of a database's primary file.
 const PRIMARY_FILE: FileId = FileId(1);
@@ -60,16 +70,16 @@ pub struct DataFile {
     pub bytes: u64,
     /// The device that holds it, as the operating system numbers it.
     pub device: u64,
-    /// When it was last written to; `None` for a block device, which does not tell.
-    pub modified: Option<SystemTime>,
+    /// When it changed last.
+    pub times: FileTimes,
     /// The file's id inside its database.
     pub file_id: FileId,
     /// Page 0, if it passes its own check.
     pub header: Option<FileHeader>,
     /// The boot page of its database, from this file or from the primary file in the same scan.
     pub boot: Option<BootPage>,
-    /// Pages that the file should have by its own word; 0 if nothing in it can be believed.
-    pub promised_pages: u32,
+    /// Pages that the file should have by its own word, or the backup by that of its set.
+    pub promise: Promise,
     /// Tells the file from another one that takes its place during the scan.
     pub identity: FileIdentity,
     /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
@@ -100,6 +110,12 @@ impl DataFile {
     pub fn records(&self) -> Option<Arc<RecordIndex>> {
         let backup = self.backup.as_ref().or_else(|| Some(&self.part.as_ref()?.backup));
         backup.and_then(|backup| backup.records.clone())
+    }
+
+    /// True if its path still leads to it.
+    pub fn is_in_its_place(&self) -> io::Result<bool> {
+        let (identity, times) = identity_and_times_of(&self.path)?;
+        Ok(identity == self.identity && times.may_be_of_one_file(&self.times))
     }
 
     /// Where its pages are.
@@ -146,32 +162,61 @@ pub struct Discovery {
     pub refusals: Vec<Refusal>,
     /// Files in directories that have nothing to do with databases, by path.
     pub skipped: Vec<PathBuf>,
+    /// Those of them that are database snapshots.
+    pub snapshots: Vec<PathBuf>,
+    /// Files in directories that may hold databases and cannot be looked into, such as archives,
+    /// and what each of them is, by path.
+    pub not_looked_into: Vec<(PathBuf, String)>,
+    /// Files in directories that the user does not want, by path.
+    pub excluded: Vec<PathBuf>,
     /// Compressed backups whose records are verified, by path.
     pub verified: Vec<(PathBuf, Arc<Verified>)>,
+    /// Compressed backups whose pages were asked for and could not be got at, and why, by path.
+    pub not_unpacked: Vec<(PathBuf, String)>,
     /// Of backups, where extents are was not looked up for each of them.
     pub are_extents_guessed: bool,
 }
 
 impl Discovery {
     /// Puts what the compressed backup at `path` unpacks to in its place; one that does not
-    /// unpack stays what it is.
+    /// unpack stays what it is, and it is said why.
     pub fn unpack(&mut self, path: &Path, verified: &Verified) {
         let Some(at) = self.files.iter().position(|f| f.path == path && f.backup.is_some()) else {
             return;
         };
         let index = Arc::new(verified.index.clone());
-        let file = &self.files[at];
-        let (Some(packed), Ok(opened)) = (&file.backup, std::fs::File::open(path)) else { return };
-        let source = SizedFile::new(opened, file.bytes);
-        let stream = Decompressed::new(&source, &index);
         let look = if self.are_extents_guessed { ExtentLook::Ends } else { ExtentLook::Each };
-        let found = backup::look_unpacked(&stream, packed, Arc::clone(&index), look);
-        let Ok((backup, parts)) = found else { return };
-        let whole = self.files.remove(at);
-        self.files.extend(with_parts(whole, Arc::new(backup), parts));
+        match unpacked(&self.files[at], index, look) {
+            Ok((backup, parts)) => {
+                let whole = self.files.remove(at);
+                self.files.extend(with_parts(whole, Arc::new(backup), parts));
+                self.link();
+            }
+            // A record that is damaged is a fault, and is told as one.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+            Err(error) => self.not_unpacked.push((path.to_owned(), paths::explain(&error))),
+        }
+    }
+
+    /// Sorts the files, and lets them know of each other.
+    fn link(&mut self) {
+        backup::missing::promise(&mut self.files);
         self.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
         link_secondary_files(&mut self.files);
         link_stripes(&mut self.files);
+    }
+
+    /// Makes the run incomplete without what was not looked into.
+    pub fn be_strict(&mut self) {
+        let refusal = |(path, what): &(PathBuf, String)| Refusal {
+            path: path.clone(),
+            kind: FileKind::Unknown,
+            failed: false,
+            counts: true,
+            why: not_looked_into(what),
+        };
+        self.refusals.extend(self.not_looked_into.iter().map(refusal));
+        self.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
     /// The same, with each extent of the backups looked at.
@@ -186,16 +231,17 @@ impl Discovery {
         }
         let others = |file: &&DataFile| file.backup.is_none() && file.part.is_none();
         anew.files.extend(self.files.iter().filter(others).cloned());
-        anew.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
         anew.refusals.extend(self.refusals.iter().cloned());
         anew.refusals.sort_by(|a, b| a.path.cmp(&b.path));
         anew.skipped.clone_from(&self.skipped);
+        anew.snapshots.clone_from(&self.snapshots);
+        anew.not_looked_into.clone_from(&self.not_looked_into);
+        anew.excluded.clone_from(&self.excluded);
         anew.verified.clone_from(&self.verified);
         for (path, verified) in &self.verified {
             anew.unpack(path, verified);
         }
-        link_secondary_files(&mut anew.files);
-        link_stripes(&mut anew.files);
+        anew.link();
         anew
     }
 }
@@ -207,10 +253,20 @@ pub fn discover(inputs: &[PathBuf]) -> Discovery {
 
 /// The same, looking at extents of backups in a way of one's own.
 pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
-    let WalkOutcome { candidates, mut refusals, directories } = paths::walk(inputs);
+    find(inputs, &Excluded::default(), extents)
+}
+
+/// The same, without what is `excluded` in directories.
+pub fn discover_without(inputs: &[PathBuf], excluded: &Excluded) -> Discovery {
+    find(inputs, excluded, ExtentLook::Ends)
+}
+
+fn find(inputs: &[PathBuf], excluded: &Excluded, extents: ExtentLook) -> Discovery {
+    let WalkOutcome { candidates, mut refusals, directories, excluded } =
+        paths::walk(inputs, excluded);
     let reached: Vec<PathBuf> = candidates.iter().map(|c| c.path.clone()).collect();
     let are_extents_guessed = extents == ExtentLook::Ends;
-    let mut discovery = Discovery { are_extents_guessed, ..Discovery::default() };
+    let mut discovery = Discovery { are_extents_guessed, excluded, ..Discovery::default() };
     let mut seen = HashSet::new();
     for candidate in candidates {
         if seen.insert(candidate.identity.clone()) {
@@ -219,11 +275,11 @@ pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
     }
     discovery.refusals.append(&mut refusals);
     refuse_barren_directories(&mut discovery, &directories, &reached);
-    discovery.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
     discovery.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     discovery.skipped.sort();
-    link_secondary_files(&mut discovery.files);
-    link_stripes(&mut discovery.files);
+    discovery.snapshots.sort();
+    discovery.not_looked_into.sort();
+    discovery.link();
     discovery
 }
 
@@ -232,26 +288,76 @@ fn order(file: &DataFile) -> Option<(usize, FileId)> {
     file.part.as_ref().map(|part| (part.set, file.file_id))
 }
 
+/// What the compressed backup `file`, whose records `index` knows, unpacks to.
+fn unpacked(
+    file: &DataFile,
+    index: Arc<RecordIndex>,
+    look: ExtentLook,
+) -> io::Result<(BackupFile, Vec<FoundPart>)> {
+    let packed = file.backup.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+    let source = SizedFile::new(std::fs::File::open(&file.path)?, file.bytes);
+    let stream = Decompressed::new(&source, &index);
+    backup::look_unpacked(&stream, packed, Arc::clone(&index), look)
+}
+
 fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook) {
+    let name = Name::of(&candidate.path);
     match identify::look(&candidate, extents) {
+        look if look.may_be_snapshot() && name.is_of_snapshot() => {
+            add_snapshot(discovery, candidate);
+        }
         Look::Backup(backup, parts) => add_backup(discovery, &candidate, *backup, parts),
         Look::Scannable(identity) => discovery.files.push(data_file(candidate, *identity)),
-        Look::Declined { kind: FileKind::Unknown, .. }
-            if !candidate.named && !candidate.promises() =>
-        {
-            discovery.skipped.push(candidate.path);
+        Look::Foreign { content, bytes } => {
+            add_foreign(discovery, candidate, &name, content, bytes);
         }
-        Look::Declined { kind, why } => {
-            let is_backup = matches!(kind, FileKind::Backup | FileKind::CompressedBackup);
-            let counts = candidate.named || is_backup || candidate.promises();
-            let path = candidate.path;
-            discovery.refusals.push(Refusal { path, kind, failed: false, counts, why });
-        }
+        Look::Declined { kind, why } => refuse(discovery, candidate, kind, why),
         Look::Failed { why } => {
             let kind = FileKind::Unknown;
             let path = candidate.path;
             discovery.refusals.push(Refusal { path, kind, failed: true, counts: true, why });
         }
+    }
+}
+
+fn refuse(discovery: &mut Discovery, candidate: Candidate, kind: FileKind, why: String) {
+    let path = candidate.path;
+    discovery.refusals.push(Refusal { path, kind, failed: false, counts: true, why });
+}
+
+/// What is no database file is refused if the user names it, else its name and content decide.
+fn add_foreign(
+    discovery: &mut Discovery,
+    candidate: Candidate,
+    name: &Name,
+    content: Content,
+    bytes: u64,
+) {
+    match Fate::of(name, content, bytes) {
+        Fate::Skipped if !candidate.named => discovery.skipped.push(candidate.path),
+        Fate::NotLookedInto(what) if candidate.named => {
+            refuse(discovery, candidate, FileKind::Unknown, not_looked_into(&what));
+        }
+        Fate::NotLookedInto(what) => discovery.not_looked_into.push((candidate.path, what)),
+        Fate::Skipped | Fate::Refused => {
+            refuse(discovery, candidate, FileKind::Unknown, content.why(bytes))
+        }
+    }
+}
+
+fn not_looked_into(what: &str) -> String {
+    format!("{what}: it may hold databases, and was not looked into")
+}
+
+/// What a snapshot has not got is in its database, so it is no copy of it.
+fn add_snapshot(discovery: &mut Discovery, candidate: Candidate) {
+    if candidate.named {
+        let why = "a database snapshot, by its name: it holds what has changed in its database \
+                   since it was made, and is no copy of it; scan the database";
+        refuse(discovery, candidate, FileKind::Unknown, why.to_owned());
+    } else {
+        discovery.snapshots.push(candidate.path.clone());
+        discovery.skipped.push(candidate.path);
     }
 }
 
@@ -269,11 +375,11 @@ fn add_backup(
         kind: backup.kind,
         bytes: backup.bytes,
         device: candidate.device,
-        modified: candidate.modified,
+        times: candidate.times,
         file_id: FileId(0),
         header: None,
         boot: None,
-        promised_pages: 0,
+        promise: Promise::default(),
         identity: candidate.identity.clone(),
         stored: Vec::new(),
         backup: None,
@@ -315,11 +421,11 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         kind: identity.kind,
         bytes: identity.bytes,
         device: candidate.device,
-        modified: candidate.modified,
+        times: candidate.times,
         file_id: identity.file_id,
         header: identity.header,
         boot: identity.boot,
-        promised_pages: identity.promised_pages,
+        promise: identity.promise,
         identity: candidate.identity,
         stored: identity.stored,
         backup: None,
@@ -333,7 +439,8 @@ fn refuse_barren_directories(
     directories: &[PathBuf],
     reached: &[PathBuf],
 ) {
-    let skipped: HashSet<&PathBuf> = discovery.skipped.iter().collect();
+    let not_looked_into = discovery.not_looked_into.iter().map(|(path, _)| path);
+    let skipped: HashSet<&PathBuf> = discovery.skipped.iter().chain(not_looked_into).collect();
     let is_barren = |directory: &&PathBuf| {
         let inside = |path: &&PathBuf| path.starts_with(directory);
         let refused = discovery.refusals.iter().any(|refusal| inside(&&refusal.path));

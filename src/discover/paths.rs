@@ -1,19 +1,30 @@
-//! What the user typed -> paths of files: directories are walked, list files read.
+//! Paths that the user named -> paths of files: directories are walked.
 
+use super::exclude::Excluded;
+use super::names::{promises_database, promises_pages};
 use super::{FileKind, Refusal};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use walkdir::WalkDir;
 
-/// Bytes of a list file read at most: far beyond any fleet, but a bound.
-const LIST_BYTES_MAX: u64 = 256 << 20;
-
 /// The same for two paths exactly if they lead to the same file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileIdentity(Vec<u8>);
+
+/// When a file changed last, as far as its file system tells. Nothing of a block device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileTimes {
+    /// When it was written to. Whoever may write to it may put this back.
+    pub modified: Option<SystemTime>,
+    /// When it was written to, or anything else about it changed: its mode, owner, name or links.
+    /// The file system's own, which nobody puts back.
+    pub changed: Option<SystemTime>,
+    /// When it was made. The number of a file that was removed is given to the next one.
+    pub created: Option<SystemTime>,
+}
 
 /// A regular file or block device that may be a data file.
 #[derive(Debug)]
@@ -26,24 +37,10 @@ pub struct Candidate {
     pub identity: FileIdentity,
     /// The device that holds it.
     pub device: u64,
-    /// When it was last written to; `None` for a block device, which does not tell.
-    pub modified: Option<SystemTime>,
+    /// When it changed last.
+    pub times: FileTimes,
     /// Not a regular file.
     pub is_block_device: bool,
-    /// Its size, as its directory has it.
-    pub bytes: u64,
-}
-
-/// A file named .bak that is smaller than this holds no backup of a database.
-const BACKUP_BYTES_MIN: u64 = 65_536;
-
-impl Candidate {
-    /// True if a scan must not pass over it in silence if it holds something else than its name
-    /// says.
-    pub fn promises(&self) -> bool {
-        let is_backup = has_extension(&self.path, &["bak", "trn"]);
-        promises_pages(&self.path) || (is_backup && self.bytes >= BACKUP_BYTES_MIN)
-    }
 }
 
 /// What a walk found.
@@ -55,74 +52,43 @@ pub struct WalkOutcome {
     pub refusals: Vec<Refusal>,
     /// The directories that were named.
     pub directories: Vec<PathBuf>,
+    /// Paths in directories that the user does not want.
+    pub excluded: Vec<PathBuf>,
 }
 
-/// Expands `@list.txt` and `-` (a list on stdin) among the words of a command line.
-pub fn expand_lists(words: &[PathBuf], stdin: &mut dyn Read) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for word in words {
-        match word.to_str() {
-            Some("-") => paths.extend(read_list(stdin)?),
-            Some(text) if text.starts_with('@') => {
-                let list = &text[1..];
-                let in_words = |e| io::Error::other(format!("cannot read list {list}: {e}"));
-                paths.extend(
-                    File::open(list).and_then(|mut f| read_list(&mut f)).map_err(in_words)?,
-                );
-            }
-            _ => paths.push(word.clone()),
-        }
-    }
-    Ok(paths)
-}
-
-/// One path per line, or separated by NUL bytes as `find -print0` does it; empty lines are
-/// nothing.
-fn read_list(list: &mut dyn Read) -> io::Result<Vec<PathBuf>> {
-    let mut bytes = Vec::new();
-    list.take(LIST_BYTES_MAX).read_to_end(&mut bytes)?;
-    let separator = if bytes.contains(&0) { 0 } else { b'\n' };
-    Ok(bytes
-        .split(|&byte| byte == separator)
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|line| !line.is_empty())
-        .map(path_of)
-        .collect())
-}
-
-#[cfg(unix)]
-fn path_of(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
-}
-
-#[cfg(not(unix))]
-fn path_of(bytes: &[u8]) -> PathBuf {
-    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// Walks `inputs`. The outcome is sorted: named paths first, each part by path.
-pub fn walk(inputs: &[PathBuf]) -> WalkOutcome {
+/// Walks `inputs`, without what is `excluded` in directories. The outcome is sorted: named paths
+/// first, then those with a name of SQL Server, each part by path.
+pub fn walk(inputs: &[PathBuf], excluded: &Excluded) -> WalkOutcome {
     let mut outcome = WalkOutcome::default();
     for input in inputs {
         match std::fs::metadata(input) {
-            Ok(metadata) if metadata.is_dir() => walk_directory(input, &mut outcome),
+            Ok(metadata) if metadata.is_dir() => walk_directory(input, excluded, &mut outcome),
             Ok(metadata) => add(input, &metadata, true, &mut outcome),
             Err(error) => outcome.refusals.push(failed(input, explain(&error))),
         }
     }
-    // A named path and a found one may be the same file under two names: named must win.
-    outcome.candidates.sort_by(|a, b| (!a.named, &a.path).cmp(&(!b.named, &b.path)));
+    // One file may be reached by two names: a named one must win, then one that promises more.
+    let order = |candidate: &Candidate| (!candidate.named, !promises_database(&candidate.path));
+    outcome.candidates.sort_by(|a, b| (order(a), &a.path).cmp(&(order(b), &b.path)));
     outcome.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     outcome.refusals.dedup_by(|a, b| a.path == b.path);
     outcome.directories.sort();
     outcome.directories.dedup();
+    outcome.excluded.sort();
+    outcome.excluded.dedup();
     outcome
 }
 
-fn walk_directory(directory: &Path, outcome: &mut WalkOutcome) {
+fn walk_directory(directory: &Path, excluded: &Excluded, outcome: &mut WalkOutcome) {
     outcome.directories.push(directory.to_owned());
     for entry in WalkDir::new(directory).follow_links(true) {
+        let path = entry.as_ref().map_or_else(walkdir::Error::path, |entry| Some(entry.path()));
+        let is_directory = entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir());
+        if let Some(path) = path.filter(|path| excluded.holds(path, directory)) {
+            // The files in a directory are counted, not the directory.
+            outcome.excluded.extend((!is_directory).then(|| path.to_owned()));
+            continue;
+        }
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => match std::fs::metadata(entry.path()) {
@@ -156,11 +122,10 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
             named,
             identity: identity(path, metadata, is_block_device),
             device: device(metadata, is_block_device),
-            modified: metadata.modified().ok().filter(|_| !is_block_device),
+            times: FileTimes::of(metadata),
             is_block_device,
-            bytes: metadata.len(),
         });
-    } else if named || promises_pages(path) {
+    } else if named || promises_database(path) {
         let why = "is neither a file, a directory nor a block device (a pipe or socket?)";
         outcome.refusals.push(Refusal { failed: false, ..failed(path, why.to_owned()) });
     }
@@ -170,20 +135,35 @@ fn failed(path: &Path, why: String) -> Refusal {
     Refusal { path: path.to_owned(), kind: FileKind::Unknown, failed: true, counts: true, why }
 }
 
-/// True if the name of `path` says data file. One that is called .mdf and holds something else is
-/// what a scan must not pass over in silence.
-pub fn promises_pages(path: &Path) -> bool {
-    has_extension(path, &["mdf", "ndf"])
-}
-
-fn has_extension(path: &Path, names: &[&str]) -> bool {
-    path.extension().is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
-}
-
 /// The identity of what `path` leads to now.
 pub fn identity_of(path: &Path) -> io::Result<FileIdentity> {
+    identity_and_times_of(path).map(|(identity, _)| identity)
+}
+
+/// The same, and when it changed last.
+pub(super) fn identity_and_times_of(path: &Path) -> io::Result<(FileIdentity, FileTimes)> {
     let metadata = std::fs::metadata(path)?;
-    Ok(identity(path, &metadata, is_block_device(&metadata)))
+    let identity = identity(path, &metadata, is_block_device(&metadata));
+    Ok((identity, FileTimes::of(&metadata)))
+}
+
+impl FileTimes {
+    /// Of what was found at a path.
+    pub fn of(metadata: &Metadata) -> Self {
+        if is_block_device(metadata) {
+            return Self::default();
+        }
+        Self {
+            modified: metadata.modified().ok(),
+            changed: changed(metadata),
+            created: metadata.created().ok().filter(|_| cfg!(unix)),
+        }
+    }
+
+    /// False if these are the times of two files, though they may have the same number.
+    pub fn may_be_of_one_file(&self, other: &Self) -> bool {
+        self.created.zip(other.created).is_none_or(|(one, another)| one == another)
+    }
 }
 
 /// An OS error in words that say what to do next.
@@ -206,6 +186,20 @@ fn is_block_device(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_block_device(_: &Metadata) -> bool {
     false
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> Option<SystemTime> {
+    use std::os::unix::fs::MetadataExt;
+    let seconds = u64::try_from(metadata.ctime()).ok()?;
+    let nanoseconds = u32::try_from(metadata.ctime_nsec()).ok()?;
+    let since_epoch = std::time::Duration::new(seconds, nanoseconds);
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> Option<SystemTime> {
+    None
 }
 
 #[cfg(unix)]
@@ -234,23 +228,4 @@ fn identity(_: &Path, metadata: &Metadata, is_block_device: bool) -> FileIdentit
 fn identity(path: &Path, _: &Metadata, _: bool) -> FileIdentity {
     let canonical = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     FileIdentity(canonical.as_os_str().as_encoded_bytes().to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_split_at_lines_or_at_nul_bytes() {
-        let list = |bytes: &[u8]| read_list(&mut &bytes[..]).unwrap();
-        assert_eq!(list(b"/a b\r\n\n/c\n"), [PathBuf::from("/a b"), PathBuf::from("/c")]);
-        assert_eq!(list(b"/a\nb\0/c\0"), [PathBuf::from("/a\nb"), PathBuf::from("/c")]);
-        assert_eq!(list(b""), Vec::<PathBuf>::new());
-    }
-
-    #[test]
-    fn a_missing_list_is_an_error_that_names_it() {
-        let error = expand_lists(&[PathBuf::from("@/nowhere.txt")], &mut io::empty()).unwrap_err();
-        assert!(error.to_string().contains("/nowhere.txt"));
-    }
 }

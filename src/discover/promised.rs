@@ -12,37 +12,61 @@ use crate::page::kind::PageType;
 use crate::page::{EXTENT_PAGES, Page, torn};
 use std::fs::File;
 
+/// What a file says of the pages that it should have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Pages that it should have; 0 if nothing in it can be believed.
+    pub pages: u32,
+    /// Pages that its file header asks for beyond its end, and that its allocation pages say
+    /// nobody uses.
+    pub unused_pages: u32,
+}
+
 /// The largest of: the size in the file header (a lower bound in healthy files), the last page
 /// that the last PFS page calls allocated, the last extent that the last GAM page calls allocated.
+/// The header alone does not count if both of these can be believed and the GAM page tells of all
+/// that the header asks for: a file that was shrunk keeps the size it once had there.
 pub(super) fn pages(
     file: &mut File,
     file_id: FileId,
     whole_pages: u32,
     header: Option<&FileHeader>,
-) -> u32 {
+) -> Promise {
     let last = PageId(whole_pages.saturating_sub(1));
     let by_header = header.map_or(0, |header| header.size_pages);
     let pfs = sound(file, file_id, pfs_page_of(last), PageType::Pfs);
-    let by_pfs = pfs.filter(|pfs| is_plausible_pfs(pfs, file_id, pfs_page_of(last)));
-    let by_pfs = by_pfs.map_or(0, |pfs| last_allocated_page(&pfs, last));
+    let pfs = pfs.filter(|pfs| is_plausible_pfs(pfs, file_id, pfs_page_of(last)));
+    let by_pfs = pfs.as_ref().map(|pfs| last_allocated_page(pfs, last));
     let gam = sound(file, file_id, gam_page_of(last), PageType::Gam);
-    let by_gam = gam.map_or(0, |gam| last_allocated_extent(&gam, last));
-    by_header.max(by_pfs).max(by_gam)
+    let gam = gam.filter(|gam| !extent_bit(gam, gam_page_of(last)));
+    let by_gam = gam.map(|gam| last_allocated_extent(&gam, last));
+    let gam_tells_of_all = by_header <= interval_end(last, GAM_INTERVAL_PAGES);
+    if by_header > whole_pages && gam_tells_of_all && by_pfs == Some(0) && by_gam == Some(0) {
+        return Promise { pages: whole_pages, unused_pages: by_header - whole_pages };
+    }
+    let pages = by_header.max(by_pfs.unwrap_or(0)).max(by_gam.unwrap_or(0));
+    Promise { pages, unused_pages: 0 }
+}
+
+/// The page after the last one that the allocation page of `page` tells of.
+fn interval_end(page: PageId, interval_pages: u32) -> u32 {
+    (page.0 / interval_pages + 1).saturating_mul(interval_pages)
 }
 
 /// Pages up to the last one beyond `last` that `pfs` calls allocated; 0 if there is none.
 fn last_allocated_page(pfs: &Page, last: PageId) -> u32 {
-    let interval_end = (last.0 / PFS_INTERVAL_PAGES + 1).saturating_mul(PFS_INTERVAL_PAGES);
-    let beyond = (last.0 + 1..interval_end).rev().map(PageId);
+    let after = last.0.saturating_add(1);
+    let beyond = (after..interval_end(last, PFS_INTERVAL_PAGES)).rev().map(PageId);
     beyond.into_iter().find(|&page| PfsByte::of(pfs, page).is_allocated()).map_or(0, |p| p.0 + 1)
 }
 
 /// The same by the extents that `gam` calls allocated.
 fn last_allocated_extent(gam: &Page, last: PageId) -> u32 {
-    let interval_end = (last.0 / GAM_INTERVAL_PAGES + 1).saturating_mul(GAM_INTERVAL_PAGES);
-    let first_beyond = (last.0 + 1).next_multiple_of(EXTENT_PAGES);
-    let beyond = (first_beyond..interval_end).step_by(EXTENT_PAGES as usize).rev();
-    beyond.map(PageId).find(|&page| !extent_bit(gam, page)).map_or(0, |p| p.0 + EXTENT_PAGES)
+    let end = interval_end(last, GAM_INTERVAL_PAGES);
+    let first_beyond = last.0.saturating_add(1).checked_next_multiple_of(EXTENT_PAGES);
+    let beyond = (first_beyond.unwrap_or(end)..end).step_by(EXTENT_PAGES as usize).rev();
+    let in_use = beyond.map(PageId).find(|&page| !extent_bit(gam, page));
+    in_use.map_or(0, |p| p.0.saturating_add(EXTENT_PAGES))
 }
 
 fn sound(file: &mut File, file_id: FileId, at: PageId, expected: PageType) -> Option<Box<Page>> {

@@ -80,6 +80,10 @@ impl PageSource for FaultySource {
         Ok(whole)
     }
 
+    fn may_have_used_cache(&self) -> bool {
+        self.inner.may_have_used_cache()
+    }
+
     fn has(&self, page: PageId) -> bool {
         self.inner.has(page)
     }

@@ -165,6 +165,9 @@ fn lost_block(facts: &Facts<'_>) -> Signature {
     } else if bytes.chunks_exact(SECTOR_BYTES).all(is_noise) {
         let silent = adjoins(is_noise).then_some(BEGINS_ELSEWHERE);
         Signature::shown_unless(Cause::LostBlock, silent)
+    } else if PageHeader::of(facts.after).address() != PageHeader::of(facts.before).address() {
+        // The header is in it, and names the page whose block it is.
+        Signature::clear(Cause::LostBlock).or(Cause::PartOfAnotherPage)
     } else {
         Signature::silent(Cause::LostBlock, PAGE_LIKE)
     }

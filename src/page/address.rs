@@ -26,13 +26,35 @@ pub struct PageAddress {
     pub page: PageId,
 }
 
-/// Consecutive pages of one file.
+/// The highest file id there can be: SQL Server keeps it in a signed number.
+const FILE_ID_MAX: u16 = i16::MAX as u16;
+/// The highest page id there can be: likewise.
+const PAGE_ID_MAX: u32 = i32::MAX as u32;
+
+/// Consecutive pages of one file. The page after the last has a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "WrittenRange")]
 pub struct PageRange {
     /// The first page.
     pub first: PageId,
     /// How many pages; 0 is an empty range.
     pub pages: u32,
+}
+
+/// A range as a file has it, which may be anything.
+#[derive(Deserialize)]
+struct WrittenRange {
+    first: PageId,
+    pages: u32,
+}
+
+impl TryFrom<WrittenRange> for PageRange {
+    type Error = &'static str;
+
+    fn try_from(WrittenRange { first, pages }: WrittenRange) -> Result<Self, Self::Error> {
+        let end = first.0.checked_add(pages).ok_or("a page range that has no end")?;
+        Ok(Self::between(first.0, end))
+    }
 }
 
 impl PageRange {
@@ -93,6 +115,11 @@ impl PageAddress {
     pub fn new(file: FileId, page: PageId) -> Self {
         Self { file, page }
     }
+
+    /// True if a database can have such a page. What names another is no page of another place.
+    pub fn can_exist(self) -> bool {
+        (1..=FILE_ID_MAX).contains(&self.file.0) && self.page.0 <= PAGE_ID_MAX
+    }
 }
 
 impl fmt::Display for FileId {
@@ -143,6 +170,26 @@ mod tests {
         assert_eq!(PageAddress::try_from(address.to_string()), Ok(address));
         for wrong in ["", "1:2", "(1:2", "(1)", "(70000:1)", "(1:-1)", "(1:4294967296)"] {
             assert!(PageAddress::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_range_without_an_end_is_not_read() {
+        let read = |text: &str| serde_json::from_str::<PageRange>(text).map_err(|e| e.to_string());
+        let last = PageRange::between(4_294_967_287, u32::MAX);
+        assert_eq!(read(r#"{"first":4294967287,"pages":8}"#), Ok(last));
+        assert_eq!(serde_json::to_string(&last).unwrap(), r#"{"first":4294967287,"pages":8}"#);
+        for wrong in [r#"{"first":4294967288,"pages":8}"#, r#"{"first":1,"pages":4294967295}"#] {
+            assert!(read(wrong).is_err_and(|why| why.contains("has no end")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_database_has_a_page_beyond_the_signed_numbers_or_a_file_0() {
+        let can_exist = |file, page| PageAddress::new(FileId(file), PageId(page)).can_exist();
+        assert!(can_exist(1, 0) && can_exist(32_767, 2_147_483_647));
+        for (file, page) in [(0, 0), (32_768, 1), (1, 2_147_483_648)] {
+            assert!(!can_exist(file, page), "({file}:{page})");
         }
     }
 

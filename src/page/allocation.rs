@@ -24,8 +24,8 @@ pub const BITMAP_BYTES: usize = GAM_INTERVAL_EXTENTS as usize / 8;
 /// Page id of the boot page, in the primary file only.
 pub const BOOT_PAGE: PageId = PageId(9);
 
-/// Page 12, an IAM page that nothing protects.
-const SPECIAL_IAM: PageId = PageId(12);
+/// (1:12), an IAM page that nothing protects. Page 12 of other files is an ordinary one.
+const SPECIAL_IAM: PageAddress = PageAddress { file: FileId(1), page: PageId(12) };
 const FIRST_PFS: u32 = 1;
 const FIRST_GAM: u32 = 2;
 const FIRST_SGAM: u32 = 3;
@@ -141,10 +141,10 @@ pub fn fixed_page_type(file: FileId, page: PageId) -> Option<PageType> {
     }
 }
 
-/// True for the pages that healthy protected files leave without checksum and torn bits: ML maps,
-/// and the special IAM page (section 2.1).
+/// True for the pages that healthy protected files leave without checksum and torn bits: ML maps in
+/// every file, and the special IAM page of the primary one (section 2.1).
 pub fn is_never_protected(place: PageAddress) -> bool {
-    place.page == SPECIAL_IAM || fixed_page_type(place.file, place.page) == Some(PageType::MlMap)
+    place == SPECIAL_IAM || fixed_page_type(place.file, place.page) == Some(PageType::MlMap)
 }
 
 #[cfg(test)]
@@ -187,6 +187,14 @@ mod tests {
         assert!(fits(20, PageType::Data) && fits(516_855_552, PageType::Gam));
         // It has no record, and calls itself free.
         assert!(!fits(1, PageType::Pfs) && !fits(8088, PageType::Gam));
+    }
+
+    #[test]
+    fn of_single_pages_only_1_12_is_never_protected_and_maps_are_in_every_file() {
+        let is_exempt =
+            |file, page| is_never_protected(PageAddress::new(FileId(file), PageId(page)));
+        assert!(is_exempt(1, 12) && !is_exempt(3, 12) && !is_exempt(1, 13));
+        assert!(is_exempt(1, 7) && is_exempt(3, 7) && is_exempt(3, GAM_INTERVAL_PAGES + 7));
     }
 
     #[test]

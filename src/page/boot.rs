@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 const VERSION: usize = 100;
 const STATUS: usize = 132;
 const NAME: std::ops::Range<usize> = 148..148 + 256;
+/// How many bytes of the name count: what stands behind them may be of a longer one before.
+const NAME_BYTES: usize = 404;
 const DATABASE_ID: usize = 408;
 const CHECKPOINT_LSN: usize = 444;
 const STATUS_SIMPLE: u32 = 0x8;
@@ -57,7 +59,7 @@ impl BootPage {
         let status = page.u32_at(STATUS);
         Self {
             internal_version: page.u16_at(VERSION),
-            database: utf16(&page.bytes()[NAME]).trim_end_matches(NAME_PADDING).to_owned(),
+            database: name(&page),
             database_id: page.u16_at(DATABASE_ID),
             page_verify: page_verify(status),
             clean_shutdown: status & STATUS_CLEAN_SHUTDOWN != 0,
@@ -69,6 +71,17 @@ impl BootPage {
             },
         }
     }
+}
+
+/// A length that no name can have is damage: the name then ends where its padding begins.
+fn name(page: &Page) -> String {
+    let room = &page.bytes()[NAME];
+    let length = page.u32_at(NAME_BYTES) as usize;
+    let is_length = (2..=room.len()).contains(&length) && length.is_multiple_of(2);
+    if is_length {
+        return utf16(&room[..length]);
+    }
+    utf16(room).trim_end_matches(NAME_PADDING).to_owned()
 }
 
 fn page_verify(status: u32) -> PageVerify {

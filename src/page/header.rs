@@ -19,6 +19,8 @@ pub const FLAG_TORN: u16 = 0x0100;
 pub const FLAG_CHECKSUM: u16 = 0x0200;
 /// The only header version seen since SQL Server 7.0.
 pub const HEADER_VERSION: u8 = 1;
+/// Where the server configuration page stands, in master only.
+const SERVER_CONFIGURATION: PageAddress = PageAddress { file: FileId(1), page: PageId(10) };
 /// Free bytes of an empty page, the most `m_freeCnt` can say.
 const FREE_COUNT_MAX: u16 = (PAGE_BYTES - HEADER_BYTES) as u16;
 
@@ -159,6 +161,15 @@ impl PageHeader {
     pub fn is_plausible(&self) -> bool {
         let is_in_use = PageType::of(self.page_type).is_of_pages_in_use();
         self.is_sane() && is_in_use && self.reserved == [0; 32]
+    }
+
+    /// True for the header of the server configuration page, (1:10) of master, which nothing
+    /// protects.
+    pub fn is_server_configuration(&self) -> bool {
+        PageType::of(self.page_type) == PageType::ServerConfiguration
+            && self.address() == SERVER_CONFIGURATION
+            && self.is_sane()
+            && self.reserved == [0; 32]
     }
 
     /// The allocation unit id that the header implies: `m_indexId << 48 | m_objId << 16`.

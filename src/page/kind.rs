@@ -27,6 +27,8 @@ pub enum PageType {
     Pfs,
     /// 13: boot page.
     Boot,
+    /// 14: server configuration page, (1:10) of master.
+    ServerConfiguration,
     /// 15: file header page.
     FileHeader,
     /// 16: differential changed map.
@@ -57,6 +59,7 @@ impl PageType {
             10 => Self::Iam,
             11 => Self::Pfs,
             13 => Self::Boot,
+            14 => Self::ServerConfiguration,
             15 => Self::FileHeader,
             16 => Self::DiffMap,
             17 => Self::MlMap,
@@ -80,6 +83,7 @@ impl PageType {
             Self::Iam => 10,
             Self::Pfs => 11,
             Self::Boot => 13,
+            Self::ServerConfiguration => 14,
             Self::FileHeader => 15,
             Self::DiffMap => 16,
             Self::MlMap => 17,
@@ -90,7 +94,7 @@ impl PageType {
         }
     }
 
-    /// True for the types that occur on allocated pages (section 1.1).
+    /// True for the types that occur on allocated pages of any database (section 1.1).
     pub fn is_of_pages_in_use(self) -> bool {
         match self {
             Self::Data
@@ -106,8 +110,18 @@ impl PageType {
             | Self::FileHeader
             | Self::DiffMap
             | Self::MlMap => true,
-            Self::Deallocated | Self::Reorganize | Self::BulkLoad | Self::Unknown(_) => false,
+            Self::ServerConfiguration
+            | Self::Deallocated
+            | Self::Reorganize
+            | Self::BulkLoad
+            | Self::Unknown(_) => false,
         }
+    }
+
+    /// True for the types that stand in their fixed places in every file, and nowhere else.
+    pub fn has_fixed_place(self) -> bool {
+        use PageType::{Boot, DiffMap, FileHeader, Gam, MlMap, Pfs, Sgam};
+        matches!(self, Gam | Sgam | Pfs | Boot | FileHeader | DiffMap | MlMap)
     }
 
     /// A short name for reports.
@@ -123,6 +137,7 @@ impl PageType {
             Self::Iam => "iam",
             Self::Pfs => "pfs",
             Self::Boot => "boot",
+            Self::ServerConfiguration => "server_configuration",
             Self::FileHeader => "file_header",
             Self::DiffMap => "diff_map",
             Self::MlMap => "ml_map",

@@ -40,13 +40,19 @@ impl TornCheck {
 
 /// `page` with its displaced bits put back, if it is torn-protected; else unchanged.
 pub fn restored(page: &Page) -> Page {
+    match PageHeader::of(page).protection() {
+        Protection::Torn => restored_without_flag(page),
+        Protection::Checksum | Protection::None => *page,
+    }
+}
+
+/// `page` with its displaced bits put back, whatever its flags say.
+pub fn restored_without_flag(page: &Page) -> Page {
     let mut whole = *page;
-    if PageHeader::of(page).protection() == Protection::Torn {
-        let displaced = PageHeader::of(page).torn_bits;
-        for k in 1..PAGE_SECTORS {
-            let byte = &mut whole.bytes_mut()[last_byte(k)];
-            *byte = (*byte & !(PAIR as u8)) | (displaced >> (2 * k) & PAIR) as u8;
-        }
+    let displaced = PageHeader::of(page).torn_bits;
+    for k in 1..PAGE_SECTORS {
+        let byte = &mut whole.bytes_mut()[last_byte(k)];
+        *byte = (*byte & !(PAIR as u8)) | (displaced >> (2 * k) & PAIR) as u8;
     }
     whole
 }

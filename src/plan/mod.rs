@@ -134,7 +134,7 @@ fn planned_file(file: &DataFile) -> PlannedFile {
     let tail_bytes = (file.bytes % PAGE_BYTES as u64) as u32;
     let (pages, missing_pages, tail_bytes) = match file.kind {
         FileKind::Log => (1, 0, 0),
-        _ if file.part.is_some() => (file.end_page(), 0, 0),
+        _ if file.part.is_some() => (file.end_page(), missing_in_backup(file), 0),
         FileKind::Backup | FileKind::CompressedBackup => (0, 0, 0),
         _ => (whole_pages, missing_pages(file, whole_pages, tail_bytes), tail_bytes),
     };
@@ -151,7 +151,13 @@ fn planned_file(file: &DataFile) -> PlannedFile {
     }
 }
 
+/// Fewer pages than the backup set promises, where it is known to have lost some.
+fn missing_in_backup(file: &DataFile) -> u32 {
+    let here = file.part.as_ref().map_or(0, |part| part.runs.pages());
+    file.promise.pages.saturating_sub(u32::try_from(here).unwrap_or(u32::MAX))
+}
+
 /// Fewer pages than the file itself promises means truncation.
 fn missing_pages(file: &DataFile, whole_pages: u32, tail_bytes: u32) -> u32 {
-    file.promised_pages.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
+    file.promise.pages.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
 }

@@ -116,6 +116,11 @@ impl DirectFile {
         Witness(cached_bytes(&self.file, self.span(range)))
     }
 
+    /// Whether something tells if a read of `range` went past the cache.
+    pub(super) fn can_tell(&self, range: PageRange) -> bool {
+        self.is_vouched_for || cached_bytes(&self.file, self.span(range)).is_some()
+    }
+
     /// Whether a read of `range`, which has ended, went past the cache.
     pub(super) fn hear(&self, witness: &Witness, range: PageRange) -> io::Result<()> {
         // What could not be let go of may have been what was read.
@@ -174,7 +179,7 @@ fn open_direct(_: &Path) -> io::Result<Option<File>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cached_bytes(_: &File, _: Range<u64>) -> Option<u64> {
+pub(super) fn cached_bytes(_: &File, _: Range<u64>) -> Option<u64> {
     None
 }
 
@@ -235,6 +240,10 @@ impl PageSource for Direct {
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         self.pread.fill_uncached(page)
+    }
+
+    fn may_have_used_cache(&self) -> bool {
+        self.pread.may_have_used_cache()
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {

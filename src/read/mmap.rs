@@ -67,6 +67,10 @@ impl PageSource for Mapped {
         self.pread.fill_uncached(page)
     }
 
+    fn may_have_used_cache(&self) -> bool {
+        self.pread.may_have_used_cache()
+    }
+
     fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         let offset = self.pread.layout().offset_bytes(range);
         let mapped = self.map.as_ref().zip(offset);
@@ -116,6 +120,10 @@ impl PageSource for Auto {
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         self.uncached.fill_uncached(page)
+    }
+
+    fn may_have_used_cache(&self) -> bool {
+        self.uncached.may_have_used_cache()
     }
 
     fn lend(

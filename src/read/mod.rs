@@ -33,6 +33,11 @@ pub trait PageSource: Send + Sync {
     /// bypassed.
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError>;
 
+    /// True once [`Self::fill_uncached`] may have been answered from a cache all the same.
+    fn may_have_used_cache(&self) -> bool {
+        false
+    }
+
     /// True if the file should have `page`; a backup has some pages only.
     fn has(&self, _page: PageId) -> bool {
         true

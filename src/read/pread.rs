@@ -1,6 +1,10 @@
 //! Positioned reads: works for every file on every system.
 
+#[cfg(target_os = "linux")]
+use super::cached::cached_bytes;
 use super::direct::DirectFile;
+#[cfg(not(target_os = "linux"))]
+use super::direct::cached_bytes;
 use super::{PageSource, ReadError};
 use crate::backup::layout::Layout;
 use crate::discover::sample::read_nothing_ahead;
@@ -11,6 +15,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A file read at offsets, without moving a cursor, so that threads can share it.
 pub struct Pread {
@@ -18,6 +23,8 @@ pub struct Pread {
     /// The same file opened past the page cache, where the file system allows it.
     direct: Option<Arc<DirectFile>>,
     layout: Layout,
+    /// A read that should have gone past the cache perhaps did not.
+    may_have_used_cache: AtomicBool,
 }
 
 impl Pread {
@@ -25,14 +32,15 @@ impl Pread {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let direct = DirectFile::open(path)?.map(Arc::new);
-        Ok(Self { file, direct, layout: Layout::Whole })
+        let may_have_used_cache = AtomicBool::new(false);
+        Ok(Self { file, direct, layout: Layout::Whole, may_have_used_cache })
     }
 
     /// The same file with its pages where `layout` has them.
-    pub(super) fn with_layout(self, layout: Layout) -> Self {
-        let direct = self.direct.and_then(Arc::into_inner);
+    pub(super) fn with_layout(mut self, layout: Layout) -> Self {
+        let direct = self.direct.take().and_then(Arc::into_inner);
         let direct = direct.map(|direct| Arc::new(direct.with_layout(layout.clone())));
-        Self { file: self.file, direct, layout }
+        Self { direct, layout, ..self }
     }
 
     /// Where its pages are.
@@ -47,6 +55,14 @@ impl Pread {
                 forget_cached(&self.file, offset..offset + piece.bytes());
             }
         }
+    }
+
+    /// True if the cache is known to hold nothing of `range`.
+    fn is_uncached(&self, range: PageRange) -> bool {
+        self.layout.pieces(range).into_iter().all(|(piece, offset)| {
+            let bytes = offset.map(|offset| offset..offset + piece.bytes());
+            bytes.is_none_or(|bytes| cached_bytes(&self.file, bytes) == Some(0))
+        })
     }
 
     /// Fills `pages` with `read`, which is given offsets, part by part as they follow each other.
@@ -112,11 +128,23 @@ impl PageSource for Pread {
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         let mut room = vec![Page::ZERO];
+        let range = PageRange::between(page.0, page.0 + 1);
         // Some file systems answer from the cache all the same.
-        self.forget(PageRange::between(page.0, page.0 + 1));
+        self.forget(range);
         let filled = self.fill_direct(page, &mut room);
+        let is_proof = match self.direct().filter(|_| filled.is_some()) {
+            Some(direct) => direct.can_tell(range),
+            None => self.is_uncached(range),
+        };
+        if !is_proof {
+            self.may_have_used_cache.store(true, Ordering::Relaxed);
+        }
         filled.unwrap_or_else(|| self.fill(page, &mut room))?;
         Ok(room[0])
+    }
+
+    fn may_have_used_cache(&self) -> bool {
+        self.may_have_used_cache.load(Ordering::Relaxed)
     }
 
     fn has(&self, page: PageId) -> bool {

@@ -9,8 +9,8 @@ use crate::page::address::{PageId, PageRange};
 pub struct Salvaged {
     /// Cannot be read, ascending.
     pub lost: Vec<(PageId, ReadError)>,
-    /// Failed once and were read at the second try, ascending: the medium is failing.
-    pub healed: Vec<PageId>,
+    /// Failed once, and how, and were read at the second try, ascending: the medium is failing.
+    pub healed: Vec<(PageId, ReadError)>,
 }
 
 /// Reads `range` into `pages` (same length) by halving what fails, down to single pages. All pages
@@ -30,7 +30,7 @@ fn bisect(source: &dyn PageSource, range: PageRange, pages: &mut [Page], salvage
         match source.fill_uncached(range.first) {
             Ok(again) => {
                 *page = again;
-                salvaged.healed.push(range.first);
+                salvaged.healed.push((range.first, error));
             }
             Err(_) => salvaged.lost.push((range.first, error)),
         }

@@ -61,6 +61,11 @@ impl PageSource for Striped {
         if self.own.has(page) { self.own.fill_uncached(page) } else { self.elsewhere(page) }
     }
 
+    /// Pages of other members are no suspects of this one.
+    fn may_have_used_cache(&self) -> bool {
+        self.own.may_have_used_cache()
+    }
+
     fn has(&self, page: PageId) -> bool {
         let is_there = |sibling: &Sibling| sibling.layout.page_offset_bytes(page).is_some();
         self.own.has(page) || self.siblings.iter().any(is_there)

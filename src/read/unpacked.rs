@@ -51,6 +51,11 @@ impl PageSource for Unpacked {
         self.fill(page, &mut one).map(|()| one[0])
     }
 
+    /// Records are read like any file.
+    fn may_have_used_cache(&self) -> bool {
+        true
+    }
+
     fn way(&self) -> Way {
         Way::Unpacked
     }

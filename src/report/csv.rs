@@ -1,15 +1,16 @@
 //! The suspects as a table for spreadsheets and imports: the columns of `msdb.dbo.suspect_pages`
-//! first (docs/formats.md).
+//! first; then the pages that were bad and then good, which have no rank (docs/formats.md).
 
 use super::escape::spreadsheet as safe;
 use super::moment::sql_datetime;
 use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{ScrubReport, Suspect};
+use crate::consolidate::transient::TransientReport;
 use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 35] = [
+pub const COLUMNS: [&str; 36] = [
     "database",
     "file_id",
     "page_id",
@@ -45,9 +46,10 @@ pub const COLUMNS: [&str; 35] = [
     "evidence",
     "backup_set",
     "newest_clean_copy",
+    "transient_tries",
 ];
 
-/// Writes a row for each suspect of `report`, after [`COLUMNS`].
+/// Writes a row for each suspect of `report`, and for each page that healed, after [`COLUMNS`].
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let mut table = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
     table.write_record(COLUMNS)?;
@@ -55,13 +57,47 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     for suspect in &report.suspects {
         table.write_record(row(suspect, &date))?;
     }
+    for transient in &report.transients {
+        table.write_record(row_of_transient(transient, &date))?;
+    }
     table.flush()
+}
+
+fn optional(text: Option<&str>) -> String {
+    text.map(safe).unwrap_or_default()
+}
+
+fn number<T: ToString>(number: Option<T>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
+}
+
+/// What a suspect has and it has not is empty: above all, its rank.
+fn row_of_transient(transient: &TransientReport, date: &str) -> [String; COLUMNS.len()] {
+    let value = |column: &str| match column {
+        "database" => optional(transient.database.as_deref()),
+        "file_id" => transient.file_id.to_string(),
+        "page_id" => transient.page_id.to_string(),
+        "event_type" => transient.event_type.to_string(),
+        "error_count" => transient.failures.to_string(),
+        "last_update_date" => date.to_owned(),
+        "path" => safe(&transient.path),
+        "address" => transient.address.to_string(),
+        "offset_bytes" => transient.offset_bytes.to_string(),
+        "reason" => safe(&transient.reason),
+        "stored" => number(transient.stored),
+        "computed" => number(transient.computed),
+        "found" => number(transient.found),
+        "message" => safe(&transient.message.to_string()),
+        "host" => optional(transient.host.as_deref()),
+        "backup_set" => number(transient.backup_set),
+        "transient_tries" => transient.tries.to_string(),
+        _ => String::new(),
+    };
+    COLUMNS.map(value)
 }
 
 /// Numbers are unsigned, so that none of them looks like a formula.
 fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
-    let optional = |text: Option<&str>| text.map(safe).unwrap_or_default();
-    let checksum = |sum: Option<_>| sum.map_or_else(String::new, |sum| format!("{sum}"));
     [
         optional(suspect.database.as_deref()),
         suspect.file_id.to_string(),
@@ -77,9 +113,9 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         suspect.address.to_string(),
         suspect.offset_bytes.to_string(),
         safe(&suspect.reason),
-        checksum(suspect.stored),
-        checksum(suspect.computed),
-        suspect.found.map_or_else(String::new, |found| found.to_string()),
+        number(suspect.stored),
+        number(suspect.computed),
+        number(suspect.found),
         safe(&suspect.page_type),
         safe(&suspect.allocated),
         optional(suspect.object.as_deref()),
@@ -92,12 +128,13 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         safe(&suspect.tier),
         suspect.incident.to_string(),
         optional(suspect.device.as_deref()),
-        suspect.device_offset_bytes.map_or_else(String::new, |bytes| bytes.to_string()),
+        number(suspect.device_offset_bytes),
         suspect.terms.to_string(),
         optional(suspect.confidence.as_deref()),
         optional(suspect.named_by.as_deref()),
         suspect.evidence.as_ref().map(|evidence| safe(&evidence.to_string())).unwrap_or_default(),
-        suspect.backup_set.map_or_else(String::new, |set| set.to_string()),
+        number(suspect.backup_set),
         optional(newest(&suspect.clean_copies).as_deref()),
+        String::new(),
     ]
 }

@@ -26,8 +26,12 @@ pub fn read(bytes: &[u8]) -> Result<ScrubReport, String> {
         Some(other) => return Err(format!("has the schema {other}, and {SCHEMA} is needed")),
         None => return Err(format!("is no JSON report: it has no schema, such as {SCHEMA}")),
     }
-    let report: ScrubReport = serde_json::from_slice(bytes)
+    let mut report: ScrubReport = serde_json::from_slice(bytes)
         .map_err(|e| format!("is not what its schema {SCHEMA} says: {e}"))?;
+    if report.transients.is_empty() {
+        // Older reports only count them.
+        report.transients_not_listed = report.coverage.transient;
+    }
     contradiction(&report).map_or(Ok(report), |what| Err(format!("contradicts itself: {what}")))
 }
 
@@ -46,6 +50,10 @@ fn contradiction(report: &ScrubReport) -> Option<&'static str> {
     let listed = report.suspects.len() as u64;
     if listed.checked_add(report.suspects_not_listed) != Some(report.coverage.suspect) {
         return Some("the suspects listed and not listed are not those counted");
+    }
+    let listed = report.transients.len() as u64;
+    if listed.checked_add(report.transients_not_listed) != Some(report.coverage.transient) {
+        return Some("the transient pages listed and not listed are not those counted");
     }
     if report.suspects.iter().zip(1..).any(|(suspect, rank)| suspect.rank != rank) {
         return Some("the suspects do not stand in the order of their ranks");

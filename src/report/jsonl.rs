@@ -1,10 +1,11 @@
 //! The report as one JSON object per line, for what reads lines.
 
 use crate::consolidate::report::{
-    FileReport, IncidentReport, Pattern, Run, RunVerdict, ScrubReport, Skipped, Source, Step,
-    Suspect, Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
+    Source, Step, Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
+use crate::consolidate::transient::TransientReport;
 use crate::consolidate::weights::WeightsOrigin;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -24,6 +25,7 @@ enum Line<'a> {
         weights: &'a WeightsOrigin,
     },
     Suspect(&'a Suspect),
+    Transient(&'a TransientReport),
     Incident(&'a IncidentReport),
     Step(&'a Step),
     Pattern(&'a Pattern),
@@ -37,7 +39,10 @@ struct Answer<'a> {
     exit_code: u8,
     coverage: &'a Coverage,
     skipped: &'a Skipped,
+    not_looked_into: &'a NotLookedInto,
+    excluded: &'a Skipped,
     suspects_not_listed: u64,
+    transients_not_listed: u64,
     incidents_not_listed: u64,
     host_findings: &'a [String],
     throughput: &'a Throughput,
@@ -53,12 +58,17 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         exit_code: report.exit_code,
         coverage: &report.coverage,
         skipped: &report.skipped,
+        not_looked_into: &report.not_looked_into,
+        excluded: &report.excluded,
         suspects_not_listed: report.suspects_not_listed,
+        transients_not_listed: report.transients_not_listed,
         incidents_not_listed: report.incidents_not_listed,
         host_findings: &report.host_findings,
         throughput: &report.throughput,
     });
-    let found = suspects.iter().map(Line::Suspect).chain(incidents.iter().map(Line::Incident));
+    let found = suspects.iter().map(Line::Suspect);
+    let found = found.chain(report.transients.iter().map(Line::Transient));
+    let found = found.chain(incidents.iter().map(Line::Incident));
     let found = found.chain(patterns.iter().map(Line::Pattern));
     let found = found.chain(report.plan.iter().map(Line::Step));
     let lines = found.chain(files.iter().map(Line::File));

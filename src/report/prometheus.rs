@@ -103,6 +103,12 @@ fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()
         metrics.sample("files", &[("outcome", name)], count)?;
     }
     metrics.gauge("files_skipped", "Files that are no database files.", report.skipped.count)?;
+    metrics.gauge(
+        "files_not_looked_into",
+        "Archives, encrypted files and disks that may hold databases.",
+        report.not_looked_into.count,
+    )?;
+    metrics.gauge("files_excluded", "Files left out by --exclude.", report.excluded.count)?;
     #[allow(clippy::type_complexity, reason = "labels, as they are printed")]
     let mut by_name: BTreeMap<([&str; 3], Option<(u32, u16)>), Coverage> = BTreeMap::new();
     for file in files.iter().filter(|file| file.coverage.pages_planned > 0) {

@@ -23,6 +23,8 @@ const BAD: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Red)
 const UNSURE: Style = Style::new().bold().fg_color(Some(Color::Ansi(AnsiColor::Yellow)));
 /// Blanks under a heading of the summary.
 const SUMMARY_INDENT: usize = 10;
+/// Pages that were bad and then good, named at most.
+const HEALED_MAX: usize = 3;
 /// Databases named for one kind of loss at most.
 const DATABASES_MAX: usize = 3;
 
@@ -42,7 +44,8 @@ pub fn result_line(report: &ScrubReport) -> String {
     let coverage = &report.coverage;
     format!(
         "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
-         transient={} refused={} skipped={} host_faults={} backup_faults={}",
+         transient={} refused={} skipped={} host_faults={} backup_faults={} \
+         not_looked_into={}",
         report.verdict.name(),
         coverage.suspect,
         report.incident_count(),
@@ -54,6 +57,7 @@ pub fn result_line(report: &ScrubReport) -> String {
         report.skipped.count,
         report.host_findings.len(),
         report.backup_faults(),
+        report.not_looked_into.count,
     )
 }
 
@@ -82,6 +86,8 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
             said(UNSURE, "INCOMPLETE", &format!("{pages} verified, {but}"), look, out)
         }
     }?;
+    not_looked_into(report, look, out)?;
+    healed(report, look, out)?;
     let not_reached = counted(coverage.not_reached, "page");
     if report.run.stopped {
         let next = how_to_go_on(report);
@@ -91,6 +97,36 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         said(UNSURE, "INCOMPLETE", &format!("{not_reached} not reached (see below)"), look, out)?;
     }
     Ok(())
+}
+
+/// What may hold databases, and nobody knows whether they are sound.
+fn not_looked_into(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let text = match report.not_looked_into.count {
+        0 => return Ok(()),
+        1 => "1 file that may hold databases was not looked into".to_owned(),
+        n => format!("{} that may hold databases were not looked into", counted(n, "file")),
+    };
+    said(UNSURE, "NOT SEEN", &format!("{text} (archives, encrypted files, disks)"), look, out)
+}
+
+/// Whatever the verdict: it is how a failing path begins.
+fn healed(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let (listed, rest) = (&report.transients, report.transients_not_listed);
+    let (pages, were) = match report.coverage.transient {
+        0 => return Ok(()),
+        1 => ("1 page".to_owned(), "was"),
+        n => (counted(n, "page"), "were"),
+    };
+    let first: Vec<_> = listed.iter().take(HEALED_MAX).map(|page| page.address).collect();
+    let first: Vec<_> = first.iter().map(ToString::to_string).collect();
+    let more = if listed.len() > HEALED_MAX || rest > 0 { ", ..." } else { "" };
+    let places =
+        if first.is_empty() { String::new() } else { format!(" [{}{more}]", first.join(", ")) };
+    let text = format!(
+        "{pages} {were} bad and then good (Msg 825){places}: look at the path, such as cables, \
+         controllers and memory, before it gets worse"
+    );
+    said(UNSURE, "TRANSIENT", &text, look, out)
 }
 
 /// `2 suspect pages in 1 incident, 1 fault in 1 backup; most urgent first`
@@ -216,13 +252,15 @@ pub(super) fn backups(report: &ScrubReport) -> String {
 /// What "clean" does not speak of.
 fn unverified(report: &ScrubReport) -> String {
     let mut words = String::new();
-    if report.coverage.unprotected > 0 {
-        let pages = counted(report.coverage.unprotected, "page");
+    let in_use = report.coverage.unprotected_in_use();
+    if in_use > 0 {
+        let pages = counted(in_use, "page");
         words += &format!("; {pages} in use without protection, so not verified");
     }
-    if report.coverage.transient > 0 {
-        let pages = counted(report.coverage.transient, "page");
-        words += &format!("; {pages} read wrongly at first and rightly again: see to the path");
+    let maybe_free = report.coverage.unprotected - in_use;
+    if maybe_free > 0 {
+        let pages = counted(maybe_free, "page");
+        words += &format!("; {pages} that may be free, so not verified");
     }
     let bare = report.backups().map(|(_, backup)| backup.streams_without_checksum);
     let bare = bare.fold(0, u64::saturating_add);
@@ -236,6 +274,9 @@ fn unverified(report: &ScrubReport) -> String {
     }
     if report.skipped.count > 0 {
         words += &format!("; {} skipped", counted(report.skipped.count, "other file"));
+    }
+    if report.excluded.count > 0 {
+        words += &format!("; {} excluded", counted(report.excluded.count, "file"));
     }
     words
 }

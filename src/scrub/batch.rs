@@ -7,23 +7,32 @@ use super::commit::{Settled, Took};
 use super::file::FileScan;
 use super::lent::Unseen;
 use crate::consolidate::rank::Finding;
+use crate::consolidate::tally::Coverage;
+use crate::consolidate::transient::Transient;
 use crate::diagnose::allocation::{AllocationMap, Interval};
-use crate::diagnose::confirm::{Confirmed, confirm};
+use crate::diagnose::confirm::{Confirmed, FirstLook, confirm};
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::allocation::is_never_protected;
+use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
+use crate::page::torn::TornCheck;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::pool::{Gpu, Gpus};
 use crate::verify::gpu::word::Word;
-use looked::{Looked, is_misplaced, lead};
+use looked::{Doubtful, Looked, is_misplaced, lead};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Said where the second look is no proof of what the device holds.
+const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
+    cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
+    may look like damage of the disk, and the other way round";
 
 /// The memory of one thread.
 #[derive(Default)]
@@ -185,7 +194,7 @@ impl<'a> View<'a> {
         let started = Instant::now();
         self.reread_bytes += PAGE_BYTES as u64;
         match self.source.fill_uncached(page) {
-            Ok(again) => looked.doubtful.push((page, Some(Box::new(again)))),
+            Ok(again) => self.doubt_healed(page, &again, error, &mut looked),
             Err(_) => lost.push((page, error)),
         }
         looked.was_read(started.elapsed(), self.source.way());
@@ -213,7 +222,7 @@ impl<'a> View<'a> {
         }
         let index = |page: u32| (page - range.first.0) as usize;
         let mut apart: Vec<u32> = lost.iter().map(|(page, _)| page.0).collect();
-        apart.extend(healed.iter().map(|page| page.0));
+        apart.extend(healed.iter().map(|(page, _)| page.0));
         apart.sort_unstable();
         let mut start = range.first.0;
         for end in apart.into_iter().chain([range.end()]) {
@@ -222,9 +231,17 @@ impl<'a> View<'a> {
             start = end + 1;
         }
         // A page that was only had at the second try is looked at like one that looked bad.
-        let second_try = |page: PageId| (page, Some(Box::new(pages[index(page.0)])));
-        looked.doubtful.extend(healed.into_iter().map(second_try));
+        for (page, error) in healed {
+            self.doubt_healed(page, &pages[index(page.0)], error, looked);
+        }
         lost
+    }
+
+    /// `seen` is what the second read of `page` gave, the first of which failed with `error`.
+    fn doubt_healed(&mut self, page: PageId, seen: &Page, error: ReadError, to: &mut Looked) {
+        let (place, _) = self.place_of(page, to);
+        let (seen, reason) = (Some(Box::new(*seen)), SuspectReason::Unreadable(error));
+        to.doubtful.push(Doubtful { page: place.page, seen, reason });
     }
 
     /// Judges `pages`, the first of which is page `first`.
@@ -301,17 +318,28 @@ impl<'a> View<'a> {
     /// In a backup that does not have the PFS page, what is no page of this place may well be what
     /// a free page held before.
     fn may_be_left_over(&self, page: &Page, place: PageAddress, allocation: Allocation) -> bool {
-        let is_absent = || self.interval.as_ref().is_some_and(|interval| interval.is_absent());
         let header = PageHeader::of(page);
         allocation == Allocation::Unknown
-            && is_absent()
+            && self.is_pfs_absent()
             && !(header.address() == place && header.is_plausible())
     }
 
     fn place_of(&mut self, page: PageId, to: &mut Looked) -> (PageAddress, Allocation) {
         let allocation = self.allocation_of(page);
-        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
+        self.count_unknown(allocation, &mut to.coverage);
         (PageAddress::new(self.file.planned.file_id, page), allocation)
+    }
+
+    /// Counts a page whose allocation is not known, and why it is not.
+    fn count_unknown(&self, allocation: Allocation, coverage: &mut Coverage) {
+        if allocation == Allocation::Unknown {
+            coverage.allocation_unknown += 1;
+            coverage.pfs_absent += u64::from(self.is_pfs_absent());
+        }
+    }
+
+    fn is_pfs_absent(&self) -> bool {
+        self.interval.as_ref().is_some_and(|interval| interval.is_absent())
     }
 
     fn weigh(
@@ -325,13 +353,16 @@ impl<'a> View<'a> {
     ) {
         to.is_misplaced |= self.file.is_part && is_misplaced(page, place, &verdict);
         match verdict {
-            Verdict::Suspect(_) => to.doubtful.push((place.page, Some(Box::new(*page)))),
+            Verdict::Suspect(reason) => {
+                let seen = Some(Box::new(*page));
+                to.doubtful.push(Doubtful { page: place.page, seen, reason });
+            }
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
             verdict => to.count(page, place.page, allocation, &verdict),
         }
     }
 
-    /// Counts a page in use without protection, and remembers it if it should have some.
+    /// Counts a page without protection, and remembers it if it is in use and should have some.
     fn look_at_unprotected(
         &self,
         page: &Page,
@@ -341,13 +372,35 @@ impl<'a> View<'a> {
         to: &mut Looked,
     ) {
         to.count(page, place.page, allocation, &Verdict::Unprotected);
-        let stored = Checksum::stored_in(page);
+        let header = PageHeader::of(page);
+        let is_this_page = header.address() == place
+            && (header.is_plausible() || header.is_server_configuration());
         if allocation == Allocation::Unknown && page.is_zero() {
             to.coverage.zero_allocation_unknown += 1;
-        } else if self.file.is_protected && stored != Checksum(0) && !is_never_protected(place) {
-            let reason = SuspectReason::BadChecksum { stored, computed };
+        } else if allocation == Allocation::Unknown && !is_this_page {
+            to.coverage.junk_allocation_unknown += 1;
+        } else if self.should_be_protected(header, place) {
+            let reason = self.lost_protection(page, computed);
             let finding = Finding::new(self.file.index, place, reason, allocation, Some(page));
             to.flagless.push(finding);
+        }
+    }
+
+    /// True if a page with `header` at `place` should have a flag: it carries a checksum or torn
+    /// bits, and the database has PAGE_VERIFY on.
+    fn should_be_protected(&self, header: &PageHeader, place: PageAddress) -> bool {
+        let is_exempt = is_never_protected(place) || header.is_server_configuration();
+        self.file.page_verify != PageVerify::None && header.torn_bits != 0 && !is_exempt
+    }
+
+    /// What `page`, which has lost its flag, was protected by: what fits, else what its database
+    /// writes.
+    fn lost_protection(&self, page: &Page, computed: Checksum) -> SuspectReason {
+        let torn = TornCheck::of(page);
+        if self.file.page_verify == PageVerify::Torn || torn.is_intact() {
+            SuspectReason::TornPage(torn)
+        } else {
+            SuspectReason::BadChecksum { stored: Checksum::stored_in(page), computed }
         }
     }
 
@@ -358,9 +411,12 @@ impl<'a> View<'a> {
         for page in range.ids() {
             match self.allocation_of(page) {
                 Allocation::Free => free_pages += 1,
-                Allocation::Allocated => looked.doubtful.push((page, None)),
+                Allocation::Allocated => {
+                    let reason = SuspectReason::Zeroed;
+                    looked.doubtful.push(Doubtful { page, seen: None, reason });
+                }
                 Allocation::Unknown => {
-                    looked.coverage.allocation_unknown += 1;
+                    self.count_unknown(Allocation::Unknown, &mut looked.coverage);
                     looked.coverage.zero_allocation_unknown += 1;
                     looked.coverage.count(&Verdict::Unprotected);
                 }
@@ -407,10 +463,10 @@ impl<'a> View<'a> {
         let nothing = Settled { stream_sum, ..Settled::default() };
         let mut settled =
             Settled { coverage, flagless, leads, failed_reads, failed_pages, took, ..nothing };
-        for (page, first_look) in doubtful {
-            let first_look = first_look.as_deref().unwrap_or(&Page::ZERO);
-            settled.host_findings.extend(self.cross_check(first_look, page));
-            self.second_look(page, first_look, &mut settled);
+        for Doubtful { page, seen, reason } in doubtful {
+            let seen = seen.as_deref().unwrap_or(&Page::ZERO);
+            settled.host_findings.extend(self.cross_check(seen, page));
+            self.second_look(page, &FirstLook { reason, seen: Some(seen) }, &mut settled);
         }
         for (page, error) in lost {
             self.lost_page(page, error, &mut settled);
@@ -418,45 +474,41 @@ impl<'a> View<'a> {
         self.shared.commit(self.file, range, settled);
     }
 
-    fn second_look(&mut self, page: PageId, first_look: &Page, to: &mut Settled) {
+    fn second_look(&mut self, page: PageId, first: &FirstLook<'_>, to: &mut Settled) {
         let place = PageAddress::new(self.file.planned.file_id, page);
-        let allocation = self.allocation_of(page);
-        self.reread_bytes += PAGE_BYTES as u64;
-        match confirm(self.source, place, allocation, first_look) {
-            Confirmed::Judged {
-                verdict: Verdict::Suspect(reason),
-                page,
-                unsettled,
-                looks,
-                looks_differ,
-            } => {
-                to.coverage.suspect += 1;
-                let index = self.file.index;
-                let mut found = Finding::new(index, place, reason, allocation, Some(&page));
-                found.was_seen(looks, looks_differ);
-                to.findings.push(Finding { unsettled, ..found });
-            }
-            Confirmed::Judged { verdict, page: good, .. } => {
-                to.coverage.count(&verdict);
-                to.leads.extend(lead(&good, allocation).map(|lead| (lead, page)));
-            }
-            Confirmed::Gone => to.has_shrunk = true,
+        let (index, allocation) = (self.file.index, self.allocation_of(page));
+        let confirmed = confirm(self.source, place, allocation, first);
+        if self.source.may_have_used_cache() {
+            self.shared.note(PERHAPS_CACHED.to_owned());
+        }
+        let Confirmed::Judged { verdict, page: seen, unsettled, looks } = confirmed else {
+            to.has_shrunk = true;
+            return;
+        };
+        self.reread_bytes += u64::from(looks.tries) * PAGE_BYTES as u64;
+        to.coverage.count(&verdict);
+        if let Verdict::Suspect(reason) = verdict {
+            let mut found = Finding::new(index, place, reason, allocation, seen.as_deref());
+            found.was_seen(looks.seen, looks.differ);
+            to.findings.push(Finding { unsettled, ..found });
+        } else {
+            to.transients.push(Transient::new(index, place, first.reason.clone(), looks));
+            let lead = seen.and_then(|good| lead(&good, allocation));
+            to.leads.extend(lead.map(|lead| (lead, page)));
         }
     }
 
-    /// Even a free page that cannot be read is a finding: a backup reads whole extents, and the
-    /// medium is failing.
+    /// A page that could not be read twice. Even a free one that cannot be read is a finding: a
+    /// backup reads whole extents, and the medium is failing.
     fn lost_page(&mut self, page: PageId, error: ReadError, to: &mut Settled) {
         if error == ReadError::Ended {
             to.has_shrunk = true;
             return;
         }
-        let place = PageAddress::new(self.file.planned.file_id, page);
         let allocation = self.allocation_of(page);
-        to.coverage.allocation_unknown += u64::from(allocation == Allocation::Unknown);
-        to.coverage.suspect += 1;
+        self.count_unknown(allocation, &mut to.coverage);
         let reason = SuspectReason::Unreadable(error);
-        to.findings.push(Finding::new(self.file.index, place, reason, allocation, None));
+        self.second_look(page, &FirstLook { reason, seen: None }, to);
     }
 
     /// The same private bytes through the engine and through the reference: if they differ, it is

@@ -7,11 +7,12 @@ mod writer;
 pub use stored::{check_writable, is_checkpoint};
 pub(super) use writer::while_checkpointing;
 
-use super::file::{FileScan, FileTally};
+use super::file::{BackupTally, FileScan, FileTally};
 use super::{Shared, lock};
 use crate::consolidate::rank::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
-use crate::discover::paths::FileIdentity;
+use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};
+use crate::discover::paths::{FileIdentity, FileTimes};
 use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan, PlannedFile};
@@ -23,7 +24,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// That and how a scan writes checkpoints.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ pub struct Checkpoint {
     pub(super) history: History,
     files: Vec<FileState>,
     pub(super) findings: Vec<Finding>,
+    pub(super) transients: Vec<Transient>,
     pub(super) latencies: StageLatencies,
     pub(super) timeline: Timeline,
     pub(super) host_findings: Vec<String>,
@@ -76,8 +78,16 @@ struct FileState {
     path: String,
     identity: FileIdentity,
     bytes: u64,
-    modified: Option<String>,
+    times: Times,
     tally: FileTally,
+}
+
+/// When a file changed last: UTC, to the nanosecond.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Times {
+    modified: Option<String>,
+    changed: Option<String>,
+    created: Option<String>,
 }
 
 /// Why a scan cannot go on from a checkpoint.
@@ -115,6 +125,7 @@ impl Checkpoint {
         let history = History { elapsed: shared.elapsed(), ..shared.history.clone() };
         let files = shared.files.iter().zip(&discovery.files).map(FileState::of).collect();
         let findings = lock(&shared.findings).clone();
+        let transients = lock(&shared.transients).clone();
         let latencies = lock(&shared.latencies).clone();
         let timeline = lock(&shared.timeline).clone();
         let host_findings = lock(&shared.host_findings).clone();
@@ -123,11 +134,12 @@ impl Checkpoint {
         let bytes_by_way =
             shared.bytes_by_way.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
         drop(between_batches);
-        let findings = findings.into_list();
+        let (findings, transients) = (findings.into_list(), transients.into_list());
         Self {
             history,
             files,
             findings,
+            transients,
             latencies,
             timeline,
             host_findings,
@@ -184,8 +196,19 @@ impl Checkpoint {
         if self.findings.len() as u64 > suspects || self.findings.iter().any(of_no_file) {
             return Err(damaged("its suspects do not add up"));
         }
+        self.check_transients()?;
         let is_plausible = self.timeline.is_plausible();
         is_plausible.then_some(()).ok_or_else(|| damaged("its timeline is none"))
+    }
+
+    /// All of them are listed, unless there are too many.
+    fn check_transients(&self) -> Result<(), Why> {
+        let counted: u64 = self.files.iter().map(|file| file.tally.coverage.transient).sum();
+        let listed = self.transients.len() as u64;
+        let of_no_file = |transient: &Transient| transient.file >= self.files.len();
+        let are_all = listed == counted.min(TRANSIENTS_MAX as u64);
+        let is_plausible = are_all && !self.transients.iter().any(of_no_file);
+        is_plausible.then_some(()).ok_or_else(|| damaged("its pages that healed do not add up"))
     }
 }
 
@@ -213,41 +236,89 @@ impl FileState {
             path: file.path.to_string_lossy().into_owned(),
             identity: file.identity.clone(),
             bytes: file.bytes,
-            modified: modified(file),
+            times: Times::of(&file.times),
             tally: lock(&scan.tally).clone(),
         }
     }
 
     /// What makes the file another one than it was.
     fn difference(&self, now: &DataFile) -> Option<String> {
-        let (then, modified) = (self.modified.as_deref(), modified(now));
         if self.identity != now.identity {
             Some("is another file now, or its volume was mounted anew".to_owned())
         } else if self.bytes != now.bytes {
             Some(format!("had {} bytes and has {} now", self.bytes, now.bytes))
-        } else if then != modified.as_deref() {
-            let [then, now] = [then, modified.as_deref()].map(|time| time.unwrap_or("no time"));
+        } else {
+            self.times.difference(&Times::of(&now.times))
+        }
+    }
+}
+
+impl Times {
+    fn of(times: &FileTimes) -> Self {
+        let text = |time: SystemTime| Some(jiff::Timestamp::try_from(time).ok()?.to_string());
+        Self {
+            modified: times.modified.and_then(text),
+            changed: times.changed.and_then(text),
+            created: times.created.and_then(text),
+        }
+    }
+
+    /// Why what a file holds may have changed since `self`. Also a change of its mode or name counts:
+    /// nothing tells it from one of its content after which the time was put back.
+    fn difference(&self, now: &Self) -> Option<String> {
+        let or_none = |time: &Option<String>| time.clone().unwrap_or_else(|| "no time".to_owned());
+        if self.modified != now.modified {
+            let [then, now] = [&self.modified, &now.modified].map(or_none);
             Some(format!("was last written to at {then} and is now at {now}"))
+        } else if self.created.is_some() && now.created.is_some() && self.created != now.created {
+            Some("is another file now".to_owned())
+        } else if self.changed != now.changed {
+            let [then, now] = [&self.changed, &now.changed].map(or_none);
+            Some(format!(
+                "was changed at {now} (before that at {then}), although its size and the time it \
+                 was last written to are the same: either only its mode, owner, name or links \
+                 changed, or it was written to and the time put back"
+            ))
         } else {
             None
         }
     }
 }
 
-/// When `file` was last written to: UTC, to the nanosecond.
-fn modified(file: &DataFile) -> Option<String> {
-    jiff::Timestamp::try_from(file.modified?).ok().map(|time| time.to_string())
-}
-
 impl FileTally {
     /// False for counts that no scan of `planned` can have come to.
     fn is_plausible(&self, index: usize, planned: &PlannedFile) -> bool {
         self.done.end() <= planned.pages
-            && self.coverage.is_plausible(u64::from(self.done.pages()))
+            && self.backup.is_plausible()
+            && self.coverage.is_plausible(u64::from(self.done.pages()), self.backup.bytes_beside)
             && self.flagless_pages <= self.coverage.unprotected
             && self.flagless.len() as u64 <= self.flagless_pages
             && self.catalog.is_plausible(planned.pages)
             && self.flagless.iter().all(|finding| finding.file == index)
+    }
+}
+
+impl BackupTally {
+    /// False for counts of which no file has so many, and for ranges without an end.
+    fn is_plausible(&self) -> bool {
+        // More bytes than any file system gives to a file, and less than would not add up.
+        const COUNT_MAX: u64 = 1 << 60;
+        let counts = [
+            self.faults_not_listed,
+            self.padding_pages,
+            self.superseded_pages,
+            self.unplaced_pages,
+            self.streams_verified,
+            self.streams_without_checksum,
+            self.streams_not_computed,
+            self.records,
+            self.log_sectors_doubtful,
+            self.log_bytes,
+            self.bytes_beside,
+        ];
+        let classes = self.media.iter().flat_map(|media| &media.classes);
+        counts.iter().all(|count| *count <= COUNT_MAX)
+            && classes.into_iter().all(|(range, _)| range.start <= range.end)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
+use crate::consolidate::transient::Transient;
 use crate::page::address::{PageId, PageRange};
 use crate::read::Way;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,7 @@ pub(super) struct Settled {
     pub(super) coverage: Coverage,
     pub(super) findings: Vec<Finding>,
     pub(super) flagless: Vec<Finding>,
+    pub(super) transients: Vec<Transient>,
     pub(super) host_findings: Vec<String>,
     /// Pages of system tables and IAM pages that can be believed.
     pub(super) leads: Vec<(Lead, PageId)>,
@@ -63,6 +65,7 @@ impl Shared<'_> {
             self.progress.advance(range.bytes());
         }
         self.add_findings(settled.findings, settled.host_findings);
+        self.add_transients(settled.transients);
         let mut tally = lock(&file.tally);
         tally.coverage += &settled.coverage;
         tally.add_flagless(settled.flagless);
@@ -84,6 +87,13 @@ impl Shared<'_> {
         lock(&self.timeline).add(self.elapsed(), bytes_read);
         if let Some(latencies) = &mut lock(&file.tally).latencies {
             latencies.record(took.read, took.verify);
+        }
+    }
+
+    fn add_transients(&self, found: Vec<Transient>) {
+        if !found.is_empty() {
+            let mut transients = lock(&self.transients);
+            found.into_iter().for_each(|transient| transients.add(transient));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
 use crate::page::checksum::Checksum;
 use crate::page::header::{Lsn, PageHeader};
-use crate::page::{EXTENT_PAGES, Page};
+use crate::page::{EXTENT_PAGES, Page, SECTOR_BYTES};
 use crate::read::PageSource;
 
 /// Suspects that are looked around at most: 256 MiB are read for them, if none share an extent.
@@ -126,9 +126,11 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// A page of another place.
+/// A page that is another place's, or begins with one's header.
 struct Homeless<'a> {
     evidence: &'a mut Evidence,
+    /// It passes its own check, as far as that tells.
+    is_whole: bool,
     /// Index of its file, and where it stands.
     at: (usize, PageId),
     /// The same of the place that it names; `None` if that file was not scanned.
@@ -137,11 +139,12 @@ struct Homeless<'a> {
 
 impl<'a> Homeless<'a> {
     fn of(finding: &'a mut Finding, files: &[DataFile], primaries: &Primaries) -> Option<Self> {
-        let SuspectReason::WrongPageId { found, .. } = finding.reason else { return None };
-        let home = file_with(found.file, finding.file, files, primaries);
+        let named = finding.found().filter(|named| named.can_exist())?;
+        let home = file_with(named.file, finding.file, files, primaries);
         Some(Self {
+            is_whole: matches!(finding.reason, SuspectReason::WrongPageId { .. }),
             at: (finding.file, finding.place.page),
-            home: (home, found.page),
+            home: (home, named.page),
             evidence: finding.evidence.as_mut()?,
         })
     }
@@ -150,10 +153,14 @@ impl<'a> Homeless<'a> {
     fn look_home(&mut self, home: Option<&Opened<'_>>, files: &[DataFile], open: Open<'_>) {
         let (known, page) = self.home;
         let is_inside = |home: &&Opened<'_>| home.file.offset_bytes(page).is_some();
-        self.evidence.home = match (known, home.filter(is_inside)) {
+        let seen = match (known, home.filter(is_inside)) {
             (Some(_), Some(home)) => match home.source.fill_uncached(page) {
                 Ok(resident) if home.passes(&resident, page) => {
-                    self.compare(&resident, home, files, open)
+                    let stray = self.read_again(home, files, open);
+                    let is_stray = stray.filter(|stray| self.is_it(stray, &resident));
+                    self.evidence.shared_sectors =
+                        is_stray.as_ref().map(|stray| shared_sectors(stray, &resident));
+                    is_stray.map(|stray| compare(&stray, &resident))
                 }
                 _ => Some(Home::Damaged),
             },
@@ -161,32 +168,38 @@ impl<'a> Homeless<'a> {
             (Some(_), None) if home.is_none() => None,
             _ => Some(Home::Elsewhere),
         };
+        if self.is_whole {
+            self.evidence.home = seen;
+        }
     }
 
-    /// `None` if the misplaced page is no longer what it was.
-    fn compare(
-        &self,
-        resident: &Page,
-        home: &Opened<'_>,
-        files: &[DataFile],
-        open: Open<'_>,
-    ) -> Option<Home> {
-        let misplaced = if Some(self.at.0) == self.home.0 {
-            home.source.fill_uncached(self.at.1)
+    fn read_again(&self, home: &Opened<'_>, files: &[DataFile], open: Open<'_>) -> Option<Page> {
+        if Some(self.at.0) == self.home.0 {
+            home.source.fill_uncached(self.at.1).ok()
         } else {
-            open_unchanged(&files[self.at.0], open).ok()?.fill_uncached(self.at.1)
-        };
-        let misplaced = misplaced.ok()?;
-        let (here, there) = (PageHeader::of(&misplaced), PageHeader::of(resident));
-        if here.address() != there.address() || Some(here.lsn()) != self.evidence.lsn {
-            return None;
+            open_unchanged(&files[self.at.0], open).ok()?.fill_uncached(self.at.1).ok()
         }
-        Some(match there.lsn().cmp(&here.lsn()) {
-            std::cmp::Ordering::Less => Home::Older,
-            std::cmp::Ordering::Equal => Home::Same,
-            std::cmp::Ordering::Greater => Home::Newer,
-        })
     }
+
+    /// True if `stray` still is what it was.
+    fn is_it(&self, stray: &Page, resident: &Page) -> bool {
+        let (here, there) = (PageHeader::of(stray), PageHeader::of(resident));
+        here.address() == there.address() && Some(here.lsn()) == self.evidence.lsn
+    }
+}
+
+fn compare(stray: &Page, resident: &Page) -> Home {
+    match PageHeader::of(resident).lsn().cmp(&PageHeader::of(stray).lsn()) {
+        std::cmp::Ordering::Less => Home::Older,
+        std::cmp::Ordering::Equal => Home::Same,
+        std::cmp::Ordering::Greater => Home::Newer,
+    }
+}
+
+/// Sectors from the first on that are the same.
+fn shared_sectors(a: &Page, b: &Page) -> u8 {
+    let sectors = a.bytes().chunks(SECTOR_BYTES).zip(b.bytes().chunks(SECTOR_BYTES));
+    sectors.take_while(|(a, b)| a == b).count() as u8
 }
 
 /// The file with this id in the database of file `of`; `None` if that is not known for certain.

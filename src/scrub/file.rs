@@ -1,5 +1,6 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
+use super::finish::size::shorter;
 use super::leads::CatalogPages;
 use super::{Open, lock};
 use crate::backup::stream_checksum::StreamSum;
@@ -9,7 +10,7 @@ use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;
 use crate::discover::backup::BackupFile;
-use crate::discover::paths::{explain, identity_of};
+use crate::discover::paths::explain;
 use crate::discover::{DataFile, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::{PageId, PageRange};
@@ -40,8 +41,9 @@ pub(super) struct FileScan<'a> {
     pub(super) planned: &'a PlannedFile,
     pub(super) index: usize,
     pub(super) allocation: AllocationMap,
-    /// PAGE_VERIFY is on: pages in use carry a flag, with few exceptions.
-    pub(super) is_protected: bool,
+    /// PAGE_VERIFY, if the boot page tells. Where it is on, pages in use carry a flag, with few
+    /// exceptions.
+    pub(super) page_verify: PageVerify,
     /// A part of a data file, in a backup.
     pub(super) is_part: bool,
     file: &'a DataFile,
@@ -87,6 +89,17 @@ pub(super) struct FileTally {
     pub(super) stream_sums: BTreeMap<usize, StreamSum>,
     /// Pages that were looked at.
     pub(super) done: DoneRanges,
+    /// Pages of zeros in use; counted at the end of a scan.
+    #[serde(skip)]
+    pub(super) zeroed: Zeroed,
+}
+
+/// Pages of zeros in use.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Zeroed {
+    pub(super) pages: u64,
+    /// Those of them where the file system stores nothing.
+    pub(super) in_holes: u64,
 }
 
 /// What was found of a backup beside its pages.
@@ -118,6 +131,8 @@ pub(super) struct BackupTally {
     pub(super) log_sectors_doubtful: u64,
     /// Bytes of log.
     pub(super) log_bytes: u64,
+    /// Bytes that were read beside the pages of data files: log, padding, records.
+    pub(super) bytes_beside: u64,
     /// All of it was looked at.
     pub(super) is_done: bool,
 }
@@ -136,7 +151,7 @@ impl<'a> FileScan<'a> {
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_part: file.part.is_some(),
-            is_protected: page_verify.is_some_and(|verify| verify != PageVerify::None),
+            page_verify: page_verify.unwrap_or(PageVerify::None),
             file,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(tally),
@@ -180,11 +195,7 @@ impl<'a> FileScan<'a> {
 
     /// That the file ends before what was planned.
     pub(super) fn shrunk(&self) -> String {
-        let planned_bytes = u64::from(self.planned.pages) * PAGE_BYTES as u64;
-        format!(
-            "became shorter than the {planned_bytes} bytes it had when the scan began; \
-             scan a copy that nothing changes, or a storage snapshot"
-        )
+        shorter(u64::from(self.planned.pages) * PAGE_BYTES as u64)
     }
 
     /// The pages of `range` are done. The file is closed after its last page, so that the number
@@ -201,7 +212,7 @@ impl<'a> FileScan<'a> {
 
 /// Opens `file`, if it is still the one that was found.
 pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
-    if identity_of(&file.path)? != file.identity {
+    if !file.is_in_its_place()? {
         return Err(io::Error::other("another file was put in its place; scan again"));
     }
     let own: Box<dyn PageSource> = match file.records() {
@@ -233,6 +244,7 @@ impl FileTally {
             backup: BackupTally::default(),
             stream_sums: BTreeMap::new(),
             done: DoneRanges::default(),
+            zeroed: Zeroed::default(),
         }
     }
 

@@ -2,23 +2,25 @@
 
 mod backups;
 mod files;
+pub(super) mod size;
 
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
-use super::{Open, Scrub, Settings, Shared, context, copies, places};
+use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
 use crate::consolidate::advice;
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
 use crate::consolidate::rank::{Finding, by_place, by_urgency};
 use crate::consolidate::report::{
-    FileReport, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
-    Throughput, Tool,
+    Closed, FileReport, NotLookedInto, Outcome, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX,
+    ScrubReport, Skipped, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
+use crate::consolidate::transient::TransientReport;
 use crate::discover::backup::Part;
-use crate::discover::paths::promises_pages;
+use crate::discover::names::promises_pages;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
@@ -51,8 +53,9 @@ pub(super) fn finish(
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
-    let tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
+    let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
     let mut findings = findings.into_list();
+    holes::mark(&mut findings, plan, &mut tallies);
     let remembered = remembered(&discovery.files, &tallies);
     let primaries = Primaries::among(&remembered);
     let mut copies_note = None;
@@ -71,6 +74,11 @@ pub(super) fn finish(
     let Settings { weights, geometry, .. } = shared.settings;
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
+    let transients: Vec<TransientReport> = into_inner(shared.transients)
+        .into_list()
+        .iter()
+        .map(|transient| TransientReport::of(transient, &facts[transient.file]))
+        .collect();
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -81,6 +89,7 @@ pub(super) fn finish(
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
     notes.extend(places::notes(&facts));
     notes.extend(copies_note.map(str::to_owned));
+    notes.extend(snapshots_note(&discovery.snapshots));
     if stopped && !suspects.is_empty() {
         notes.push(NOT_NAMED.to_owned());
     }
@@ -113,6 +122,8 @@ pub(super) fn finish(
         verdict,
         exit_code: exit_code(verdict, stopped, &host_findings),
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
+        transients_not_listed: coverage.transient - transients.len() as u64,
+        transients,
         throughput: Throughput {
             bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
             bytes_by_reader,
@@ -126,7 +137,9 @@ pub(super) fn finish(
         },
         coverage,
         files,
-        skipped: skipped(discovery),
+        skipped: skipped(&discovery.skipped),
+        not_looked_into: not_looked_into(discovery),
+        excluded: skipped(&discovery.excluded),
         suspects,
         incidents,
         incidents_not_listed,
@@ -305,12 +318,33 @@ fn file_latencies(tallies: Vec<FileTally>, facts: &[FileFacts]) -> Vec<(String, 
     by_path
 }
 
-fn skipped(discovery: &Discovery) -> Skipped {
-    let paths = discovery.skipped.iter().take(SKIPPED_LISTED_MAX);
-    Skipped {
-        count: discovery.skipped.len() as u64,
-        paths: paths.map(|path| path.to_string_lossy().into_owned()).collect(),
-    }
+fn skipped(paths: &[PathBuf]) -> Skipped {
+    let count = paths.len() as u64;
+    let paths = paths.iter().take(SKIPPED_LISTED_MAX);
+    Skipped { count, paths: paths.map(|path| path.to_string_lossy().into_owned()).collect() }
+}
+
+fn not_looked_into(discovery: &Discovery) -> NotLookedInto {
+    let files = discovery.not_looked_into.iter().take(SKIPPED_LISTED_MAX);
+    let closed = |(path, what): &(PathBuf, String)| Closed {
+        path: path.to_string_lossy().into_owned(),
+        what: what.clone(),
+    };
+    let count = discovery.not_looked_into.len() as u64;
+    NotLookedInto { count, files: files.map(closed).collect() }
+}
+
+/// Snapshots of databases are passed over, which somebody may wonder about.
+fn snapshots_note(snapshots: &[PathBuf]) -> Option<String> {
+    let first = snapshots.first()?.display();
+    let more = match snapshots.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "passed over as database snapshots, by their names: {first}{more}; what has not changed \
+         since a snapshot was made is in its database only, so it is no copy"
+    ))
 }
 
 #[cfg(test)]

@@ -55,10 +55,9 @@ fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
         return;
     }
     let mut looked = Looked::default();
-    let read = look_at_records(file, shared, &mut looked).and_then(|()| {
-        looked.all(backup, &mut Bytes::open(file, shared)?);
-        Ok(())
-    });
+    let read = is_unpacked(file, shared)
+        .and_then(|()| look_at_records(file, shared, &mut looked))
+        .and_then(|()| looked.all(backup, &mut Bytes::open(file, shared)?));
     if let Err(why) = read {
         lock(&scan.tally).unopened = Some(why);
         return;
@@ -70,8 +69,17 @@ fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
     let mut tally = lock(&scan.tally);
     tally.coverage.bytes_read += looked.bytes_read;
     tally.coverage.bytes_planned += looked.bytes_read;
+    looked.tally.bytes_beside = looked.bytes_read;
     looked.tally.is_done = true;
     tally.backup = looked.tally;
+}
+
+/// Says why if the pages of a compressed backup were asked for and could not be got at.
+fn is_unpacked(file: &DataFile, shared: &Shared<'_>) -> Result<(), String> {
+    let why = shared.not_unpacked.iter().find(|(path, _)| *path == file.path);
+    why.map_or(Ok(()), |(_, why)| {
+        Err(format!("could not be unpacked, and none of its pages was reached: {why}"))
+    })
 }
 
 /// Looks at the records of a compressed backup, unless that was done before.
@@ -85,13 +93,11 @@ fn look_at_records(
     }
     let before = shared.verified.iter().find(|(path, _)| *path == file.path);
     if let Some((_, verified)) = before {
-        records::note(file, verified, looked);
-        return Ok(());
+        return records::note(file, verified, looked);
     }
     let must_stop = || shared.must_stop();
     let verified = records::verify(file, shared.settings, shared.progress, &must_stop)?;
-    records::note(file, &verified, looked);
-    Ok(())
+    records::note(file, &verified, looked)
 }
 
 /// What was found of one backup.
@@ -106,13 +112,15 @@ struct Looked {
 }
 
 impl Looked {
-    fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_>) {
+    /// Looks at all that is no page of a data file; says why if the file cannot be opened any more.
+    fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_>) -> Result<(), String> {
         for rest in &backup.rest {
-            self.look_at_rest(backup, rest, bytes);
+            self.look_at_rest(backup, rest, bytes)?;
         }
         for (index, stream) in backup.streams.iter().enumerate().filter(|(_, s)| s.is_log) {
-            self.look_at_log(index, &stream.piece, bytes);
+            self.look_at_log(index, &stream.piece, bytes)?;
         }
+        Ok(())
     }
 
     fn fault(&mut self, kind: FaultKind, offset_bytes: u64, bytes: u64, text: String) {
@@ -123,33 +131,35 @@ impl Looked {
         }
     }
 
-    fn look_at_rest(&mut self, backup: &BackupFile, rest: &Rest, bytes: &mut Bytes<'_>) {
-        let Some(stream) = backup.stream_at(rest.offset_bytes) else { return };
+    fn look_at_rest(
+        &mut self,
+        backup: &BackupFile,
+        rest: &Rest,
+        bytes: &mut Bytes<'_>,
+    ) -> Result<(), String> {
+        let Some(stream) = backup.stream_at(rest.offset_bytes) else { return Ok(()) };
+        let set = backup.media.sets.get(backup.streams[stream].set);
+        let is_sealed = set.is_none_or(|set| set.has_checksum != Some(false));
         let pages = (rest.bytes / PAGE_BYTES as u64) as u32;
         bytes.pages(rest.offset_bytes, pages, &mut |first, seen| match seen {
             Ok(pages) => {
                 self.bytes_read += (pages.len() * PAGE_BYTES) as u64;
                 for (page, id) in pages.iter().zip(first.0..) {
                     let offset = rest.offset_bytes + PageId(id).offset_bytes();
-                    self.look_at_unused(page, PageId(id), offset, stream, rest.what);
+                    let place = Unused { stream, offset, what: rest.what, is_sealed };
+                    self.look_at_unused(page, PageId(id), &place);
                 }
             }
             Err(why) => {
                 let offset = rest.offset_bytes + first.offset_bytes();
                 self.fault(FaultKind::Unreadable, offset, PAGE_BYTES as u64, why);
             }
-        });
+        })
     }
 
     /// Looks at a page that RESTORE would not keep, `id` of its part of the stream.
-    fn look_at_unused(
-        &mut self,
-        page: &Page,
-        id: PageId,
-        offset_bytes: u64,
-        stream: usize,
-        what: RestKind,
-    ) {
+    fn look_at_unused(&mut self, page: &Page, id: PageId, place: &Unused) {
+        let Unused { stream, offset, what, is_sealed } = *place;
         let (computed, stored) = (Checksum::of(page), Checksum::stored_in(page));
         self.sums.entry(stream).or_default().add_page(id, computed, stored);
         let words = match what {
@@ -169,7 +179,9 @@ impl Looked {
         let is_whole = match PageHeader::of(page).protection() {
             Protection::Checksum => computed == stored,
             Protection::Torn => TornCheck::of(page).is_intact(),
-            Protection::None => what == RestKind::Superseded,
+            // BACKUP gives its padding a checksum only where it was told to compute them.
+            Protection::None if what == RestKind::Padding => !is_sealed && stored == Checksum(0),
+            Protection::None => true,
         };
         // Of a free page that was copied twice nobody knows what it should be.
         let is_page = PageHeader::of(page).is_plausible() || what == RestKind::Padding;
@@ -178,11 +190,16 @@ impl Looked {
                 "{words} fails its own check (stored {stored}, computed {computed}): RESTORE \
                  does not need it, but something has changed it"
             );
-            self.fault(FaultKind::UnusedPage, offset_bytes, PAGE_BYTES as u64, text);
+            self.fault(FaultKind::UnusedPage, offset, PAGE_BYTES as u64, text);
         }
     }
 
-    fn look_at_log(&mut self, stream: usize, piece: &StreamPiece, bytes: &mut Bytes<'_>) {
+    fn look_at_log(
+        &mut self,
+        stream: usize,
+        piece: &StreamPiece,
+        bytes: &mut Bytes<'_>,
+    ) -> Result<(), String> {
         let (mut sum, mut is_whole, mut doubtful) = (0, true, Doubtful::default());
         bytes.all(piece.offset_bytes, piece.bytes, &mut |at, seen| match seen {
             Ok(seen) => {
@@ -194,7 +211,7 @@ impl Looked {
                 is_whole = false;
                 self.fault(FaultKind::Unreadable, at, PAGE_BYTES as u64, why);
             }
-        });
+        })?;
         self.tally.log_bytes += piece.bytes;
         if piece.checksum.is_none() {
             self.tally.log_sectors_doubtful += doubtful.sectors();
@@ -202,7 +219,19 @@ impl Looked {
         if is_whole {
             self.logs.insert(stream, sum);
         }
+        Ok(())
     }
+}
+
+/// Where a page is that RESTORE would not keep.
+struct Unused {
+    /// The stream that holds it, by its index.
+    stream: usize,
+    /// Where it begins in the backup.
+    offset: u64,
+    what: RestKind,
+    /// Its backup set has checksums, as far as that is known.
+    is_sealed: bool,
 }
 
 /// Sectors that do not begin as those of a log do. Nothing else tells damage in a log whose backup

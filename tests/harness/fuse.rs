@@ -7,7 +7,7 @@
 use fuser::{
     BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
     Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr,
-    ReplyData, ReplyEntry, ReplyOpen, Request,
+    ReplyData, ReplyEntry, ReplyLseek, ReplyOpen, Request,
 };
 use std::ffi::OsStr;
 use std::io;
@@ -54,6 +54,8 @@ pub enum Trouble {
     ShortRead(u64),
     /// From now on the file has so many bytes.
     Shrink(u64),
+    /// Does not tell what of these bytes is stored. All else is.
+    Unmapped,
 }
 
 /// Trouble with reads that touch `bytes`.
@@ -157,6 +159,7 @@ impl Disk {
                     bytes_max = bytes_max.min(max.next_multiple_of(BLOCK_BYTES));
                 }
                 Trouble::ShortRead(max) => bytes_max = bytes_max.min(max),
+                Trouble::Unmapped => {}
                 Trouble::Shrink(to) => drop(self.length.fetch_min(to, Ordering::Relaxed)),
             }
         }
@@ -171,6 +174,13 @@ impl Disk {
             Some(bytes) => reply.data(&self.bytes[bytes.start as usize..bytes.end as usize]),
             None => reply.error(Errno::EIO),
         }
+    }
+
+    /// Whether it can be told if the byte at `offset` is stored.
+    fn is_mapped(&self, offset: u64) -> bool {
+        let is_lost =
+            |m: &Misbehaviour| matches!(m.trouble, Trouble::Unmapped) && m.bytes.contains(&offset);
+        !self.misbehaviours.iter().any(is_lost)
     }
 
     fn length(&self) -> u64 {
@@ -230,6 +240,27 @@ impl Filesystem for Served {
             Caching::Direct | Caching::DirectInTurn => FopenFlags::FOPEN_DIRECT_IO,
         };
         reply.opened(FileHandle(0), flags);
+    }
+
+    /// Holes are looked for: there are none, as far as that is known.
+    fn lseek(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        let from = offset.cast_unsigned();
+        let end = (from..self.0.length()).step_by(BLOCK_BYTES as usize);
+        let end = end.into_iter().find(|at| !self.0.is_mapped(*at)).unwrap_or(self.0.length());
+        match whence {
+            libc::SEEK_DATA if from >= self.0.length() => reply.error(Errno::ENXIO),
+            libc::SEEK_DATA if self.0.is_mapped(from) => reply.offset(offset),
+            libc::SEEK_HOLE if end > from => reply.offset(end.cast_signed()),
+            _ => reply.error(Errno::EIO),
+        }
     }
 
     /// A late answer waits in a thread of its own, so that others are given meanwhile.

@@ -302,12 +302,16 @@ fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<St
     let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&remedies)).collect();
     let not_reached =
         files.iter().map(|file| file.coverage.not_reached).fold(0, u64::saturating_add);
-    let mut text = "Changed between looks: scan a snapshot. Perhaps free: scan again when the PFS \
-                    page is sound."
-        .to_owned();
-    if not_reached > 0 {
-        text += &format!(" {not_reached} pages were not reached, and may be damaged too.");
+    let mut text = Vec::new();
+    if !suspects.is_empty() {
+        let looks = "Changed between looks: scan a snapshot. Perhaps free: scan again when the PFS \
+                     page is sound.";
+        text.push(looks.to_owned());
     }
+    if not_reached > 0 {
+        text.push(format!("{not_reached} pages were not reached, and may be damaged too."));
+    }
+    let text = text.join(" ");
     let title = "Look again at what is not settled";
     let unreached = (not_reached > 0).then(|| step(title, text.clone()));
     step(title, text).for_these(suspects.into_iter()).or(unreached)

@@ -8,8 +8,7 @@ use crate::consolidate::report::Suspect;
 use crate::consolidate::score::priority;
 use crate::consolidate::weights::Weights;
 use crate::consolidate::{advice, message};
-use crate::diagnose::verdict::{Allocation, SuspectReason};
-use crate::page::address::PageAddress;
+use crate::diagnose::verdict::Allocation;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,10 +23,7 @@ pub(super) fn suspect(
     let Ranked { finding, tier, terms, is_first, .. } = ranked;
     let score = terms.sum();
     let object = finding.object.as_deref();
-    let (stored, computed) = match finding.reason {
-        SuspectReason::BadChecksum { stored, computed } => (Some(stored), Some(computed)),
-        _ => (None, None),
-    };
+    let (stored, computed) = finding.reason.checksums().unzip();
     let offset_bytes = file.offset_bytes(finding.place.page);
     let placement = file.placement.as_ref();
     let on_device = placement.and_then(|placement| placement.device_offset(offset_bytes));
@@ -53,7 +49,7 @@ pub(super) fn suspect(
         event_type: finding.reason.event_type(),
         stored,
         computed,
-        found: found(&finding.reason),
+        found: finding.found(),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
         allocated: allocated(finding.allocation).into(),
         object: names.of(finding),
@@ -91,13 +87,6 @@ impl Names {
         let id = finding.allocation_unit?;
         let name = self.0.entry(id).or_insert_with(|| format!("allocation unit {id}").into());
         Some(Arc::clone(name))
-    }
-}
-
-fn found(reason: &SuspectReason) -> Option<PageAddress> {
-    match reason {
-        SuspectReason::WrongPageId { found, .. } => Some(*found),
-        _ => None,
     }
 }
 

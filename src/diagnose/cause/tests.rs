@@ -4,6 +4,7 @@ use super::*;
 use crate::diagnose::evidence::SectorSet;
 use crate::diagnose::evidence::tests::{bad_checksum, data_page, noise};
 use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::checksum::Checksum;
 use crate::page::header::{FLAG_CHECKSUM, FLAG_TORN, PageHeader};
 use crate::page::{PAGE_BYTES, Page, torn as signature};
 use crate::read::ReadError;
@@ -97,7 +98,86 @@ fn zeros_and_patterns_where_records_were_are_lost_sectors() {
         assert_eq!(after(fill(4096..8192, byte)), (LostBlock, Likely), "{byte:x}");
         assert_eq!(after(fill(3584..7680, byte)), (LostSectors, Likely), "{byte:x}");
     }
-    assert_eq!(after(fill(0..8192, 0xff)), (Garbage, Likely));
+    assert_eq!(after(fill(0..8192, 0xff)), (LostSectors, Likely));
+}
+
+/// What a recovery tool writes where it could not read, from any byte of its text on.
+#[test]
+fn fill_texts_are_lost_sectors_and_neither_noise_nor_another_file() {
+    for text in ["DDRESCUE-BAD-SECTOR", "-*TestDisk*-", "BADSECTR", "unreadable\r\n"] {
+        let filled = |bytes: std::ops::Range<usize>, phase: usize| {
+            let fill = text.bytes().cycle().skip(phase).take(bytes.len()).collect::<Vec<u8>>();
+            after(|page| page.bytes_mut()[bytes.clone()].copy_from_slice(&fill))
+        };
+        for phase in 0..text.len() {
+            assert_eq!(filled(0..8192, phase), (LostSectors, Likely), "{text} {phase}");
+            assert_eq!(filled(0..512, phase), (LostSectors, Likely), "{text} {phase}");
+            assert_eq!(filled(1024..2048, phase), (LostSectors, Likely), "{text} {phase}");
+            assert_eq!(filled(4096..8192, phase), (LostBlock, Likely), "{text} {phase}");
+        }
+    }
+}
+
+/// It is no word that repeats itself, so that a bit flipped beside it is one all the same.
+#[test]
+fn a_bit_beside_a_text_that_is_a_value_is_a_bit_flip() {
+    let mut page = data_page(78);
+    let value = b"Lorem ipsum dolor ".iter().cycle().copied();
+    page.bytes_mut()[96 + 4..96 + 2000].iter_mut().zip(value).for_each(|(at, byte)| *at = byte);
+    let (row, slots) = (96_u16, PAGE_BYTES - 2);
+    page.bytes_mut()[slots..].copy_from_slice(&row.to_le_bytes());
+    (PageHeader::of_mut(&mut page).slot_count, PageHeader::of_mut(&mut page).free_data) = (1, 2096);
+    crate::page::checksum::seal(&mut page);
+    page.bytes_mut()[2050] ^= 4;
+    assert_eq!(of_page(&page, &bad_checksum(&page)).0, BitFlip);
+}
+
+#[test]
+fn the_first_sectors_of_the_page_that_is_named_are_a_part_of_it() {
+    let page = data_page(78);
+    let cause = |reason: &SuspectReason, shared_sectors, slots| {
+        let of_page = Evidence::of(&page, reason);
+        let evidence = Evidence { names_another: true, shared_sectors, slots, ..of_page };
+        of(reason, Some(&evidence), false).unwrap()
+    };
+    let bad = SuspectReason::BadChecksum { stored: Checksum(0), computed: Checksum(0xfff) };
+    for shared in [1, 8, 15] {
+        assert_eq!(cause(&bad, Some(shared), Slots::Sound), (PartOfAnotherPage, Likely));
+    }
+    assert_eq!(cause(&bad, None, Slots::Broken), (PartOfAnotherPage, Possible));
+    assert_eq!(cause(&bad, Some(0), Slots::Sound), (UnknownChange, Possible));
+    // Torn bits hold half the time for the sectors of two pages.
+    let at = |page| PageAddress::new(FileId(1), PageId(page));
+    let wrong = SuspectReason::WrongPageId { expected: at(501), found: at(500) };
+    assert_eq!(cause(&wrong, Some(8), Slots::Broken), (PartOfAnotherPage, Likely));
+    assert_eq!(cause(&wrong, Some(16), Slots::Sound), (Misplaced, Likely));
+}
+
+#[test]
+fn an_id_that_no_page_can_have_is_a_damaged_header_and_no_misplaced_page() {
+    let cause = |file, page| {
+        let at = |file, page| PageAddress::new(FileId(file), PageId(page));
+        let reason = SuspectReason::WrongPageId { expected: at(1, 500), found: at(file, page) };
+        of_page(&data_page(9), &reason)
+    };
+    assert_eq!(cause(40_000, 7), (Garbage, Possible));
+    assert_eq!(cause(1, 0xffff_ffff), (Garbage, Possible));
+    assert_eq!(cause(0, 0), (Garbage, Possible));
+    assert_eq!(cause(0x8001, 500), (BitFlip, Likely));
+    assert_eq!(cause(1, 500 | 1 << 31), (BitFlip, Likely));
+    assert_eq!(cause(1, 501), (Misplaced, Likely));
+}
+
+#[test]
+fn torn_bits_without_their_flag_are_a_lost_flag_however_they_look() {
+    let without_flag = |damage: fn(&mut Page)| {
+        torn_page(|page| {
+            PageHeader::of_mut(page).flag_bits = 0;
+            damage(page);
+        })
+    };
+    assert_eq!(without_flag(|_| ()), (FlagLost, Likely));
+    assert_eq!(without_flag(|page| page.bytes_mut()[2047] ^= 3), (FlagLost, Possible));
 }
 
 #[test]

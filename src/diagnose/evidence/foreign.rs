@@ -1,6 +1,7 @@
 //! What a page begins with that has no page header: the first bytes of other files and file
 //! systems.
 
+use super::sectors::period_bytes;
 use crate::page::{PAGE_BYTES, Page, SECTOR_BYTES};
 use serde::{Deserialize, Serialize};
 
@@ -101,10 +102,10 @@ impl Foreign {
     }
 }
 
-/// The whole first sector is text, and not one character repeated.
+/// The whole first sector is text, and not a few characters repeated, which is fill.
 fn text(bytes: &[u8; PAGE_BYTES]) -> Option<Foreign> {
     let sector = &bytes[..SECTOR_BYTES];
-    let is_repeated = sector.chunks_exact(4).all(|word| word == &sector[..4]);
+    let is_repeated = period_bytes(sector).is_some();
     let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if is_repeated {
         None

@@ -1,4 +1,4 @@
-//! What each sector of a page holds: zeros, a fill pattern, noise, or anything else.
+//! What each sector of a page holds: zeros, a fill pattern or text, noise, or anything else.
 
 use crate::page::{PAGE_BYTES, PAGE_SECTORS, Page, SECTOR_BYTES};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 /// of healthy pages in use one has as few.
 const NOISE_EQUAL_PAIRS_MAX: u32 = 1250;
 
-/// One letter for each sector: `.` anything, `0` zeros, `p` one byte or word repeated, `n` noise.
+/// Bytes of the longest text that a fill repeats: those of recovery tools have 8 to 30.
+const FILL_TEXT_BYTES_MAX: usize = 64;
+const WORD_BYTES: usize = 4;
+
+/// One letter for each sector: `.` anything, `0` zeros, `p` one byte or word repeated, `r` up to 64
+/// bytes repeated, `n` noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct SectorMap([Sector; PAGE_SECTORS]);
@@ -23,6 +28,9 @@ pub enum Sector {
     Zero,
     /// One byte or word repeated.
     Pattern,
+    /// A text, or any other 3 to 64 bytes, repeated: what recovery tools write for what they could
+    /// not read.
+    Repeat,
     /// Bytes as random as encrypted or compressed ones.
     Noise,
 }
@@ -35,6 +43,12 @@ impl SectorMap {
             *is = Sector::of(bytes);
         }
         map
+    }
+
+    /// The same with sector `k` (below 16) as one of nothing remarkable.
+    pub(super) fn without(mut self, k: usize) -> Self {
+        self.0[k] = Sector::Other;
+        self
     }
 
     /// The sectors in their order.
@@ -52,6 +66,12 @@ impl SectorMap {
         self.0.iter().filter(|sector| sector.is_fill()).count()
     }
 
+    /// True if one of `sectors` is a byte or word repeated. Only such a fill leaves a syndrome of
+    /// one bit more often than chance does.
+    pub fn has_word_fill(&self, sectors: SectorSet) -> bool {
+        sectors.iter().any(|k| self.0[k].is_word_fill())
+    }
+
     /// The half (0 or 1) that is all of one `kind` where the other has none of it.
     pub fn half_of(&self, kind: Sector) -> Option<usize> {
         let (first, second) = self.0.split_at(PAGE_SECTORS / 2);
@@ -67,10 +87,11 @@ impl SectorMap {
 
 impl Sector {
     fn of(bytes: &[u8]) -> Self {
-        let mut words = bytes.chunks_exact(4);
-        let first = words.next().unwrap_or_default();
-        if words.all(|word| word == first) {
-            return if first == [0; 4] { Self::Zero } else { Self::Pattern };
+        match period_bytes(bytes) {
+            Some(1) if bytes.first() == Some(&0) => return Self::Zero,
+            Some(period) if WORD_BYTES.is_multiple_of(period) => return Self::Pattern,
+            Some(_) => return Self::Repeat,
+            None => {}
         }
         let mut counts = [0_u16; 256];
         for byte in bytes {
@@ -80,10 +101,21 @@ impl Sector {
         if pairs <= NOISE_EQUAL_PAIRS_MAX { Self::Noise } else { Self::Other }
     }
 
-    /// Zeros or a pattern.
-    pub fn is_fill(self) -> bool {
+    /// Zeros, or a byte or word repeated.
+    pub fn is_word_fill(self) -> bool {
         matches!(self, Self::Zero | Self::Pattern)
     }
+
+    /// Zeros, a pattern, or a text repeated.
+    pub fn is_fill(self) -> bool {
+        matches!(self, Self::Zero | Self::Pattern | Self::Repeat)
+    }
+}
+
+/// After how many bytes all of `sector` repeats itself, in whatever phase it begins.
+pub(super) fn period_bytes(sector: &[u8]) -> Option<usize> {
+    let repeats = |period: &usize| sector[..sector.len() - period] == sector[*period..];
+    (1..=FILL_TEXT_BYTES_MAX.min(sector.len())).find(repeats)
 }
 
 /// Entropy of the bytes of `page`, in thousandths of a bit per byte: 7,977 if they are random.
@@ -163,6 +195,7 @@ impl From<SectorMap> for String {
             Sector::Other => '.',
             Sector::Zero => '0',
             Sector::Pattern => 'p',
+            Sector::Repeat => 'r',
             Sector::Noise => 'n',
         };
         map.0.iter().map(letter).collect()
@@ -176,6 +209,7 @@ impl TryFrom<String> for SectorMap {
         let sector = |letter: u8| match letter {
             b'0' => Sector::Zero,
             b'p' => Sector::Pattern,
+            b'r' => Sector::Repeat,
             b'n' => Sector::Noise,
             _ => Sector::Other,
         };

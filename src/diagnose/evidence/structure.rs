@@ -5,6 +5,7 @@
 //! pages with 88,169 slots, none of which has a sector of zeros or of one word repeated where
 //! records or slots are.
 
+use super::sectors::period_bytes;
 use super::{Sector, SectorMap, SectorSet, Slots};
 use crate::page::checksum::{Checksum, header_bits_behind};
 use crate::page::header::{HEADER_BYTES, PageHeader, TORN_BITS_OFFSET};
@@ -61,13 +62,16 @@ impl Structure {
     /// One flipped bit may be all that happened. Not where fill may be new: over what repeats
     /// itself it leaves a syndrome of one bit as well.
     pub(super) fn fits_one_bit(&self, map: SectorMap) -> bool {
-        let has_new_fill = !self.lost.is_empty() || self.free_is_mixed;
         let is_all_records = self.slots != Slots::None || map.fills() == 0;
-        self.broken <= 1 && !has_new_fill && is_all_records
+        self.broken <= 1 && !self.has_new_fill(map) && is_all_records
     }
 
-    fn is_sound(&self) -> bool {
-        self.slots == Slots::Sound && self.lost.is_empty() && !self.free_is_mixed
+    fn is_sound(&self, map: SectorMap) -> bool {
+        self.slots == Slots::Sound && !self.has_new_fill(map)
+    }
+
+    fn has_new_fill(&self, map: SectorMap) -> bool {
+        map.has_word_fill(self.lost) || self.free_is_mixed
     }
 }
 
@@ -195,7 +199,7 @@ impl Walk {
         let free = self.used_end + SLOT_BYTES..slots_start.max(self.used_end + SLOT_BYTES);
         let is_free = |k: &usize| {
             let bytes = k * SECTOR_BYTES..(k + 1) * SECTOR_BYTES;
-            map.sectors()[*k].is_fill() && overlap(&bytes, &free) == SECTOR_BYTES
+            map.sectors()[*k].is_word_fill() && overlap(&bytes, &free) == SECTOR_BYTES
         };
         let Some(fill) = (0..PAGE_SECTORS).find(is_free) else { return false };
         let byte = page.bytes()[fill * SECTOR_BYTES];
@@ -263,6 +267,28 @@ fn breaks_at(walk: &Walk, map: SectorMap, lost: SectorSet, slots: Slots) -> Opti
     };
     let last_edge = || lost.iter().next().filter(|k| *k > 0).map(|k| (k * SECTOR_BYTES) as u16);
     run_edge().or_else(last_edge).or_else(|| walk.record_break())
+}
+
+/// `map` of `page` without sectors of short rows that are all the same, which repeat themselves as a
+/// fill text does. But they begin where slots say, at the same byte of each repetition.
+pub(super) fn without_rows(page: &Page, map: SectorMap) -> SectorMap {
+    let is_of_rows = |k: &usize| {
+        let sector = k * SECTOR_BYTES..(k + 1) * SECTOR_BYTES;
+        let Some(period) = period_bytes(&page.bytes()[sector.clone()]) else { return false };
+        let slots = (0..(PAGE_BYTES - HEADER_BYTES) / SLOT_BYTES).map(|slot| slot_at(page, slot));
+        let slots = slots.take_while(|at| (HEADER_BYTES..PAGE_BYTES).contains(at));
+        let starts: Vec<usize> = slots.filter(|at| sector.contains(at)).collect();
+        let is_row =
+            |at: &usize| at % period == starts[0] % period && starts_row(page.bytes()[*at]);
+        starts.len() >= AGREEING_RECORDS_MIN && starts.iter().all(is_row)
+    };
+    let repeats = (0..PAGE_SECTORS).filter(|k| map.sectors()[*k] == Sector::Repeat);
+    repeats.filter(is_of_rows).fold(map, SectorMap::without)
+}
+
+/// Compressed rows included.
+fn starts_row(status: u8) -> bool {
+    is_any_record(status) || is_record(status, PageType::Data)
 }
 
 fn has_records(kind: PageType) -> bool {
@@ -349,6 +375,6 @@ pub(super) fn header_bit_explains(page: &Page, map: SectorMap, syndrome: Checksu
         let mut before = *page;
         let word = (page.u32_at(at) ^ bits).to_le_bytes();
         before.bytes_mut()[at..at + 4].copy_from_slice(&word);
-        Structure::of(&before, map).is_sound()
+        Structure::of(&before, map).is_sound(map)
     })
 }

@@ -92,6 +92,59 @@ fn the_published_syndrome_of_two_is_one_bit() {
     assert_eq!((found.syndrome_bits, found.candidate_bits), (Some(1), Some(2048)));
 }
 
+/// Texts of ddrescue's and others' fill modes, from any byte on, and anew in each sector or not.
+#[test]
+fn whatever_repeats_itself_within_64_bytes_is_fill_in_any_phase() {
+    let texts: [&[u8]; 6] = [
+        b"DDRESCUE-BAD-SECTOR",
+        b"-*TestDisk*-",
+        b"BADSECTR",
+        b"\xde\xad\xbe\xef",
+        b"BAD SECTOR\n",
+        &std::array::from_fn::<u8, 64, _>(|i| (i * i * 31 + i * 7) as u8),
+    ];
+    for text in texts {
+        for phase in 0..text.len() {
+            let mut page = data_page(75);
+            let fill = text.iter().cycle().skip(phase).copied();
+            page.bytes_mut()[1024..4096].iter_mut().zip(fill).for_each(|(at, byte)| *at = byte);
+            let letter = if text.len() == 4 { "p" } else { "r" };
+            let found = evidence(&page);
+            let expected = format!("..{}........", letter.repeat(6));
+            assert_eq!(String::from(found.sectors), expected, "{text:?} from byte {phase}");
+            assert_eq!(Vec::from(found.lost_sectors), [2, 3, 4, 5, 6, 7], "{text:?}");
+        }
+    }
+    let mut page = data_page(75);
+    let long: Vec<u8> = (0..512).map(|i| (i % 65 * 3) as u8).collect();
+    page.bytes_mut()[1024..1536].copy_from_slice(&long);
+    assert!(evidence(&page).lost_sectors.is_empty(), "65 bytes are too many");
+}
+
+/// A table of constants: its rows repeat themselves, and its slots lead to each of them.
+#[test]
+fn short_rows_that_are_all_the_same_are_rows() {
+    let mut page = Page::ZERO;
+    let rows = 200;
+    for row in 0..rows {
+        let (at, slot) = (96 + row * 29, PAGE_BYTES - 2 * (row + 1));
+        page.bytes_mut()[at..at + 29]
+            .copy_from_slice(b"\x10\0\x18\0the same in each row!\x01\0\0\0");
+        page.bytes_mut()[slot..slot + 2].copy_from_slice(&(at as u16).to_le_bytes());
+    }
+    *PageHeader::of_mut(&mut page) = PageHeader {
+        free_data: (96 + rows * 29) as u16,
+        slot_count: rows as u16,
+        ..*PageHeader::of(&data_page(1))
+    };
+    let found = evidence(&page);
+    assert_eq!((found.slots, found.lost_sectors.is_empty()), (Slots::Sound, true), "{found}");
+    let text = b"DDRESCUE-BAD-SECTOR".iter().cycle().copied();
+    page.bytes_mut()[2048..2560].iter_mut().zip(text).for_each(|(at, byte)| *at = byte);
+    let found = evidence(&page);
+    assert_eq!((found.slots, Vec::from(found.lost_sectors)), (Slots::Broken, vec![4]), "{found}");
+}
+
 #[test]
 fn the_map_has_a_letter_for_each_sector() {
     let mut page = data_page(75);
@@ -202,6 +255,7 @@ fn other_files_are_known_by_their_first_bytes_and_text_by_its_letters() {
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(begins(&wide), Some(Foreign::Utf16Text));
     assert_eq!(begins(&[b'!'; 512]), None);
+    assert_eq!(begins(&b"BAD SECTOR\n".repeat(50)), None);
     assert_eq!(begins(b"FILE"), None);
     let mut page = data_page(3);
     page.bytes_mut()[0x40..0x48].copy_from_slice(b"_BHRfS_M");

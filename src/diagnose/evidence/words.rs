@@ -17,6 +17,10 @@ impl fmt::Display for Evidence {
         if let Some(foreign) = self.foreign {
             write!(f, "; begins as {}", foreign.name())?;
         }
+        if self.in_hole {
+            f.write_str("; in a hole of the file, where nothing is stored")?;
+        }
+        self.write_named(f)?;
         if let Some(home) = self.home {
             write!(f, "; {}", home.words())?;
         }
@@ -47,6 +51,17 @@ impl Evidence {
             write!(f, "{}{k}", if i == 0 { ", lost: " } else { " " })?;
         }
         Ok(())
+    }
+
+    fn write_named(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.foreign_sectors() {
+            Some(1) => f.write_str("; its first sector is that of the page it names"),
+            Some(shared) => {
+                write!(f, "; its first {shared} sectors are those of the page it names")
+            }
+            None if self.names_another => f.write_str("; names another page"),
+            None => Ok(()),
+        }
     }
 
     fn write_structure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -82,3 +82,17 @@ impl ReadAt for Patched<'_> {
         Ok(())
     }
 }
+
+/// True if `source` begins with a block of a backup that passes its own check, or has one behind
+/// its first block. What cannot be read passes none.
+pub(in crate::discover) fn begins_soundly(source: &dyn ReadAt) -> bool {
+    let mut bytes = [0; BLOCK_HEADER_BYTES];
+    if source.read_exact_at(0, &mut bytes).is_err() {
+        return false;
+    }
+    let is_container = || matches!(Container::read(source), Ok(Ok(_)));
+    let block = BlockHeader::checked(&bytes);
+    block.is_some_and(|block| block.tag == media::MAGIC)
+        || (bytes.starts_with(MAGIC) && is_container())
+        || has_block(source)
+}

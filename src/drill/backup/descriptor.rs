@@ -50,15 +50,16 @@ pub(super) fn tape(family_id: u32, block_bytes: u32) -> Record {
     record
 }
 
-/// The stream that says which member of which media set this is. That the number of families stands
-/// before the family's own number is an assumption: in all real samples both are 1.
+/// The stream that says which member of which media set this is, as real members of striped
+/// backups have it. Offsets are told here once more, apart from those of the reader: a wrong one
+/// would else agree with itself.
 pub(super) fn raid(media_set: [u8; 16], family: u16, families: u16) -> Record {
     let mut record = Record::new(32);
     record.bytes(0, &media_set);
     record.u32(16, 0xf000_00ad);
     record.u16(20, families);
-    record.u16(22, family);
-    record.u16(24, 1);
+    record.u16(22, 1);
+    record.u16(24, family);
     record.u16(30, 1);
     record
 }

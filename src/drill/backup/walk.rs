@@ -99,7 +99,7 @@ impl Media {
         match &block.kind {
             b"TAPE" => {
                 let raid = block.streams.iter().find(|stream| &stream.id == b"RAID");
-                self.family = raid.map_or(Ok(1), |raid| u16_at(file, raid.data_at() + 22))?;
+                self.family = raid.map_or(Ok(1), |raid| u16_at(file, raid.data_at() + 24))?;
                 self.guid = raid.map(|raid| bytes_at(file, raid.data_at())).transpose()?;
             }
             b"SFMB" => {

@@ -140,6 +140,8 @@ mod ring {
         at: Instant,
         /// Kept open, so that its number means the same file until the read is over.
         file: Arc<DirectFile>,
+        /// Its place in the ring's table, if the read names it by that.
+        fixed: Option<usize>,
         witness: Witness,
         /// Nobody may look at it before the kernel is done with it.
         buffer: PageBuffer,
@@ -188,14 +190,15 @@ mod ring {
             assert!(range.pages <= BUFFER_PAGES, "a read fits its buffer");
             let slot = self.slot_of(&buffer);
             let witness = file.witness(range);
-            let entry = self.entry(file, range, &mut buffer).user_data(slot as u64);
+            let fixed = self.files.index_of(&self.ring, file);
+            let entry = self.entry(file, fixed, range, &mut buffer).user_data(slot as u64);
             // SAFETY: the buffer goes into `Begun`, where nothing touches it before `collect`
             // has seen its completion; `drop` below forgets it, and so leaks it with its arena, if
             // that never comes. The file stays open as long as `Begun` holds it.
             let pushed = unsafe { self.ring.submission().push(&entry) };
             assert!(pushed.is_ok(), "the ring has an entry for each buffer");
             let (at, file) = (Instant::now(), Arc::clone(file));
-            self.slots[slot] = Some(Begun { range, token, at, file, witness, buffer });
+            self.slots[slot] = Some(Begun { range, token, at, file, fixed, witness, buffer });
             self.in_flight += 1;
         }
 
@@ -207,14 +210,15 @@ mod ring {
         }
 
         fn entry(
-            &mut self,
-            file: &Arc<DirectFile>,
+            &self,
+            file: &DirectFile,
+            fixed: Option<usize>,
             range: PageRange,
             buffer: &mut PageBuffer,
         ) -> squeue::Entry {
             let to = buffer.as_mut_ptr().cast();
             let (bytes, offset) = (range.bytes() as u32, file.span(range).start);
-            let fixed = self.files.index_of(&mut self.ring, file).map(Fixed);
+            let fixed = fixed.map(|index| Fixed(index as u32));
             let fd = Fd(file.file().as_raw_fd());
             let entry = match (self.buffers_are_fixed, fixed) {
                 (true, Some(file)) => {
@@ -291,6 +295,7 @@ mod ring {
                 let slot = completion.user_data() as usize;
                 let Some(begun) = self.slots[slot].take() else { continue };
                 self.in_flight -= 1;
+                self.files.read_is_over(begun.fixed);
                 self.finished.push_back(Finished {
                     range: begun.range,
                     token: begun.token,
@@ -366,12 +371,22 @@ mod ring {
         unsafe { ring.submitter().register_buffers(&[all]) }.is_ok()
     }
 
-    type Known = Option<(u64, Weak<DirectFile>)>;
+    /// A place in the ring's table.
+    #[derive(Default)]
+    struct Known {
+        /// The scan closes a file when it is done with it; a weak reference still keeps its address
+        /// from being used for another.
+        file: Option<Weak<DirectFile>>,
+        /// The number of its last use.
+        last_use: u64,
+        /// Reads begun and not over that name the file by this place.
+        reads: usize,
+    }
 
-    /// The files that the ring knows by index.
+    /// The files that the ring knows by index. The kernel may look up the file of a read at any time
+    /// until the read is over, and then takes what is in its place: so no place is given to another
+    /// file before that.
     struct FixedFiles {
-        /// By index, with the number of its last use. The scan closes a file when it is done with
-        /// it; a weak reference still keeps its address from being used for another.
         known: Vec<Known>,
         uses: u64,
     }
@@ -380,34 +395,45 @@ mod ring {
         fn of(ring: &IoUring) -> Self {
             let fixed = ring.submitter().register_files_sparse(FIXED_FILES as u32).is_ok();
             let count = if fixed { FIXED_FILES } else { 0 };
-            Self { known: (0..count).map(|_| None).collect(), uses: 0 }
+            Self { known: (0..count).map(|_| Known::default()).collect(), uses: 0 }
         }
 
-        /// The index of `file` in the ring's table; `None` if it is not there.
-        fn index_of(&mut self, ring: &mut IoUring, file: &Arc<DirectFile>) -> Option<u32> {
+        /// The index of `file` in the ring's table, for a read that begins now; `None` if it is to
+        /// be named by its number. So are files whose reads are handed to a thread of the kernel's
+        /// own: it looks them up late.
+        fn index_of(&mut self, ring: &IoUring, file: &Arc<DirectFile>) -> Option<usize> {
+            if file.may_block() {
+                return None;
+            }
             self.uses += 1;
             let wanted = Arc::as_ptr(file);
-            let is_it = |known: &Known| known.as_ref().is_some_and(|(_, it)| it.as_ptr() == wanted);
+            let is_it = |known: &Known| known.file.as_ref().is_some_and(|it| it.as_ptr() == wanted);
             let index = match self.known.iter().position(is_it) {
                 Some(index) => index,
                 None => self.replace_oldest(ring, file)?,
             };
-            self.known[index] = Some((self.uses, Arc::downgrade(file)));
-            Some(index as u32)
+            self.known[index].last_use = self.uses;
+            self.known[index].reads += 1;
+            Some(index)
         }
 
-        fn replace_oldest(&mut self, ring: &mut IoUring, file: &Arc<DirectFile>) -> Option<usize> {
-            // A read that waits to be sent off would be sent to the file that takes the place.
-            let all_sent = ring.submit().is_ok() && ring.submission().is_empty();
-            if !all_sent {
-                return None;
-            }
-            let last_use = |index: &usize| self.known[*index].as_ref().map_or(0, |(last, _)| *last);
-            let index = (0..self.known.len()).min_by_key(last_use)?;
+        fn replace_oldest(&mut self, ring: &IoUring, file: &Arc<DirectFile>) -> Option<usize> {
+            let idle = self.known.iter().enumerate().filter(|(_, known)| known.reads == 0);
+            let (index, _) = idle.min_by_key(|(_, known)| known.last_use)?;
             let fds = [file.file().as_raw_fd()];
             let updated = ring.submitter().register_files_update(index as u32, &fds);
-            self.known[index] = None;
-            (updated.ok()? == 1).then_some(index)
+            self.known[index].file = None;
+            if updated.ok()? != 1 {
+                return None;
+            }
+            self.known[index].file = Some(Arc::downgrade(file));
+            Some(index)
+        }
+
+        fn read_is_over(&mut self, index: Option<usize>) {
+            if let Some(index) = index {
+                self.known[index].reads -= 1;
+            }
         }
     }
 }

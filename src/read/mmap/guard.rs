@@ -1,4 +1,7 @@
 //! Answers SIGBUS inside a guarded mapping with a page of zeros, and remembers that it did.
+//!
+//! The mark is set before the zeros are there: what another thread reads of them must never be
+//! older than the mark, or it would take them for the file's.
 
 #![allow(unsafe_code)]
 
@@ -6,7 +9,7 @@ use libc::{c_int, c_void, sigaction, siginfo_t};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// Mappings guarded at a time; a file beyond that is read with positioned reads.
 const GUARDS_MAX: usize = 1024;
@@ -43,6 +46,21 @@ impl Slot {
             && (start..start + bytes).contains(&address)
             && self.start.load(Ordering::Acquire) == start
     }
+
+    /// Marks the mapping, and then puts zeros where it has failed. A mark without zeros costs speed
+    /// only.
+    fn answer(&self, put_zeros: impl FnOnce() -> bool) -> bool {
+        self.hit.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        put_zeros()
+    }
+
+    /// True if what was read before may have been zeros that are not in the file.
+    fn was_hit(&self) -> bool {
+        // Bytes are read in no order that an atomic load alone would keep.
+        fence(Ordering::SeqCst);
+        self.hit.load(Ordering::SeqCst)
+    }
 }
 
 /// `si_code`: the address does not exist (the file has become shorter, or the medium failed).
@@ -71,9 +89,9 @@ impl Guard {
     }
 
     /// True once any page of the mapping could not be delivered. From then on the mapping holds
-    /// zeros that are not in the file and must not be used.
+    /// zeros that are not in the file and must not be used. To be asked after bytes were read, too.
     pub(super) fn was_hit(&self) -> bool {
-        self.slot.hit.load(Ordering::Acquire)
+        self.slot.was_hit()
     }
 }
 
@@ -116,7 +134,7 @@ extern "C" fn on_sigbus(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
     let is_access = matches!(info.si_code, BUS_ADRERR | BUS_MCEERR_AR);
     let guarding = SLOTS.iter().find(|slot| is_access && slot.holds(address));
     match guarding {
-        Some(slot) if put_zeros_at(address) => slot.hit.store(true, Ordering::Release),
+        Some(slot) if slot.answer(|| put_zeros_at(address)) => {}
         // Sent by someone, or reported without an access: it has to come again by itself.
         _ if !is_access => {
             hand_back();
@@ -148,6 +166,7 @@ fn hand_back() {
 
 #[cfg(test)]
 mod tests {
+    use super::{AtomicBool, AtomicUsize, Slot};
     use crate::page::Page;
     use crate::page::address::{PageId, PageRange};
     use crate::read::mmap::Mapped;
@@ -207,6 +226,53 @@ mod tests {
         })
         .unwrap();
         assert_eq!(again, 32);
+    }
+
+    #[test]
+    fn no_thread_can_see_zeros_before_the_mark() {
+        let slot = Slot {
+            taken: AtomicBool::new(true),
+            start: AtomicUsize::new(4096),
+            bytes: AtomicUsize::new(4096),
+            hit: AtomicBool::new(false),
+        };
+        let mut marked = None;
+        assert!(!slot.was_hit());
+        assert!(slot.answer(|| {
+            marked = Some(slot.was_hit());
+            true
+        }));
+        assert_eq!(marked, Some(true));
+    }
+
+    /// All threads look at the same pages while the file is cut: who has seen one that is not the
+    /// file's is told.
+    #[test]
+    fn every_thread_that_has_seen_zeros_is_told() {
+        const THREADS: usize = 4;
+        for round in 0..100 {
+            let (file, source) = mapped(64);
+            let ready = std::sync::Barrier::new(THREADS);
+            std::thread::scope(|scope| {
+                for thread in 0..THREADS {
+                    let (file, source, ready) = (&file, &source, &ready);
+                    scope.spawn(move || {
+                        let mut zeros = 0;
+                        let is_lent =
+                            source.lend_mapped(PageRange::between(0, 64), &mut |first, pages| {
+                                if first == PageId(0) {
+                                    ready.wait();
+                                    if thread == 0 {
+                                        file.as_file().set_len(8192).unwrap();
+                                    }
+                                }
+                                zeros += pages.iter().filter(|page| page.bytes()[0] != 7).count();
+                            });
+                        assert!(zeros == 0 || !is_lent, "{round}: {zeros}");
+                    });
+                }
+            });
+        }
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
             h2 { "Files" small { (counted(paths as u64, "path")) " looked at" } }
             @if !scanned.is_empty() { (table(&scanned, names)) }
             @if !others.is_empty() { h3 { "Not scanned" } (declined(&others)) }
+            @if report.not_looked_into.count > 0 { (not_looked_into(report)) }
             @if report.skipped.count > 0 { (skipped(report)) }
         }
     }
@@ -124,6 +125,21 @@ fn declined(files: &[&FileReport]) -> Markup {
                 }
             }
             @if files.len() > ROWS_MAX { li { "and " (files.len() - ROWS_MAX) " more" } }
+        }
+    }
+}
+
+fn not_looked_into(report: &ScrubReport) -> Markup {
+    let closed = &report.not_looked_into;
+    html! {
+        details {
+            summary { (counted(closed.count, "file")) " that may hold databases, not looked into" }
+            ul.plain {
+                @for file in closed.files.iter().take(SKIPPED_MAX) {
+                    li { code { (safe(&file.path)) } " " (safe(&file.what)) }
+                }
+                @if closed.count > SKIPPED_MAX as u64 { li { "..." } }
+            }
         }
     }
 }

@@ -194,12 +194,19 @@ fn gaps(report: &ScrubReport, say: Say<'_>) {
 fn doubts(report: &ScrubReport, say: Say<'_>) {
     let coverage = &report.coverage;
     if coverage.transient > 0 {
-        let title =
-            format!("{} read wrongly at first and rightly again.", pages(coverage.transient));
-        say(Loud::Gap, &title, "See to the path: cables, controllers, memory.".to_owned());
+        let title = format!("{} bad and then good (Msg 825).", pages(coverage.transient));
+        say(Loud::Gap, &title, "Look at the path: cables, controllers, memory.".to_owned());
     }
-    if coverage.unprotected > 0 {
-        let title = format!("{} without protection.", pages(coverage.unprotected));
+    let in_use = coverage.unprotected_in_use();
+    let maybe_free = coverage.unprotected - in_use;
+    if maybe_free > 0 {
+        let title = format!("{} that may be free.", pages(maybe_free));
+        let text = "Zeros or old content, and no PFS page that tells whether they are in use: not \
+                    verified.";
+        say(Loud::Gap, &title, text.to_owned());
+    }
+    if in_use > 0 {
+        let title = format!("{} without protection.", pages(in_use));
         let text = "In use with neither checksum nor torn bits: not verified. Every database has a \
                     few; many mean that PAGE_VERIFY is or was off.";
         say(Loud::Gap, &title, text.to_owned());
@@ -241,7 +248,22 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
     }
     if coverage.allocation_unknown > 0 {
         let title = format!("{} perhaps free.", pages(coverage.allocation_unknown));
-        say(Loud::Note, &title, "The PFS page that would tell is damaged.".to_owned());
+        let text = match coverage.allocation_unknown.saturating_sub(coverage.pfs_absent) {
+            0 => "The PFS page that would tell is not in the backup, or in another member of it.",
+            _ if coverage.pfs_absent > 0 => "The PFS page that would tell is damaged or not there.",
+            _ => "The PFS page that would tell is damaged.",
+        };
+        say(Loud::Note, &title, text.to_owned());
+    }
+    if report.not_looked_into.count > 0 {
+        let files = counted(report.not_looked_into.count, "file");
+        let title = format!("{files} that may hold databases were not looked into.");
+        let text = "Archives, encrypted files or disk images.";
+        say(Loud::Gap, &title, text.to_owned());
+    }
+    if report.excluded.count > 0 {
+        let title = format!("{} excluded.", counted(report.excluded.count, "file"));
+        say(Loud::Note, &title, "They were left out by --exclude.".to_owned());
     }
     if report.skipped.count > 0 {
         let title = format!("{} skipped.", counted(report.skipped.count, "other file"));

@@ -20,6 +20,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         list(&scanned, look, out)?;
     }
     not_scanned(&others, look, out)?;
+    not_looked_into(report, look, out)?;
     skipped(report, look, out)
 }
 
@@ -107,6 +108,22 @@ fn not_scanned(others: &[&FileReport], look: Look, out: &mut dyn Write) -> io::R
         look.paragraph(&format!("  {}: {mark}{}", safe(&file.path), safe(why)), 4, out)?;
     }
     Ok(())
+}
+
+fn not_looked_into(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let closed = &report.not_looked_into;
+    if closed.count == 0 {
+        return Ok(());
+    }
+    let shown = if look.verbose { usize::MAX } else { look.rows_max };
+    writeln!(out, "\n{BOLD}Not looked into{BOLD:#}")?;
+    for file in closed.files.iter().take(shown) {
+        look.paragraph(&format!("  {}: {}", safe(&file.path), safe(&file.what)), 4, out)?;
+    }
+    match closed.count.saturating_sub(closed.files.len().min(shown) as u64) {
+        0 => Ok(()),
+        hidden => writeln!(out, "... and {} (-v lists more)", counted(hidden, "more file")),
+    }
 }
 
 fn skipped(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {

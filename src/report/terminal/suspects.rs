@@ -161,9 +161,12 @@ impl Belonging {
             ("bad_checksum", Some(stored), Some(computed), _) if !matches!(self, Self::Either) => {
                 format!("checksum {stored}, is {computed}")
             }
-            (_, _, _, Some(found)) => format!("wrong page id: it says {found}"),
+            ("wrong_page_id", _, _, Some(found)) => format!("wrong page id: it says {found}"),
             (reason, ..) => reason.replace('_', " "),
         };
+        if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
+            words += &format!(", header of {found}");
+        }
         if suspect.unsettled {
             words += ", changing";
         }

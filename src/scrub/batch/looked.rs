@@ -15,8 +15,7 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Looked {
     pub(super) coverage: Coverage,
-    /// Pages that looked bad, with the bytes that were seen; `None` for zeros.
-    pub(super) doubtful: Vec<(PageId, Option<Box<Page>>)>,
+    pub(super) doubtful: Vec<Doubtful>,
     /// Pages in use that carry what looks like a checksum and no flag.
     pub(super) flagless: Vec<Finding>,
     /// Pages of system tables and IAM pages that can be believed.
@@ -30,6 +29,15 @@ pub(super) struct Looked {
     pub(super) stream_sum: StreamSum,
     /// A whole page stands in the extent of another one.
     pub(super) is_misplaced: bool,
+}
+
+/// A page that looked bad.
+pub(super) struct Doubtful {
+    pub(super) page: PageId,
+    /// The bytes that were seen; `None` for zeros.
+    pub(super) seen: Option<Box<Page>>,
+    /// What was wrong.
+    pub(super) reason: SuspectReason,
 }
 
 impl Looked {
@@ -68,7 +76,8 @@ pub(super) fn is_misplaced(page: &Page, place: PageAddress, verdict: &Verdict) -
     };
     let found = PageHeader::of(page).address();
     let is_same_slot = found.page.0 % EXTENT_PAGES == place.page.0 % EXTENT_PAGES;
-    passes && is_same_slot && found != place && PageHeader::of(page).is_plausible()
+    let is_another = found != place && found.can_exist();
+    passes && is_same_slot && is_another && PageHeader::of(page).is_plausible()
 }
 
 /// What a page in order tells of others. Of an IAM page it must be sure that it is in use: what an

@@ -2,8 +2,11 @@
 
 use crate::backup::{BackedUpFile, BackupKind, BackupSet, Fault, FaultKind, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
+use crate::discover::backup::missing::MEMBERS_MAX;
 use crate::discover::backup::{BackupFile, RestKind, SetKey};
 use crate::discover::{DataFile, Discovery, FileKind};
+use crate::page::PAGE_BYTES;
+use crate::page::address::PageId;
 use crate::scrub::file::{BackupTally, FileTally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,6 +19,10 @@ pub(super) struct Members {
     pages: BTreeMap<(SetKey, u16), BTreeMap<u16, u64>>,
     /// Sets in which extents stand where others belong.
     overwritten: BTreeSet<SetKey>,
+    /// Sets that have lost something, as far as is known.
+    cut: BTreeSet<SetKey>,
+    /// Files whose first extent is there.
+    begun: BTreeSet<(SetKey, u16)>,
 }
 
 impl Members {
@@ -31,10 +38,16 @@ impl Members {
                     if overwritten.contains(&index) {
                         members.overwritten.insert(key.clone());
                     }
+                    if !backup.is_set_whole(index) {
+                        members.cut.insert(key.clone());
+                    }
                     members.there.entry(key).or_default().insert(member(media));
                 }
             }
             if let (Some(part), Some(key)) = (&file.part, file.set_key()) {
+                if part.runs.has(PageId(0)) {
+                    members.begun.insert((key.clone(), file.file_id.0));
+                }
                 let of_file = members.pages.entry((key, file.file_id.0)).or_default();
                 // A member that is there twice counts once.
                 let pages = of_file.entry(member(&part.backup.media)).or_default();
@@ -46,8 +59,6 @@ impl Members {
 
     /// Members of the sets of `media`, the backup at `path`, that are not there.
     fn missing(&self, media: &Media, path: &Path) -> Vec<u16> {
-        // More members than this no media set has.
-        const MEMBERS_MAX: u16 = 64;
         let count = media.family.as_ref().map_or(0, |family| family.family_count);
         let is_there = |number: u16, set: &BackupSet| {
             let there = self.there.get(&SetKey::of(media, set, path));
@@ -57,15 +68,37 @@ impl Members {
         (1..=count.min(MEMBERS_MAX)).filter(is_missing).collect()
     }
 
+    /// True if the backup with `media` is the first member of the set `key`: what is said of all
+    /// members is said of it.
+    fn is_first(&self, key: &SetKey, media: &Media) -> bool {
+        let first = self.there.get(key).and_then(BTreeSet::first);
+        first.is_none_or(|first| *first == member(media))
+    }
+
+    /// Files of the sets of `media` whose first extent is in none of their members, although all
+    /// else is there: a backup has that of each file of which it has pages.
+    fn lost_beginnings(&self, media: &Media, path: &Path) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for set in &media.sets {
+            let key = SetKey::of(media, set, path);
+            let is_told = self.cut.contains(&key) || !self.is_first(&key, media);
+            if is_told || !matches!(set.kind, BackupKind::Full | BackupKind::Differential) {
+                continue;
+            }
+            let files = set.files.iter().filter(|file| !file.is_log && file.pages > 0);
+            let is_lost = |file: &&BackedUpFile| !self.begun.contains(&(key.clone(), file.file_id));
+            faults.extend(files.filter(is_lost).map(|file| lost_beginning(set, file)));
+        }
+        faults
+    }
+
     /// Pages that the sets of `media` say they have and that are in none of their members. Said of
     /// the first member.
     fn lost_pages(&self, media: &Media, path: &Path) -> Vec<Fault> {
         let mut faults = Vec::new();
         for set in media.sets.iter().filter(|set| !set.data.is_empty()) {
             let key = SetKey::of(media, set, path);
-            let first = self.there.get(&key).and_then(BTreeSet::first);
-            let is_first = first.is_none_or(|first| *first == member(media));
-            if !is_first || !self.overwritten.contains(&key) {
+            if !self.overwritten.contains(&key) || !self.is_first(&key, media) {
                 continue;
             }
             for file in set.files.iter().filter(|file| !file.is_log) {
@@ -122,6 +155,35 @@ fn lost(set: &BackupSet, file: &BackedUpFile, pages: u64) -> Fault {
     }
 }
 
+fn lost_beginning(set: &BackupSet, file: &BackedUpFile) -> Fault {
+    let BackedUpFile { file_id, logical_name, .. } = file;
+    Fault {
+        kind: FaultKind::Structure,
+        offset_bytes: set.data.first().map_or(0, |piece| piece.offset_bytes),
+        bytes: 0,
+        text: format!(
+            "backup set {} has pages of file {file_id} ({logical_name}), and its first extent, with \
+             the file header and the first PFS and GAM page, is not there",
+            set.position
+        ),
+    }
+}
+
+/// Pages that a compressed backup promises and has lost, as far as it tells without being unpacked.
+/// Only its records say it, so that no plan knows of them.
+pub(super) fn packed_pages_missing(file: &DataFile, tally: &BackupTally) -> u64 {
+    let is_packed = file.backup.as_ref().is_some_and(|backup| backup.records.is_none());
+    let media = tally.media.as_ref().filter(|_| is_packed);
+    let sets = media.into_iter().flat_map(|media| &media.sets);
+    let missing = |set: &BackupSet| {
+        let files = set.files.iter().filter(|file| !file.is_log);
+        let promised: u64 = files.map(|file| u64::from(file.pages)).sum();
+        let here: u64 = set.data.iter().map(|piece| piece.bytes / PAGE_BYTES as u64).sum();
+        promised.saturating_sub(here)
+    };
+    sets.filter(|set| !set.is_complete || set.has_gap).map(missing).sum()
+}
+
 /// What is said of the backup `file`, whose streams came to `tally`.
 pub(super) fn report(
     file: &DataFile,
@@ -138,18 +200,22 @@ pub(super) fn report(
         && tally.streams_without_checksum + tally.streams_not_computed == 0;
     let missing_members = members.missing(media, &file.path);
     let is_unpacked = backup.kind == FileKind::Backup || backup.records.is_some();
-    if !vouched_for && missing_members.is_empty() && is_unpacked {
-        faults.extend(members.lost_pages(media, &file.path));
+    if missing_members.is_empty() && is_unpacked {
+        faults.extend(members.lost_beginnings(media, &file.path));
+        let lost = (!vouched_for).then(|| members.lost_pages(media, &file.path));
+        faults.extend(lost.into_iter().flatten());
     }
+    let pages = pages_of_parts(backup, discovery);
     faults.sort_by_key(|fault| (fault.offset_bytes, fault.kind));
     Some(BackupReport {
         media_set: family.and_then(|family| family.media_set_id).map(|id| hexadecimal(&id)),
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
         missing_members,
-        sets: media.sets.iter().enumerate().map(|set| of_set(set, backup, discovery)).collect(),
+        sets: media.sets.iter().enumerate().map(|set| of_set(set, &pages)).collect(),
         faults,
-        faults_not_listed: tally.faults_not_listed,
+        faults_not_listed: tally.faults_not_listed.saturating_add(backup.media.faults_not_listed),
+        not_read: media.not_read.clone(),
         streams_verified: tally.streams_verified,
         streams_without_checksum: tally.streams_without_checksum,
         streams_not_computed: tally.streams_not_computed,
@@ -157,38 +223,28 @@ pub(super) fn report(
         log_bytes: tally.log_bytes,
         padding_pages: tally.padding_pages,
         superseded_pages: tally.superseded_pages,
-        not_protected: not_protected(media),
+        not_protected: media.not_protected.clone(),
         log_sectors_doubtful: tally.log_sectors_doubtful,
         unplaced_pages: if vouched_for { 0 } else { tally.unplaced_pages },
     })
 }
 
-/// Bytes that nothing protects, by their class.
-fn not_protected(media: &Media) -> BTreeMap<String, u64> {
-    let mut bytes = BTreeMap::new();
-    for (range, class) in media.classes.iter().filter(|(_, class)| !class.is_protected()) {
-        *bytes.entry(class.name().to_owned()).or_default() += range.end - range.start;
-    }
-    bytes
+/// How many pages of each set and file `backup` has.
+fn pages_of_parts(backup: &Arc<BackupFile>, discovery: &Discovery) -> BTreeMap<(usize, u16), u64> {
+    let pages = |file: &DataFile| {
+        let part = file.part.as_ref().filter(|part| Arc::ptr_eq(&part.backup, backup))?;
+        Some(((part.set, file.file_id.0), part.runs.pages()))
+    };
+    discovery.files.iter().filter_map(pages).collect()
 }
 
-fn of_set(
-    (index, set): (usize, &BackupSet),
-    backup: &Arc<BackupFile>,
-    discovery: &Discovery,
-) -> SetReport {
-    let part = |file: &&DataFile| {
-        file.part.as_ref().is_some_and(|p| p.set == index && Arc::ptr_eq(&p.backup, backup))
-    };
-    let parts = discovery.files.iter().filter(part);
-    let pages: BTreeMap<u16, u64> =
-        parts.filter_map(|file| Some((file.file_id.0, file.part.as_ref()?.runs.pages()))).collect();
+fn of_set((index, set): (usize, &BackupSet), pages: &BTreeMap<(usize, u16), u64>) -> SetReport {
     let file = |file: &BackedUpFile| SetFile {
         file_id: file.file_id,
         logical_name: file.logical_name.as_str().into(),
         physical_name: file.physical_name.as_str().into(),
         pages: file.pages,
-        pages_here: pages.get(&file.file_id).copied().unwrap_or_default(),
+        pages_here: pages.get(&(index, file.file_id)).copied().unwrap_or_default(),
     };
     SetReport {
         position: set.position,

@@ -1,17 +1,19 @@
 //! What the report says of each file.
 
 use super::backups::{self, Members};
+use super::size::SizeNow;
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::consolidate::tally::Coverage;
-use crate::discover::paths::identity_of;
+use crate::discover::backup::Part;
+use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
 use crate::plan::{Plan, PlannedFile};
-use crate::scrub::file::FileTally;
+use crate::scrub::file::{FileTally, Zeroed};
 use std::sync::Arc;
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
@@ -28,33 +30,42 @@ pub(super) fn file_reports(
 ) -> (Vec<FileReport>, Coverage) {
     let members = Members::among(discovery, tallies);
     let mut total = Coverage::default();
+    let mut unplanned_pages = 0;
     let mut reports = Vec::new();
     for (((file, planned), tally), facts) in
         discovery.files.iter().zip(&plan.files).zip(tallies).zip(facts)
     {
         let mut coverage = tally.coverage.clone();
+        let packed = backups::packed_pages_missing(file, &tally.backup);
+        let size = SizeNow::of(file, planned);
+        let unplanned = packed + size.pages_added();
+        coverage.promise(unplanned);
+        unplanned_pages += unplanned;
         coverage.close();
         coverage.assert_adds_up();
         total += &coverage;
         let backup = backups::report(file, discovery, &members, &tally.backup);
-        reports.push(scanned_file((file, planned), tally, coverage, facts, backup));
+        reports.push(scanned_file((file, planned, &size), tally, coverage, facts, backup));
     }
     total.assert_adds_up();
-    assert_eq!(total.pages_planned, plan.pages(), "the plan and the tally promise the same");
+    let promised = plan.pages() + unplanned_pages;
+    assert_eq!(total.pages_planned, promised, "the plan and the tally promise the same");
     reports.extend(discovery.refusals.iter().map(refused_file));
     reports.sort_by(|a, b| a.path.cmp(&b.path));
     (reports, total)
 }
 
 fn scanned_file(
-    (file, planned): (&DataFile, &PlannedFile),
+    (file, planned, size): (&DataFile, &PlannedFile, &SizeNow),
     tally: &FileTally,
     coverage: Coverage,
     facts: &FileFacts,
     backup: Option<BackupReport>,
 ) -> FileReport {
     let boot = file.boot.as_ref();
-    let is_cut_short = coverage.not_reached > u64::from(planned.missing_pages);
+    let packed = backups::packed_pages_missing(file, &tally.backup);
+    let not_there = u64::from(planned.missing_pages) + packed + size.pages_added();
+    let is_cut_short = coverage.not_reached > not_there;
     let is_unread = file.backup.is_some() && !tally.backup.is_done;
     let is_cut_short = is_cut_short || is_unread;
     let replaced = replaced(file);
@@ -62,8 +73,11 @@ fn scanned_file(
         (Some(why), _) => (Outcome::Failed, Some(why.clone())),
         (None, _) if is_cut_short => (Outcome::Failed, Some(CUT_SHORT.to_owned())),
         (None, _) if replaced.is_some() => (Outcome::Failed, replaced),
+        (None, _) if matches!(size, SizeNow::Shorter { .. }) => (Outcome::Failed, size.why()),
+        (None, _) if file.backup.is_some() && size.why().is_some() => (Outcome::Failed, size.why()),
         (None, FileKind::Log) => (Outcome::Refused, Some(LOG_REFUSED.to_owned())),
-        (None, _) => (Outcome::Scanned, incomplete(planned)),
+        (None, _) if packed > 0 => (Outcome::Scanned, Some(cut_off(packed))),
+        (None, _) => (Outcome::Scanned, size.why().or_else(|| incomplete(planned))),
     };
     FileReport {
         host: None,
@@ -71,7 +85,7 @@ fn scanned_file(
         kind: file.kind,
         outcome,
         why,
-        notes: notes(file, &coverage, tally, facts),
+        notes: notes((file, size), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
         binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
         database: facts.database.clone(),
@@ -81,7 +95,7 @@ fn scanned_file(
         clean_shutdown: boot.filter(|_| !facts.is_boot_suspect).map(|boot| boot.clean_shutdown),
         simple_recovery: facts.simple_recovery,
         pages: u64::from(planned.pages_to_look_at()),
-        not_reached_ranges: not_reached_ranges(planned, tally, coverage.not_reached),
+        not_reached_ranges: not_reached_ranges((planned, size), tally, coverage.not_reached),
         backup,
         backup_set: facts.part.as_ref().map(|part| part.position),
         coverage,
@@ -94,11 +108,12 @@ fn binding_id(id: &[u8]) -> Arc<str> {
 
 /// Pages that are done and have no verdict, as in a file that shrank, have no place either.
 fn not_reached_ranges(
-    planned: &PlannedFile,
+    (planned, size): (&PlannedFile, &SizeNow),
     tally: &FileTally,
     not_reached: u64,
 ) -> Option<Vec<PageRange>> {
-    let end = planned.pages.checked_add(planned.missing_pages)?;
+    let added = u32::try_from(size.pages_added()).ok()?;
+    let end = planned.pages.checked_add(planned.missing_pages)?.checked_add(added)?;
     let ranges: Vec<_> = if planned.only_stored {
         planned.stored.iter().flat_map(|range| tally.done.left(*range)).collect()
     } else {
@@ -114,10 +129,19 @@ const CUT_SHORT: &str = "the scan was stopped before its end";
 const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
     blocks, which carry no page checksums";
 
+fn cut_off(pages: u64) -> String {
+    format!("was cut: at least {pages} pages that its backup sets promise are not here")
+}
+
 fn incomplete(planned: &PlannedFile) -> Option<String> {
     let PlannedFile { pages, missing_pages, tail_bytes, .. } = planned;
     match (missing_pages, tail_bytes) {
         (0, 0) => None,
+        (missing, _) if planned.only_stored => Some(format!(
+            "holds {} of the pages that its backup set promises; {missing} are not here: the backup \
+             was cut, or members of it are missing",
+            planned.pages_to_look_at()
+        )),
         (0 | 1, 1..) => Some(format!("ends with {tail_bytes} bytes that are not a whole page")),
         _ => Some(format!(
             "holds {pages} whole pages, {missing_pages} fewer than its own file header, PFS or GAM \
@@ -127,7 +151,7 @@ fn incomplete(planned: &PlannedFile) -> Option<String> {
 }
 
 fn notes(
-    file: &DataFile,
+    (file, size): (&DataFile, &SizeNow),
     coverage: &Coverage,
     tally: &FileTally,
     facts: &FileFacts,
@@ -136,11 +160,12 @@ fn notes(
     if file.header.is_none() && file.kind == FileKind::Data {
         notes.push("page 0 does not pass its check: the file's true size is not known".to_owned());
     }
-    if coverage.allocation_unknown > 0 {
+    notes.extend(unknown_allocation(file, coverage));
+    if coverage.junk_allocation_unknown > 0 {
         notes.push(format!(
-            "allocation of {} pages is unknown because their PFS page is bad: some of their \
-             suspects may be free pages, and {} pages of zeros among them may be free or lost",
-            coverage.allocation_unknown, coverage.zero_allocation_unknown
+            "{} pages of unknown allocation are no pages of their places: what free pages held \
+             before, or lost; they could not be verified",
+            coverage.junk_allocation_unknown
         ));
     }
     if tally.failed_reads && !tally.failed_pages {
@@ -190,8 +215,10 @@ fn notes(
                 .to_owned(),
         );
     }
+    notes.extend(holes(tally.zeroed));
+    notes.extend(shrunk(file));
     notes.extend(doubtful_log(tally));
-    notes.extend(written_to(file));
+    notes.extend(written_to(file).filter(|_| matches!(size, SizeNow::AsPlanned)));
     let enough = coverage.suspect >= ENCRYPTED_SUSPECTS_MIN;
     if enough && coverage.suspect >= ENCRYPTED_SUSPECTS_PER_INTACT * coverage.intact {
         notes.push(
@@ -210,6 +237,52 @@ fn notes(
     notes
 }
 
+/// Asks whether the file is a snapshot, if it may be one.
+fn holes(zeroed: Zeroed) -> Option<String> {
+    let Zeroed { pages, in_holes } = zeroed;
+    (pages > 0 && in_holes == pages).then(|| {
+        format!(
+            "all {pages} pages of zeros among its suspects lie in holes of at least 64 KiB, where \
+             the file system stores nothing: is it a database snapshot? Then scan its database \
+             instead. Else they are lost, and a copy made holes of them"
+        )
+    })
+}
+
+/// A file keeps the size that it had before it was shrunk.
+fn shrunk(file: &DataFile) -> Option<String> {
+    let unused = Some(file.promise.unused_pages).filter(|pages| *pages > 0)?;
+    Some(format!(
+        "its file header asks for {unused} more pages than it holds, and its PFS and GAM pages \
+         say that none of these is in use: it was shrunk, or cut where it was empty"
+    ))
+}
+
+/// Why it is not known of some pages whether they are in use.
+fn unknown_allocation(file: &DataFile, coverage: &Coverage) -> Option<String> {
+    let Coverage { allocation_unknown, pfs_absent, zero_allocation_unknown, .. } = *coverage;
+    let absent = if file.part.as_ref().is_some_and(is_striped) {
+        "is in none of the members of the backup that are here"
+    } else {
+        "is not in the backup"
+    };
+    let why = match (pfs_absent, allocation_unknown - pfs_absent) {
+        (0, 0) => return None,
+        (0, _) => "their PFS page is bad".to_owned(),
+        (_, 0) => format!("their PFS page {absent}"),
+        (n, bad) => format!("the PFS page of {bad} of them is bad, and that of {n} {absent}"),
+    };
+    Some(format!(
+        "allocation of {allocation_unknown} pages is unknown because {why}: some of their suspects \
+         may be free pages, and {zero_allocation_unknown} pages of zeros among them may be free or \
+         lost"
+    ))
+}
+
+fn is_striped(part: &Part) -> bool {
+    part.backup.media.family.as_ref().is_some_and(|family| family.family_count > 1)
+}
+
 fn doubtful_log(tally: &FileTally) -> Option<String> {
     let sectors = Some(tally.backup.log_sectors_doubtful).filter(|sectors| *sectors > 0)?;
     Some(format!(
@@ -220,9 +293,11 @@ fn doubtful_log(tally: &FileTally) -> Option<String> {
 
 /// Why the path no longer leads to what was scanned, if it does not.
 fn replaced(file: &DataFile) -> Option<String> {
-    match identity_of(&file.path) {
-        Ok(identity) if identity == file.identity => None,
-        Ok(_) => Some("another file was put in its place during the scan; scan again".to_owned()),
+    match file.is_in_its_place() {
+        Ok(true) => None,
+        Ok(false) => {
+            Some("another file was put in its place during the scan; scan again".to_owned())
+        }
         Err(_) => Some("was removed or renamed during the scan".to_owned()),
     }
 }
@@ -236,12 +311,22 @@ fn written_to(file: &DataFile) -> Option<String> {
             now.len() - file.bytes
         ));
     }
-    let is_changed = file.modified.is_some() && now.modified().ok() != file.modified;
-    is_changed.then(|| {
-        "was written to during the scan: what was verified may not be what it holds now; scan a \
-         copy that nothing changes, or a storage snapshot"
-            .to_owned()
-    })
+    if file.times == FileTimes::default() {
+        return None;
+    }
+    let (then, now) = (file.times, FileTimes::of(&now));
+    let what = if now.modified != then.modified {
+        "was written to during the scan"
+    } else if now.changed != then.changed {
+        "changed during the scan (only its mode, owner, name or links, unless it was written to and \
+         the time of that put back)"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what}: what was verified may not be what it holds now; scan a copy that nothing changes, \
+         or a storage snapshot"
+    ))
 }
 
 fn refused_file(refusal: &Refusal) -> FileReport {

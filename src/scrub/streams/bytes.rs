@@ -13,7 +13,8 @@ use crate::read::unpacked::Unpacked;
 use crate::read::{PageSource, aligned};
 use crate::scrub::Shared;
 use crate::scrub::file::open_unchanged;
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// A backup that is being read.
@@ -33,24 +34,26 @@ type VisitBytes<'a> = &'a mut dyn FnMut(u64, Result<&[u8], String>);
 impl<'a> Bytes<'a> {
     /// Opens `file`, or says why it cannot be.
     pub(super) fn open(file: &'a DataFile, shared: &'a Shared<'a>) -> Result<Self, String> {
-        open_unchanged(file, shared.settings.open)
-            .map_err(|error| format!("could not be opened: {}", explain(&error)))?;
+        open_unchanged(file, shared.settings.open).map_err(|error| not_opened(&error))?;
         let throttle = Throttle::new(&shared.settings.pace, &Device::of(file.device));
         Ok(Self { file, shared, throttle, buffer: Vec::new() })
     }
 
-    /// Shows `pages` pages from `offset_bytes` on, numbered from 0.
-    pub(super) fn pages(&mut self, offset_bytes: u64, pages: u32, visit: Visit<'_>) {
+    /// Shows `pages` pages from `offset_bytes` on, numbered from 0. Says why if the file cannot be
+    /// opened: that is no damage of its bytes.
+    pub(super) fn pages(
+        &mut self,
+        offset_bytes: u64,
+        pages: u32,
+        visit: Visit<'_>,
+    ) -> Result<(), String> {
         let run = PageRun { range: super::range(pages), offset_bytes };
         let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&[run]).0));
         let opened = open_unchanged(self.file, self.shared.settings.open);
-        let source = match opened {
-            Ok(source) => source.laid_out(layout),
-            Err(error) => return visit(PageId(0), Err(explain(&error))),
-        };
+        let source = opened.map_err(|error| not_opened(&error))?.laid_out(layout);
         for piece in run.range.pieces(BUFFER_PAGES) {
             if self.shared.must_stop() {
-                return;
+                break;
             }
             while let Err(wait) = self.throttle.admit(piece.bytes()) {
                 std::thread::sleep(wait);
@@ -58,10 +61,16 @@ impl<'a> Bytes<'a> {
             show(&*source, piece, &mut self.buffer, visit);
             self.shared.progress.advance(piece.bytes());
         }
+        Ok(())
     }
 
     /// Shows `length` bytes from `offset_bytes` on, with their offsets.
-    pub(super) fn all(&mut self, offset_bytes: u64, length: u64, visit: VisitBytes<'_>) {
+    pub(super) fn all(
+        &mut self,
+        offset_bytes: u64,
+        length: u64,
+        visit: VisitBytes<'_>,
+    ) -> Result<(), String> {
         // Parts of at most 2^31 pages, as there are not more in a run.
         const PART_PAGES: u64 = 1 << 31;
         let whole = length / PAGE_BYTES as u64;
@@ -72,32 +81,34 @@ impl<'a> Bytes<'a> {
             self.pages(start, pages as u32, &mut |first, seen| {
                 let seen = seen.map(bytemuck::cast_slice);
                 visit(start + first.offset_bytes(), seen);
-            });
+            })?;
             done += pages;
         }
         let tail = (length % PAGE_BYTES as u64) as usize;
         if tail > 0 {
             let at = offset_bytes + whole * PAGE_BYTES as u64;
-            let read = self.tail(at, tail);
-            visit(at, read.as_deref().map_err(Clone::clone));
+            let mut bytes = vec![0; tail];
+            let read = self.tail(at, &mut bytes)?;
+            visit(at, read.map(|()| &*bytes).map_err(|error| explain(&error)));
         }
+        Ok(())
     }
 
-    /// What is no whole page.
-    fn tail(&self, offset_bytes: u64, bytes: usize) -> Result<Vec<u8>, String> {
-        let read = || {
-            if let Some(index) = self.file.records() {
-                let unpacked = Unpacked::open(&self.file.path, index, Layout::Whole)?;
-                let mut tail = vec![0; bytes];
-                return unpacked.read_exact_at(offset_bytes, &mut tail).map(|()| tail);
-            }
-            let mut file = std::fs::File::open(&self.file.path)?;
-            file.seek(SeekFrom::Start(offset_bytes))?;
-            let mut tail = vec![0; bytes];
-            file.read_exact(&mut tail).map(|()| tail)
-        };
-        read().map_err(|error| explain(&error))
+    /// What is no whole page. Whether the file can be opened, and then whether it can be read.
+    fn tail(&self, offset_bytes: u64, tail: &mut [u8]) -> Result<io::Result<()>, String> {
+        let path = &self.file.path;
+        if let Some(index) = self.file.records() {
+            let unpacked = Unpacked::open(path, index, Layout::Whole);
+            let unpacked = unpacked.map_err(|error| not_opened(&error))?;
+            return Ok(unpacked.read_exact_at(offset_bytes, tail));
+        }
+        let mut file = File::open(path).map_err(|error| not_opened(&error))?;
+        Ok(file.seek(SeekFrom::Start(offset_bytes)).and_then(|_| file.read_exact(tail)))
     }
+}
+
+fn not_opened(error: &io::Error) -> String {
+    format!("could not be opened: {}", explain(error))
 }
 
 /// Shows a piece as far as it can be read.

@@ -13,6 +13,7 @@ use crate::plan::pace::Throttle;
 use crate::read::{PageSource, aligned};
 use crate::scrub::file::open_unchanged;
 use crate::scrub::{Progress, Settings};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -100,8 +101,13 @@ impl Reader {
     }
 }
 
-/// Adds what was found of the records of `file`, and what the backup says of itself.
-pub(super) fn note(file: &DataFile, verified: &Verified, looked: &mut Looked) {
+/// Adds what was found of the records of `file`, and what the backup says of itself. Says why if it
+/// could not be read again for that.
+pub(super) fn note(
+    file: &DataFile,
+    verified: &Verified,
+    looked: &mut Looked,
+) -> Result<(), String> {
     looked.tally.records = verified.records;
     looked.bytes_read += file.bytes;
     for fault in &verified.faults {
@@ -109,26 +115,31 @@ pub(super) fn note(file: &DataFile, verified: &Verified, looked: &mut Looked) {
     }
     looked.tally.faults_not_listed += verified.faults_not_listed;
     if file.backup.as_ref().is_some_and(|backup| backup.records.is_none()) {
-        looked.tally.media = media(file, verified);
-        let faults = looked.tally.media.as_ref().map(|media| media.faults.clone());
-        for fault in faults.unwrap_or_default() {
+        let media = media(file, verified).map_err(|error| explain(&error))?;
+        looked.tally.faults_not_listed += media.as_ref().map_or(0, |m| m.faults_not_listed);
+        for fault in media.iter().flat_map(|media| &media.faults) {
             // Where it is in the file cannot be told: it is an offset of what it unpacks to.
             let text = format!("{} (byte {} unpacked)", fault.text, fault.offset_bytes);
             looked.fault(fault.kind, 0, 0, text);
         }
+        looked.tally.media = media;
         if looked.tally.media.is_none() {
             let text = "its records do not unpack to the description of a backup".to_owned();
             looked.fault(FaultKind::Structure, 0, 0, text);
         }
     }
+    Ok(())
 }
 
-fn media(file: &DataFile, verified: &Verified) -> Option<Media> {
-    let source = SizedFile::new(File::open(&file.path).ok()?, file.bytes);
+/// What the backup says of itself; `None` if the record that would tell is damaged.
+fn media(file: &DataFile, verified: &Verified) -> io::Result<Option<Media>> {
+    let source = SizedFile::new(File::open(&file.path)?, file.bytes);
     let stream = Decompressed::new(&source, &verified.index);
-    let mut media = Media::read(&stream).ok().flatten()?;
-    media.classes = Vec::new();
-    Some(media)
+    let media = match Media::read_unpacked(&stream) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        read => read?,
+    };
+    Ok(media.map(|media| Media { classes: Vec::new(), not_protected: BTreeMap::new(), ..media }))
 }
 
 /// `discovery` with compressed backups as what they unpack to, and what was found of their
@@ -144,20 +155,24 @@ pub(in crate::scrub) fn unpack(
         |file: &&DataFile| file.kind == FileKind::CompressedBackup && file.backup.is_some();
     let packed: Vec<&DataFile> = discovery.files.iter().filter(is_packed).collect();
     progress.begin(packed.iter().map(|file| file.bytes).sum());
-    let verify = |file: &&DataFile| {
-        let verified = verify(file, settings, progress, &must_stop).ok()?;
-        Some((file.path.clone(), verified))
-    };
+    let verify =
+        |file: &&DataFile| (file.path.clone(), verify(file, settings, progress, &must_stop));
     let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.threads.max(1)).build();
     let verified: Vec<_> = match threads {
-        Ok(pool) => pool.install(|| packed.par_iter().filter_map(verify).collect()),
-        Err(_) => packed.iter().filter_map(verify).collect(),
+        Ok(pool) => pool.install(|| packed.par_iter().map(verify).collect()),
+        Err(_) => packed.iter().map(verify).collect(),
     };
     progress.end();
     let mut unpacked = discovery.clone();
-    for (path, verified) in verified.into_iter().filter(|(_, verified)| !verified.stopped) {
-        unpacked.unpack(&path, &verified);
-        unpacked.verified.push((path, Arc::new(verified)));
+    for (path, verified) in verified {
+        match verified {
+            Ok(verified) if verified.stopped => {}
+            Ok(verified) => {
+                unpacked.unpack(&path, &verified);
+                unpacked.verified.push((path, Arc::new(verified)));
+            }
+            Err(why) => unpacked.not_unpacked.push((path, why)),
+        }
     }
     unpacked
 }

@@ -58,10 +58,11 @@ pub struct GpuSummary {
 impl GpuSummary {
     /// Adds what `other`, the same GPU in an earlier part of the scan, did.
     pub fn add(&mut self, other: &Self) {
-        self.pages += other.pages;
-        self.pages_checked += other.pages_checked;
+        self.pages = self.pages.saturating_add(other.pages);
+        self.pages_checked = self.pages_checked.saturating_add(other.pages_checked);
         for (name, count) in &other.errors {
-            *self.errors.entry(name.clone()).or_default() += count;
+            let errors = self.errors.entry(name.clone()).or_default();
+            *errors = errors.saturating_add(*count);
         }
     }
 }

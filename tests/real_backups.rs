@@ -1,0 +1,160 @@
+//! Backups made by SQL Server 2005 to 2022, of kinds that are rare: striped, with padding, with a
+//! name over a longer one, in chains. What each must give was found by an independent checker.
+//!
+//! They are read from the folder `backups` beside the one named by `PAGESCRUB_REAL_DATA` and are not
+//! part of this project; without it these tests show as ignored.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
+mod harness;
+
+use harness::pagescrub;
+use pagescrub::backup::Media;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    let data = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
+    Path::new(&data).parent().expect("it has a neighbour").join("backups")
+}
+
+/// What must come out of which scan; without what is not yet looked at.
+fn cases() -> Vec<Value> {
+    let text = fs::read_to_string(folder().join("EXPECTED.json")).expect("EXPECTED.json is there");
+    let mut expected: Value = serde_json::from_str(&text).expect("it is JSON");
+    let mut cases: Vec<Value> =
+        serde_json::from_value(expected["cases"].take()).expect("a list of cases");
+    cases.retain(|case| case.get("from_issue").is_none());
+    assert!(cases.len() >= 10, "EXPECTED.json has its cases");
+    cases
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn scan(case: &Value, reader: &str) -> (i32, Value) {
+    let of_case = list(&case["scan"]).iter().map(|argument| {
+        let argument = argument.as_str().expect("text");
+        if argument.starts_with("--") {
+            OsString::from(argument)
+        } else {
+            folder().join(argument).into_os_string()
+        }
+    });
+    let how = ["--format", "json", "--progress", "never", "--reader", reader].map(OsString::from);
+    let args: Vec<OsString> = std::iter::once("scan".into()).chain(of_case).chain(how).collect();
+    let run = pagescrub(&args.iter().map(OsString::as_os_str).collect::<Vec<_>>());
+    (run.code, run.json())
+}
+
+fn backups(report: &Value) -> impl Iterator<Item = &Value> {
+    list(&report["files"]).iter().map(|file| &file["backup"]).filter(|backup| backup.is_object())
+}
+
+fn numbers(values: &Value) -> BTreeSet<u64> {
+    list(values).iter().filter_map(Value::as_u64).collect()
+}
+
+fn sum(report: &Value, key: &str) -> u64 {
+    backups(report).filter_map(|backup| backup[key].as_u64()).sum()
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn every_case_has_the_exit_code_the_counts_and_the_names_that_were_found_independently() {
+    for case in cases() {
+        for reader in ["pread", "direct", "auto"] {
+            let (code, report) = scan(&case, reader);
+            let name = format!("{} ({reader})", case["name"]);
+            if case["exit"].is_i64() {
+                assert_eq!(Value::from(code), case["exit"], "{name}: {report}");
+            }
+            for key in ["intact", "unprotected", "free", "suspect"] {
+                let wanted = &case[key];
+                assert!(wanted.is_null() || report["coverage"][key] == *wanted, "{key} of {name}");
+            }
+            let faults: usize = backups(&report).map(|backup| list(&backup["faults"]).len()).sum();
+            assert!(case["faults"].is_null() || case["faults"] == faults, "{name}: {report}");
+            let padding = &case["padding_pages"];
+            assert!(padding.is_null() || *padding == sum(&report, "padding_pages"), "{name}");
+            assert_members(&case, &report, &name);
+            assert_names(&case, &report, &name);
+        }
+    }
+}
+
+fn assert_members(case: &Value, report: &Value, name: &str) {
+    if case["members"].is_array() {
+        let here: BTreeSet<u64> =
+            backups(report).filter_map(|backup| backup["member"].as_u64()).collect();
+        assert_eq!(here, numbers(&case["members"]), "members of {name}");
+        assert!(backups(report).all(|backup| backup["members"] == case["of"]), "{name}");
+    }
+    for backup in backups(report) {
+        assert_eq!(numbers(&backup["missing_members"]), numbers(&case["missing"]), "{name}");
+    }
+}
+
+fn assert_names(case: &Value, report: &Value, name: &str) {
+    if case["database"].is_null() {
+        return;
+    }
+    let sets = backups(report).flat_map(|backup| list(&backup["sets"]));
+    let of_pages = list(&report["files"]).iter().map(|file| &file["database"]);
+    let told: BTreeSet<&str> =
+        sets.map(|set| &set["database"]).chain(of_pages).filter_map(Value::as_str).collect();
+    assert_eq!(told, BTreeSet::from([case["database"].as_str().expect("text")]), "{name}");
+}
+
+/// A share of the pages is in the member that is not there, and nobody knows which pages those are.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn pages_of_a_member_that_is_missing_are_planned_and_not_reached() {
+    let case = serde_json::json!({"scan": ["stripe2_alone_957.bak"]});
+    let (code, report) = scan(&case, "pread");
+    let coverage = &report["coverage"];
+    let counts = ["pages_planned", "not_reached"].map(|key| coverage[key].as_u64());
+    assert_eq!((code, counts), (3, [Some(696), Some(344)]), "{coverage}");
+    let part = &list(&report["files"])[0];
+    let told = part["why"].as_str().expect("it is told").contains("members of it are missing");
+    assert!(told && part["notes"].to_string().contains("none of the members"), "{part}");
+    // Where both members of a set are there, one alone has half of what the other has.
+    let case = serde_json::json!({"scan": ["stripes_852/restoretime_s2.bak"]});
+    let (code, report) = scan(&case, "pread");
+    assert_eq!((code, &report["coverage"]["not_reached"]), (3, &168.into()), "{report}");
+}
+
+/// All uncompressed backups of the folder.
+fn tapes() -> Vec<(PathBuf, Vec<u8>)> {
+    let folders = ["", "stripes_852", "chain_2016", "lines"].map(|name| folder().join(name));
+    let mut found = Vec::new();
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder")) {
+        let path = entry.expect("an entry").path();
+        let bytes = if path.is_file() { fs::read(&path).expect("readable") } else { Vec::new() };
+        if bytes.starts_with(b"TAPE") {
+            found.push((path, bytes));
+        }
+    }
+    assert!(found.len() >= 20);
+    found
+}
+
+/// Every block knows how far it is from the start of its set, in all versions.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn blocks_stand_where_they_say_in_every_real_backup() {
+    for (path, bytes) in tapes() {
+        let media = Media::read(&bytes).expect("readable").expect("a backup");
+        assert!(
+            media.is_blank() || media.faults.is_empty(),
+            "{}: {:?}",
+            path.display(),
+            media.faults
+        );
+        assert!(media.sets.iter().all(|set| set.is_complete && !set.has_gap), "{}", path.display());
+    }
+}
