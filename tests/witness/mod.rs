@@ -306,7 +306,8 @@ impl<'a> Pages<'a> {
             says.push(if is_bad { say } else { Say::Suspect(Some(1)) });
             let is_never = (page == 12 && self.file == 1) || page % GAM_PAGES == 7;
             let is_bare = matches!(says[page], Say::Unprotected | Say::Open);
-            if is_bare && stored(bytes) != 0 && !is_never {
+            let is_page = id(bytes) == (self.file, page as u32);
+            if is_bare && is_page && stored(bytes) != 0 && !is_never {
                 bare.push(page);
             }
         }
