@@ -353,11 +353,15 @@ fn sets_that_follow_each_other_in_one_file_are_kept_apart() {
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn zeros_behind_the_end_are_no_fault_and_anything_else_is() {
     let mut bytes = backup("db1_661");
-    bytes.resize(bytes.len() + 100_000, 0);
-    assert_eq!(media_of(&bytes).faults, []);
     let end = bytes.len();
-    bytes[end - 1] = 1;
-    assert_eq!(media_of(&bytes).faults[0].kind, FaultKind::Structure);
+    // Also where they are too few for a block.
+    for more in [1, 51, 100_000] {
+        bytes.resize(end + more, 0);
+        assert_eq!(media_of(&bytes).faults, [], "{more} zeros");
+        bytes[end + more - 1] = 1;
+        assert_eq!(media_of(&bytes).faults[0].kind, FaultKind::Structure, "{more} bytes");
+        bytes.truncate(end);
+    }
 }
 
 #[test]

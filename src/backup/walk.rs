@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
     fn block(&mut self) {
         let at = self.at;
         let Some(bytes) = self.array(at) else {
-            return self.truncated(at + BLOCK_HEADER, "the file ends inside a descriptor block");
+            return self.rest(at);
         };
         let sound = BlockHeader::checked(&bytes);
         let Some(header) = sound.or_else(|| self.repaired_block(bytes)) else {
@@ -92,6 +92,15 @@ impl<'a> Walk<'a> {
         match &header.tag {
             b"SFMB" => self.filemark(header),
             _ => self.descriptor(header),
+        }
+    }
+
+    /// Fewer bytes than a block has: part of one, or something behind the end.
+    fn rest(&mut self, at: u64) {
+        if self.contents.has_ended(&self.media.blocks) {
+            self.resynchronise(at, "something that is no descriptor block follows the last one");
+        } else {
+            self.truncated(at + BLOCK_HEADER, "the file ends inside a descriptor block");
         }
     }
 

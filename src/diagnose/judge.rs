@@ -3,6 +3,7 @@
 use super::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::Page;
 use crate::page::address::PageAddress;
+use crate::page::allocation::fits_its_place;
 use crate::page::checksum::Checksum;
 use crate::page::header::{FLAG_CHECKSUM, FLAG_WORD_OFFSET, HEADER_BYTES, PageHeader, Protection};
 use crate::page::torn::TornCheck;
@@ -19,7 +20,7 @@ pub fn judge(
     allocation: Allocation,
 ) -> Verdict {
     let header = PageHeader::of(page);
-    let is_right = header.is_sane() && header.address() == place;
+    let is_right = header.is_sane() && header.address() == place && fits_its_place(page, place);
     match (allocation, header.protection()) {
         // By far the most frequent case, decided by a few comparisons.
         (Allocation::Allocated, Protection::Checksum)
@@ -54,6 +55,8 @@ fn judge_in_detail(
             Some(SuspectReason::BadHeader)
         } else if header.address() != place {
             Some(SuspectReason::WrongPageId { expected: place, found: header.address() })
+        } else if !fits_its_place(page, place) {
+            Some(SuspectReason::BadHeader)
         } else {
             None
         }

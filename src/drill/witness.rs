@@ -4,6 +4,7 @@
 use super::answer_key::{Expected, Reason};
 use crate::page::Page;
 use crate::page::address::PageAddress;
+use crate::page::allocation::fits_its_place;
 use crate::page::checksum::Checksum;
 use crate::page::header::{FLAG_CHECKSUM, PageHeader, Protection};
 use crate::page::torn::TornCheck;
@@ -48,6 +49,8 @@ pub(super) fn testify(page: &Page, place: PageAddress, allocated: bool) -> Testi
         Testimony::Suspect(Reason::BadHeader)
     } else if header.address() != place {
         Testimony::Suspect(Reason::WrongPageId)
+    } else if !fits_its_place(page, place) {
+        Testimony::Suspect(Reason::BadHeader)
     } else if header.protection() == Protection::None {
         Testimony::Unprotected
     } else {

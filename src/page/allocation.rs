@@ -5,8 +5,9 @@
 //! for each of 63,904 extents. All of them recur through the whole file.
 
 use super::address::{FileId, PageAddress, PageId};
+use super::header::PageHeader;
 use super::kind::PageType;
-use super::{EXTENT_PAGES, Page};
+use super::{EXTENT_PAGES, Page, torn};
 
 /// Pages that one PFS page describes.
 pub const PFS_INTERVAL_PAGES: u32 = 8088;
@@ -78,6 +79,21 @@ pub fn is_plausible_pfs(pfs: &Page, file: FileId, at: PageId) -> bool {
     let interval = at.0 - at.0 % PFS_INTERVAL_PAGES;
     let first_pages = (interval..=interval + BOOT_PAGE.0).map(PageId);
     has_record && first_pages.filter(fixed).all(|page| PfsByte::of(pfs, page).is_allocated())
+}
+
+/// True if `page`, which says that it is at `place`, can be what must stand there: it has the type
+/// that the place asks for, and a PFS page is a plausible one.
+pub fn fits_its_place(page: &Page, place: PageAddress) -> bool {
+    let Some(expected) = fixed_page_type(place.file, place.page) else { return true };
+    let is = PageType::of(PageHeader::of(page).page_type);
+    match (expected, is) {
+        (PageType::Pfs, PageType::Pfs) => {
+            is_plausible_pfs(&torn::restored(page), place.file, place.page)
+        }
+        // Where the formulas meet, either may be there.
+        (PageType::Pfs, PageType::Gam) => place.page.0.is_multiple_of(GAM_INTERVAL_PAGES),
+        _ => is == expected,
+    }
 }
 
 /// The bit that the map page `map` (torn bits already restored) holds for `page`'s extent. In a
@@ -157,6 +173,20 @@ mod tests {
         assert_eq!(kinds[..4], [Some(FileHeader), Some(Pfs), Some(Gam), Some(Sgam)]);
         assert_eq!(kinds[4..], [None, None, Some(DiffMap), Some(MlMap), None, Some(Boot)]);
         assert_eq!(fixed_page_type(FileId(3), PageId(9)), None);
+    }
+
+    #[test]
+    fn what_stands_at_a_fixed_place_must_be_what_the_place_asks_for() {
+        let fits = |page: u32, kind: PageType| {
+            let mut content = Page::ZERO;
+            PageHeader::of_mut(&mut content).page_type = kind.m_type();
+            fits_its_place(&content, PageAddress::new(FileId(1), PageId(page)))
+        };
+        assert!(fits(2, PageType::Gam) && !fits(2, PageType::Sgam));
+        assert!(fits(9, PageType::Boot) && !fits(9, PageType::Data));
+        assert!(fits(20, PageType::Data) && fits(516_855_552, PageType::Gam));
+        // It has no record, and calls itself free.
+        assert!(!fits(1, PageType::Pfs) && !fits(8088, PageType::Gam));
     }
 
     #[test]

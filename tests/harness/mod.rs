@@ -8,6 +8,7 @@ pub mod forbid;
 pub mod fuse;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod scanned;
 pub mod stopped;
 
 use serde_json::Value;

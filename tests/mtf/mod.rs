@@ -1,7 +1,7 @@
 //! A small, strict reader of uncompressed backups. It stops at the first thing that is not as
 //! docs/page-format.md, sections 9.2 and 9.3, has it; real backups pass.
 
-#![allow(unreachable_pub, reason = "shared by test files")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::collections::BTreeSet;
 
