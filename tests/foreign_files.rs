@@ -12,9 +12,8 @@ use pagescrub::page::checksum::Checksum;
 use pagescrub::page::header::PageHeader;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use serde_json::Value;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -281,49 +280,60 @@ fn snapshots_are_passed_over_in_directories_and_refused_by_that_word_when_named(
     }
 }
 
-fn in_use(bytes: &[u8], page: usize) -> bool {
-    bytes[8192 + 100 + page] & 0x40 != 0
-}
-
-/// Writes `bytes` without the extents `lost`.
-fn holed(path: &Path, bytes: &[u8], lost: &[usize]) {
-    use std::io::{Seek, SeekFrom, Write};
-    let mut file = File::create(path).expect("ours");
-    file.set_len(bytes.len() as u64).expect("room");
-    for (i, extent) in bytes.chunks(65_536).enumerate().filter(|(i, _)| !lost.contains(i)) {
-        file.seek(SeekFrom::Start(i as u64 * 65_536)).expect("ours");
-        file.write_all(extent).expect("room");
-    }
-}
-
+/// Other systems do not tell where holes are.
 #[cfg(target_os = "linux")]
-#[test]
-fn pages_lost_in_holes_are_suspects_whose_evidence_says_so_and_a_snapshot_is_asked_for() {
-    let folder = folder();
-    let path = generated(folder.path(), "base.mdf", &[]);
-    let bytes = fs::read(&path).expect("ours");
-    let extents = (3..64).filter(|extent| in_use(&bytes, extent * 8));
-    let [hole, zeros]: [usize; 2] = extents.take(2).collect::<Vec<_>>().try_into().expect("two");
-    holed(&path, &bytes, &[hole]);
-    let (code, report) = scan_json(&path, &[]);
-    assert_eq!(code, 1);
-    let suspects = report["suspects"].as_array().expect("a list");
-    assert!(suspects.iter().all(|s| s["reason"] == "zeroed" && s["evidence"]["in_hole"] == true));
-    let notes = report["files"][0]["notes"].to_string();
-    assert!(notes.contains("is it a database snapshot?"), "{notes}");
-    // Zeros that are stored were never left out of a snapshot.
-    let mut bytes = bytes;
-    bytes[zeros * 65_536..(zeros + 1) * 65_536].fill(0);
-    holed(&path, &bytes, &[hole]);
-    let (code, report) = scan_json(&path, &[]);
-    assert_eq!(code, 1);
-    let in_hole = |s: &&Value| s["evidence"]["in_hole"] == true;
-    let suspects = report["suspects"].as_array().expect("a list");
-    let marked = suspects.iter().filter(in_hole).count();
-    assert!(marked > 0 && marked < suspects.len(), "{marked} of {}", suspects.len());
-    let in_hole = |s: &&Value| s["page_id"].as_u64().expect("a number") as usize / 8 == hole;
-    assert_eq!(marked, suspects.iter().filter(in_hole).count());
-    assert!(!report["files"][0]["notes"].to_string().contains("snapshot"), "{report}");
+mod holes {
+    use super::{folder, generated, scan_json};
+    use serde_json::Value;
+    use std::fs::{self, File};
+    use std::path::Path;
+
+    fn in_use(bytes: &[u8], page: usize) -> bool {
+        bytes[8192 + 100 + page] & 0x40 != 0
+    }
+
+    /// Writes `bytes` without the extents `lost`.
+    fn holed(path: &Path, bytes: &[u8], lost: &[usize]) {
+        use std::io::{Seek, SeekFrom, Write};
+        let mut file = File::create(path).expect("ours");
+        file.set_len(bytes.len() as u64).expect("room");
+        for (i, extent) in bytes.chunks(65_536).enumerate().filter(|(i, _)| !lost.contains(i)) {
+            file.seek(SeekFrom::Start(i as u64 * 65_536)).expect("ours");
+            file.write_all(extent).expect("room");
+        }
+    }
+
+    #[test]
+    fn pages_lost_in_holes_are_suspects_whose_evidence_says_so_and_a_snapshot_is_asked_for() {
+        let folder = folder();
+        let path = generated(folder.path(), "base.mdf", &[]);
+        let bytes = fs::read(&path).expect("ours");
+        let extents = (3..64).filter(|extent| in_use(&bytes, extent * 8));
+        let [hole, zeros]: [usize; 2] =
+            extents.take(2).collect::<Vec<_>>().try_into().expect("two");
+        holed(&path, &bytes, &[hole]);
+        let (code, report) = scan_json(&path, &[]);
+        assert_eq!(code, 1);
+        let suspects = report["suspects"].as_array().expect("a list");
+        assert!(
+            suspects.iter().all(|s| s["reason"] == "zeroed" && s["evidence"]["in_hole"] == true)
+        );
+        let notes = report["files"][0]["notes"].to_string();
+        assert!(notes.contains("is it a database snapshot?"), "{notes}");
+        // Zeros that are stored were never left out of a snapshot.
+        let mut bytes = bytes;
+        bytes[zeros * 65_536..(zeros + 1) * 65_536].fill(0);
+        holed(&path, &bytes, &[hole]);
+        let (code, report) = scan_json(&path, &[]);
+        assert_eq!(code, 1);
+        let in_hole = |s: &&Value| s["evidence"]["in_hole"] == true;
+        let suspects = report["suspects"].as_array().expect("a list");
+        let marked = suspects.iter().filter(in_hole).count();
+        assert!(marked > 0 && marked < suspects.len(), "{marked} of {}", suspects.len());
+        let in_hole = |s: &&Value| s["page_id"].as_u64().expect("a number") as usize / 8 == hole;
+        assert_eq!(marked, suspects.iter().filter(in_hole).count());
+        assert!(!report["files"][0]["notes"].to_string().contains("snapshot"), "{report}");
+    }
 }
 
 fn pages(bytes: &[u8]) -> Vec<Page> {
