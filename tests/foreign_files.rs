@@ -140,9 +140,11 @@ fn whatever_is_named_and_no_database_file_is_refused_with_a_word_about_what_it_i
             let found = discover(std::slice::from_ref(&path));
             assert_eq!(fate(&found, &path), 'R', "{name} that holds {what}");
             let why = &found.refusals[0].why;
-            let is_by_name = what == "noise" && why.contains("by its name")
-                || what == "noise" && why.contains("does not begin as one")
-                || what == "zeros" && why.contains("snapshot");
+            let is_by_name = match what {
+                "noise" => why.contains("by its name") || why.contains("does not begin as one"),
+                "zeros" => why.contains("snapshot"),
+                _ => false,
+            };
             assert!(why.contains(word) || is_by_name, "{name} that holds {what}: {why}");
             let is_nothing = ["zeros", "noise"].contains(&what) && !is_by_name;
             assert_eq!(why.contains("all of it is lost"), is_nothing, "{name}, {what}: {why}");
@@ -410,9 +412,11 @@ fn a_backup_is_a_backup_although_its_pages_stand_where_their_ids_say() {
             bytes[at..at + 8192].copy_from_slice(&sealed(page));
         }
     }
-    for flipped in [None, Some(40)] {
+    for flipped in [None, Some(40_usize)] {
         let mut bytes = bytes.clone();
-        flipped.into_iter().for_each(|at: usize| bytes[at] ^= 1);
+        if let Some(at) = flipped {
+            bytes[at] ^= 1;
+        }
         fs::write(&path, &bytes).expect("ours");
         let (code, report) = scan_json(&path, &[]);
         let kinds: Vec<_> = report["files"].as_array().expect("a list").iter().collect();
