@@ -42,7 +42,7 @@ Exit codes: 0 everything planned was verified and nothing is suspect; 1 suspect 
 
 #[derive(Subcommand)]
 enum Command {
-    Scan(scan::Args),
+    Scan(Box<scan::Args>),
     Report(report::Args),
     Merge(merge::Args),
     Plan(plan::Args),

@@ -24,7 +24,7 @@ pub(crate) struct Paths {
     /// Data files, backups, directories (searched recursively), block devices, @list.txt, or -
     /// for a list on stdin
     #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    given: Vec<PathBuf>,
 
     /// Leave out files in directories whose name or path matches, such as '*.jpg.bak' or
     /// 'old/**', without regard to case; may be given more than once. They are counted. A file
@@ -50,7 +50,7 @@ impl Paths {
         let excluded = Excluded::by(&self.exclude);
         let excluded =
             excluded.map_err(|why| Failure::usage(format!("--exclude cannot be used: {why}")))?;
-        let paths = expand_lists(&self.paths, &mut std::io::stdin().lock());
+        let paths = expand_lists(&self.given, &mut std::io::stdin().lock());
         let paths = paths.map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Failure::usage(error),
             _ => Failure::work(error),
