@@ -1,8 +1,8 @@
 //! Backups made by SQL Server 2005 to 2022, of kinds that are rare: striped, with padding, with a
 //! name over a longer one, in chains. What each must give was found by an independent checker.
 //!
-//! They are read from the folder `backups` beside the one named by `PAGESCRUB_REAL_DATA` and are not
-//! part of this project; without it these tests show as ignored.
+//! They are read from the folder `backups` beside the one named by `PAGESCRUB_REAL_DATA` and are
+//! not part of this project; without it these tests show as ignored.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 

@@ -101,8 +101,8 @@ impl Media {
         Ok((magic == MAGIC).then(|| Walk::new(source, has_marks).run()))
     }
 
-    /// It has a beginning, the mark behind it, and nothing else: BACKUP made the medium and wrote no
-    /// set to it.
+    /// It has a beginning, the mark behind it, and nothing else: BACKUP made the medium and wrote
+    /// no set to it.
     pub fn is_blank(&self) -> bool {
         let is_end = |fault: &Fault| fault.kind == FaultKind::Truncated && fault.bytes == 0;
         self.sets.is_empty()

@@ -32,8 +32,8 @@ impl Promise {
     }
 }
 
-/// Tells parts of backups how many pages there should be; a file of which there are none gets a part
-/// without pages, behind the others. May be called again after `files` have changed.
+/// Tells parts of backups how many pages there should be; a file of which there are none gets a
+/// part without pages, behind the others. May be called again after `files` have changed.
 pub(in crate::discover) fn promise(files: &mut Vec<DataFile>) {
     files.retain(|file| file.part.as_ref().is_none_or(|part| part.runs.pages() > 0));
     for part in files.iter_mut().filter(|file| file.part.is_some()) {

@@ -114,9 +114,9 @@ impl Members {
     }
 }
 
-/// Sets of which extents tell no place, or are there twice in one block of pages, only later blocks
-/// repeat some; or padding stands before extents of files. Without any of that, a set with fewer pages than it says is what BACKUP wrote: it may
-/// have said so before it had read them.
+/// Sets of which extents tell no place, or are there twice in one block of pages (only later blocks
+/// repeat some), or in which padding stands before extents of files. Without any of that, a set with
+/// fewer pages than it says is what BACKUP wrote: it may have said so before it had read them.
 fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
     let mut sets = BTreeSet::new();
     let mut twice: BTreeMap<usize, u64> = BTreeMap::new();
@@ -172,8 +172,8 @@ fn lost_beginning(set: &BackupSet, file: &BackedUpFile) -> Fault {
         offset_bytes: set.data.first().map_or(0, |piece| piece.offset_bytes),
         bytes: 0,
         text: format!(
-            "backup set {} has pages of file {file_id} ({logical_name}), and its first extent, with \
-             the file header and the first PFS and GAM page, is not there",
+            "backup set {} has pages of file {file_id} ({logical_name}), and its first extent, \
+             with the file header and the first PFS and GAM page, is not there",
             set.position
         ),
     }

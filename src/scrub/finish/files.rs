@@ -148,8 +148,8 @@ fn incomplete(planned: &PlannedFile) -> Option<String> {
     match (missing_pages, tail_bytes) {
         (0, 0) => None,
         (missing, _) if planned.only_stored => Some(format!(
-            "holds {} of the pages that its backup set promises; {missing} are not here: the backup \
-             was cut, or members of it are missing",
+            "holds {} of the pages that its backup set promises; {missing} are not here: the \
+             backup was cut, or members of it are missing",
             planned.pages_to_look_at()
         )),
         (0 | 1, 1..) => Some(format!("ends with {tail_bytes} bytes that are not a whole page")),
