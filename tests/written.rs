@@ -65,7 +65,7 @@ fn no_folder_of_reports_leads_to_what_is_scanned() {
             fs::create_dir(&out).expect("room");
             let member = out.join(name);
             link(&scanned, &member).expect("a link");
-            let arguments: &[&OsStr] = if name.ends_with(".map") {
+            let arguments: &[&OsStr] = if name.starts_with("file-") {
                 &["--format=mapfile".as_ref(), "--output".as_ref(), out.as_os_str()]
             } else {
                 &["--report-dir".as_ref(), out.as_os_str()]
@@ -139,7 +139,7 @@ fn a_differential_is_not_written_over_the_backup_it_is_based_on() {
     let based = ["--backup=differential".as_ref(), "--base".as_ref(), full.as_os_str()];
     let run = run("generate", &alias, &[&size[..], &based, &[kind("--force")]].concat());
     assert_eq!(run.code, 2, "{}", run.stderr);
-    assert!(fs::read(&full).expect("readable") == before);
+    assert!(fs::read(&full).expect("readable") == before, "overwritten");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_checkpoint_replaces_and_removes_nothing_but_checkpoints() {
         let run = run("scan", path, &["--checkpoint".as_ref(), checkpoint.as_os_str()]);
         assert_eq!(run.code, 2, "{}", run.stderr);
         assert!(run.stderr.contains("db.pagescrub-new"), "{}", run.stderr);
-        assert!(fs::read(&other).expect("still there") == before);
+        assert!(fs::read(&other).expect("still there") == before, "overwritten");
     }
     // What an older scan left behind is in nobody's way.
     for left in ["", "pagescrub.checkpoint/2 pagescrub 0.1.0\nand no more"] {
@@ -231,7 +231,8 @@ fn what_does_not_fit_leaves_the_old_one_and_stops_no_other() {
     assert!(written("suspects.csv").starts_with("database,"), "what fits is written");
     assert!(written("file-0000.map").starts_with("# Mapfile"));
     let left = fs::read_dir(&out).expect("ours").flatten();
-    assert!(left.into_iter().all(|entry| !text(&entry.path()).ends_with(".tmp")));
+    let is_left = |name: &Path| text(name).contains("/.pagescrub-");
+    assert!(!left.into_iter().any(|entry| is_left(&entry.path())));
     // Of a sound file, the report that is lost is all there is to tell.
     let sound = copy(HEALTHY, &folder, "sound.mdf");
     let script =
@@ -311,7 +312,7 @@ fn a_pipe_that_nobody_reads_keeps_no_scan_from_ending() {
     let (pipe, report) = (pipe(&folder), folder.path().join("r.json"));
     let mut child = started(&scanned, &report, &pipe);
     let since = Instant::now();
-    while !report.is_file() && since.elapsed() < Duration::from_secs(60) {
+    while !report.is_file() && since.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(report.is_file() && child.try_wait().expect("ours").is_none(), "it waits last");

@@ -150,7 +150,7 @@ pub(super) fn is_dangerous(c: char) -> bool {
 }
 
 /// Drawn as nothing at all, although Unicode calls them letters, marks or symbols: fillers and
-/// selectors (Default_Ignorable_Code_Point beyond Format), and the empty braille cell.
+/// selectors (`Default_Ignorable_Code_Point` beyond `Format`), and the empty braille cell.
 fn is_blank(c: char) -> bool {
     let fillers = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}');
     let joiners = matches!(c, '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}');

@@ -28,7 +28,7 @@ pub fn name(position: usize) -> String {
 
 /// True for what [`name`] gives.
 pub fn is_name(name: &str) -> bool {
-    name.starts_with("file-") && name.ends_with(".map")
+    name.strip_prefix("file-").and_then(|rest| rest.strip_suffix(".map")).is_some()
 }
 
 /// The page ids of all suspects in data files, by file.
