@@ -186,6 +186,37 @@ fn where_the_file_system_refuses_the_cache_is_used_and_emptied_again() {
     }
 }
 
+/// Nobody can tell then whether the second look came from the cache.
+#[test]
+fn a_second_look_that_may_have_come_from_the_cache_is_called_that() {
+    const FLAGS: u8 = 2;
+    let folder = folder();
+    let path = generated(&folder, "4MiB");
+    let scan = |reader: &str| scan_json(&path, &["--reader", reader]);
+    let unable = |reader: &str| {
+        let direct = u64::from(libc::O_DIRECT.cast_unsigned());
+        let set = SeccompCmpOp::MaskedEq(direct);
+        let condition = SeccompCondition::new(FLAGS, SeccompCmpArgLen::Dword, set, direct);
+        let open = SeccompRule::new(vec![condition.expect("valid")]).expect("valid");
+        let cachestat = 451;
+        let rules = BTreeMap::from([(libc::SYS_openat, vec![open]), (cachestat, Vec::new())]);
+        forbidding(rules, libc::EINVAL, || scan(reader))
+    };
+    let words = "perhaps from the operating system's cache";
+    for reader in ["auto", "mmap", "pread", "direct"] {
+        assert!(!notes(&unable(reader).1).contains(words), "there is nothing to look at again");
+    }
+    let inject = ["inject", path.to_str().expect("text"), "--fault=bit-flip", "--random=3"];
+    assert_eq!(pagescrub(&[&inject[..], &["--seed=1"]].concat()).code, 0);
+    for reader in ["auto", "mmap", "pread", "direct"] {
+        let ((code, report), (_, able)) = (unable(reader), scan(reader));
+        assert_eq!(code, 1, "{reader}");
+        assert!(notes(&report).contains(words), "{reader}: {}", notes(&report));
+        assert!(!notes(&able).contains(words), "{reader}: {}", notes(&able));
+        assert_eq!(timeless(report), timeless(able), "{reader}");
+    }
+}
+
 #[test]
 fn the_rate_is_a_ceiling_for_cached_and_uncached_bytes() {
     let folder = folder();

@@ -264,8 +264,8 @@ impl Times {
         }
     }
 
-    /// Why what a file holds may have changed since `self`. Also a change of its mode or name counts:
-    /// nothing tells it from one of its content after which the time was put back.
+    /// Why what a file holds may have changed since `self`. A change of its mode or name counts as
+    /// well: nothing tells it from one of its content after which the time was put back.
     fn difference(&self, now: &Self) -> Option<String> {
         let or_none = |time: &Option<String>| time.clone().unwrap_or_else(|| "no time".to_owned());
         if self.modified != now.modified {

@@ -383,9 +383,9 @@ mod ring {
         reads: usize,
     }
 
-    /// The files that the ring knows by index. The kernel may look up the file of a read at any time
-    /// until the read is over, and then takes what is in its place: so no place is given to another
-    /// file before that.
+    /// The files that the ring knows by index. The kernel may look up the file of a read at any
+    /// time until the read is over, and then takes what is in its place: so no place is given to
+    /// another file before that.
     struct FixedFiles {
         known: Vec<Known>,
         uses: u64,

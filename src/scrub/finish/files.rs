@@ -320,8 +320,8 @@ fn written_to(file: &DataFile) -> Option<String> {
     let what = if now.modified != then.modified {
         "was written to during the scan"
     } else if now.changed != then.changed {
-        "changed during the scan (only its mode, owner, name or links, unless it was written to and \
-         the time of that put back)"
+        "changed during the scan (only its mode, owner, name or links, unless it was written to \
+         and the time of that put back)"
     } else {
         return None;
     };

@@ -64,8 +64,8 @@ impl SizeNow {
 /// That a file ends before what was planned.
 pub(in crate::scrub) fn shorter(planned_bytes: u64) -> String {
     format!(
-        "became shorter than the {planned_bytes} bytes it had when the scan began; scan a copy that \
-         nothing changes, or a storage snapshot"
+        "became shorter than the {planned_bytes} bytes it had when the scan began; scan a copy \
+         that nothing changes, or a storage snapshot"
     )
 }
 
