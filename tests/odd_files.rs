@@ -354,7 +354,7 @@ fn a_lost_flag_is_told_as_what_the_database_writes() {
             let mut bytes = healthy.clone();
             bytes[page * 8192 + 5] &= !3;
             if also_damaged {
-                bytes[page * 8192 + 4000..page * 8192 + 4700].fill(0x53);
+                bytes[page * 8192 + 4000..page * 8192 + 4300].fill(0x53);
             }
             fs::write(&path, &bytes).expect("ours");
             let (code, report) = scan_json(&path, &[]);
