@@ -315,15 +315,25 @@ fn page_12_of_a_secondary_file_must_have_its_flag() {
         bytes[8192 + 100 + 12] |= 0x40;
         let pfs = page_of(&bytes, 1);
         bytes[8192..2 * 8192].copy_from_slice(&sealed(pfs));
-        bytes[12 * 8192 + 5] &= !2;
-        bytes[12 * 8192 + 60] |= 1;
-        bytes[12 * 8192 + 3000..12 * 8192 + 3500].fill(0x5a);
+        let mut ordinary = page_of(&bytes, first_data_page(&bytes));
+        let header = PageHeader::of_mut(&mut ordinary);
+        (header.page_id, header.flag_bits, header.torn_bits) = (12, 0, 0x1234);
+        bytes[12 * 8192..13 * 8192].copy_from_slice(ordinary.bytes());
         fs::write(path, &bytes).expect("ours");
         let (code, report) = scan_json(folder.path(), &[]);
         assert_eq!(suspect_pages(&report), found, "{}", path.display());
         assert_eq!(code, i32::from(!found.is_empty()));
         fs::write(path, &healthy).expect("ours");
     }
+}
+
+/// A page with rows and a checksum.
+fn first_data_page(bytes: &[u8]) -> usize {
+    let is_it = |page: &usize| {
+        let in_use = bytes[8192 + 100 + page] & 0x40 != 0;
+        in_use && bytes[page * 8192 + 1] == 1 && bytes[page * 8192 + 5] & 2 != 0
+    };
+    (64..512).find(is_it).expect("a page with rows")
 }
 
 fn page_of(bytes: &[u8], page: usize) -> Page {
@@ -354,7 +364,7 @@ fn a_lost_flag_is_told_as_what_the_database_writes() {
             let mut bytes = healthy.clone();
             bytes[page * 8192 + 5] &= !3;
             if also_damaged {
-                bytes[page * 8192 + 4000..page * 8192 + 4700].fill(0x53);
+                bytes[page * 8192 + 4000..page * 8192 + 4300].fill(0x53);
             }
             fs::write(&path, &bytes).expect("ours");
             let (code, report) = scan_json(&path, &[]);
@@ -382,11 +392,7 @@ fn types_that_no_user_database_has_are_no_damage() {
     (header.page_id, header.file_id, header.free_data) = (10, 1, 4000);
     (header.slot_count, header.torn_bits) = (1, 0x1234);
     bytes[10 * 8192..11 * 8192].copy_from_slice(configuration.bytes());
-    let is_data = |page: &usize| {
-        let in_use = bytes[8192 + 100 + page] & 0x40 != 0;
-        in_use && bytes[page * 8192 + 1] == 1 && bytes[page * 8192 + 5] & 2 != 0
-    };
-    let other = (64..512).find(is_data).expect("a page with rows");
+    let other = first_data_page(&bytes);
     let mut unknown = page_of(&bytes, other);
     PageHeader::of_mut(&mut unknown).page_type = 99;
     bytes[other * 8192..(other + 1) * 8192].copy_from_slice(&sealed(unknown));

@@ -45,29 +45,28 @@ impl WindowsError {
 
 #[cfg(unix)]
 fn of_code(code: i32) -> Option<WindowsError> {
-    use rustix::io::Errno;
-    Some(match Errno::from_raw_os_error(code) {
-        Errno::IO => IO_DEVICE,
+    Some(match code {
+        libc::EIO => IO_DEVICE,
         // How Linux tells that the medium has lost a block, or that its checksum fails.
-        Errno::NODATA | Errno::ILSEQ | Errno::BADMSG => CRC,
-        Errno::ACCESS | Errno::PERM => ACCESS_DENIED,
-        Errno::NXIO | Errno::NODEV => NOT_READY,
-        Errno::STALE => FILE_INVALID,
-        Errno::TIMEDOUT => TIMEOUT,
-        Errno::CONNRESET
-        | Errno::CONNABORTED
-        | Errno::NOTCONN
-        | Errno::HOSTDOWN
-        | Errno::HOSTUNREACH
-        | Errno::NETDOWN
-        | Errno::NETUNREACH => NETWORK,
-        Errno::NOMEM | Errno::NOBUFS | Errno::AGAIN => NO_RESOURCES,
+        libc::ENODATA | libc::EILSEQ | libc::EBADMSG => CRC,
+        libc::EACCES | libc::EPERM => ACCESS_DENIED,
+        libc::ENXIO | libc::ENODEV => NOT_READY,
+        libc::ESTALE => FILE_INVALID,
+        libc::ETIMEDOUT => TIMEOUT,
+        libc::ECONNRESET
+        | libc::ECONNABORTED
+        | libc::ENOTCONN
+        | libc::EHOSTDOWN
+        | libc::EHOSTUNREACH
+        | libc::ENETDOWN
+        | libc::ENETUNREACH => NETWORK,
+        libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN => NO_RESOURCES,
         #[cfg(target_os = "linux")]
-        Errno::REMOTEIO | Errno::NOLINK => IO_DEVICE,
+        libc::EREMOTEIO | libc::ENOLINK => IO_DEVICE,
         #[cfg(target_os = "linux")]
-        Errno::NOMEDIUM => NOT_READY,
+        libc::ENOMEDIUM => NOT_READY,
         #[cfg(target_os = "linux")]
-        Errno::UCLEAN => FILE_CORRUPT,
+        libc::EUCLEAN => FILE_CORRUPT,
         _ => GENERAL,
     })
 }

@@ -250,7 +250,8 @@ fn other_files_are_known_by_their_first_bytes_and_text_by_its_letters() {
     assert_eq!(begins(b"FILE0\0\x03"), Some(Foreign::Ntfs));
     assert_eq!(begins(b"PK\x03\x04"), Some(Foreign::Zip));
     assert_eq!(begins(b"SQLite format 3\0"), Some(Foreign::Sqlite));
-    let text = "Dear Sir or Madam, naïve but plain.\r\n".repeat(20);
+    let line = |n| format!("Dear Sir or Madam, naïve but plain {n}.\r\n");
+    let text: String = (0..20).map(line).collect();
     assert_eq!(begins(text.as_bytes()), Some(Foreign::Text));
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(begins(&wide), Some(Foreign::Utf16Text));
