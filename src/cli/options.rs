@@ -41,7 +41,7 @@ pub(crate) struct Paths {
 impl Paths {
     /// The files that list paths.
     pub(crate) fn lists(&self) -> impl Iterator<Item = &Path> {
-        let words = self.paths.iter().filter_map(|word| word.to_str());
+        let words = self.given.iter().filter_map(|word| word.to_str());
         words.filter_map(|word| word.strip_prefix('@').map(Path::new))
     }
 
