@@ -425,6 +425,20 @@ fn a_backup_is_a_backup_although_its_pages_stand_where_their_ids_say() {
     }
 }
 
+/// The beginning of a backup, each block with a right check, over that of a data file.
+#[test]
+fn a_data_file_that_begins_as_a_backup_without_a_set_is_still_a_data_file() {
+    let folder = folder();
+    let path = generated(folder.path(), "base.mdf", &[]);
+    let backup = generated(folder.path(), "base.bak", &["--backup=full", "--block-size=65536"]);
+    let [data, backup] = [&path, &backup].map(|path| fs::read(path).expect("ours"));
+    for struck in [1 << 16, 1 << 17] {
+        fs::write(&path, [&backup[..struck], &data[struck..]].concat()).expect("ours");
+        let (code, report) = scan_json(&path, &[]);
+        assert_eq!((code, &report["files"][0]["kind"]), (1, &"data".into()), "{struck}");
+    }
+}
+
 #[test]
 fn lists_of_windows_are_read_and_binary_files_are_refused_at_once() {
     let folder = folder();
