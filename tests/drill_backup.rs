@@ -330,7 +330,7 @@ fn the_medium_of_each_stripe_is_told_byte_by_byte_as_in_real_ones() {
 #[test]
 #[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
 fn padding_without_a_checksum_is_that_of_a_real_backup() {
-    let padded = BackupRecipe { padding: true, block_bytes: 512, ..full() };
+    let padded = BackupRecipe { padding: true, with_checksum: false, block_bytes: 512, ..full() };
     let is_padding = |extent: &Vec<u8>| extent[1] == 101;
     let padding = |bytes: &[u8]| chunks(&media(bytes), 0).into_iter().find(is_padding);
     let real = padding(&beside("padding_without_checksum.bak")).expect("it has some");

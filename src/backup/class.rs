@@ -77,10 +77,13 @@ impl ByteClass {
     }
 }
 
+/// Ranges of bytes, each with its class.
+pub type ClassRanges = Vec<(Range<u64>, ByteClass)>;
+
 /// Ranges with their classes, made from the front to the end of the file.
 #[derive(Debug)]
 pub struct ClassMap {
-    ranges: Vec<(Range<u64>, ByteClass)>,
+    ranges: ClassRanges,
     bytes: BTreeMap<ByteClass, u64>,
     covered_bytes: u64,
     file_bytes: u64,
@@ -111,7 +114,7 @@ impl ClassMap {
     }
 
     /// The map, to the end of the file, and how many bytes nothing protects, by class.
-    pub fn finish(mut self) -> (Vec<(Range<u64>, ByteClass)>, BTreeMap<String, u64>) {
+    pub fn finish(mut self) -> (ClassRanges, BTreeMap<String, u64>) {
         self.mark(self.file_bytes, ByteClass::Unaccounted);
         let mut not_protected = BTreeMap::new();
         for (class, bytes) in self.bytes.iter().filter(|(class, _)| !class.is_protected()) {

@@ -186,7 +186,7 @@ impl Discovery {
         };
         let index = Arc::new(verified.index.clone());
         let look = if self.are_extents_guessed { ExtentLook::Ends } else { ExtentLook::Each };
-        match unpacked(&self.files[at], index, look) {
+        match unpacked(&self.files[at], &index, look) {
             Ok((backup, parts)) => {
                 let whole = self.files.remove(at);
                 self.files.extend(with_parts(whole, Arc::new(backup), parts));
@@ -291,13 +291,13 @@ fn order(file: &DataFile) -> Option<(usize, FileId)> {
 /// What the compressed backup `file`, whose records `index` knows, unpacks to.
 fn unpacked(
     file: &DataFile,
-    index: Arc<RecordIndex>,
+    index: &Arc<RecordIndex>,
     look: ExtentLook,
 ) -> io::Result<(BackupFile, Vec<FoundPart>)> {
     let packed = file.backup.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
     let source = SizedFile::new(std::fs::File::open(&file.path)?, file.bytes);
-    let stream = Decompressed::new(&source, &index);
-    backup::look_unpacked(&stream, packed, Arc::clone(&index), look)
+    let stream = Decompressed::new(&source, index);
+    backup::look_unpacked(&stream, packed, Arc::clone(index), look)
 }
 
 fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook) {

@@ -7,7 +7,8 @@ use super::record::{BLOCK_HEADER_BYTES, Record, packed_date};
 use crate::drill::front::{CHECKPOINT_LSN, DATABASE};
 
 pub(super) const SOFT_FILEMARK: [u8; 4] = *b"SFMB";
-const SOFTWARE: &str = "Microsoft SQL Server";
+/// With the two zeros that SQL Server counts among it.
+const SOFTWARE: &str = "Microsoft SQL Server\0\0";
 pub(super) const USER: &str = "DRILL\\pagescrub";
 const MACHINE: &str = "DRILL";
 const TEXT_IS_UTF16: u8 = 2;
