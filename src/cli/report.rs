@@ -32,8 +32,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn tell_earlier_version(path: &Path) {
     let path = path.display().to_string();
     anstream::eprintln!(
-        "pagescrub: {}: written by an earlier version, and judged by the rules of that: its verdict \
-         says nothing of files without checksums or torn bits",
+        "pagescrub: {}: written by an earlier version, and judged by the rules of that: its \
+         verdict says nothing of files without checksums or torn bits",
         escape::terminal(&path)
     );
 }
