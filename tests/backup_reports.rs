@@ -222,7 +222,7 @@ fn the_terminal_tells_sets_faults_and_missing_members_at_any_width() {
             "FAULT at byte 8704",
             "Msg 3189",
             "and 3 more faults",
-            "1 incomplete backup: sales=1.bak (without member 2 of 3)",
+            "1 incomplete backup: D:\\backup\\sales=1.bak (without member 2 of 3)",
             "member 2 of 3 is not in this scan",
             "backup_faults=5 failed=0 incomplete_backups=1 missing_members=1",
         ];

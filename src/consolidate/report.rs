@@ -185,21 +185,6 @@ pub enum RunVerdict {
     Damaged,
 }
 
-impl RunVerdict {
-    /// All there are.
-    pub const ALL: [Self; 4] = [Self::Clean, Self::Unverified, Self::Incomplete, Self::Damaged];
-
-    /// Its name, as in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Unverified => "unverified",
-            Self::Damaged => "damaged",
-            Self::Incomplete => "incomplete",
-        }
-    }
-}
-
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

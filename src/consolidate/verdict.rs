@@ -5,7 +5,21 @@ use super::gaps::Gaps;
 use super::report::{RunVerdict, ScrubReport, Source};
 use super::verified::{Verified, units};
 
-/// What makes a run anything but clean.
+impl RunVerdict {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Clean, Self::Unverified, Self::Incomplete, Self::Damaged];
+
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Unverified => "unverified",
+            Self::Damaged => "damaged",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
 impl ScrubReport {
     /// The verdict that follows from what is listed. Of several scans, it is that of the worst.
     pub fn verdict_by_content(&self) -> RunVerdict {

@@ -10,7 +10,6 @@ use crate::backup::BackupKind;
 use crate::discover::FileKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The best that something was held against; from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -179,13 +178,18 @@ impl<'a> Keys<'a> {
         let (host, path) = (file.host.as_deref(), &*file.path);
         let id = file.binding_id.as_deref().filter(|_| !is_primary(file));
         let known = id.and_then(|id| self.primaries.get(&(host, id)));
-        let is_near = |other: &&&str| Path::new(**other).parent() == Path::new(path).parent();
+        let is_near = |other: &&&str| folder(other) == folder(path);
         match known.map(Vec::as_slice) {
             Some([only]) => only,
             Some(many) => many.iter().find(is_near).copied().unwrap_or(path),
             None => path,
         }
     }
+}
+
+/// Alike on every system: a report may be read on another one than it was written on.
+fn folder(path: &str) -> &str {
+    path.rfind(['/', '\\']).map_or("", |end| &path[..end])
 }
 
 fn is_primary(file: &FileReport) -> bool {

@@ -21,10 +21,6 @@ pub(super) struct Remark {
 }
 
 impl Remark {
-    fn new(what: String, text: String) -> Option<Self> {
-        Some(Self { what, text })
-    }
-
     /// `2 files refused: a.mdf, b.mdf`.
     pub(super) fn words(&self) -> String {
         let Self { what, text } = self;
@@ -42,7 +38,8 @@ pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
     let name = |file: &&FileReport| names.name(file.host.as_deref(), &file.path);
     let of_files = |files: &[&FileReport], what: &str| {
         let many = Some(files.len() as u64).filter(|n| *n > 0)?;
-        Remark::new(format!("{} {what}", counted(many, "file")), listed(files.iter().map(name)))
+        let what = format!("{} {what}", counted(many, "file"));
+        Some(Remark { what, text: listed(files.iter().map(name)) })
     };
     let remarks = [
         pages(report),
@@ -52,15 +49,15 @@ pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
     ];
     let remarks: Vec<Remark> = remarks.into_iter().flatten().collect();
     let is_all = remarks.is_empty() && gaps.is_nothing_scanned;
-    let nothing = is_all.then(|| Remark::new("no file was scanned".to_owned(), String::new()));
-    remarks.into_iter().chain(nothing.flatten()).collect()
+    let nothing = || Remark { what: "no file was scanned".to_owned(), text: String::new() };
+    remarks.into_iter().chain(is_all.then(nothing)).collect()
 }
 
 fn pages(report: &ScrubReport) -> Option<Remark> {
     let many = Some(report.coverage.not_reached).filter(|pages| *pages > 0)?;
     let percent = report.coverage_percent();
     let what = format!("{} not reached ({percent:.3} % was reached)", counted(many, "page"));
-    Remark::new(what, "may be damaged too".to_owned())
+    Some(Remark { what, text: "may be damaged too".to_owned() })
 }
 
 /// `1 incomplete backup: sales.bak (without member 2 of 3)`.
@@ -70,7 +67,7 @@ fn backups(gaps: &Gaps<'_>, names: &FileNames<'_>) -> Option<Remark> {
         let name = names.name(file.host.as_deref(), &file.path);
         missing(backup).map_or_else(|| name.clone(), |missing| format!("{name} ({missing})"))
     });
-    Remark::new(counted(many, "incomplete backup"), listed(words))
+    Some(Remark { what: counted(many, "incomplete backup"), text: listed(words) })
 }
 
 fn missing(backup: &BackupReport) -> Option<String> {
@@ -94,7 +91,7 @@ pub(super) fn unverified(report: &ScrubReport) -> Option<Remark> {
     let names = FileNames::of(report);
     let why = "no page in use carries a checksum or torn bits; DBCC CHECKDB can tell";
     let text = format!("{}: {why}", listed(units.iter().map(|unit| unit_name(unit, &names))));
-    Remark::new(format!("{what} could not be verified"), text)
+    Some(Remark { what: format!("{what} could not be verified"), text })
 }
 
 /// Which log backups are known to be whole by their structure only.
@@ -108,7 +105,7 @@ pub(super) fn structure_only(report: &ScrubReport) -> Option<Remark> {
         if position > 1 { format!("{name} (set {position})") } else { name }
     };
     let text = format!("{}, taken without CHECKSUM", listed(units.iter().map(name)));
-    Remark::new(format!("structure only of {}", counted(many, "log backup")), text)
+    Some(Remark { what: format!("structure only of {}", counted(many, "log backup")), text })
 }
 
 /// `Sales (sales.mdf)`, `sales.bak (full backup of Sales)`.

@@ -8,7 +8,7 @@
 -- of them left in is a syntax error and cannot run.
 -- Nobody has run these statements on your server. Try them on a copy first, and run them from
 -- master unless a USE stands above. Backups of other programs are restored with those programs.
--- INCOMPLETE: 29 pages not reached (98.257 % was): may be damaged too.
+-- INCOMPLETE: 29 pages not reached (98.257 % was reached): may be damaged too.
 -- INCOMPLETE: 1 file not read, or not to the end: sales_2.ndf.
 -- INCOMPLETE: 1 file refused: empty.mdf.
 -- INCOMPLETE: 1 incomplete backup: D:\backup\sales=1.bak (without member 2 of 3).
