@@ -224,7 +224,7 @@ fn records_that_end_to_be_sound_at_a_block_are_another_block() {
             page.bytes_mut()[from..7896]
                 .iter_mut()
                 .enumerate()
-                .for_each(|(i, b)| *b = b'a' + (i * i / 7 % 23) as u8);
+                .for_each(|(i, b)| *b = b'a' + (i * i * i / 11 % 7) as u8);
         }
     };
     assert_eq!(after(rewritten(6144)), (TornWrite, Possible));
