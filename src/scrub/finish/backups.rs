@@ -115,8 +115,8 @@ impl Members {
 }
 
 /// Sets of which extents tell no place, or are there twice in one block of pages (only later blocks
-/// repeat some), or in which padding stands before extents of files. Without any of that, a set with
-/// fewer pages than it says is what BACKUP wrote: it may have said so before it had read them.
+/// repeat some), or in which padding stands before extents of files. Without any of that, a set
+/// with fewer pages than it says is what BACKUP wrote: it may have said so before it had read them.
 fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
     let mut sets = BTreeSet::new();
     let mut twice: BTreeMap<usize, u64> = BTreeMap::new();
