@@ -129,9 +129,9 @@ fn a_report_that_somebody_has_changed_is_refused_with_what_contradicts_what() {
         }),
     ];
     for (number, (report, why, change)) in changes.into_iter().enumerate() {
-        let mut changed = report.clone();
-        change(&mut changed);
-        for run in read_again(&folder, &changed) {
+        let mut lie = report.clone();
+        change(&mut lie);
+        for run in read_again(&folder, &lie) {
             assert_eq!((run.code, &*run.stdout), (2, ""), "{number} {why}: {}", run.stderr);
             let is_said = run.stderr.contains("contradicts itself") && run.stderr.contains(why);
             assert!(is_said, "{number} {why}: {}", run.stderr);
