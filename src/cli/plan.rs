@@ -39,9 +39,11 @@ const ASSUMED_BYTES_PER_SECOND: u64 = 1_000_000_000;
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let discovery = args.paths.discover()?;
     let plan = Plan::new(&discovery.files, args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT));
-    print(|out| match args.json {
-        true => write_pretty(&plan, out).and_then(|()| writeln!(out)),
-        false => write(&plan, out),
+    print(|out| {
+        if args.json {
+            return write_pretty(&plan, out).and_then(|()| writeln!(out));
+        }
+        write(&plan, out)
     })?;
     for refusal in &discovery.refusals {
         say(format!("{}: {}", paths::text(&refusal.path), refusal.why));

@@ -16,6 +16,7 @@ const SAME_WISH: Duration = Duration::from_secs(2);
 const STOP_TAKES_LONG: Duration = Duration::from_secs(10);
 
 /// True once a signal has come.
+#[cfg(unix)]
 pub(crate) fn is_asked_for() -> bool {
     STOP.load(Ordering::Relaxed)
 }

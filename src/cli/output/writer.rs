@@ -62,31 +62,31 @@ impl Guard {
     }
 
     /// Writes the file at `path`.
-    pub(crate) fn write_file(&self, path: &Path, fill: Fill<'_>) -> Result<(), Failure> {
-        let written = Target::of(path).and_then(|target| match target.is_in_place {
-            true => self.write_in_place(&target.path, fill),
-            false => self.write_beside(&target.path, fill),
+    pub(crate) fn write_file(&self, path: &Path, content: Fill<'_>) -> Result<(), Failure> {
+        let written = Target::of(path).and_then(|target| {
+            let write = if target.is_in_place { Self::write_in_place } else { Self::write_beside };
+            write(self, &target.path, content)
         });
         written.map_err(|error| cannot_write(path, &error))
     }
 
     /// Writes the file at `path` in a folder of reports.
-    pub(crate) fn write_member(&self, path: &Path, fill: Fill<'_>) -> Result<(), Failure> {
-        let written = plain_or_none(path).and_then(|()| self.write_beside(path, fill));
+    pub(crate) fn write_member(&self, path: &Path, content: Fill<'_>) -> Result<(), Failure> {
+        let written = plain_or_none(path).and_then(|()| self.write_beside(path, content));
         written.map_err(|error| cannot_write(path, &error))
     }
 
-    fn write_beside(&self, path: &Path, fill: Fill<'_>) -> io::Result<()> {
+    fn write_beside(&self, path: &Path, content: Fill<'_>) -> io::Result<()> {
         self.refuse_late(path)?;
         let old = fs::metadata(path).ok();
         let mut beside = match temporary(folder_of(path)) {
             Err(error) if old.is_some() && is_bound(&error) => {
-                return self.write_in_place(path, fill);
+                return self.write_in_place(path, content);
             }
             created => created?,
         };
         let is_like_old = old.is_none_or(|old| take_after(beside.as_file(), &old).is_ok());
-        filled(beside.as_file_mut(), fill)?;
+        filled(beside.as_file_mut(), content)?;
         self.refuse_late(path)?;
         if is_like_old {
             match beside.persist(path) {
@@ -99,13 +99,13 @@ impl Guard {
     }
 
     /// Into what is there: a pipe, a device, or a file that cannot be replaced.
-    fn write_in_place(&self, path: &Path, fill: Fill<'_>) -> io::Result<()> {
+    fn write_in_place(&self, path: &Path, content: Fill<'_>) -> io::Result<()> {
         let mut file = opened(path)?;
         self.refuse_open(&file, path)?;
         if file.metadata()?.is_file() && !is_descriptor(path) {
             file.set_len(0)?;
         }
-        filled(&mut file, fill)
+        filled(&mut file, content)
     }
 }
 
@@ -241,9 +241,9 @@ fn opened(path: &Path) -> io::Result<File> {
     File::options().write(true).append(is_descriptor(path)).open(path)
 }
 
-fn filled(file: &mut File, fill: Fill<'_>) -> io::Result<()> {
+fn filled(file: &mut File, content: Fill<'_>) -> io::Result<()> {
     let mut out = BufWriter::new(&mut *file);
-    fill(&mut out)?;
+    content(&mut out)?;
     out.into_inner().map_err(io::IntoInnerError::into_error)?;
     // Pipes and terminals cannot be synced, and need not be.
     if file.metadata()?.is_file() { file.sync_all() } else { Ok(()) }
