@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const NOISE_EQUAL_PAIRS_MAX: u32 = 1250;
 
 /// Bytes of the longest text that a fill repeats: those of recovery tools have 8 to 30.
-const FILL_TEXT_BYTES_MAX: usize = 64;
+pub(super) const FILL_TEXT_BYTES_MAX: usize = 64;
 const WORD_BYTES: usize = 4;
 
 /// One letter for each sector: `.` anything, `0` zeros, `p` one byte or word repeated, `r` up to 64

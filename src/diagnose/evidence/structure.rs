@@ -5,7 +5,7 @@
 //! pages with 88,169 slots, none of which has a sector of zeros or of one word repeated where
 //! records or slots are.
 
-use super::sectors::period_bytes;
+use super::sectors::{FILL_TEXT_BYTES_MAX, period_bytes};
 use super::{Sector, SectorMap, SectorSet, Slots};
 use crate::page::checksum::{Checksum, header_bits_behind};
 use crate::page::header::{HEADER_BYTES, PageHeader, TORN_BITS_OFFSET};
@@ -21,6 +21,8 @@ const RECORD_BYTES_MIN: usize = 16;
 const BLANKS: [u32; 2] = [0x2020_2020, 0x0020_0020];
 /// A break between records is believed where so many on each side agree.
 const AGREEING_RECORDS_MIN: usize = 2;
+/// Rows that repeat themselves within 64 bytes: as many begin in a sector, at least.
+const EQUAL_ROWS_MIN: usize = SECTOR_BYTES / FILL_TEXT_BYTES_MAX - 1;
 /// What most disks of today write at a time.
 const HALF: usize = PAGE_BYTES / 2;
 /// Noise is looked for in steps of so many bytes, ...
@@ -280,7 +282,7 @@ pub(super) fn without_rows(page: &Page, map: SectorMap) -> SectorMap {
         let starts: Vec<usize> = slots.filter(|at| sector.contains(at)).collect();
         let is_row =
             |at: &usize| at % period == starts[0] % period && starts_row(page.bytes()[*at]);
-        starts.len() >= AGREEING_RECORDS_MIN && starts.iter().all(is_row)
+        starts.len() >= EQUAL_ROWS_MIN && starts.iter().all(is_row)
     };
     let repeats = (0..PAGE_SECTORS).filter(|k| map.sectors()[*k] == Sector::Repeat);
     repeats.filter(is_of_rows).fold(map, SectorMap::without)
