@@ -174,7 +174,7 @@ fn round(original: &Original, dice: &mut Dice) -> Vec<(Vec<Place>, usize)> {
 }
 
 /// A damaged copy, and what was done to each page.
-fn damaged<'a>(chunk: &Chunk<'a>, seed: u64) -> (Vec<u8>, BTreeMap<Place, &'static str>) {
+fn damaged(chunk: &Chunk<'_>, seed: u64) -> (Vec<u8>, BTreeMap<Place, &'static str>) {
     let original = chunk.original;
     let mut dice = Dice::new(seed, chunk.number);
     let mut bytes = original.bytes.clone();

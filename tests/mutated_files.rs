@@ -22,6 +22,7 @@ use pagescrub::page::boot::PageVerify;
 use std::fmt::Write as _;
 use std::fs;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use witness::change::CHANGES;
@@ -357,7 +358,8 @@ fn check(seed: u64, n: u64, healthy: &Healthy, all: &[Healthy]) -> Result<(), St
     let mutated = Mutated::new(healthy, all, &mut dice);
     let folder = folder_in_memory();
     let paths = written(&folder, healthy, &mutated);
-    match complaint_of(healthy, &mutated, &paths) {
+    let looked = catch_unwind(AssertUnwindSafe(|| complaint_of(healthy, &mutated, &paths)));
+    match looked.unwrap_or_else(|_| Some("the scan panicked".to_owned())) {
         None => Ok(()),
         Some(said) => Err(format!(
             "seed {seed}, mutation {n} of {}: {}\n{said}\nthe file is in {}",

@@ -127,6 +127,9 @@ impl PageSource for Pread {
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+        if !self.has(page) {
+            return Err(ReadError::absent());
+        }
         let mut room = vec![Page::ZERO];
         let range = PageRange::between(page.0, page.0 + 1);
         // Some file systems answer from the cache all the same.

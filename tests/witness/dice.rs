@@ -1,4 +1,4 @@
-//! Chance from a seed that can be printed: SplitMix64, by its published constants.
+//! Chance from a seed that can be printed: `SplitMix64`, by its published constants.
 
 /// Equal seeds roll equal numbers.
 pub struct Dice(u64);
@@ -7,11 +7,11 @@ impl Dice {
     /// The dice number `n` of `seed`, apart from all others.
     pub fn new(seed: u64, n: u64) -> Self {
         let mut dice = Self(seed ^ n.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        dice.next();
+        dice.roll();
         dice
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Dice {
 
     /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+        (self.roll() % end.max(1) as u64) as usize
     }
 
     /// One of `items`.
@@ -35,7 +35,7 @@ impl Dice {
     }
 
     pub fn byte(&mut self) -> u8 {
-        self.next() as u8
+        self.roll() as u8
     }
 
     pub fn fill(&mut self, bytes: &mut [u8]) {
