@@ -6,6 +6,7 @@
 //! prints how many were injected and seen. `PAGESCRUB_SEED` makes others.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::print_stdout, reason = "it says how much it tried")]
 
 mod harness;
 mod mtf;
@@ -163,7 +164,7 @@ fn round(original: &Original, dice: &mut Dice) -> Vec<(Vec<Place>, usize)> {
     let fixed: Vec<Place> =
         original.places.keys().copied().filter(|place| is_fixed(*place)).collect();
     for _ in 0..COPIES_WITHOUT_MAPS {
-        let mut pages: Vec<Place> = (0..1 + dice.below(2)).map(|_| dice.of(&fixed)).collect();
+        let mut pages: Vec<Place> = (0..=dice.below(2)).map(|_| dice.of(&fixed)).collect();
         pages.extend((0..dice.below(4)).map(|_| dice.of(&ordinary)));
         pages.sort_unstable();
         pages.dedup();

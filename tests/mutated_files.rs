@@ -6,6 +6,7 @@
 //! mutates each kind so often; `PAGESCRUB_SEED` makes other mutations.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::print_stdout, reason = "it says how much it tried")]
 
 mod harness;
 mod mtf;
@@ -187,7 +188,7 @@ impl Mutated {
         let mut mutated =
             Self { files: healthy.files.clone(), done: String::new(), has_pages: false };
         let member = dice.below(healthy.files.len());
-        for _ in 0..1 + dice.below(3) {
+        for _ in 0..=dice.below(3) {
             mutated.mutate(healthy, member, all, dice);
         }
         mutated
@@ -225,9 +226,9 @@ impl Mutated {
             9 | 10 if spot < end => {
                 let run = spot..(spot + 1 + dice.below(600)).min(end);
                 if dice.once_in(2) {
-                    bytes[run.clone()].fill(0)
+                    bytes[run.clone()].fill(0);
                 } else {
-                    dice.fill(&mut bytes[run.clone()])
+                    dice.fill(&mut bytes[run.clone()]);
                 }
                 write!(self.done, "bytes {run:?}; ")
             }
@@ -292,9 +293,9 @@ fn lose_beginning(bytes: &mut [u8], dice: &mut Dice) -> String {
     let room = lost.min(bytes.len());
     let is_noise = dice.once_in(2);
     if is_noise {
-        dice.fill(&mut bytes[..room])
+        dice.fill(&mut bytes[..room]);
     } else {
-        bytes[..room].fill(0)
+        bytes[..room].fill(0);
     }
     format!("first {lost} bytes are {}", if is_noise { "noise" } else { "zeros" })
 }

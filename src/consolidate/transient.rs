@@ -60,7 +60,9 @@ impl Transients {
 impl From<Vec<Transient>> for Transients {
     fn from(list: Vec<Transient>) -> Self {
         let mut transients = Self::default();
-        list.into_iter().for_each(|transient| transients.add(transient));
+        for transient in list {
+            transients.add(transient);
+        }
         transients
     }
 }

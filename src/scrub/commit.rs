@@ -93,7 +93,9 @@ impl Shared<'_> {
     fn add_transients(&self, found: Vec<Transient>) {
         if !found.is_empty() {
             let mut transients = lock(&self.transients);
-            found.into_iter().for_each(|transient| transients.add(transient));
+            for transient in found {
+                transients.add(transient);
+            }
         }
     }
 

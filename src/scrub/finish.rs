@@ -16,7 +16,7 @@ use crate::consolidate::report::{
     Throughput, Tool,
 };
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
-use crate::consolidate::transient::TransientReport;
+use crate::consolidate::transient::{Transient, TransientReport};
 use crate::discover::backup::Part;
 use crate::discover::paths;
 use crate::discover::{DataFile, Discovery, FileKind};
@@ -72,11 +72,7 @@ pub(super) fn finish(
     let Settings { weights, geometry, .. } = shared.settings;
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
-    let transients: Vec<TransientReport> = into_inner(shared.transients)
-        .into_list()
-        .iter()
-        .map(|transient| TransientReport::of(transient, &facts[transient.file]))
-        .collect();
+    let transients = transient_reports(&into_inner(shared.transients).into_list(), &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -161,6 +157,11 @@ fn host() -> Arc<str> {
 #[cfg(not(unix))]
 fn host() -> Arc<str> {
     std::env::var("COMPUTERNAME").unwrap_or_default().into()
+}
+
+fn transient_reports(transients: &[Transient], facts: &[FileFacts]) -> Vec<TransientReport> {
+    let report = |transient: &Transient| TransientReport::of(transient, &facts[transient.file]);
+    transients.iter().map(report).collect()
 }
 
 /// What `findings`, in the order of their places, belong to, and what stands around the most urgent

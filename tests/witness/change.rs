@@ -153,7 +153,7 @@ fn half_of_noise(page: &mut [u8], _: &[u8], dice: &mut Dice) {
 /// The page as a later write would have it: some rows and its LSN changed, its protection right.
 fn next_version(page: &[u8], signature: u8, dice: &mut Dice) -> Vec<u8> {
     let mut next = restored(page);
-    for _ in 0..1 + dice.below(40) {
+    for _ in 0..=dice.below(40) {
         next[96 + dice.below(PAGE - 96)] = dice.byte();
     }
     next[44] = next[44].wrapping_add(1 + dice.byte() % 200);

@@ -153,7 +153,7 @@ impl Members {
                     pages[page as usize] = bytes.get(at..at + super::PAGE);
                 }
             }
-            let testimony = Pages { file, pages, verify: Some(true) }.testify();
+            let testimony = Pages { file, by_id: pages, verify: Some(true) }.testify();
             let numbered = testimony.into_iter().enumerate();
             says.extend(numbered.map(|(page, say)| ((file, page as u32), say)));
         }

@@ -60,7 +60,7 @@ pub struct Pages<'a> {
     /// Its id in its database.
     pub file: u16,
     /// By page id; `None` where a backup has none.
-    pub pages: Vec<Option<&'a [u8]>>,
+    pub by_id: Vec<Option<&'a [u8]>>,
     /// PAGE_VERIFY of its database, where that is not in its own boot page.
     pub verify: Option<bool>,
 }
@@ -195,11 +195,11 @@ fn of_page(page: &[u8], place: (u16, u32), is_known: bool) -> Say {
 impl<'a> Pages<'a> {
     /// Of a data file that is `bytes`, from its first page on.
     pub fn of_file(file: u16, bytes: &'a [u8]) -> Self {
-        Self { file, pages: bytes.chunks_exact(PAGE).map(Some).collect(), verify: None }
+        Self { file, by_id: bytes.chunks_exact(PAGE).map(Some).collect(), verify: None }
     }
 
     fn page(&self, page: usize) -> Option<&'a [u8]> {
-        self.pages.get(page).copied().flatten()
+        self.by_id.get(page).copied().flatten()
     }
 
     /// The page at `page`, restored, if it is a sound one of type `kind`.
@@ -259,9 +259,9 @@ impl<'a> Pages<'a> {
 
     /// Section 4.4, of every page.
     pub fn uses(&self) -> Vec<Use> {
-        let mut uses = Vec::with_capacity(self.pages.len());
+        let mut uses = Vec::with_capacity(self.by_id.len());
         let (mut pfs, mut gam) = (None, None);
-        for page in 0..self.pages.len() {
+        for page in 0..self.by_id.len() {
             if page % PFS_PAGES == 0 {
                 (pfs, gam) = (self.pfs(page), self.gam(page));
             }
@@ -290,7 +290,7 @@ impl<'a> Pages<'a> {
 
     /// What must be said of every page.
     pub fn testify(&self) -> Vec<Say> {
-        let mut says: Vec<Say> = Vec::with_capacity(self.pages.len());
+        let mut says: Vec<Say> = Vec::with_capacity(self.by_id.len());
         let mut bare = Vec::new();
         for (page, used) in self.uses().into_iter().enumerate() {
             let Some(bytes) = self.page(page) else {
@@ -346,7 +346,7 @@ impl<'a> Pages<'a> {
 
     /// Pages in use are beyond the end, or the end is not known.
     pub fn has_lost_its_end(&self) -> bool {
-        let end = self.pages.len();
+        let end = self.by_id.len();
         let last = end.saturating_sub(1);
         let (Some(pfs), Some(gam)) = (self.pfs(last), self.gam(last)) else { return true };
         let interval = (last / PFS_PAGES + 1) * PFS_PAGES;

@@ -91,7 +91,7 @@ impl Original {
             pages.resize(page as usize, None);
             pages.push(Some(&bytes[at..at + PAGE]));
         }
-        Pages { file, pages, verify: Some(self.verify) }
+        Pages { file, by_id: pages, verify: Some(self.verify) }
     }
 }
 

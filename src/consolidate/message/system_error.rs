@@ -37,15 +37,18 @@ impl WindowsError {
     pub(super) fn of(error: &ReadError) -> Option<Self> {
         match error {
             ReadError::Ended => Some(END_OF_FILE),
-            ReadError::Os { code: Some(code), .. } => of_code(*code),
+            #[cfg(unix)]
+            ReadError::Os { code: Some(code), .. } => Some(of_code(*code)),
+            #[cfg(not(unix))]
+            ReadError::Os { code: Some(_), .. } => None,
             ReadError::Os { code: None, .. } => None,
         }
     }
 }
 
 #[cfg(unix)]
-fn of_code(code: i32) -> Option<WindowsError> {
-    Some(match code {
+fn of_code(code: i32) -> WindowsError {
+    match code {
         libc::EIO => IO_DEVICE,
         // How Linux tells that the medium has lost a block, or that its checksum fails.
         libc::ENODATA | libc::EILSEQ | libc::EBADMSG => CRC,
@@ -68,12 +71,7 @@ fn of_code(code: i32) -> Option<WindowsError> {
         #[cfg(target_os = "linux")]
         libc::EUCLEAN => FILE_CORRUPT,
         _ => GENERAL,
-    })
-}
-
-#[cfg(not(unix))]
-fn of_code(_: i32) -> Option<WindowsError> {
-    None
+    }
 }
 
 /// As Msg 823 has it: `1117(The request could not be performed because of an I/O device error.)`.

@@ -164,7 +164,7 @@ fn an_id_that_no_page_can_have_is_a_damaged_header_and_no_misplaced_page() {
     assert_eq!(cause(1, 0xffff_ffff), (Garbage, Possible));
     assert_eq!(cause(0, 0), (Garbage, Possible));
     assert_eq!(cause(0x8001, 500), (BitFlip, Likely));
-    assert_eq!(cause(1, 500 | 1 << 31), (BitFlip, Likely));
+    assert_eq!(cause(1, 500 + (1 << 31)), (BitFlip, Likely));
     assert_eq!(cause(1, 501), (Misplaced, Likely));
 }
 
