@@ -41,12 +41,9 @@ impl Backup {
         let is_file_1 = |file: &&DataFile| file.part.is_some() && file.file_id.0 == 1;
         let part = discovery.files.iter().find(is_file_1).expect("it has pages of file 1");
         let part = part.part.as_ref().expect("a part");
-        let runs = part.runs.runs().iter();
-        let places = runs.flat_map(|run| {
-            let place = |i: u32| {
-                (run.range.first.0 + i, run.offset_bytes as usize + i as usize * PAGE_BYTES)
-            };
-            (0..run.range.pages).map(place).collect::<Vec<_>>()
+        let places = part.runs.runs().iter().flat_map(|run| {
+            let (first, at) = (run.range.first.0, run.offset_bytes as usize);
+            (0..run.range.pages).map(move |i| (first + i, at + i as usize * PAGE_BYTES))
         });
         Self { path, bytes, offsets: places.collect() }
     }
@@ -399,8 +396,7 @@ fn a_path_that_is_no_literal_is_a_variable_with_its_real_name() {
     let mut declared = 0;
     for seed in 0..400 {
         let name = format!("/b/{}", names::hostile(seed));
-        let statements = off(&script(&with_backups(["/b/1.bak", &name], &name)));
-        for statement in &statements {
+        for statement in &off(&script(&with_backups(["/b/1.bak", &name], &name))) {
             assert!(is_known(statement), "{seed} {name:?}: {statement}\n{}", shape(statement));
             for (at, found) in statement.match_indices(" nvarchar(260) = ") {
                 let (value, _) = tsql::value(&statement[at + found.len()..]).expect("a text");

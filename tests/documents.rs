@@ -29,7 +29,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 24] = [
+const SECTIONS: [(&str, &str); 25] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -47,6 +47,7 @@ const SECTIONS: [(&str, &str); 24] = [
     (".files[].backup.faults[]", "### `files[].backup.faults[]`"),
     (".suspects[]", "## `suspects[]`"),
     (".suspects[].clean_copies[]", "## `suspects[].clean_copies[]`"),
+    (".transients[]", "## `transients[]`"),
     (".incidents[]", "## `incidents[]`"),
     (".incidents[].reasons", ""),
     (".incidents[].causes", ""),

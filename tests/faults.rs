@@ -131,7 +131,9 @@ fn every_fault_in_synthetic_files_is_found_exactly() {
         for seed in 0..3 {
             let path = generated(&folder, page_verify, seed);
             let (code, report) = scan_json(&path, &[]);
-            assert_eq!((code, found(&report).len()), (0, 0), "{page_verify} is healthy");
+            // Where nothing carries a checksum, nothing could be verified.
+            let healthy = if page_verify == "none" { 3 } else { 0 };
+            assert_eq!((code, found(&report).len()), (healthy, 0), "{page_verify} is healthy");
             for fault in FAULTS.into_iter().filter(|fault| shows(fault, page_verify)) {
                 assert_finds_exactly_the_key(&path, fault, "--random=4", seed + 40, false);
             }

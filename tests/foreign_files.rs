@@ -2,6 +2,7 @@
 //! passes, by their names and contents (docs/page-format.md, section 5.4.1).
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::print_stdout, reason = "the seed of what fails")]
 
 mod harness;
 

@@ -123,7 +123,7 @@ fn the_first_screen_says_what_the_verdict_does_not_cover() {
         "120,000 pages not reached",
         "99.913 %",
         "18 pages without protection",
-        "3 pages read wrongly at first",
+        "3 pages bad and then good (Msg 825)",
         "2 files refused",
         "7 suspect pages counted and not listed",
     ] {

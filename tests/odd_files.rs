@@ -218,9 +218,10 @@ fn a_pfs_page_that_calls_fixed_pages_free_is_not_believed() {
     bytes[9 * 8192..10 * 8192].fill(0);
     fs::write(&path, &bytes).expect("ours");
     let (code, report) = scan_json(&path, &[]);
-    assert_eq!((code, &report["suspects"][0]["address"]), (1, &Value::from("(1:9)")));
+    let first = [0, 1].map(|rank| report["suspects"][rank]["address"].as_str().unwrap_or_default());
+    assert_eq!((code, first), (1, ["(1:1)", "(1:9)"]));
     // Old content of free pages may be damage now, but ranks below everything.
-    let others = report["suspects"].as_array().expect("a list").iter().skip(1);
+    let others = report["suspects"].as_array().expect("a list").iter().skip(2);
     assert!(others.into_iter().all(|suspect| suspect["priority"] == "P4"), "{report}");
     assert!(report["coverage"]["allocation_unknown"].as_u64() > Some(0));
 }

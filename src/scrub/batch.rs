@@ -1,16 +1,14 @@
 //! One batch: read, verified, judged, and what looked bad looked at again.
 
 mod looked;
+mod settle;
 
 use super::Shared;
-use super::commit::{Settled, Took};
 use super::file::FileScan;
 use super::lent::Unseen;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
-use crate::consolidate::transient::Transient;
 use crate::diagnose::allocation::{AllocationMap, Interval};
-use crate::diagnose::confirm::{Confirmed, FirstLook, confirm};
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::discover::paths;
@@ -20,20 +18,15 @@ use crate::page::boot::PageVerify;
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
 use crate::page::torn::TornCheck;
-use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use crate::page::{PAGE_BYTES, Page};
 use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::pool::{Gpu, Gpus};
 use crate::verify::gpu::word::Word;
-use looked::{Doubtful, Looked, is_misplaced, lead};
+use looked::{Doubtful, Looked, is_misplaced};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Said where the second look is no proof of what the device holds.
-const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
-    cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
-    may look like damage of the disk, and the other way round";
 
 /// The memory of one thread.
 #[derive(Default)]
@@ -451,93 +444,5 @@ impl<'a> View<'a> {
     fn allocation_in_next_interval(&mut self, page: PageId) -> Allocation {
         let map: &AllocationMap = &self.file.allocation;
         self.interval.insert(map.interval_of(page, self.source)).of(page)
-    }
-
-    /// Gives every doubtful and every lost page its verdict and adds the range to the counts.
-    fn settle(&mut self, range: PageRange, looked: Looked, lost: Vec<(PageId, ReadError)>) {
-        let Looked {
-            coverage,
-            doubtful,
-            flagless,
-            leads,
-            verify,
-            read,
-            failed_reads,
-            failed_pages,
-            stream_sum,
-            is_misplaced,
-        } = looked;
-        if is_misplaced {
-            self.shared.found_misplaced();
-        }
-        let took = read.map(|(read, way)| Took { read, way, verify });
-        let stream = self.file.stream_of(range.first).filter(|_| stream_sum.pages > 0);
-        let stream_sum = stream.map(|stream| (stream, stream_sum));
-        let nothing = Settled { stream_sum, ..Settled::default() };
-        let mut settled =
-            Settled { coverage, flagless, leads, failed_reads, failed_pages, took, ..nothing };
-        for Doubtful { page, seen, reason } in doubtful {
-            let seen = seen.as_deref().unwrap_or(&Page::ZERO);
-            settled.host_findings.extend(self.cross_check(seen, page));
-            self.second_look(page, &FirstLook { reason, seen: Some(seen) }, &mut settled);
-        }
-        for (page, error) in lost {
-            self.lost_page(page, error, &mut settled);
-        }
-        self.shared.commit(self.file, range, settled);
-    }
-
-    fn second_look(&mut self, page: PageId, first: &FirstLook<'_>, to: &mut Settled) {
-        let place = PageAddress::new(self.file.planned.file_id, page);
-        let (index, allocation) = (self.file.index, self.allocation_of(page));
-        let confirmed = confirm(self.source, place, allocation, first);
-        if self.source.may_have_used_cache() {
-            self.shared.note(PERHAPS_CACHED.to_owned());
-        }
-        let Confirmed::Judged { verdict, page: seen, unsettled, looks } = confirmed else {
-            to.has_shrunk = true;
-            return;
-        };
-        self.reread_bytes += u64::from(looks.tries) * PAGE_BYTES as u64;
-        to.coverage.count(&verdict);
-        if let Verdict::Suspect(reason) = verdict {
-            let mut found = Finding::new(index, place, reason, allocation, seen.as_deref());
-            found.was_seen(looks.seen, looks.differ);
-            to.findings.push(Finding { unsettled, ..found });
-        } else {
-            to.transients.push(Transient::new(index, place, first.reason.clone(), looks));
-            let lead = seen.and_then(|good| lead(&good, allocation));
-            to.leads.extend(lead.map(|lead| (lead, page)));
-        }
-    }
-
-    /// A page that could not be read twice. Even a free one that cannot be read is a finding: a
-    /// backup reads whole extents, and the medium is failing.
-    fn lost_page(&mut self, page: PageId, error: ReadError, to: &mut Settled) {
-        if error == ReadError::Ended {
-            to.has_shrunk = true;
-            return;
-        }
-        let allocation = self.allocation_of(page);
-        self.count_unknown(allocation, &mut to.coverage);
-        let reason = SuspectReason::Unreadable(error);
-        self.second_look(page, &FirstLook { reason, seen: None }, to);
-    }
-
-    /// The same private bytes through the engine and through the reference: if they differ, it is
-    /// this machine that is damaged.
-    fn cross_check(&self, bytes: &Page, page: PageId) -> Option<String> {
-        // A whole extent of copies, so that a kernel takes the way it takes in a scan.
-        let copies = vec![*bytes; EXTENT_PAGES as usize];
-        let mut sums = [Checksum(0); EXTENT_PAGES as usize];
-        self.engine.checksums(&copies, &mut sums);
-        let reference = Checksum::of(bytes);
-        let wrong = sums.iter().find(|sum| **sum != reference)?;
-        Some(format!(
-            "engine {} gave {wrong} where the reference gives {reference} for the same bytes of \
-             page {page} of {}: do not trust this machine",
-            self.shared.settings.engine_name,
-            paths::text(&self.file.planned.path),
-        ))
     }
 }

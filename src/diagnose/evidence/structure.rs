@@ -11,6 +11,7 @@ use crate::page::checksum::{Checksum, header_bits_behind};
 use crate::page::header::{HEADER_BYTES, PageHeader, TORN_BITS_OFFSET};
 use crate::page::kind::PageType;
 use crate::page::{PAGE_BYTES, PAGE_SECTORS, Page, SECTOR_BYTES};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 const SLOT_BYTES: usize = 2;
@@ -279,10 +280,11 @@ pub(super) fn without_rows(page: &Page, map: SectorMap) -> SectorMap {
         let Some(period) = period_bytes(&page.bytes()[sector.clone()]) else { return false };
         let slots = (0..(PAGE_BYTES - HEADER_BYTES) / SLOT_BYTES).map(|slot| slot_at(page, slot));
         let slots = slots.take_while(|at| (HEADER_BYTES..PAGE_BYTES).contains(at));
-        let starts: Vec<usize> = slots.filter(|at| sector.contains(at)).collect();
-        let is_row =
-            |at: &usize| at % period == starts[0] % period && starts_row(page.bytes()[*at]);
-        starts.len() >= EQUAL_ROWS_MIN && starts.iter().all(is_row)
+        // Where there are no slots, what fills the page may look like one slot many times.
+        let starts: BTreeSet<usize> = slots.filter(|at| sector.contains(at)).collect();
+        let phases: BTreeSet<usize> = starts.iter().map(|at| at % period).collect();
+        let are_rows = starts.iter().all(|at| starts_row(page.bytes()[*at]));
+        starts.len() >= EQUAL_ROWS_MIN && phases.len() == 1 && are_rows
     };
     let repeats = (0..PAGE_SECTORS).filter(|k| map.sectors()[*k] == Sector::Repeat);
     repeats.filter(is_of_rows).fold(map, SectorMap::without)
