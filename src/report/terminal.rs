@@ -94,9 +94,9 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
             said(UNSURE, "INCOMPLETE", &text, look, out)
         }
     }?;
-    not_looked_into(report, look, out)?;
+    besides(report, look, out)?;
     healed(report, look, out)?;
-    besides(report, look, out)
+    not_looked_into(report, look, out)
 }
 
 /// What must be known besides the verdict, whatever that is.
