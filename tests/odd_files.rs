@@ -404,3 +404,47 @@ fn types_that_no_user_database_has_are_no_damage() {
     let (code, report) = scan_json(&path, &[]);
     assert_eq!((code, suspect_pages(&report)), (0, vec![]), "{report}");
 }
+
+/// A log is known by its file header; what belongs behind it must be there.
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn a_log_that_was_cut_or_overwritten_behind_its_header_is_not_passed_over() {
+    let data = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
+    let whole =
+        fs::read(Path::new(&data).join("ContactManagerDB_611_log.ldf")).expect("it is there");
+    let cases = [
+        (whole.clone(), 0, ""),
+        (whole[..8192].to_vec(), 3, "holds 1 of 63 pages"),
+        (whole[..65_536].to_vec(), 3, "holds 8 of 63 pages"),
+        ([&whole[..8192], &vec![0; whole.len() - 8192]].concat(), 3, "no log block"),
+        ([&whole[..8192], &vec![0x5a; whole.len() - 8192]].concat(), 3, "no log block"),
+    ];
+    for (bytes, wanted, words) in cases {
+        let folder = folder();
+        generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+        fs::write(folder.path().join("a_log.ldf"), bytes).expect("room");
+        let (code, report) = scan_json(folder.path(), &[]);
+        assert_eq!(code, wanted, "{words}");
+        assert!(report["files"].to_string().contains(words), "{words}: {report}");
+    }
+}
+
+/// Some ransomware leaves every second piece as it is, and gives the file another name.
+#[test]
+fn a_data_file_of_which_half_is_left_is_scanned_whatever_its_name() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=16MiB", "--seed=7"]);
+    let mut bytes = fs::read(&path).expect("readable");
+    for (n, piece) in bytes.chunks_mut(1 << 20).enumerate().filter(|(n, _)| n % 2 == 0) {
+        let mut x = n as u64 + 1;
+        for byte in piece {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (x >> 56) as u8;
+        }
+    }
+    fs::remove_file(path).expect("ours");
+    fs::write(folder.path().join("4F2A.play"), bytes).expect("room");
+    let (code, report) = scan_json(folder.path(), &[]);
+    let suspects = report["coverage"]["suspect"].as_u64().expect("a number");
+    assert!(code == 1 && suspects > 500, "{code}: {suspects} suspects");
+}

@@ -403,3 +403,14 @@ fn what_cannot_be_seen_in_a_name_is_shown_and_read_back() {
     let (_, report) = scan_json(&scanned, &[]);
     assert_eq!(report["files"][0]["path"].as_str(), scanned.to_str());
 }
+
+#[test]
+fn two_formats_do_not_go_into_one_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, other) = (folder.path().join("r"), folder.path().join("./r"));
+    let args = ["scan", "datasets", "--format", "json", "--format", "csv", "--output"];
+    let args = args.map(OsStr::new).into_iter().chain([one.as_os_str(), "--output".as_ref()]);
+    let run = pagescrub(&args.chain([other.as_os_str()]).collect::<Vec<_>>());
+    assert!(run.code == 2 && run.stderr.contains("two formats"), "{}: {}", run.code, run.stderr);
+    assert!(!one.exists());
+}

@@ -43,6 +43,14 @@ pub struct Fault {
     pub text: String,
 }
 
+impl Fault {
+    /// Of a compressed backup whose records unpack to something else.
+    pub fn no_description() -> Self {
+        let text = "its records do not unpack to the description of a backup".to_owned();
+        Self { kind: FaultKind::Structure, offset_bytes: 0, bytes: 0, text }
+    }
+}
+
 /// Where the reading of a backup ended before its end, for a reason of ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotRead {

@@ -2,7 +2,7 @@
 //! removed.
 
 use super::exit::Failure;
-use super::output::Guard;
+use super::output::{Guard, place};
 use super::say::say;
 use pagescrub::discover::Discovery;
 use pagescrub::discover::names::promises_pages;
@@ -131,14 +131,6 @@ impl Options {
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
     Failure::work(format!("cannot write checkpoint {}: {error}", paths::text(path)))
-}
-
-/// The same for two paths to one file, whether it exists or not.
-pub(crate) fn place(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).unwrap_or_default();
-    let unresolved = || path.file_name().map(|name| parent.join(name)).unwrap_or_default();
-    fs::canonicalize(path).unwrap_or_else(|_| unresolved())
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ pub(crate) fn check(bytes: u64) -> Result<(), Failure> {
     for (resource, used, option) in [(Resource::As, size, "-v"), (Resource::Data, data, "-d")] {
         let limit = rustix::process::getrlimit(resource).current;
         if let Some(limit) = limit.filter(|&limit| limit < used.saturating_add(bytes)) {
-            let [limit, needed] =
-                [limit, used + bytes].map(|n| bytesize::ByteSize(n).display().iec().to_string());
+            let [limit, needed] = [limit, used.saturating_add(bytes)]
+                .map(|n| bytesize::ByteSize(n).display().iec().to_string());
             return Err(Failure::work(format!(
                 "this needs {needed} of memory and may have {limit} (ulimit {option}): raise the \
-                 limit, or give less with --threads and --batch-size"
+                 limit, or let a scan have less with --threads and --batch-size"
             )));
         }
     }
@@ -27,7 +27,8 @@ pub(crate) fn check(bytes: u64) -> Result<(), Failure> {
 fn in_use() -> Option<[u64; 2]> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: Vec<u64> = statm.split_whitespace().flat_map(str::parse).collect();
-    let bytes = |field: usize| Some(pages.get(field)? * rustix::param::page_size() as u64);
+    let bytes =
+        |field: usize| Some(pages.get(field)?.saturating_mul(rustix::param::page_size() as u64));
     Some([bytes(0)?, bytes(5)?])
 }
 

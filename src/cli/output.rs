@@ -11,7 +11,9 @@ use super::exit::Failure;
 use super::say::print;
 use clap::ValueEnum;
 use pagescrub::consolidate::report::ScrubReport;
+use pagescrub::discover::paths;
 use pagescrub::report::{csv, html, json, jsonl, mapfile, prometheus, terminal, tsql};
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -95,8 +97,27 @@ impl Options {
             let why = "only one --format can go to stdout; add --output FILE";
             return Err(Failure::usage(why));
         }
+        if let Some(path) = named_twice(pairs.iter().filter_map(|(_, output)| *output)) {
+            let why = "is the --output of two formats: give each its own";
+            return Err(Failure::usage(format!("{} {why}", paths::text(path))));
+        }
         Ok(Outputs { pairs, options: self })
     }
+}
+
+/// The same for two paths to one file, whether it exists or not.
+pub(crate) fn place(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = std::fs::canonicalize(parent.unwrap_or(Path::new("."))).unwrap_or_default();
+    let unresolved = || path.file_name().map(|name| parent.join(name)).unwrap_or_default();
+    std::fs::canonicalize(path).unwrap_or_else(|_| unresolved())
+}
+
+/// The first of `files` that another one is, too. What is no file takes one format after another.
+fn named_twice<'a>(files: impl Iterator<Item = &'a Path>) -> Option<&'a Path> {
+    let mut places = HashSet::new();
+    let is_file = |path: &&Path| path.metadata().map_or(true, |found| found.is_file());
+    files.filter(is_file).find(|path| !places.insert(place(path)))
 }
 
 impl Outputs<'_> {

@@ -1,12 +1,12 @@
 //! `pagescrub scan`
 
-use super::checkpoint::{self, place};
+use super::checkpoint;
 use super::directory;
 use super::engine::EngineArgs;
 use super::exit::{Exit, ExitStyle, Failure};
 use super::limits;
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages, stripe_unit};
-use super::output::{self, Guard, Outputs, first_failure};
+use super::output::{self, Guard, Outputs, first_failure, place};
 use super::progress::Bar;
 use super::stop::{self, STOP};
 use pagescrub::consolidate::pattern::Geometry;

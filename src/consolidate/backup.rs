@@ -211,9 +211,13 @@ impl BackupReport {
         if !self.missing_members.is_empty() {
             let members: Vec<String> =
                 self.missing_members.iter().map(ToString::to_string).collect();
+            let pages = if self.is_log_only() {
+                ""
+            } else {
+                "; allocation is unknown where the PFS pages are in another member"
+            };
             gaps.push(format!(
-                "member {} of {} is not in this scan: RESTORE needs all of them; allocation is \
-                 unknown where the PFS pages are in another member",
+                "member {} of {} is not in this scan: RESTORE needs all of them{pages}",
                 members.join(", "),
                 self.members
             ));

@@ -169,8 +169,8 @@ pub fn of(
 }
 
 /// Its own check holds, so it is a whole page: that of another place. If that has a copy as well,
-/// nothing else can have happened; else its id may have been changed before it was summed. Torn bits
-/// hold half the time for a page whose sectors are those of two.
+/// nothing else can have happened; else its id may have been changed before it was summed. Torn
+/// bits hold half the time for a page whose sectors are those of two.
 fn misplaced(evidence: &Evidence) -> (Cause, Confidence) {
     if let Some(part) = head_of_another(evidence) {
         return part;

@@ -11,7 +11,7 @@ use crate::backup::compressed::{RecordIndex, Refused};
 use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Map, Stretch, place_by_maps, stretches};
 use crate::backup::layout::{Layout, PageRun, PageRuns, Sibling};
 use crate::backup::media;
-use crate::backup::{BackupKind, BackupSet, Media, StreamPiece};
+use crate::backup::{BackupKind, BackupSet, Fault, Media, StreamPiece};
 use crate::page::Page;
 use crate::page::address::{FileId, PageId};
 use crate::page::allocation::BOOT_PAGE;
@@ -192,7 +192,8 @@ pub(super) fn look_unpacked(
     index: Arc<RecordIndex>,
     look: Look,
 ) -> io::Result<Found> {
-    let mut media = Media::read_unpacked(source)?.unwrap_or_default();
+    let mut media = Media::read_unpacked(source)?
+        .unwrap_or_else(|| Media { faults: vec![Fault::no_description()], ..Media::default() });
     media.faults.extend(packed.media.faults.iter().cloned());
     let (mut found, parts) = look_into(source, media, Some(index), look)?;
     found.bytes = packed.bytes;

@@ -137,8 +137,8 @@ impl Content {
                  should be one, all of it is lost: encrypted or overwritten)"
             }
             Self::Unknown => {
-                "not a database file: neither its start nor samples of it are pages (if it \
-                 should be one, all of it is lost: overwritten or encrypted)"
+                "not a database file: neither its start nor most samples of it are pages (if it \
+                 should be one, its beginning is lost, and perhaps not all of the rest: keep it)"
             }
         };
         let is_small = bytes < PAGE_BYTES as u64;
@@ -192,7 +192,9 @@ fn is_mbr(beginning: &[u8]) -> bool {
 }
 
 fn by_samples(samples: &[Vec<u8>]) -> Content {
-    if samples.iter().flatten().all(|byte| *byte == 0) {
+    if samples.iter().all(Vec::is_empty) {
+        Content::Unknown
+    } else if samples.iter().flatten().all(|byte| *byte == 0) {
         Content::Zeros
     } else if are_text(samples) {
         Content::Text

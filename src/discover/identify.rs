@@ -130,7 +130,12 @@ fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::
         let why = "larger than 2^32 pages, more than a data file can have".to_owned();
         return Ok(Look::Declined { kind, why });
     }
-    Ok(Look::Scannable(Box::new(identity(file, candidate, kind, file_id, bytes))))
+    let mut again = file.try_clone()?;
+    let identity = identity(file, candidate, kind, file_id, bytes);
+    Ok(match lost_log(&mut again, &identity) {
+        Some(why) => Look::Declined { kind, why },
+        None => Look::Scannable(Box::new(identity)),
+    })
 }
 
 /// A backup, or one that cannot be verified; `None` if it is none.
@@ -204,6 +209,27 @@ fn is_log(file: &mut File, pages: u32) -> bool {
     }
 }
 
+/// Of a log that has a file header and not what belongs behind it: what is missing. No more than
+/// that is known of a log.
+fn lost_log(file: &mut File, identity: &Identity) -> Option<String> {
+    if identity.kind != FileKind::Log {
+        return None;
+    }
+    let (pages, promised) = (identity.bytes / PAGE_BYTES as u64, identity.promise.pages);
+    if pages < u64::from(promised) {
+        return Some(format!(
+            "a log file that holds {pages} of {promised} pages that its own file header asks for: \
+             it was cut"
+        ));
+    }
+    let first = sample::page(file, PageId(1)).ok()?;
+    (first.bytes()[0] != LOG_BLOCK_MARK).then(|| {
+        "a log file by its file header, and no log block behind that: zeroed, encrypted or \
+         overwritten"
+            .to_owned()
+    })
+}
+
 /// The file id on which pages beyond the first extent agree: PFS pages at their places, else most
 /// of the pages sampled through the file that hold anything.
 fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
@@ -225,7 +251,8 @@ fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
             ids.push(header.file_id);
         }
     }
-    let convincing = ids.len() >= SAMPLE_VOTES_MIN && 2 * ids.len() >= written;
+    // Some ransomware leaves every second piece of a file as it is, and not every page is in use.
+    let convincing = ids.len() >= SAMPLE_VOTES_MIN && 4 * ids.len() >= written;
     convincing.then(|| majority(&ids)).flatten().map(FileId)
 }
 

@@ -1,6 +1,6 @@
 //! Paths in, data files out.
 //!
-//! Paths, directories and list files become [`DataFile`]s, identified by what they hold, never by
+//! Paths, directories and list files become [`DataFile`]s, identified by what they hold, not by
 //! their names. Whatever is not scanned is kept as a [`Refusal`] with its reason. The outcome does
 //! not depend on the order of the paths, and a file that is reached twice is scanned once.
 
@@ -193,7 +193,7 @@ impl Discovery {
                 self.link();
             }
             // A record that is damaged is a fault, and is told as one.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData && verified.has_faults() => {}
             Err(error) => self.not_unpacked.push((path.to_owned(), paths::explain(&error))),
         }
     }
@@ -238,6 +238,10 @@ impl Discovery {
         anew.not_looked_into.clone_from(&self.not_looked_into);
         anew.excluded.clone_from(&self.excluded);
         anew.verified.clone_from(&self.verified);
+        let is_verified =
+            |path: &PathBuf| self.verified.iter().any(|(verified, _)| verified == path);
+        let never_opened = self.not_unpacked.iter().filter(|(path, _)| !is_verified(path));
+        anew.not_unpacked = never_opened.cloned().collect();
         for (path, verified) in &self.verified {
             anew.unpack(path, verified);
         }

@@ -70,7 +70,8 @@ pub fn result_line(report: &ScrubReport) -> String {
 
 /// Nothing of it was verified, or nothing but its header page.
 fn is_refused(file: &FileReport) -> bool {
-    file.outcome == Outcome::Refused || (file.pages == 0 && file.backup.is_none())
+    file.outcome == Outcome::Refused
+        || (file.pages == 0 && file.backup.is_none() && file.backup_set.is_none())
 }
 
 fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -95,6 +96,7 @@ fn headline(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result
         }
     }?;
     besides(report, look, out)?;
+    perhaps_lost(report, look, out)?;
     healed(report, look, out)?;
     not_looked_into(report, look, out)
 }
@@ -117,7 +119,11 @@ fn besides(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<
 
 fn missed(report: &ScrubReport) -> String {
     let remarks: Vec<String> = headline::missed(report).iter().map(Remark::words).collect();
-    format!("{} (see below)", remarks.join("; "))
+    match remarks.join("; ") {
+        // Of several scans, the answer is that of the worst.
+        none if none.is_empty() => "what one of the scans was to read was not all read".to_owned(),
+        remarks => format!("{remarks} (see below)"),
+    }
 }
 
 /// Why a run in which all was read is not clean.
@@ -143,6 +149,19 @@ fn not_looked_into(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io:
         n => format!("{} that may hold databases were not looked into", counted(n, "file")),
     };
     said(UNSURE, "NOT SEEN", &format!("{text} (archives, encrypted files, disks)"), look, out)
+}
+
+/// Zeros that nobody can tell from free pages: the more is lost, the fewer suspects there may be.
+fn perhaps_lost(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let zeros = report.coverage.zero_allocation_unknown;
+    if report.verdict != RunVerdict::Damaged || zeros == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "{} of zeros, lost or free: no PFS page tells which; not among the suspects",
+        counted(zeros, "page")
+    );
+    said(UNSURE, "PERHAPS LOST", &text, look, out)
 }
 
 /// Whatever the verdict: it is how a failing path begins.

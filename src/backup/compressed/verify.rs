@@ -42,6 +42,13 @@ pub struct Verified {
     pub stopped: bool,
 }
 
+impl Verified {
+    /// Something is wrong with it.
+    pub fn has_faults(&self) -> bool {
+        !self.faults.is_empty() || self.faults_not_listed > 0
+    }
+}
+
 /// Walks through a file of `bytes`, whose beginning is a [`super::Container`]'s.
 ///
 /// `read` is asked for all of it, in order and in pieces of [`CHUNK_BYTES`] at most, and for little

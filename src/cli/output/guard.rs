@@ -57,7 +57,7 @@ fn spared(is_spared: bool) -> io::Result<()> {
 
 /// True if the file at `path` is a database file, whatever its name, scanned or not.
 pub(super) fn is_database(path: &Path) -> bool {
-    if fs::metadata(path).map_or(0, |metadata| metadata.len()) == 0 {
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0) {
         return false;
     }
     let found = discover(&[path.to_owned()]);

@@ -4,6 +4,8 @@
 //! That EIO is 1117 is known. All others follow from what the two systems call the same failure;
 //! that SQL Server on Linux prints them is not verified (docs/page-format.md, section 10.2).
 
+#![cfg_attr(not(unix), allow(dead_code, reason = "error numbers are those of Windows there"))]
+
 use crate::read::ReadError;
 use std::fmt;
 

@@ -40,7 +40,9 @@ impl ScrubReport {
         let is_all_read = matches!(self.verdict, RunVerdict::Clean | RunVerdict::Unverified);
         match self.coverage.pages_planned {
             0 if is_all_read => 100.0,
-            _ if Gaps::of(self).is_empty() => self.coverage.percent(),
+            _ if self.verdict != RunVerdict::Incomplete && Gaps::of(self).is_empty() => {
+                self.coverage.percent()
+            }
             _ => self.coverage.percent().min(PERCENT_NOT_ALL),
         }
     }

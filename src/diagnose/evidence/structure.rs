@@ -286,7 +286,8 @@ pub(super) fn without_rows(page: &Page, map: SectorMap) -> SectorMap {
         let are_rows = starts.iter().all(|at| starts_row(page.bytes()[*at]));
         starts.len() >= EQUAL_ROWS_MIN && phases.len() == 1 && are_rows
     };
-    let repeats = (0..PAGE_SECTORS).filter(|k| map.sectors()[*k] == Sector::Repeat);
+    // The first one has the header, which repeats nothing.
+    let repeats = (1..PAGE_SECTORS).filter(|k| map.sectors()[*k] == Sector::Repeat);
     repeats.filter(is_of_rows).fold(map, SectorMap::without)
 }
 

@@ -6,6 +6,7 @@ use super::super::terminal::{self, copies, unproven};
 use super::safe;
 use super::words::{PRIORITIES, TIERS, colour, tier_order};
 use crate::consolidate::backup::BackupReport;
+use crate::consolidate::gaps::Gaps;
 use crate::consolidate::harm::Harm;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
@@ -250,8 +251,10 @@ fn notes(report: &ScrubReport, say: Say<'_>) {
         let title = format!("{} excluded.", counted(report.excluded.count, "file"));
         say(Loud::Note, &title, "They were left out by --exclude.".to_owned());
     }
-    let is_no_news =
-        |file: &&FileReport| file.outcome == Outcome::Refused && file.counts != Some(true);
+    // Those that count are told above.
+    let missed = Gaps::of(report).refused;
+    let is_told = |file: &FileReport| missed.iter().any(|missed| std::ptr::eq(*missed, file));
+    let is_no_news = |file: &&FileReport| file.outcome == Outcome::Refused && !is_told(file);
     let refused = report.files.iter().filter(is_no_news).count() as u64;
     if refused > 0 {
         let title = format!("{} refused.", counted(refused, "other file"));

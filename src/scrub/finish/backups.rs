@@ -180,10 +180,12 @@ fn lost_beginning(set: &BackupSet, file: &BackedUpFile) -> Fault {
 }
 
 /// Pages that a compressed backup promises and has lost, as far as it tells without being unpacked.
-/// Only its records say it, so that no plan knows of them.
+/// Only its records say it, so that no plan knows of them. Of a striped one nobody knows which member
+/// was to have them.
 pub(super) fn packed_pages_missing(file: &DataFile, tally: &BackupTally) -> u64 {
     let is_packed = file.backup.as_ref().is_some_and(|backup| backup.records.is_none());
-    let media = tally.media.as_ref().filter(|_| is_packed);
+    let is_striped = |media: &Media| media.family.as_ref().is_some_and(|f| f.family_count > 1);
+    let media = tally.media.as_ref().filter(|media| is_packed && !is_striped(media));
     let sets = media.into_iter().flat_map(|media| &media.sets);
     let missing = |set: &BackupSet| {
         let files = set.files.iter().filter(|file| !file.is_log);

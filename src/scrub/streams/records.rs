@@ -3,7 +3,7 @@
 use super::Looked;
 use crate::backup::compressed::{self, Decompressed, Verified};
 use crate::backup::source::SizedFile;
-use crate::backup::{FaultKind, Media};
+use crate::backup::{Fault, Media};
 use crate::discover::device::Device;
 use crate::discover::paths::explain;
 use crate::discover::{DataFile, Discovery, FileKind};
@@ -124,8 +124,8 @@ pub(super) fn note(
         }
         looked.tally.media = media;
         if looked.tally.media.is_none() {
-            let text = "its records do not unpack to the description of a backup".to_owned();
-            looked.fault(FaultKind::Structure, 0, 0, text);
+            let Fault { kind, text, .. } = Fault::no_description();
+            looked.fault(kind, 0, 0, text);
         }
     }
     Ok(())
