@@ -369,10 +369,21 @@ impl<'a> Shared<'a> {
 /// The stack of each thread: no default, and no environment, makes it too small.
 pub const THREAD_STACK_BYTES: usize = 2 << 20;
 
-/// `threads` threads of a scan.
+/// `threads` threads of a scan, or fewer where the system does not give so many.
 fn pool(threads: usize) -> Option<rayon::ThreadPool> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-    pool.stack_size(THREAD_STACK_BYTES).build().ok()
+    let threads = threads.max(1);
+    let of = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.stack_size(THREAD_STACK_BYTES).build().ok()
+    };
+    (0..=threads.ilog2()).find_map(|halvings| of(threads >> halvings))
+}
+
+/// The same; where there is none to be had, the caller's own thread is the pool. Without one, work
+/// that is shared out would start threads by itself, and panic over it.
+fn pool_or_own_thread(threads: usize) -> Option<rayon::ThreadPool> {
+    let own = || rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
+    pool(threads).or_else(own)
 }
 
 /// All threads take from the same queues, so a slow device or a damaged stretch delays only the
@@ -389,7 +400,7 @@ fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary
         Worker::new(shared, &dispatch, node).run();
     };
     let threads = shared.settings.threads.max(1);
-    match (0..=threads.ilog2()).find_map(|halvings| pool(threads >> halvings)) {
+    match pool(threads) {
         Some(pool) => drop(pool.broadcast(|thread| work(thread.index()))),
         // Not a single thread to be had: the caller's own does the work.
         None => work(0),

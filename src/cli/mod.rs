@@ -36,7 +36,8 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 everything planned was read and nothing that can be verified is suspect; 1 suspect pages found; \
+Exit codes: 0 everything planned was read and nothing that can be verified is suspect; \
+1 suspect pages found; \
 2 wrong usage, or an edited report; 3 not everything could be verified, or stopped; \
 4 this machine or program cannot be trusted.";
 

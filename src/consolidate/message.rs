@@ -321,7 +321,8 @@ mod tests {
         assert!(
             text.starts_with(
                 "The operating system returned error 1117(The request could not be performed \
-             because of an I/O device error.) to SQL Server during a read at offset 0x00000000310000 in file 'H:\\DATA\\my_db.mdf'. Additional messages in \
+             because of an I/O device error.) to SQL Server during a read at offset \
+             0x00000000310000 in file 'H:\\DATA\\my_db.mdf'. Additional messages in \
              the SQL Server error log and system event log may provide more detail. This is a \
              severe system-level error condition"
             ),

@@ -2,8 +2,8 @@
 //!
 //! A page that looked bad is read again past the cache and judged by the plain reference. Two reads
 //! with the same bytes decide: good now, it was transient (Msg 825) or just being written; bad, it
-//! is suspect. Only where they differ or fail, it is read twice more: SQL Server itself reads a page
-//! four times before it gives up.
+//! is suspect. Only where they differ or fail, it is read twice more: SQL Server itself reads a
+//! page four times before it gives up.
 
 use super::judge::judge;
 use super::verdict::{Allocation, SuspectReason, Verdict};

@@ -112,6 +112,8 @@ impl Encoding {
         let is_whole = pairs.remainder().is_empty();
         let units: Vec<u16> = pairs.map(|pair| unit([pair[0], pair[1]])).collect();
         let text = String::from_utf16(&units).ok().filter(|_| is_whole);
+        // Of UTF-32 and binary files, each letter would become a path, and `/` is one.
+        let text = text.filter(|text| !text.contains('\0') && !is_binary(text.as_bytes()));
         text.map(String::into_bytes).ok_or_else(|| {
             let why = "it begins as UTF-16 and is not: write it in UTF-8, one path per line";
             io::Error::new(ErrorKind::InvalidData, why)
@@ -221,5 +223,14 @@ mod tests {
         let error = expand_lists(&[PathBuf::from("@/nowhere.txt")], &mut io::empty()).unwrap_err();
         assert!(error.to_string().contains("/nowhere.txt"));
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_list_in_utf_32_is_not_one_path_for_each_letter() {
+        let utf_32: Vec<u8> =
+            "\u{feff}x/d.mdf\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let error = read_list(&mut &utf_32[..], 1 << 20).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(error.to_string().contains("UTF-8"), "{error}");
     }
 }

@@ -238,11 +238,9 @@ impl Discovery {
         anew.not_looked_into.clone_from(&self.not_looked_into);
         anew.excluded.clone_from(&self.excluded);
         anew.verified.clone_from(&self.verified);
-        let is_verified =
-            |path: &PathBuf| self.verified.iter().any(|(verified, _)| verified == path);
-        let never_opened = self.not_unpacked.iter().filter(|(path, _)| !is_verified(path));
-        anew.not_unpacked = never_opened.cloned().collect();
+        anew.not_unpacked.clone_from(&self.not_unpacked);
         for (path, verified) in &self.verified {
+            anew.not_unpacked.retain(|(failed, _)| failed != path);
             anew.unpack(path, verified);
         }
         anew.link();

@@ -43,7 +43,7 @@ pub(super) fn look(discovery: &Discovery, shared: &Shared<'_>) {
     let backups: Vec<_> = backups.filter(|(file, _)| file.backup.is_some()).collect();
     let threads = shared.settings.threads.max(1);
     let work = || backups.par_iter().for_each(|(file, scan)| look_at(file, scan, shared));
-    match super::pool(threads) {
+    match super::pool_or_own_thread(threads) {
         Some(pool) => pool.install(work),
         None => backups.iter().for_each(|(file, scan)| look_at(file, scan, shared)),
     }

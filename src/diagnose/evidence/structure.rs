@@ -272,8 +272,8 @@ fn breaks_at(walk: &Walk, map: SectorMap, lost: SectorSet, slots: Slots) -> Opti
     run_edge().or_else(last_edge).or_else(|| walk.record_break())
 }
 
-/// `map` of `page` without sectors of short rows that are all the same, which repeat themselves as a
-/// fill text does. But they begin where slots say, at the same byte of each repetition.
+/// `map` of `page` without sectors of short rows that are all the same, which repeat themselves as
+/// a fill text does. But they begin where slots say, at the same byte of each repetition.
 pub(super) fn without_rows(page: &Page, map: SectorMap) -> SectorMap {
     let is_of_rows = |k: &usize| {
         let sector = k * SECTOR_BYTES..(k + 1) * SECTOR_BYTES;

@@ -14,7 +14,7 @@ const CHAINS_MAX: usize = 1000;
 
 /// What a statement restores from.
 pub(super) struct Source {
-    /// Variables for paths that are no literals, before the statement and on its line; else nothing.
+    /// Variables for paths that are no literals, before the statement and on its line, if any.
     pub(super) declared: String,
     /// `DISK = ...`, once for each file.
     pub(super) disks: String,

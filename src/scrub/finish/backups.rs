@@ -180,8 +180,8 @@ fn lost_beginning(set: &BackupSet, file: &BackedUpFile) -> Fault {
 }
 
 /// Pages that a compressed backup promises and has lost, as far as it tells without being unpacked.
-/// Only its records say it, so that no plan knows of them. Of a striped one nobody knows which member
-/// was to have them.
+/// Only its records say it, so that no plan knows of them. Of a striped one nobody knows which
+/// member was to have them.
 pub(super) fn packed_pages_missing(file: &DataFile, tally: &BackupTally) -> u64 {
     let is_packed = file.backup.as_ref().is_some_and(|backup| backup.records.is_none());
     let is_striped = |media: &Media| media.family.as_ref().is_some_and(|f| f.family_count > 1);

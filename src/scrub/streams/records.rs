@@ -12,7 +12,7 @@ use crate::page::{PAGE_BYTES, Page};
 use crate::plan::pace::Throttle;
 use crate::read::{PageSource, aligned};
 use crate::scrub::file::open_unchanged;
-use crate::scrub::{Progress, Settings, pool};
+use crate::scrub::{Progress, Settings, pool_or_own_thread};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -157,7 +157,7 @@ pub(in crate::scrub) fn unpack(
     progress.begin(packed.iter().map(|file| file.bytes).sum());
     let verify =
         |file: &&DataFile| (file.path.clone(), verify(file, settings, progress, &must_stop));
-    let verified: Vec<_> = match pool(settings.threads.max(1)) {
+    let verified: Vec<_> = match pool_or_own_thread(settings.threads) {
         Some(pool) => pool.install(|| packed.par_iter().map(verify).collect()),
         None => packed.iter().map(verify).collect(),
     };
