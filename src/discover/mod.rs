@@ -1,8 +1,7 @@
 //! Paths in, data files out.
 //!
-//! Paths, directories and list files become [`DataFile`]s, identified by what they hold, not by
-//! their names. Whatever is not scanned is kept as a [`Refusal`] with its reason. The outcome does
-//! not depend on the order of the paths, and a file that is reached twice is scanned once.
+//! Paths and directories become [`DataFile`]s, by what they hold. What is not scanned is kept as a
+//! [`Refusal`] with its reason. Neither order nor repetition of paths changes the outcome.
 
 pub mod backup;
 mod content;
