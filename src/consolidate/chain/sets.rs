@@ -4,12 +4,10 @@ use super::Medium;
 use crate::backup::BackupKind;
 use crate::consolidate::backup::{BackupReport, SetReport};
 use crate::consolidate::report::{FileReport, Outcome};
+use crate::discover::backup::missing::MEMBERS_MAX;
 use crate::page::header::Lsn;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Members that a media set has at most.
-const MEMBERS_MAX: u16 = 64;
 
 /// What tells media sets of one machine apart: the GUID; of a file without one, its path.
 type Media<'a> = Result<&'a str, &'a str>;

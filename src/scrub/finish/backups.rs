@@ -285,6 +285,6 @@ fn differential_base(set: &BackupSet) -> Option<Arc<str>> {
     id.map(|id| hexadecimal(&id))
 }
 
-fn hexadecimal(id: &[u8]) -> Arc<str> {
+pub(super) fn hexadecimal(id: &[u8]) -> Arc<str> {
     id.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat().into()
 }

@@ -91,7 +91,7 @@ fn scanned_file(
         verified: Some(Verified::Nothing),
         notes: notes((file, size, backup.as_ref()), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
-        binding_id: file.header.as_ref().map(|header| binding_id(&header.binding_id)),
+        binding_id: file.header.as_ref().map(|header| backups::hexadecimal(&header.binding_id)),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
         sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
@@ -110,10 +110,6 @@ fn scanned_file(
 /// says data file, is.
 fn counts(file: &DataFile) -> bool {
     file.kind != FileKind::Log || file.named || promises_pages(&file.path)
-}
-
-fn binding_id(id: &[u8]) -> Arc<str> {
-    id.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat().into()
 }
 
 /// Pages that are done and have no verdict, as in a file that shrank, have no place either.
