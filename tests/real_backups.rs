@@ -9,7 +9,9 @@
 mod harness;
 
 use harness::pagescrub;
+use harness::scanned::{each, folder_in_memory, scanned};
 use pagescrub::backup::Media;
+use pagescrub::discover::discover;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -160,4 +162,58 @@ fn blocks_stand_where_they_say_in_every_real_backup() {
         );
         assert!(media.sets.iter().all(|set| set.is_complete && !set.has_gap), "{}", path.display());
     }
+}
+
+/// The first stretch of pages in a backup: where each of its extents begins.
+fn extents_of(bytes: &Vec<u8>) -> Vec<usize> {
+    let media = Media::read(bytes).expect("readable").expect("a backup");
+    let piece = &media.sets[0].data[0];
+    let end = (piece.offset_bytes + piece.bytes) as usize;
+    let starts = (piece.offset_bytes as usize..end).step_by(EXTENT_BYTES);
+    starts.filter(|start| start + EXTENT_BYTES <= end).collect()
+}
+
+const EXTENT_BYTES: usize = 65_536;
+
+/// Each extent of one member in turn over each of the other, and all of them.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn extents_of_one_member_over_those_of_another_are_missed_wherever_they_are() {
+    let names = ["restoretime_s1.bak", "restoretime_s2.bak"];
+    let [first, second] = names.map(|name| fs::read(folder().join("stripes_852").join(name)));
+    let (first, second) = (first.expect("readable"), second.expect("readable"));
+    let is_damaged = |second: &[u8]| {
+        let folder = folder_in_memory();
+        let paths = names.map(|name| folder.path().join(name));
+        for (path, bytes) in paths.iter().zip([&first, second]) {
+            fs::write(path, bytes).expect("room");
+        }
+        scanned(&paths).exit_code == 1
+    };
+    let froms = extents_of(&first).into_iter();
+    let tos = extents_of(&second);
+    let pairs: Vec<_> = froms.flat_map(|from| tos.iter().map(move |to| (from, *to))).collect();
+    assert!(pairs.len() > 400 && !is_damaged(&second));
+    each(&pairs, |&(from, to)| {
+        let mut bytes = second.clone();
+        bytes[to..to + EXTENT_BYTES].copy_from_slice(&first[from..from + EXTENT_BYTES]);
+        is_damaged(&bytes).then_some(()).ok_or(format!("byte {from} of one on byte {to}"))
+    });
+    let body = first[4096..second.len()].to_vec();
+    assert!(is_damaged(&[&second[..4096], &body].concat()));
+}
+
+/// A backup without the boot page tells it all the same.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn a_set_tells_page_verify_as_the_boot_page_in_it_does() {
+    let paths: Vec<_> = tapes().into_iter().map(|(path, _)| path).collect();
+    let mut told = 0;
+    for file in discover(&paths).files {
+        if let (Some(part), Some(boot)) = (&file.part, &file.boot) {
+            assert_eq!(part.set().page_verify, Some(boot.page_verify), "{}", file.path.display());
+            told += 1;
+        }
+    }
+    assert!(told >= 8, "{told} sets were looked at");
 }

@@ -3,6 +3,7 @@
 
 use super::set::{BackedUpFile, BackupKind, BackupSet};
 use super::{date, fields};
+use crate::page::boot::PageVerify;
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ const SERVER: usize = 0x6c;
 const BINDING_ID: usize = 0x7c;
 const RECOVERY_FORK: usize = 0x9c;
 const DIFFERENTIAL_BASE: usize = 0xc8;
+const STATUS: usize = 0xf4;
 
 const GROUP_ID: usize = 12;
 const GROUP_NAME: usize = 16;
@@ -56,6 +58,7 @@ pub(super) struct Configuration {
     binding_id: Option<[u8; 16]>,
     recovery_fork_id: Option<[u8; 16]>,
     differential_base_id: Option<[u8; 16]>,
+    page_verify: Option<PageVerify>,
     files: Vec<BackedUpFile>,
 }
 
@@ -102,6 +105,7 @@ impl Configuration {
         self.binding_id = fields::guid_at(chunk, BINDING_ID);
         self.recovery_fork_id = fields::guid_at(chunk, RECOVERY_FORK);
         self.differential_base_id = fields::guid_at(chunk, DIFFERENTIAL_BASE);
+        self.page_verify = fields::u32_at(chunk, STATUS).map(PageVerify::of_status);
     }
 
     fn grouped(mut self, groups: &BTreeMap<u32, &[u8]>) -> Self {
@@ -151,6 +155,7 @@ impl Configuration {
         set.recovery_fork_id = self.recovery_fork_id.or(set.recovery_fork_id);
         let base = self.differential_base_id.filter(|_| set.kind == BackupKind::Differential);
         set.differential_base_id = base.or(set.differential_base_id);
+        set.page_verify = self.page_verify.or(set.page_verify);
         replace_empty(&mut set.database, self.database);
         replace_empty(&mut set.server, self.server);
         if set.files.is_empty() {

@@ -12,7 +12,7 @@
 mod maps;
 mod place;
 
-pub use maps::{Map, place_by_maps};
+pub use maps::Map;
 pub use place::{Place, place_of};
 
 use super::ReadAt;
@@ -20,6 +20,7 @@ use super::layout::PageRun;
 use crate::page::address::{FileId, PageRange};
 use crate::page::header::HEADER_BYTES;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use maps::{Maps, place_by_maps};
 use std::io;
 
 /// Bytes of an extent.
@@ -93,23 +94,33 @@ impl Stretch {
     }
 }
 
-/// Finds out what the extents from `offset_bytes` on are, `bytes` (whole extents) in all. An extent
-/// that cannot be read tells nothing.
+/// Finds out what the extents from `offset_bytes` on are, `bytes` (whole extents) in all, of a
+/// backup that has the extents which `map` names. An extent that cannot be read tells nothing.
 pub fn stretches(
     source: &dyn ReadAt,
-    offset_bytes: u64,
-    bytes: u64,
+    (offset_bytes, bytes): (u64, u64),
     look: Look,
+    map: Map,
 ) -> io::Result<Vec<Stretch>> {
     let extents = u32::try_from(bytes / EXTENT_BYTES)
         .map_err(|_| io::Error::other("a piece of more than 2^32 extents"))?;
     let mut search = Search { source, offset_bytes, look, found: Vec::new() };
     search.all(extents)?;
     let mut found = search.found;
-    place_between(&mut found);
+    let mut maps = Maps::among(&found, source, map);
+    place_between(&mut found, &mut maps);
     unplace_strays(&mut found);
     found.dedup_by(|next, stretch| stretch.absorbs(next));
-    Ok(found)
+    Ok(place_by_maps(&found, &mut Maps::among(&found, source, map)))
+}
+
+/// True if each extent of `run` says, all of its pages asked, that it is where `run` has it in
+/// `file`.
+pub fn is_as_told(source: &dyn ReadAt, file: FileId, run: &PageRun) -> bool {
+    let PageRun { range, offset_bytes } = *run;
+    let search = Search { source, offset_bytes, look: Look::Each, found: Vec::new() };
+    let first = range.first.extent().0;
+    (0..range.pages / EXTENT_PAGES).all(|n| search.holds(n) == Holds::Extent(file, first + n))
 }
 
 fn too_scattered() -> io::Error {
@@ -180,7 +191,7 @@ impl Search<'_> {
     }
 
     /// What one extent is. Where that is checked by the scan, a header of the first page will do:
-    /// it is a sixteenth of the bytes.
+    /// it is a sixteenth of the bytes. Padding is not checked against its place by anyone.
     fn holds(&self, index: u32) -> Holds {
         if self.look == Look::Ends
             && let Some(holds) = self.by_first_page(index)
@@ -200,7 +211,7 @@ impl Search<'_> {
         let mut page = Page::ZERO;
         let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
         self.source.read_exact_at(at, &mut page.bytes_mut()[..HEADER_BYTES]).ok()?;
-        Some(holds(place_of(&[page]))).filter(|holds| *holds != Holds::Unplaced)
+        Some(holds(place_of(&[page]))).filter(|holds| matches!(holds, Holds::Extent(..)))
     }
 }
 
@@ -213,23 +224,48 @@ fn holds(place: Place) -> Holds {
 }
 
 /// Gives a place to extents that do not tell theirs, and to those that contradict their neighbours,
-/// where what stands before and after them leaves just enough room for them.
-fn place_between(found: &mut [Stretch]) {
+/// where what stands before and after them leaves just enough room for them. None of the latter is
+/// given one that the backup should not have by its `maps`.
+fn place_between(found: &mut [Stretch], maps: &mut Maps<'_>) {
     let mut at = 1;
     while at + 1 < found.len() {
         let end = end_of_gap(found, at);
         if let Some(end) = end.filter(|end| *end > at) {
             let before = found[at - 1];
             let mut next = before.extents;
+            let is_open = may_be_the_stray(found, at, end);
             if let Holds::Extent(file, first) = before.holds {
                 for stretch in &mut found[at..end] {
-                    stretch.holds = Holds::Extent(file, first + next);
+                    let extents = first + next..first + next + stretch.extents;
                     next += stretch.extents;
+                    let is_stray = stretch.holds != Holds::Unplaced;
+                    let is_unused =
+                        is_stray && maps.should_have(file, &extents).is_some_and(<[_]>::is_empty);
+                    stretch.holds = if is_open || is_unused {
+                        Holds::Unplaced
+                    } else {
+                        Holds::Extent(file, extents.start)
+                    };
                 }
             }
         }
         at = end.unwrap_or(at).max(at) + 1;
     }
+}
+
+/// One of those from `at` to `end` is a copy of the extent before them, and the stretch before could
+/// stand further ahead as well: nobody knows which of the two is where it says.
+fn may_be_the_stray(found: &[Stretch], at: usize, end: usize) -> bool {
+    let before = found[at - 1];
+    let Holds::Extent(file, first) = before.holds else { return false };
+    let has_room = match at.checked_sub(2).map(|further| found[further]) {
+        Some(Stretch { holds: Holds::Extent(other, start), extents, .. }) if other == file => {
+            start.saturating_add(extents) != first
+        }
+        _ => first > 0,
+    };
+    let last = Holds::Extent(file, first.saturating_add(before.extents.saturating_sub(1)));
+    has_room && found[at..end].iter().any(|stretch| stretch.holds == last)
 }
 
 /// How many stretches of doubtful extents may stand between two that agree.

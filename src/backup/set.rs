@@ -2,6 +2,7 @@
 //! of its pages and log. What `MQCI` says is read by `configuration.rs`.
 
 use super::{date, fields};
+use crate::page::boot::PageVerify;
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,9 @@ pub struct BackupSet {
     pub recovery_fork_id: Option<[u8; 16]>,
     /// Of a differential: the `set_id` of the full backup that it builds upon.
     pub differential_base_id: Option<[u8; 16]>,
+    /// The option in force when it was made.
+    #[serde(default)]
+    pub page_verify: Option<PageVerify>,
     /// Files of the database.
     pub files: Vec<BackedUpFile>,
     /// Pages, in the order of the backup.

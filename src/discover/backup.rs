@@ -8,7 +8,7 @@ use super::FileKind;
 use super::identify::passes_its_check;
 use crate::backup::ReadAt;
 use crate::backup::compressed::{RecordIndex, Refused};
-use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Map, Stretch, place_by_maps, stretches};
+use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Map, Stretch, is_as_told, stretches};
 use crate::backup::layout::{Layout, PageRun, PageRuns, Sibling};
 use crate::backup::media;
 use crate::backup::{BackupKind, BackupSet, Fault, Media, StreamPiece};
@@ -70,8 +70,10 @@ pub struct Rest {
 pub enum RestKind {
     /// Room that BACKUP did not need.
     Padding,
-    /// A later copy follows.
+    /// A later block of pages has a later copy.
     Superseded,
+    /// The same block of pages has a later copy, which no healthy one has.
+    Twice,
     /// Nothing tells its place.
     Unplaced,
 }
@@ -121,6 +123,14 @@ impl Part {
     /// What the backup says of the set.
     pub fn set(&self) -> &BackupSet {
         &self.backup.media.sets[self.set]
+    }
+
+    /// The pages that stand in the first block of pages, where healthy sets have each once.
+    pub fn first_copies(&self) -> impl Iterator<Item = &PageRun> {
+        self.runs.runs().iter().filter(|run| {
+            let stream = self.backup.stream_at(run.offset_bytes);
+            stream.is_some_and(|stream| self.backup.streams[stream].piece.block == 0)
+        })
     }
 
     /// Which set it is of, given the backup's path.
@@ -236,29 +246,57 @@ fn files_of(
     look: Look,
     rest: &mut Vec<Rest>,
 ) -> io::Result<BTreeMap<FileId, PageRuns>> {
-    let mut by_file: BTreeMap<FileId, Vec<PageRun>> = BTreeMap::new();
+    let (by_file, mut of_none) = extents_of(source, set, look)?;
+    let mut files = BTreeMap::new();
+    for (file, blocks) in by_file {
+        let (mut once, mut others) = (Vec::new(), Vec::new());
+        for runs in blocks.values() {
+            let (kept, twice) = PageRuns::last_copies(runs);
+            once.extend_from_slice(kept.runs());
+            others.extend(twice.into_iter().map(|run| (run, RestKind::Twice)));
+        }
+        let (kept, superseded) = PageRuns::last_copies(&once);
+        others.extend(superseded.into_iter().map(|run| (run, RestKind::Superseded)));
+        // What does not count is not verified page by page: that it is what it was taken for is
+        // seen here or never.
+        if look == Look::Ends && !others.iter().all(|(run, _)| is_as_told(source, file, run)) {
+            return files_of(source, set, Look::Each, rest);
+        }
+        let no_page = |(run, what): (PageRun, RestKind)| Rest {
+            offset_bytes: run.offset_bytes,
+            bytes: run.bytes(),
+            what,
+        };
+        of_none.extend(others.into_iter().map(no_page));
+        files.insert(file, kept);
+    }
+    rest.extend(of_none);
+    Ok(files)
+}
+
+/// Runs of extents by the block of the set that they are in.
+type Blocks = BTreeMap<u32, Vec<PageRun>>;
+
+/// The extents of a set by file, and what is of no file.
+fn extents_of(
+    source: &dyn ReadAt,
+    set: &BackupSet,
+    look: Look,
+) -> io::Result<(BTreeMap<FileId, Blocks>, Vec<Rest>)> {
+    let map = if set.kind == BackupKind::Differential { Map::Diff } else { Map::Gam };
+    let (mut by_file, mut rest) = (BTreeMap::<FileId, Blocks>::new(), Vec::new());
     for piece in &set.data {
         let whole = piece.bytes / EXTENT_BYTES * EXTENT_BYTES;
-        let found = stretches(source, piece.offset_bytes, whole, look)?;
-        let map = if set.kind == BackupKind::Differential { Map::Diff } else { Map::Gam };
-        for stretch in place_by_maps(&found, source, map) {
+        for stretch in stretches(source, (piece.offset_bytes, whole), look, map)? {
             match stretch.run() {
-                Some((file, run)) => by_file.entry(file).or_default().push(run),
+                Some((file, run)) => {
+                    by_file.entry(file).or_default().entry(piece.block).or_default().push(run);
+                }
                 None => rest.push(rest_of(&stretch)),
             }
         }
     }
-    let mut files = BTreeMap::new();
-    for (file, runs) in by_file {
-        let (kept, superseded) = PageRuns::last_copies(&runs);
-        rest.extend(superseded.iter().map(|run| Rest {
-            offset_bytes: run.offset_bytes,
-            bytes: run.bytes(),
-            what: RestKind::Superseded,
-        }));
-        files.insert(file, kept);
-    }
-    Ok(files)
+    Ok((by_file, rest))
 }
 
 fn rest_of(stretch: &Stretch) -> Rest {

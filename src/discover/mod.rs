@@ -10,6 +10,7 @@ pub mod exclude;
 mod foreign;
 mod holes;
 pub mod identify;
+mod link;
 pub mod lists;
 pub mod names;
 pub mod paths;
@@ -18,11 +19,11 @@ pub(crate) mod sample;
 
 use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
 use crate::backup::extents::Look as ExtentLook;
-use crate::backup::layout::{Layout, Sibling};
+use crate::backup::layout::Layout;
 use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};
-use crate::page::boot::BootPage;
-use crate::page::file_header::{BindingId, FileHeader};
+use crate::page::boot::{BootPage, PageVerify};
+use crate::page::file_header::FileHeader;
 use backup::{BackupFile, FoundPart, Part, SetKey};
 use content::Content;
 use exclude::Excluded;
@@ -32,7 +33,7 @@ use names::Name;
 use paths::{Candidate, FileIdentity, FileTimes, WalkOutcome, identity_and_times_of};
 use promised::Promise;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +110,12 @@ impl DataFile {
     pub fn records(&self) -> Option<Arc<RecordIndex>> {
         let backup = self.backup.as_ref().or_else(|| Some(&self.part.as_ref()?.backup));
         backup.and_then(|backup| backup.records.clone())
+    }
+
+    /// The option in force in its database, by the backup set that it is in, else by the boot page.
+    pub fn page_verify(&self) -> Option<PageVerify> {
+        let by_set = self.part.as_ref().and_then(|part| part.set().page_verify);
+        by_set.or_else(|| self.boot.as_ref().map(|boot| boot.page_verify))
     }
 
     /// True if its path still leads to it.
@@ -201,8 +208,8 @@ impl Discovery {
     fn link(&mut self) {
         backup::missing::promise(&mut self.files);
         self.files.sort_by(|a, b| (&a.path, order(a)).cmp(&(&b.path, order(b))));
-        link_secondary_files(&mut self.files);
-        link_stripes(&mut self.files);
+        link::secondary_files(&mut self.files);
+        link::stripes(&mut self.files);
     }
 
     /// Makes the run incomplete without what was not looked into.
@@ -455,46 +462,4 @@ fn refuse_barren_directories(
         counts: true,
         why: "no data files in this directory; -v lists what was skipped".to_owned(),
     }));
-}
-
-/// What the files of a database share, and those of a backup of it.
-fn database_of(file: &DataFile) -> Option<(BindingId, Option<SetKey>)> {
-    Some((file.header.as_ref()?.binding_id, file.set_key()))
-}
-
-/// Where the members of a striped backup find pages of the same data file that they do not have.
-fn link_stripes(files: &mut [DataFile]) {
-    let key = |file: &DataFile| Some((file.set_key()?, file.file_id));
-    let mut members: HashMap<(SetKey, FileId), Vec<usize>> = HashMap::new();
-    for (index, file) in files.iter().enumerate() {
-        if let Some(key) = key(file) {
-            members.entry(key).or_default().push(index);
-        }
-    }
-    for indices in members.into_values().filter(|indices| indices.len() > 1) {
-        let all: Vec<Sibling> = indices.iter().map(|&index| sibling(&files[index])).collect();
-        for &index in &indices {
-            let path = files[index].path.clone();
-            if let Some(part) = &mut files[index].part {
-                part.siblings = all.iter().filter(|other| other.path != path).cloned().collect();
-            }
-        }
-    }
-}
-
-fn sibling(file: &DataFile) -> Sibling {
-    Sibling { path: file.path.clone(), layout: file.layout(), records: file.records() }
-}
-
-/// Only the primary file has a boot page; its secondary files share its binding id.
-fn link_secondary_files(files: &mut [DataFile]) {
-    let primaries: HashMap<(BindingId, Option<SetKey>), BootPage> = files
-        .iter()
-        .filter_map(|file| Some((database_of(file)?, file.boot.clone()?)))
-        .collect::<BTreeMap<_, _>>()
-        .into_iter()
-        .collect();
-    for file in files.iter_mut().filter(|file| file.boot.is_none()) {
-        file.boot = database_of(file).and_then(|of| primaries.get(&of).cloned());
-    }
 }

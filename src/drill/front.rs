@@ -112,7 +112,8 @@ pub(super) fn fill_boot(layout: &Layout, page: &mut Page) {
     put_page(page, 612, UNITS[SYSALLOCUNITS].single_page, layout.recipe.file_id.0);
 }
 
-fn verify_status(page_verify: PageVerify) -> u32 {
+/// The bits that say so in the status of a database.
+pub(super) fn verify_status(page_verify: PageVerify) -> u32 {
     match page_verify {
         PageVerify::Checksum => STATUS_CHECKSUM,
         PageVerify::Torn => STATUS_TORN,

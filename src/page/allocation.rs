@@ -81,14 +81,23 @@ pub fn is_plausible_pfs(pfs: &Page, file: FileId, at: PageId) -> bool {
     has_record && first_pages.filter(fixed).all(|page| PfsByte::of(pfs, page).is_allocated())
 }
 
+/// True if `gam`, the first GAM page of a file (torn bits already restored), calls its own extent
+/// used, which it always is. Nobody here has seen a later one.
+fn is_plausible_first_gam(gam: &Page) -> bool {
+    !extent_bit(gam, PageId(FIRST_GAM))
+}
+
 /// True if `page`, which says that it is at `place`, can be what must stand there: it has the type
-/// that the place asks for, and a PFS page is a plausible one.
+/// that the place asks for, and a PFS page or the first GAM page is a plausible one.
 pub fn fits_its_place(page: &Page, place: PageAddress) -> bool {
     let Some(expected) = fixed_page_type(place.file, place.page) else { return true };
     let is = PageType::of(PageHeader::of(page).page_type);
     match (expected, is) {
         (PageType::Pfs, PageType::Pfs) => {
             is_plausible_pfs(&torn::restored(page), place.file, place.page)
+        }
+        (PageType::Gam, PageType::Gam) if place.page == PageId(FIRST_GAM) => {
+            is_plausible_first_gam(&torn::restored(page))
         }
         // Where the formulas meet, either may be there.
         (PageType::Pfs, PageType::Gam) => place.page.0.is_multiple_of(GAM_INTERVAL_PAGES),

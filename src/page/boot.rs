@@ -33,6 +33,19 @@ pub enum PageVerify {
     None,
 }
 
+impl PageVerify {
+    /// By the status word of a database, as on its boot page at 132 (section 5.2).
+    pub fn of_status(status: u32) -> Self {
+        if status & STATUS_CHECKSUM != 0 {
+            Self::Checksum
+        } else if status & STATUS_TORN != 0 {
+            Self::Torn
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// What the boot page says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootPage {
@@ -61,7 +74,7 @@ impl BootPage {
             internal_version: page.u16_at(VERSION),
             database: name(&page),
             database_id: page.u16_at(DATABASE_ID),
-            page_verify: page_verify(status),
+            page_verify: PageVerify::of_status(status),
             clean_shutdown: status & STATUS_CLEAN_SHUTDOWN != 0,
             simple_recovery: status & STATUS_SIMPLE != 0,
             checkpoint_lsn: Lsn {
@@ -82,16 +95,6 @@ fn name(page: &Page) -> String {
         return utf16(&room[..length]);
     }
     utf16(room).trim_end_matches(NAME_PADDING).to_owned()
-}
-
-fn page_verify(status: u32) -> PageVerify {
-    if status & STATUS_CHECKSUM != 0 {
-        PageVerify::Checksum
-    } else if status & STATUS_TORN != 0 {
-        PageVerify::Torn
-    } else {
-        PageVerify::None
-    }
 }
 
 /// The release of SQL Server that writes `internal_version` (section 5.3).

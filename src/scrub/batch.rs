@@ -258,7 +258,7 @@ impl<'a> View<'a> {
         self.engine.checksums(pages, sums);
         for ((page, &sum), id) in pages.iter().zip(&*sums).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
-            let verdict = self.judge(page, sum, place, allocation);
+            let verdict = judge(page, sum, place, allocation);
             self.weigh(page, sum, place, allocation, verdict, to);
         }
         if self.file.is_part {
@@ -282,7 +282,7 @@ impl<'a> View<'a> {
         self.file.allocation.learn_from(first, pages);
         for ((page, &word), id) in pages.iter().zip(words).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
-            let verdict = self.judge(page, word.checksum(), place, allocation);
+            let verdict = judge(page, word.checksum(), place, allocation);
             let is_fine =
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
             let is_plain = is_fine && word.fits(page, place);
@@ -299,25 +299,8 @@ impl<'a> View<'a> {
             let _ = gpu.check(page, word, place, paths::text(&self.file.planned.path));
             let sum = Checksum::of(page);
             to.stream_sum.add_page(place.page, sum, Checksum::stored_in(page));
-            let verdict = self.judge(page, sum, place, allocation);
+            let verdict = judge(page, sum, place, allocation);
             self.weigh(page, sum, place, allocation, verdict, to);
-        }
-    }
-
-    #[inline]
-    fn judge(
-        &self,
-        page: &Page,
-        sum: Checksum,
-        place: PageAddress,
-        allocation: Allocation,
-    ) -> Verdict {
-        let verdict = judge(page, sum, place, allocation);
-        match verdict {
-            Verdict::Suspect(_) if self.may_be_left_over(page, place, allocation) => {
-                Verdict::Unprotected
-            }
-            verdict => verdict,
         }
     }
 
@@ -359,6 +342,9 @@ impl<'a> View<'a> {
     ) {
         to.is_misplaced |= self.file.is_part && is_misplaced(page, place, &verdict);
         match verdict {
+            Verdict::Suspect(_) if self.may_be_left_over(page, place, allocation) => {
+                self.look_at_unprotected(page, sum, place, allocation, to);
+            }
             Verdict::Suspect(reason) => {
                 let seen = Some(Box::new(*page));
                 to.doubtful.push(Doubtful { page: place.page, seen, reason });

@@ -145,13 +145,12 @@ impl<'a> FileScan<'a> {
         tally: FileTally,
     ) -> Self {
         let is_log = planned.kind == FileKind::Log;
-        let page_verify = file.boot.as_ref().map(|boot| boot.page_verify);
         Self {
             planned,
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_part: file.part.is_some(),
-            page_verify: page_verify.unwrap_or(PageVerify::None),
+            page_verify: file.page_verify().unwrap_or(PageVerify::None),
             file,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(tally),

@@ -167,7 +167,7 @@ impl Looked {
                 self.tally.padding_pages += 1;
                 "a page of padding"
             }
-            RestKind::Superseded => {
+            RestKind::Superseded | RestKind::Twice => {
                 self.tally.superseded_pages += 1;
                 "a page of which a later copy follows"
             }

@@ -229,11 +229,13 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// A page at a fixed place has its type, and a PFS page can be believed.
+    /// A page at a fixed place has its type, a PFS page can be believed, and the first GAM page
+    /// calls its own extent used.
     fn fits_its_place(&self, page: usize, bytes: &[u8]) -> bool {
         match self.fixed_type(page) {
             None => true,
             Some(11) => bytes[1] == 11 && self.is_believable(page, &restored(bytes)),
+            Some(8) => bytes[1] == 8 && !gam_bit(&restored(bytes), 0),
             Some(kind) => bytes[1] == kind,
         }
     }
@@ -254,7 +256,8 @@ impl<'a> Pages<'a> {
 
     fn gam(&self, page: usize) -> Option<Vec<u8>> {
         let interval = page / GAM_PAGES;
-        self.sound(if interval == 0 { 2 } else { interval * GAM_PAGES }, 8)
+        let gam = self.sound(if interval == 0 { 2 } else { interval * GAM_PAGES }, 8);
+        gam.filter(|gam| !gam_bit(gam, 0))
     }
 
     /// Section 4.4, of every page.

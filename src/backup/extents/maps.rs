@@ -22,8 +22,7 @@ pub enum Map {
 }
 
 /// Places what has no place in `found`, where the maps leave just enough places for it.
-pub fn place_by_maps(found: &[Stretch], source: &dyn ReadAt, map: Map) -> Vec<Stretch> {
-    let mut maps = Maps { source, map, by_extent: index(found), known: None };
+pub(super) fn place_by_maps(found: &[Stretch], maps: &mut Maps<'_>) -> Vec<Stretch> {
     let mut placed: Vec<Stretch> = Vec::with_capacity(found.len());
     let mut rest = found;
     while let [first, ..] = rest {
@@ -69,7 +68,7 @@ fn index(found: &[Stretch]) -> Index {
 }
 
 /// The maps of a backup, read as they are needed.
-struct Maps<'a> {
+pub(super) struct Maps<'a> {
     source: &'a dyn ReadAt,
     map: Map,
     by_extent: Index,
@@ -77,7 +76,12 @@ struct Maps<'a> {
     known: Option<(FileId, u32, Vec<u32>)>,
 }
 
-impl Maps<'_> {
+impl<'a> Maps<'a> {
+    /// Those in the extents of `found` that tell their place.
+    pub(super) fn among(found: &[Stretch], source: &'a dyn ReadAt, map: Map) -> Self {
+        Self { source, map, by_extent: index(found), known: None }
+    }
+
     /// A place for each extent of `group`, which stands between `before` and `behind`.
     fn places_for(
         &mut self,
@@ -94,13 +98,13 @@ impl Maps<'_> {
             _ => interval_end,
         };
         let wanted: u64 = group.iter().map(|stretch| u64::from(stretch.extents)).sum();
-        let places = self.should_have(file, start..end)?;
+        let places = self.should_have(file, &(start..end))?;
         let is_exact = places.len() as u64 == wanted;
         is_exact.then(|| places.iter().map(|extent| (file, *extent)).collect())
     }
 
     /// The extents of `file` in `range`, which is inside one interval, that the backup should have.
-    fn should_have(&mut self, file: FileId, range: Range<u32>) -> Option<&[u32]> {
+    pub(super) fn should_have(&mut self, file: FileId, range: &Range<u32>) -> Option<&[u32]> {
         let interval = range.start / GAM_INTERVAL_EXTENTS;
         let is_known = |(f, i, _): &(FileId, u32, Vec<u32>)| (*f, *i) == (file, interval);
         if !self.known.as_ref().is_some_and(is_known) {

@@ -40,7 +40,7 @@ fn backup(extents: &[Vec<Page>]) -> Vec<u8> {
 /// Kind, file, number and length of all stretches.
 fn told(extents: &[Vec<Page>], look: Look) -> Vec<(Holds, u32)> {
     let bytes = backup(extents);
-    let found = stretches(&bytes, 512, bytes.len() as u64 - 512, look).unwrap();
+    let found = stretches(&bytes, (512, bytes.len() as u64 - 512), look, Map::Gam).unwrap();
     assert_eq!(found.iter().map(Stretch::bytes).sum::<u64>(), bytes.len() as u64 - 512);
     found.iter().map(|stretch| (stretch.holds, stretch.extents)).collect()
 }
@@ -87,15 +87,21 @@ fn an_extent_of_elsewhere_in_a_gap_has_no_place() {
     assert_eq!(told(&extents, Look::Each), expected);
 }
 
-/// Extent 11 is not in the backup, and 13 was overwritten by a copy of 12: what is in order stays,
-/// and the copy is what stands in the place of 13.
+/// Of 12, which is there twice, one stands where 11 or 13 belongs: what is in order stays, and the
+/// other one has no place but by the maps.
 #[test]
 fn a_copy_behind_its_original_does_not_move_that_into_the_gap_before_it() {
     let extents = [extent(1, 10), extent(1, 12), extent(1, 12), extent(1, 14)];
-    assert_eq!(told(&extents, Look::Each), [of(1, 10, 1), of(1, 12, 3)]);
+    let expected = [of(1, 10, 1), of(1, 12, 1), (Holds::Unplaced, 1), of(1, 14, 1)];
+    assert_eq!(told(&extents, Look::Each), expected);
     // Where nothing follows that tells, it stays a copy.
     let expected = [of(1, 10, 1), of(1, 12, 1), of(1, 12, 1)];
     assert_eq!(told(&extents[..3], Look::Each), expected);
+    // Nor has it a choice where there is no room further ahead.
+    let extents = [extent(1, 0), extent(1, 1), extent(1, 1), extent(1, 3)];
+    assert_eq!(told(&extents, Look::Each), [of(1, 0, 4)]);
+    let extents = [extent(1, 0), extent(1, 0), extent(1, 2)];
+    assert_eq!(told(&extents, Look::Each), [of(1, 0, 3)]);
 }
 
 /// A write that went to the wrong place, or what a free extent held before.
@@ -113,6 +119,24 @@ fn only_a_look_at_each_sees_what_changed_places_between_ends_that_agree() {
     assert_eq!(told(&extents, Look::Ends), [of(1, 0, 64)]);
     let each = told(&extents, Look::Each);
     assert_eq!(each, [of(1, 0, 1), of(1, 17, 14), of(1, 1, 16), of(1, 31, 33)]);
+}
+
+/// The scan would see that a page is elsewhere, but not that it is no padding.
+#[test]
+fn an_extent_is_not_padding_by_its_first_page() {
+    let mut extents: Vec<_> = (0..6).map(|n| extent(1, 2 * n)).collect();
+    extents[3][0] = padding()[0];
+    let bytes = backup(&extents);
+    let is_padding = |look| told(&extents, look).iter().any(|(holds, _)| *holds == Holds::Padding);
+    assert!(!is_padding(Look::Ends) && !is_padding(Look::Each));
+    extents[3][0] = page(1, 2 * 8, 1);
+    assert_eq!(told(&extents, Look::Each)[3], of(1, 6, 1));
+    let run = |n: u32| PageRun {
+        range: PageRange::between(16 * n, 16 * n + 8),
+        offset_bytes: 512 + u64::from(n) * EXTENT_BYTES,
+    };
+    assert!(is_as_told(&bytes, FileId(1), &run(3)) && !is_as_told(&bytes, FileId(2), &run(3)));
+    assert!(!is_as_told(&bytes, FileId(1), &PageRun { offset_bytes: 512, ..run(3) }));
 }
 
 #[test]
@@ -163,8 +187,8 @@ fn what_neighbours_leave_open_the_maps_decide() {
     ];
     let bytes = backup(&extents);
     let placed = |map| {
-        let found = stretches(&bytes, 512, bytes.len() as u64 - 512, Look::Each).unwrap();
-        let placed = place_by_maps(&found, &bytes, map);
+        let all = (512, bytes.len() as u64 - 512);
+        let placed = stretches(&bytes, all, Look::Each, map).unwrap();
         placed.iter().map(|stretch| (stretch.holds, stretch.extents)).collect::<Vec<_>>()
     };
     let expected = [of(1, 0, 3), of(1, 7, 3), of(1, 20, 1), (Holds::Padding, 2)];
@@ -179,8 +203,8 @@ fn a_map_that_fails_its_check_or_does_not_fit_places_nothing() {
     let mut extents = [first, zeros(), extent(1, 9), zeros(), extent(1, 12)];
     let placed = |extents: &[Vec<Page>]| {
         let bytes = backup(extents);
-        let found = stretches(&bytes, 512, bytes.len() as u64 - 512, Look::Each).unwrap();
-        let placed = place_by_maps(&found, &bytes, Map::Diff);
+        let all = (512, bytes.len() as u64 - 512);
+        let placed = stretches(&bytes, all, Look::Each, Map::Diff).unwrap();
         placed.iter().map(|stretch| stretch.holds == Holds::Unplaced).collect::<Vec<_>>()
     };
     // Between 9 and 12 the map has nothing.

@@ -6,7 +6,7 @@ use super::identity::Identity;
 use super::recipe::{BackupKind, BackupRecipe};
 use super::record::{Record, packed_date};
 use crate::drill::chance::{Purpose, draw};
-use crate::drill::front::{CHECKPOINT_LSN, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id};
+use crate::drill::front::{CHECKPOINT_LSN, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id, verify_status};
 use crate::page::PAGE_BYTES;
 use crate::page::header::Lsn;
 
@@ -15,7 +15,7 @@ const SCIN_BYTES: usize = 400;
 const SFGI_BYTES: usize = 224;
 const SFIN_BYTES: usize = 1028;
 /// Of `SCIN`: zeros that tell nobody anything.
-pub(super) const SCIN_IDLE: std::ops::Range<usize> = 240..332;
+pub(super) const SCIN_IDLE: std::ops::Range<usize> = 272..332;
 const FLAG_DATABASE: u32 = 0x200;
 const FLAG_DIFFERENTIAL: u32 = 0x800;
 const FLAG_CHECKSUM: u32 = 0x10;
@@ -151,6 +151,7 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
     if kind == BackupKind::Differential {
         record.bytes(200, &set.identity.base);
     }
+    record.u32(244, recipe.files.first().map_or(0, |file| verify_status(file.page_verify)));
     record.lsn(332, CHECKPOINT_LSN);
     record.text(104, DATABASE);
     record.text(108, SERVER);

@@ -1,10 +1,11 @@
 //! What the report says of backups.
 
 use crate::backup::extents::EXTENT_BYTES;
+use crate::backup::layout::{PageRun, PageRuns};
 use crate::backup::{BackedUpFile, BackupKind, BackupSet, Fault, FaultKind, Media};
 use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
 use crate::discover::backup::missing::MEMBERS_MAX;
-use crate::discover::backup::{BackupFile, Rest, RestKind, SetKey, Stream};
+use crate::discover::backup::{BackupFile, Part, Rest, RestKind, SetKey, Stream};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::PageId;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Members {
     there: BTreeMap<SetKey, BTreeSet<u16>>,
-    pages: BTreeMap<(SetKey, u16), BTreeMap<u16, u64>>,
+    parts: BTreeMap<(SetKey, u16), BTreeMap<u16, Part>>,
     /// Sets in which extents stand where others belong.
     overwritten: BTreeSet<SetKey>,
     /// Sets that have lost something, as far as is known.
@@ -49,10 +50,12 @@ impl Members {
                 if part.runs.has(PageId(0)) {
                     members.begun.insert((key.clone(), file.file_id.0));
                 }
-                let of_file = members.pages.entry((key, file.file_id.0)).or_default();
+                let of_file = members.parts.entry((key, file.file_id.0)).or_default();
                 // A member that is there twice counts once.
-                let pages = of_file.entry(member(&part.backup.media)).or_default();
-                *pages = part.runs.pages().max(*pages);
+                let there = of_file.entry(member(&part.backup.media)).or_insert_with(|| part.clone());
+                if part.runs.pages() > there.runs.pages() {
+                    *there = part.clone();
+                }
             }
         }
         members
@@ -94,20 +97,25 @@ impl Members {
     }
 
     /// Pages that the sets of `media` say they have and that are in none of their members. Said of
-    /// the first member.
-    fn lost_pages(&self, media: &Media, path: &Path) -> Vec<Fault> {
+    /// the first member. Of what stands in each member its own stream checksums may have
+    /// `vouched_for`, but not of whole members that are mixed up.
+    fn lost_pages(&self, media: &Media, path: &Path, vouched_for: bool) -> Vec<Fault> {
         let mut faults = Vec::new();
         for set in media.sets.iter().filter(|set| !set.data.is_empty()) {
             let key = SetKey::of(media, set, path);
-            if !self.overwritten.contains(&key) || !self.is_first(&key, media) {
+            if !self.is_first(&key, media) {
                 continue;
             }
-            for file in set.files.iter().filter(|file| !file.is_log) {
-                let here = self.pages.get(&(key.clone(), file.file_id));
-                let here: u64 = here.map_or(0, |members| members.values().sum());
-                if here < u64::from(file.pages) {
-                    faults.push(lost(set, file, u64::from(file.pages) - here));
-                }
+            let is_overwritten = !vouched_for && self.overwritten.contains(&key);
+            let files = || set.files.iter().filter(|file| !file.is_log);
+            let parts = |file: &BackedUpFile| self.parts.get(&(key.clone(), file.file_id));
+            let here: Vec<_> = files().map(|f| parts(f).map(overlay).unwrap_or_default()).collect();
+            if is_overwritten || here.iter().any(|(are_twice, _)| *are_twice) {
+                let missing = files().zip(here).filter_map(|(file, (_, here))| {
+                    let missing = u64::from(file.pages).checked_sub(here)?;
+                    (missing > 0).then(|| lost(set, file, missing))
+                });
+                faults.extend(missing);
             }
         }
         faults
@@ -119,27 +127,30 @@ impl Members {
 /// with fewer pages than it says is what BACKUP wrote: it may have said so before it had read them.
 fn overwritten(backup: &BackupFile) -> BTreeSet<usize> {
     let mut sets = BTreeSet::new();
-    let mut twice: BTreeMap<usize, u64> = BTreeMap::new();
     for rest in &backup.rest {
         let Some(stream) = backup.stream_at(rest.offset_bytes) else { continue };
-        let set = backup.streams[stream].set;
-        match rest.what {
-            RestKind::Unplaced => drop(sets.insert(set)),
-            RestKind::Superseded => *twice.entry(set).or_default() += rest.bytes,
-            // Padding fills the end of a stream.
-            RestKind::Padding if !ends_stream(rest, &backup.streams[stream]) => {
-                sets.insert(set);
-            }
-            RestKind::Padding => {}
+        let stream = &backup.streams[stream];
+        let is_foreign = match rest.what {
+            RestKind::Unplaced | RestKind::Twice => true,
+            RestKind::Superseded => false,
+            // It fills the end of a stream.
+            RestKind::Padding => !ends_stream(rest, stream),
+        };
+        if is_foreign {
+            sets.insert(stream.set);
         }
     }
-    let mut repeated: BTreeMap<usize, u64> = BTreeMap::new();
-    for stream in backup.streams.iter().filter(|s| !s.is_log && s.piece.block > 0) {
-        *repeated.entry(stream.set).or_default() += stream.piece.bytes;
-    }
-    let is_more = |(set, bytes): &(usize, u64)| repeated.get(set).is_none_or(|all| bytes > all);
-    sets.extend(twice.into_iter().filter(is_more).map(|(set, _)| set));
     sets
+}
+
+/// Pages that different members have in their first blocks, and how many pages `members` have in
+/// all, each counted once.
+fn overlay(members: &BTreeMap<u16, Part>) -> (bool, u64) {
+    let all = |runs: &dyn Fn(&Part) -> Vec<PageRun>| {
+        PageRuns::last_copies(&members.values().flat_map(runs).collect::<Vec<_>>())
+    };
+    let are_twice = !all(&|part| part.first_copies().copied().collect()).1.is_empty();
+    (are_twice, all(&|part| part.runs.runs().to_vec()).0.pages())
 }
 
 fn ends_stream(rest: &Rest, stream: &Stream) -> bool {
@@ -214,8 +225,7 @@ pub(super) fn report(
     let is_unpacked = backup.kind == FileKind::Backup || backup.records.is_some();
     if missing_members.is_empty() && is_unpacked {
         faults.extend(members.lost_beginnings(media, &file.path));
-        let lost = (!vouched_for).then(|| members.lost_pages(media, &file.path));
-        faults.extend(lost.into_iter().flatten());
+        faults.extend(members.lost_pages(media, &file.path, vouched_for));
     }
     let pages = pages_of_parts(backup, discovery);
     faults.sort_by_key(|fault| (fault.offset_bytes, fault.kind));

@@ -95,7 +95,7 @@ fn scanned_file(
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
         sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
-        page_verify: boot.map(|boot| boot.page_verify),
+        page_verify: file.page_verify(),
         clean_shutdown: boot.filter(|_| !facts.is_boot_suspect).map(|boot| boot.clean_shutdown),
         simple_recovery: facts.simple_recovery,
         pages: u64::from(planned.pages_to_look_at()),
