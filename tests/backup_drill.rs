@@ -295,8 +295,7 @@ fn a_first_page_of_elsewhere_does_not_take_its_extent_along() {
     let folder = tempfile::tempdir().expect("a folder");
     let full = generated(&folder, "a", &["--backup=full", "--file-id=1,3"]);
     let base = format!("--base={}", full.display());
-    let differential =
-        generated(&folder, "b", &["--backup=differential", "--file-id=1,3", &base]);
+    let differential = generated(&folder, "b", &["--backup=differential", "--file-id=1,3", &base]);
     for backup in [full, differential] {
         let (start, extents) = pages_of(&backup);
         let healthy = std::fs::read(&backup).expect("it is there");

@@ -448,3 +448,28 @@ fn a_data_file_of_which_half_is_left_is_scanned_whatever_its_name() {
     let suspects = report["coverage"]["suspect"].as_u64().expect("a number");
     assert!(code == 1 && suspects > 500, "{code}: {suspects} suspects");
 }
+
+/// What a copy has added behind the end of a database is no lost part of it, be it so long that the
+/// places of further PFS pages are in it; a file that ends within an extent was cut.
+#[test]
+fn what_was_added_behind_the_end_is_nothing_and_a_part_of_an_extent_is_a_cut() {
+    let folder = folder();
+    let path = generated(&folder, "a.mdf", &["--size=2MiB", "--seed=4"]);
+    let healthy = fs::read(&path).expect("it is there");
+    let (_, before) = scan_json(&path, &[]);
+    for byte in [0, 0xa5] {
+        let mut bytes = healthy.clone();
+        bytes.resize(8192 * 8100, byte);
+        fs::write(&path, &bytes).expect("room");
+        let (code, report) = scan_json(&path, &[]);
+        assert_eq!((code, &report["suspects"]), (0, &serde_json::json!([])), "{byte:#x}");
+        assert_eq!(report["coverage"]["intact"], before["coverage"]["intact"]);
+    }
+    for pages in 1..8 {
+        let mut bytes = healthy.clone();
+        bytes.resize(healthy.len() + pages * 8192, 0);
+        fs::write(&path, &bytes).expect("room");
+        let (code, report) = scan_json(&path, &[]);
+        assert_eq!((code, &report["coverage"]["not_reached"]), (3, &(8 - pages).into()));
+    }
+}

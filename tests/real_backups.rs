@@ -165,8 +165,8 @@ fn blocks_stand_where_they_say_in_every_real_backup() {
 }
 
 /// The first stretch of pages in a backup: where each of its extents begins.
-fn extents_of(bytes: &Vec<u8>) -> Vec<usize> {
-    let media = Media::read(bytes).expect("readable").expect("a backup");
+fn extents_of(bytes: &[u8]) -> Vec<usize> {
+    let media = Media::read(&bytes.to_vec()).expect("readable").expect("a backup");
     let piece = &media.sets[0].data[0];
     let end = (piece.offset_bytes + piece.bytes) as usize;
     let starts = (piece.offset_bytes as usize..end).step_by(EXTENT_BYTES);

@@ -101,10 +101,10 @@ impl Media {
         Ok((magic == MAGIC).then(|| Walk::new(source, has_marks).run()))
     }
 
-    /// It has a beginning, the mark behind it, and nothing else: BACKUP made the medium and wrote
-    /// no set to it.
+    /// It has a beginning, the mark behind it or a part of that, and nothing else: BACKUP made the
+    /// medium and wrote no set to it.
     pub fn is_blank(&self) -> bool {
-        let is_end = |fault: &Fault| fault.kind == FaultKind::Truncated && fault.bytes == 0;
+        let is_end = |fault: &Fault| fault.kind == FaultKind::Truncated;
         self.sets.is_empty()
             && self.blocks == BTreeMap::from([(*b"TAPE", 1), (*b"SFMB", 1)])
             && self.faults.iter().all(is_end)

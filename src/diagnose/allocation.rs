@@ -6,7 +6,6 @@
 
 use super::judge::judge;
 use super::verdict::{Allocation, Verdict};
-use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::{
     PFS_INTERVAL_PAGES, PfsByte, extent_bit, fixed_page_type, gam_page_of, is_plausible_pfs,
@@ -16,6 +15,7 @@ use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use crate::page::torn;
+use crate::page::{EXTENT_PAGES, Page};
 use crate::read::PageSource;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -166,12 +166,24 @@ impl Interval {
         }
     }
 
+    /// `gams` call all extents of the interval free, that of its PFS page among them: a database
+    /// that reaches there has allocated that.
+    fn is_all_free(&self, gams: &[(PageId, Page)]) -> bool {
+        let first = self.number * PFS_INTERVAL_PAGES;
+        let gam_of = |page| gams.iter().find(|(at, _)| *at == gam_page_of(page));
+        let is_free = |page| gam_of(page).is_some_and(|(_, gam)| extent_bit(gam, page));
+        let end = first.saturating_add(PFS_INTERVAL_PAGES);
+        (first..end).step_by(EXTENT_PAGES as usize).map(PageId).all(is_free)
+    }
+
     /// Whether `page`, which the interval holds, is in use.
     #[inline]
     pub fn of(&self, page: PageId) -> Allocation {
         match &self.told_by {
             Teller::Log => Allocation::Allocated,
             Teller::Pfs(pfs) if PfsByte::of(pfs, page).is_allocated() => Allocation::Allocated,
+            // Behind the end of the database, in what a copy has added to the file, is nothing.
+            Teller::Gam(gams) if self.is_all_free(gams) => Allocation::Free,
             // Pages with a fixed place are in use wherever that place is.
             _ if fixed_page_type(self.file_id, page).is_some() => Allocation::Allocated,
             Teller::Pfs(_) => Allocation::Free,

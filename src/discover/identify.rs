@@ -162,7 +162,10 @@ fn identity(
         _ => holes::stored_ranges(&file, pages),
     };
     let header = file_header(&mut file);
-    let promise = promised::pages(&mut file, file_id, pages, header.as_ref());
+    let mut promise = promised::pages(&mut file, file_id, pages, header.as_ref());
+    if kind == FileKind::Data && !candidate.is_block_device {
+        promise = promise.in_whole_extents(pages);
+    }
     let boot = boot(&mut file, file_id);
     Identity { kind, bytes, file_id, header, boot, promise, stored }
 }

@@ -22,6 +22,15 @@ pub struct Promise {
     pub unused_pages: u32,
 }
 
+impl Promise {
+    /// The same of a data file that has `pages` and is no device: SQL Server makes it of whole
+    /// extents.
+    pub(super) fn in_whole_extents(self, pages: u32) -> Self {
+        let extents = pages.checked_next_multiple_of(EXTENT_PAGES).unwrap_or(pages);
+        Self { pages: self.pages.max(extents), ..self }
+    }
+}
+
 /// The largest of: the size in the file header (a lower bound in healthy files), the last page
 /// that the last PFS page calls allocated, the last extent that the last GAM page calls allocated.
 /// The header alone does not count if both of these can be believed and the GAM page tells of all

@@ -270,8 +270,10 @@ impl<'a> Pages<'a> {
             }
             let by_pfs = pfs.as_ref().map(|pfs: &Vec<u8>| pfs[100 + page % PFS_PAGES] & 0x40 != 0);
             let is_free_extent = gam.as_ref().is_some_and(|gam| gam_bit(gam, page / 8));
+            let is_behind_all = pfs.is_none() && self.page(pfs_over(page)).is_some();
             uses.push(match by_pfs {
                 Some(true) => Use::Yes,
+                None if is_behind_all && is_free_interval(gam.as_deref(), page) => Use::No,
                 _ if self.is_fixed(page) => Use::Yes,
                 Some(false) => Use::No,
                 None if is_free_extent => Use::No,
@@ -351,12 +353,22 @@ impl<'a> Pages<'a> {
     pub fn has_lost_its_end(&self) -> bool {
         let end = self.by_id.len();
         let last = end.saturating_sub(1);
-        let (Some(pfs), Some(gam)) = (self.pfs(last), self.gam(last)) else { return true };
+        let Some(gam) = self.gam(last) else { return true };
+        let mut later = end.div_ceil(8)..GAM_PAGES / 8 * (last / GAM_PAGES + 1);
+        if !end.is_multiple_of(8) || later.any(|extent| !gam_bit(&gam, extent)) {
+            return true;
+        }
+        let Some(pfs) = self.pfs(last) else { return !is_free_interval(Some(&gam), last) };
         let interval = (last / PFS_PAGES + 1) * PFS_PAGES;
-        let extents = end.div_ceil(8)..GAM_PAGES / 8 * (last / GAM_PAGES + 1);
         (end..interval).any(|page| pfs[100 + page % PFS_PAGES] & 0x40 != 0)
-            || extents.into_iter().any(|extent| !gam_bit(&gam, extent))
     }
+}
+
+/// `gam` calls all that one PFS page would describe free, that page itself among it: the database
+/// does not reach there.
+fn is_free_interval(gam: Option<&[u8]>, page: usize) -> bool {
+    let first = page / PFS_PAGES * PFS_PAGES;
+    gam.is_some_and(|gam| (first / 8..(first + PFS_PAGES) / 8).all(|extent| gam_bit(gam, extent)))
 }
 
 fn pfs_over(page: usize) -> usize {

@@ -6,7 +6,9 @@ use super::identity::Identity;
 use super::recipe::{BackupKind, BackupRecipe};
 use super::record::{Record, packed_date};
 use crate::drill::chance::{Purpose, draw};
-use crate::drill::front::{CHECKPOINT_LSN, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id, verify_status};
+use crate::drill::front::{
+    CHECKPOINT_LSN, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id, verify_status,
+};
 use crate::page::PAGE_BYTES;
 use crate::page::header::Lsn;
 

@@ -52,7 +52,8 @@ impl Members {
                 }
                 let of_file = members.parts.entry((key, file.file_id.0)).or_default();
                 // A member that is there twice counts once.
-                let there = of_file.entry(member(&part.backup.media)).or_insert_with(|| part.clone());
+                let there =
+                    of_file.entry(member(&part.backup.media)).or_insert_with(|| part.clone());
                 if part.runs.pages() > there.runs.pages() {
                     *there = part.clone();
                 }
