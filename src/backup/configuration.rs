@@ -3,7 +3,7 @@
 
 use super::set::{BackedUpFile, BackupKind, BackupSet};
 use super::{date, fields};
-use crate::page::boot::PageVerify;
+use crate::page::boot::{Line, PageVerify};
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
 use std::collections::BTreeMap;
@@ -29,8 +29,12 @@ const DATABASE: usize = 0x68;
 const SERVER: usize = 0x6c;
 const BINDING_ID: usize = 0x7c;
 const RECOVERY_FORK: usize = 0x9c;
+const FORK_POINT: usize = 0xac;
+const EARLIER_FORK: usize = 0xb8;
 const DIFFERENTIAL_BASE: usize = 0xc8;
+const FAMILY: usize = 0xe0;
 const STATUS: usize = 0xf4;
+const CHAIN_ORIGIN: usize = 0xf8;
 
 const GROUP_ID: usize = 12;
 const GROUP_NAME: usize = 16;
@@ -41,6 +45,7 @@ const FILE_TYPE: usize = 28;
 const FILE_GROUP: usize = 36;
 const LOGICAL_NAME: usize = 48;
 const PHYSICAL_NAME: usize = 52;
+const FILE_GUID: usize = 186;
 const TYPE_LOG: u32 = 2;
 
 /// What one `MQCI` stream says.
@@ -56,7 +61,8 @@ pub(super) struct Configuration {
     database: String,
     server: String,
     binding_id: Option<[u8; 16]>,
-    recovery_fork_id: Option<[u8; 16]>,
+    line: Line,
+    chain_origin_lsn: Option<Lsn>,
     differential_base_id: Option<[u8; 16]>,
     page_verify: Option<PageVerify>,
     files: Vec<BackedUpFile>,
@@ -103,7 +109,13 @@ impl Configuration {
         self.database = fields::text(chunk, DATABASE);
         self.server = fields::text(chunk, SERVER);
         self.binding_id = fields::guid_at(chunk, BINDING_ID);
-        self.recovery_fork_id = fields::guid_at(chunk, RECOVERY_FORK);
+        self.line = Line {
+            family_id: fields::guid_at(chunk, FAMILY),
+            fork_id: fields::guid_at(chunk, RECOVERY_FORK),
+            earlier_fork_id: fields::guid_at(chunk, EARLIER_FORK),
+            fork_point: fields::lsn_at(chunk, FORK_POINT),
+        };
+        self.chain_origin_lsn = fields::lsn_at(chunk, CHAIN_ORIGIN);
         self.differential_base_id = fields::guid_at(chunk, DIFFERENTIAL_BASE);
         self.page_verify = fields::u32_at(chunk, STATUS).map(PageVerify::of_status);
     }
@@ -152,7 +164,10 @@ impl Configuration {
         set.finished = self.finished.or(set.finished);
         set.internal_version = self.internal_version.or(set.internal_version);
         set.binding_id = self.binding_id.or(set.binding_id);
-        set.recovery_fork_id = self.recovery_fork_id.or(set.recovery_fork_id);
+        if self.line != Line::default() {
+            set.line = self.line;
+        }
+        set.chain_origin_lsn = self.chain_origin_lsn.or(set.chain_origin_lsn);
         let base = self.differential_base_id.filter(|_| set.kind == BackupKind::Differential);
         set.differential_base_id = base.or(set.differential_base_id);
         set.page_verify = self.page_verify.or(set.page_verify);
@@ -181,6 +196,7 @@ fn file(chunk: &[u8]) -> BackedUpFile {
         logical_name: fields::text(chunk, LOGICAL_NAME),
         physical_name: fields::text(chunk, PHYSICAL_NAME),
         is_log: number(FILE_TYPE) == TYPE_LOG,
+        guid: fields::guid_at(chunk, FILE_GUID),
     }
 }
 

@@ -2,7 +2,7 @@
 //! of its pages and log. What `MQCI` says is read by `configuration.rs`.
 
 use super::{date, fields};
-use crate::page::boot::PageVerify;
+use crate::page::boot::{Guid, Line, PageVerify};
 use crate::page::header::Lsn;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct BackedUpFile {
     pub physical_name: String,
     /// Log, which has no pages.
     pub is_log: bool,
+    /// Its GUID, as on its page 0.
+    #[serde(default)]
+    pub guid: Option<Guid>,
 }
 
 /// A stretch of pages or log.
@@ -105,8 +108,12 @@ pub struct BackupSet {
     pub internal_version: Option<u16>,
     /// Binding id, as on page 0 of all files of the database.
     pub binding_id: Option<[u8; 16]>,
-    /// GUID of the recovery fork at the end of the backup.
-    pub recovery_fork_id: Option<[u8; 16]>,
+    /// Whose backup it is.
+    #[serde(default)]
+    pub line: Line,
+    /// No log backup of its database begins before it.
+    #[serde(default)]
+    pub chain_origin_lsn: Option<Lsn>,
     /// Of a differential: the `set_id` of the full backup that it builds upon.
     pub differential_base_id: Option<[u8; 16]>,
     /// The option in force when it was made.

@@ -3,6 +3,7 @@
 //! A page names its allocation unit; five system tables lead from there to schema, table and
 //! index. Whatever they hold is from outside: a damaged or hostile page costs names, no more.
 
+pub mod files;
 mod lookup;
 pub mod object;
 pub mod owners;
@@ -14,7 +15,12 @@ use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use serde::{Deserialize, Serialize};
 
-/// The five system tables that lead from a page to a name.
+/// `m_objId` of the pages of sysprufiles, ...
+const SYSPRUFILES: u32 = 24;
+/// ... and in SQL Server 2005.
+const SYSPRUFILES_2005: u32 = 76;
+
+/// The system tables that lead from a page to a name, and the one that names files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SystemTable {
@@ -28,11 +34,13 @@ pub enum SystemTable {
     SysIdxStats,
     /// Schema id -> schema name.
     SysClsObjs,
+    /// File id -> names, size and GUID of every file of the database.
+    SysPruFiles,
 }
 
 impl SystemTable {
     /// The highest `m_objId` of their pages.
-    const OBJECT_ID_MAX: u32 = 64;
+    const OBJECT_ID_MAX: u32 = SYSPRUFILES_2005;
 
     /// The system table whose rows are on the page with `header`.
     pub fn of(header: &PageHeader) -> Option<Self> {
@@ -48,7 +56,8 @@ impl SystemTable {
             (5, 0) => Self::SysRowsets,
             (34, 1) => Self::SysSchObjs,
             (54, 1) => Self::SysIdxStats,
-            (Self::OBJECT_ID_MAX, 1) => Self::SysClsObjs,
+            (64, 1) => Self::SysClsObjs,
+            (SYSPRUFILES | SYSPRUFILES_2005, 1) => Self::SysPruFiles,
             _ => return None,
         })
     }
@@ -90,7 +99,10 @@ mod tests {
         };
         assert_eq!(of(1, 0, 7, 0), Some(SystemTable::SysAllocUnits));
         assert_eq!(of(1, 0, 64, 1), Some(SystemTable::SysClsObjs));
-        for other in [of(2, 0, 7, 0), of(1, 1, 7, 0), of(1, 0, 7, 1), of(1, 0, 65, 1)] {
+        assert_eq!([24, 76].map(|id| of(1, 0, id, 1)), [Some(SystemTable::SysPruFiles); 2]);
+        for other in
+            [of(2, 0, 7, 0), of(1, 1, 7, 0), of(1, 0, 7, 1), of(1, 0, 65, 1), of(1, 0, 24, 0)]
+        {
             assert_eq!(other, None);
         }
     }

@@ -7,7 +7,7 @@ use super::progress::bar;
 use super::say::print_line;
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use pagescrub::drill::{GenerateError, Generated, Recipe, generate};
+use pagescrub::drill::{GenerateError, Generated, OtherFiles, Recipe, generate};
 use pagescrub::page::boot::PageVerify;
 use pagescrub::report::escape::terminal as safe;
 use std::path::PathBuf;
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// 1 for the primary file, 3 and above for secondary files; for a backup several, as 1,3
     #[arg(long, value_delimiter = ',', default_value = "1")]
     file_id: Vec<u16>,
+    /// All data files of the database, as 1,3: the primary file names them, each of this size
+    #[arg(long, value_delimiter = ',', value_name = "FILE_IDS")]
+    database_files: Vec<u16>,
     /// Overwrite an existing file
     #[arg(long)]
     force: bool,
@@ -71,7 +74,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 fn recipe(args: &Args) -> Result<Recipe, Failure> {
-    Ok(Recipe { file_id: only(&args.file_id)?, ..base_recipe(args) })
+    let (base, file_id) = (base_recipe(args), only(&args.file_id)?);
+    let others = OtherFiles::among(&database(base, &args.database_files), file_id);
+    Ok(Recipe { file_id, others, ..base })
 }
 
 fn base_recipe(args: &Args) -> Recipe {

@@ -1,10 +1,12 @@
 //! The rows of the system tables, so that pages can be traced to table and index names without a
 //! server (docs/page-format.md, section 6.2).
 
+use super::database_files;
 use super::fields::put_slot;
 use super::layout::Layout;
 use super::units::{
-    SYSALLOCUNITS, SYSCLSOBJS, SYSIDXSTATS, SYSROWSETS, SYSSCHOBJS, UNITS, Unit, UnitIndex,
+    SYSALLOCUNITS, SYSCLSOBJS, SYSIDXSTATS, SYSPRUFILES, SYSROWSETS, SYSSCHOBJS, UNITS, Unit,
+    UnitIndex,
 };
 use crate::page::header::{HEADER_BYTES, PageHeader};
 use crate::page::{PAGE_BYTES, Page, kind::PageType};
@@ -46,6 +48,7 @@ fn rows_of(layout: &Layout, unit: UnitIndex) -> (usize, Vec<Vec<u8>>) {
         SYSSCHOBJS => (44, in_row().filter(|unit| unit.index_id <= 1).map(object).collect()),
         SYSIDXSTATS => (35, in_row().map(index).collect()),
         SYSCLSOBJS => (27, SCHEMAS.iter().map(|&(id, name)| schema(id, name)).collect()),
+        SYSPRUFILES => database_files::rows(layout),
         _ => (0, Vec::new()),
     }
 }

@@ -29,6 +29,7 @@ pub(super) enum Purpose {
     MediaSet = 14,
     Log = 15,
     BackupFault = 16,
+    Identity = 17,
 }
 
 /// One number for (seed, purpose, n).

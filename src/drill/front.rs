@@ -2,7 +2,9 @@
 //! (docs/page-format.md, sections 5.1 and 5.2).
 
 use super::chance::{Purpose, draw};
+use super::database_files::logical_name;
 use super::fields::{put_page, put_slot, put_u16, put_u32};
+use super::identity;
 use super::layout::Layout;
 use super::units::{SYSALLOCUNITS, UNITS};
 use crate::page::boot::PageVerify;
@@ -17,9 +19,9 @@ pub(super) const INTERNAL_VERSION: u16 = 904;
 pub(super) const DATABASE: &str = "Drill";
 pub(super) const DATABASE_ID: u16 = 7;
 const FILEGROUP_PRIMARY: u16 = 1;
-const GROWTH_PAGES: u32 = 8192;
+pub(super) const GROWTH_PAGES: u32 = 8192;
 const DISK_SECTOR_BYTES: u32 = 512;
-const SIZE_UNLIMITED: u32 = u32::MAX;
+pub(super) const SIZE_UNLIMITED: u32 = u32::MAX;
 /// No page has a newer one.
 pub(super) const CHECKPOINT_LSN: Lsn = Lsn { vlf: 41, block: 338, slot: 23 };
 
@@ -30,6 +32,7 @@ const COLUMN_BYTES: [usize; 46] = [
     16, 0, 2, 2, 4, 4, 4, 4, 10, 10, 10, 0, 4, 4, 4, 4, 10, 28, 10, 10, 10, 16, 10, 16, 4, 10, 0,
     0, 16, 0, 0, 0, 0, 0, 0, 16, 10, 10, 28, 10, 16, 28, 8, 0, 0, 0,
 ];
+const FILE_GUID: usize = 23;
 const LOGICAL_NAME: usize = 27;
 const RECORD_STATUS: u8 = 0x30;
 const FIXED_END: u16 = 8;
@@ -38,6 +41,7 @@ const BOOT_FIXED_END: u16 = 0x05e0;
 const STATUS_TORN: u32 = 0x10;
 const STATUS_CHECKSUM: u32 = 0x1_0000;
 const STATUS_CLEAN_SHUTDOWN: u32 = 0x4000_0000;
+pub(super) const COMPATIBILITY_LEVEL: u8 = 150;
 const NAME_UNITS: usize = 128;
 const NAME_PADDING: u16 = 0x2020;
 
@@ -80,17 +84,10 @@ fn columns(layout: &Layout) -> Vec<Vec<u8>> {
     columns[6] = GROWTH_PAGES.to_le_bytes().to_vec();
     columns[12] = layout.pages().to_le_bytes().to_vec();
     columns[15] = DISK_SECTOR_BYTES.to_le_bytes().to_vec();
+    columns[FILE_GUID] = identity::file(recipe.seed, recipe.file_id).to_vec();
     columns[LOGICAL_NAME] =
-        logical_name(layout).encode_utf16().flat_map(u16::to_le_bytes).collect();
+        logical_name(recipe.file_id).encode_utf16().flat_map(u16::to_le_bytes).collect();
     columns
-}
-
-fn logical_name(layout: &Layout) -> String {
-    if layout.is_primary() {
-        DATABASE.to_owned()
-    } else {
-        format!("{DATABASE}_{}", layout.recipe.file_id)
-    }
 }
 
 /// Fills page 9 of the primary file.
@@ -105,10 +102,23 @@ pub(super) fn fill_boot(layout: &Layout, page: &mut Page) {
     for (i, unit) in name.take(NAME_UNITS).enumerate() {
         put_u16(page, 148 + 2 * i, unit);
     }
+    put_u32(page, 404, 2 * DATABASE.encode_utf16().count() as u32);
     put_u16(page, 408, DATABASE_ID);
-    put_u32(page, 444, CHECKPOINT_LSN.vlf);
-    put_u32(page, 448, CHECKPOINT_LSN.block);
-    put_u16(page, 452, CHECKPOINT_LSN.slot);
+    put_u16(page, 410, COMPATIBILITY_LEVEL.into());
+    let seed = layout.recipe.seed;
+    for (at, guid) in [
+        (504, identity::family(seed)),
+        (552, identity::family(seed)),
+        (788, identity::broker(seed)),
+    ] {
+        page.bytes_mut()[at..at + guid.len()].copy_from_slice(&guid);
+    }
+    // Of the last checkpoint, and where the chain of log backups may begin.
+    for at in [444, 468, 736] {
+        put_u32(page, at, CHECKPOINT_LSN.vlf);
+        put_u32(page, at + 4, CHECKPOINT_LSN.block);
+        put_u16(page, at + 8, CHECKPOINT_LSN.slot);
+    }
     put_page(page, 612, UNITS[SYSALLOCUNITS].single_page, layout.recipe.file_id.0);
 }
 

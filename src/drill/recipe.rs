@@ -5,11 +5,13 @@ use crate::page::{EXTENT_PAGES, PAGE_BYTES, address::FileId};
 use std::fmt;
 
 const EXTENT_BYTES: u64 = EXTENT_PAGES as u64 * PAGE_BYTES as u64;
+/// Data files of a database, beside one, that are worth a drill.
+const OTHER_FILES_MAX: usize = 15;
 /// Room for one extent of every kind.
 const SIZE_BYTES_MIN: u64 = 1 << 20;
 /// The largest data file that SQL Server allows, 16 TiB.
 const SIZE_BYTES_MAX: u64 = 16 << 40;
-const LOG_FILE_ID: FileId = FileId(2);
+pub(super) const LOG_FILE_ID: FileId = FileId(2);
 
 /// Everything that decides the bytes of a synthetic data file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +27,38 @@ pub struct Recipe {
     pub sparse: bool,
     /// 1 makes a primary file, with boot page and system tables; any other id but 2 a secondary.
     pub file_id: FileId,
+    /// The other data files of its database, which the primary file names.
+    pub others: OtherFiles,
+}
+
+/// Other data files of a database: ids and sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OtherFiles([Option<(FileId, u64)>; OTHER_FILES_MAX]);
+
+impl OtherFiles {
+    /// Those among `files` that are not `own`; what is beyond the most there may be is left out.
+    pub fn among(files: &[Recipe], own: FileId) -> Self {
+        let mut others = Self::default();
+        let all = files.iter().filter(|file| file.file_id != own);
+        for (place, file) in others.0.iter_mut().zip(all) {
+            *place = Some((file.file_id, file.size_bytes));
+        }
+        others
+    }
+
+    /// Id and pages of each.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (FileId, u32)> {
+        let pages = |bytes: u64| (bytes / EXTENT_BYTES) as u32 * EXTENT_PAGES;
+        self.0.iter().flatten().map(move |(file, bytes)| (*file, pages(*bytes)))
+    }
 }
 
 impl Recipe {
     /// A primary file with checksums and no holes.
     pub fn new(size_bytes: u64, seed: u64) -> Self {
         let page_verify = PageVerify::Checksum;
-        Self { size_bytes, seed, page_verify, sparse: false, file_id: FileId(1) }
+        let (file_id, others) = (FileId(1), OtherFiles::default());
+        Self { size_bytes, seed, page_verify, sparse: false, file_id, others }
     }
 
     /// Whole extents of the file.

@@ -3,7 +3,7 @@
 use super::chance::{Dice, Purpose, below, dice, draw};
 use super::layout::{Layout, Role};
 use super::recipe::{Recipe, RecipeError};
-use super::units::{SYSALLOCUNITS, SYSCLSOBJS, UNITS, UnitIndex};
+use super::units::{SYSALLOCUNITS, SYSPRUFILES, UNITS, UnitIndex};
 use super::{catalog, content, front, junk, maps};
 use crate::page::address::PageId;
 use crate::page::boot::PageVerify;
@@ -69,7 +69,7 @@ impl SyntheticFile {
                 maps::fill_iam(layout, &mut page, unit, interval);
             }
             Role::SpecialIam => fill_special_iam(&mut page),
-            Role::Single(unit @ SYSALLOCUNITS..=SYSCLSOBJS) => {
+            Role::Single(unit @ SYSALLOCUNITS..=SYSPRUFILES) => {
                 assign(&mut page, unit, PageType::Data);
                 catalog::fill(layout, &mut page, unit);
             }

@@ -41,7 +41,7 @@ pub(super) struct Unit {
 pub(super) type UnitIndex = usize;
 
 /// Units of the system, present in the primary file only. They own single pages, no extents.
-pub(super) const SYSTEM_UNITS: usize = 6;
+pub(super) const SYSTEM_UNITS: usize = 7;
 /// Units of the user. They own extents.
 pub(super) const USER_UNITS: usize = UNITS.len() - SYSTEM_UNITS;
 
@@ -50,6 +50,7 @@ pub(super) const SYSROWSETS: UnitIndex = 1;
 pub(super) const SYSSCHOBJS: UnitIndex = 2;
 pub(super) const SYSIDXSTATS: UnitIndex = 3;
 pub(super) const SYSCLSOBJS: UnitIndex = 4;
+pub(super) const SYSPRUFILES: UnitIndex = 5;
 
 /// `m_indexId` of everything that is not one of the oldest system tables.
 const ORDINARY: u16 = 256;
@@ -57,12 +58,13 @@ const ORDERS: (u32, &str) = (245_575_913, "Orders");
 const DOCUMENTS: (u32, &str) = (277_576_027, "Documents");
 
 /// All units, system first.
-pub(super) const UNITS: [Unit; 12] = [
+pub(super) const UNITS: [Unit; 13] = [
     system(7, 0, "sysallocunits", 11, 16),
     system(5, 0, "sysrowsets", 13, 17),
     system(34, 1, "sysschobjs", 14, 18),
     system(54, 1, "sysidxstats", 15, 19),
     system(64, 1, "sysclsobjs", 21, 20),
+    system(24, 1, "sysprufiles", 34, 35),
     Unit { shape: Shape::Heap, ..system(10, ORDINARY, "sysunit10", 10, 8) },
     user(101, Shape::Heap, (309_576_141, "Import"), (0, ""), 22),
     user(102, Shape::Clustered, ORDERS, (1, "PK_Orders"), 23),

@@ -13,6 +13,11 @@ const NAME: std::ops::Range<usize> = 148..148 + 256;
 const NAME_BYTES: usize = 404;
 const DATABASE_ID: usize = 408;
 const CHECKPOINT_LSN: usize = 444;
+const FAMILY: usize = 504;
+const FORK: usize = 552;
+const FORK_POINT: usize = 568;
+const EARLIER_FORK: usize = 580;
+const LAST_FULL: usize = 596;
 const STATUS_SIMPLE: u32 = 0x8;
 const STATUS_TORN: u32 = 0x10;
 const STATUS_CHECKSUM: u32 = 0x1_0000;
@@ -63,7 +68,28 @@ pub struct BootPage {
     pub simple_recovery: bool,
     /// `dbi_checkptLSN`: in a clean file no page is newer.
     pub checkpoint_lsn: Lsn,
+    /// What tells its origin and its line. Every GUID that is zero is `None`.
+    pub line: Line,
+    /// The set GUID of the last full backup.
+    pub last_full_id: Option<Guid>,
 }
+
+/// Where a copy of a database comes from, by its boot page (section 5.2) or by the description of
+/// a backup set (section 9.2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Given when the database was made; kept whatever becomes of it.
+    pub family_id: Option<Guid>,
+    /// The recovery fork: RESTORE to an earlier time, or a rebuilt log, begins a new one.
+    pub fork_id: Option<Guid>,
+    /// The fork before it, ...
+    pub earlier_fork_id: Option<Guid>,
+    /// ... and where that was left.
+    pub fork_point: Option<Lsn>,
+}
+
+/// A GUID as it stands in a file.
+pub type Guid = [u8; 16];
 
 impl BootPage {
     /// Reads the boot page.
@@ -77,13 +103,26 @@ impl BootPage {
             page_verify: PageVerify::of_status(status),
             clean_shutdown: status & STATUS_CLEAN_SHUTDOWN != 0,
             simple_recovery: status & STATUS_SIMPLE != 0,
-            checkpoint_lsn: Lsn {
-                vlf: page.u32_at(CHECKPOINT_LSN),
-                block: page.u32_at(CHECKPOINT_LSN + 4),
-                slot: page.u16_at(CHECKPOINT_LSN + 8),
+            checkpoint_lsn: lsn_at(&page, CHECKPOINT_LSN),
+            line: Line {
+                family_id: guid_at(&page, FAMILY),
+                fork_id: guid_at(&page, FORK),
+                earlier_fork_id: guid_at(&page, EARLIER_FORK),
+                fork_point: Some(lsn_at(&page, FORK_POINT)).filter(|lsn| *lsn != Lsn::default()),
             },
+            last_full_id: guid_at(&page, LAST_FULL),
         }
     }
+}
+
+fn lsn_at(page: &Page, at: usize) -> Lsn {
+    Lsn { vlf: page.u32_at(at), block: page.u32_at(at + 4), slot: page.u16_at(at + 8) }
+}
+
+fn guid_at(page: &Page, at: usize) -> Option<Guid> {
+    let mut guid = Guid::default();
+    guid.copy_from_slice(&page.bytes()[at..at + 16]);
+    (guid != Guid::default()).then_some(guid)
 }
 
 /// A length that no name can have is damage: the name then ends where its padding begins.

@@ -2,6 +2,7 @@
 
 use super::Page;
 use super::address::FileId;
+use super::boot::Guid;
 use super::header::HEADER_BYTES;
 use super::record::{Record, utf16};
 use super::torn;
@@ -10,12 +11,13 @@ const BINDING_ID: usize = 0;
 const FILE_ID: usize = 2;
 const FILEGROUP_ID: usize = 3;
 const SIZE_PAGES: usize = 4;
+const FILE_GUID: usize = 23;
 const LOGICAL_NAME: usize = 27;
 /// The filegroup id of log files.
 const LOG_FILEGROUP: u16 = 0;
 
 /// The GUID that all files of one database share.
-pub type BindingId = [u8; 16];
+pub type BindingId = Guid;
 
 /// What page 0 says about its file. Nothing here is believed without the page's own check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct FileHeader {
     pub filegroup_id: u16,
     /// A lower bound in pages: often stale in healthy files, but never too large.
     pub size_pages: u32,
+    /// The file's own GUID; absent in files laid out by SQL Server 2000.
+    pub file_guid: Option<Guid>,
     /// Logical file name; absent in files laid out by SQL Server 2000.
     pub logical_name: Option<String>,
 }
@@ -43,6 +47,10 @@ impl FileHeader {
             file_id: FileId(u16_of(FILE_ID)?),
             filegroup_id: u16_of(FILEGROUP_ID)?,
             size_pages: u32::from_le_bytes(record.variable(SIZE_PAGES)?.try_into().ok()?),
+            file_guid: record
+                .variable(FILE_GUID)
+                .and_then(|guid| guid.try_into().ok())
+                .filter(|guid| *guid != Guid::default()),
             logical_name: record.variable(LOGICAL_NAME).map(utf16).filter(|name| !name.is_empty()),
         })
     }

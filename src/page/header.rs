@@ -90,7 +90,7 @@ const _: () = assert!(std::mem::offset_of!(PageHeader, page_id) == 32);
 const _: () = assert!(std::mem::offset_of!(PageHeader, lsn_vlf) == 40);
 
 /// A log sequence number: virtual log file, block, slot; ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Lsn {
     /// Sequence number of the virtual log file.

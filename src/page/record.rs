@@ -45,6 +45,17 @@ impl<'a> Record<'a> {
         part.get(offset..offset + N)?.try_into().ok()
     }
 
+    /// True if the null bitmap says that column `column`, counted from 0 over all, has no value.
+    pub fn is_null(&self, column: usize) -> bool {
+        let bit = || {
+            let columns_at = usize::from(self.u16_at(2)?);
+            let byte = self.bytes.get(columns_at + 2 + column / 8)?;
+            let is_column = column < usize::from(self.u16_at(columns_at)?);
+            Some(is_column && byte >> (column % 8) & 1 != 0)
+        };
+        bit().unwrap_or(false)
+    }
+
     /// Variable column `index`, counted from 0; `None` if the record has no such column or the
     /// offsets lead out of the page.
     pub fn variable(&self, index: usize) -> Option<&'a [u8]> {

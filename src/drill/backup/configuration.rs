@@ -5,11 +5,15 @@
 use super::identity::Identity;
 use super::recipe::{BackupKind, BackupRecipe};
 use super::record::{Record, packed_date};
-use crate::drill::chance::{Purpose, draw};
+use crate::drill::database_files::{LOG_FILE_BYTES, logical_name, physical_name};
 use crate::drill::front::{
-    CHECKPOINT_LSN, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id, verify_status,
+    CHECKPOINT_LSN, COMPATIBILITY_LEVEL, DATABASE, DATABASE_ID, INTERNAL_VERSION, binding_id,
+    verify_status,
 };
+use crate::drill::identity as of_database;
+use crate::drill::recipe::LOG_FILE_ID;
 use crate::page::PAGE_BYTES;
+use crate::page::address::FileId;
 use crate::page::header::Lsn;
 
 pub(super) const SERVER: &str = "DRILL\\SQL2019";
@@ -23,11 +27,8 @@ const FLAG_DIFFERENTIAL: u32 = 0x800;
 const FLAG_CHECKSUM: u32 = 0x10;
 const BUILD: u16 = 2000;
 const MAJOR_VERSION: u8 = 15;
-const COMPATIBILITY_LEVEL: u8 = 150;
 const COLLATION: u32 = 0x0c0a;
 const SECTOR_BYTES: u32 = 512;
-const LOG_FILE_ID: u32 = 2;
-pub(super) const LOG_FILE_BYTES: u64 = 8 << 20;
 const FILE_BYTES_MAX: u64 = 0x1fff_ffff_e000;
 /// How far the log gets between two full backups.
 const LSN_BLOCKS_A_DAY: u32 = 40;
@@ -149,11 +150,15 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
     record.u64(97, set.data_bytes());
     record.u32(116, COLLATION);
     record.bytes(124, &binding_id(recipe.seed()));
-    record.bytes(156, &binding_id(recipe.seed()));
+    record.lsn(144, set.last_lsn());
+    record.bytes(156, &of_database::family(recipe.seed()));
     if kind == BackupKind::Differential {
         record.bytes(200, &set.identity.base);
+        record.lsn(260, CHECKPOINT_LSN);
     }
+    record.bytes(224, &of_database::family(recipe.seed()));
     record.u32(244, recipe.files.first().map_or(0, |file| verify_status(file.page_verify)));
+    record.lsn(248, CHECKPOINT_LSN);
     record.lsn(332, CHECKPOINT_LSN);
     record.text(104, DATABASE);
     record.text(108, SERVER);
@@ -176,7 +181,7 @@ fn filegroup_record(set: &SetFacts<'_>) -> Record {
 fn data_file_record(set: &SetFacts<'_>, n: usize) -> Record {
     let file = &set.recipe.files[n];
     let extents = set.file_extents.get(n).copied().unwrap_or(0);
-    let mut record = file_record(set, u32::from(file.file_id.0), file.size_bytes);
+    let mut record = file_record(set, file.file_id, file.size_bytes);
     record.u32(8, 0x84);
     record.u32(24, (extents * super::extents::EXTENT_BYTES / PAGE_BYTES as u64) as u32);
     record.u32(28, 1);
@@ -185,25 +190,21 @@ fn data_file_record(set: &SetFacts<'_>, n: usize) -> Record {
         record.lsn(158, base);
     }
     record.u64(250, extents * super::extents::EXTENT_BYTES);
-    let (name, ending) = match file.file_id.0 {
-        1 => (DATABASE.to_owned(), "mdf"),
-        id => (format!("{DATABASE}_{id}"), "ndf"),
-    };
-    name_file(record, &name, ending)
+    name_file(record, file.file_id)
 }
 
 fn log_file_record(set: &SetFacts<'_>) -> Record {
     let mut record = file_record(set, LOG_FILE_ID, LOG_FILE_BYTES);
     record.u32(8, 0x04);
     record.u32(28, 2);
-    name_file(record, &format!("{DATABASE}_log"), "ldf")
+    name_file(record, LOG_FILE_ID)
 }
 
-fn file_record(set: &SetFacts<'_>, file_id: u32, size_bytes: u64) -> Record {
+fn file_record(set: &SetFacts<'_>, file_id: FileId, size_bytes: u64) -> Record {
     let size_bytes = size_bytes - size_bytes % super::extents::EXTENT_BYTES;
     let mut record = begin(*b"SFIN", SFIN_BYTES);
     record.u32(16, PAGE_BYTES as u32);
-    record.u32(20, file_id);
+    record.u32(20, file_id.0.into());
     record.u32(32, SECTOR_BYTES);
     record.u64(40, size_bytes);
     for (at, value) in [(86, FILE_BYTES_MAX), (94, GROWTH_BYTES), (114, size_bytes)] {
@@ -211,15 +212,15 @@ fn file_record(set: &SetFacts<'_>, file_id: u32, size_bytes: u64) -> Record {
     }
     record.u64(122, FILE_BYTES_MAX);
     record.u64(130, size_bytes);
-    record.u64(186, draw(set.recipe.seed(), Purpose::MediaSet, u64::MAX - u64::from(file_id)));
+    record.bytes(186, &of_database::file(set.recipe.seed(), file_id));
     for (at, lsn) in [(202, CHECKPOINT_LSN), (218, set.last_lsn()), (234, CHECKPOINT_LSN)] {
         record.lsn(at, lsn);
     }
     record
 }
 
-fn name_file(mut record: Record, name: &str, ending: &str) -> Record {
-    record.text(48, name);
-    record.text(52, &format!("C:\\Drill\\{name}.{ending}"));
+fn name_file(mut record: Record, file: FileId) -> Record {
+    record.text(48, &logical_name(file));
+    record.text(52, &physical_name(file));
     complete(record)
 }

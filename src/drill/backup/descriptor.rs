@@ -1,9 +1,10 @@
 //! Descriptor blocks, still without their address and check.
 
-use super::configuration::{LOG_FILE_BYTES, SetFacts};
+use super::configuration::SetFacts;
 use super::mark;
 use super::recipe::BackupKind;
 use super::record::{BLOCK_HEADER_BYTES, Record, packed_date};
+use crate::drill::database_files::LOG_FILE_BYTES;
 use crate::drill::front::{CHECKPOINT_LSN, DATABASE};
 
 pub(super) const SOFT_FILEMARK: [u8; 4] = *b"SFMB";

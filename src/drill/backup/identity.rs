@@ -4,11 +4,9 @@
 use super::mark;
 use super::recipe::BackupRecipe;
 use crate::drill::chance::{Purpose, dice, draw};
+pub(super) use crate::drill::identity::Guid;
 use rand_xoshiro::rand_core::Rng;
 use std::path::Path;
-
-/// A GUID as it stands in a file.
-pub(super) type Guid = [u8; 16];
 
 /// The GUIDs of one set. All members of a striped set have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a synthetic backup set is made from. Equal recipes give equal bytes.
 
 use crate::drill::generate::GenerateError;
-use crate::drill::recipe::Recipe;
+use crate::drill::recipe::{OtherFiles, Recipe};
 use crate::drill::synthetic::SyntheticFile;
 
 /// Most members of a striped backup that SQL Server allows.
@@ -88,7 +88,12 @@ impl BackupRecipe {
         if !matches!(self.block_bytes, 512 | 4096 | 65_536) {
             return Err(GenerateError::NoBackup("the block size is 512, 4096 or 65536"));
         }
-        let files = self.files.iter().map(|&file| SyntheticFile::new(file));
+        let files = self.files.iter().map(|&file| {
+            SyntheticFile::new(Recipe {
+                others: OtherFiles::among(&self.files, file.file_id),
+                ..file
+            })
+        });
         files.collect::<Result<_, _>>().map_err(GenerateError::Recipe)
     }
 }
