@@ -3,8 +3,9 @@
 
 use super::set::{BackedUpFile, BackupKind, BackupSet};
 use super::{date, fields};
-use crate::page::boot::{Line, PageVerify};
+use crate::page::boot::PageVerify;
 use crate::page::header::Lsn;
+use crate::page::line::Line;
 use jiff::civil::DateTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,7 +114,7 @@ impl Configuration {
             family_id: fields::guid_at(chunk, FAMILY),
             fork_id: fields::guid_at(chunk, RECOVERY_FORK),
             earlier_fork_id: fields::guid_at(chunk, EARLIER_FORK),
-            fork_point: fields::lsn_at(chunk, FORK_POINT),
+            fork_point_lsn: fields::lsn_at(chunk, FORK_POINT),
         };
         self.chain_origin_lsn = fields::lsn_at(chunk, CHAIN_ORIGIN);
         self.differential_base_id = fields::guid_at(chunk, DIFFERENTIAL_BASE);

@@ -253,8 +253,8 @@ fn place_between(found: &mut [Stretch], maps: &mut Maps<'_>) {
     }
 }
 
-/// One of those from `at` to `end` is a copy of the extent before them, and the stretch before could
-/// stand further ahead as well: nobody knows which of the two is where it says.
+/// One of those from `at` to `end` is a copy of the extent before them, and the stretch before
+/// could stand further ahead as well: nobody knows which of the two is where it says.
 fn may_be_the_stray(found: &[Stretch], at: usize, end: usize) -> bool {
     let before = found[at - 1];
     let Holds::Extent(file, first) = before.holds else { return false };

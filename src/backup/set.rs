@@ -2,8 +2,9 @@
 //! of its pages and log. What `MQCI` says is read by `configuration.rs`.
 
 use super::{date, fields};
-use crate::page::boot::{Guid, Line, PageVerify};
+use crate::page::boot::PageVerify;
 use crate::page::header::Lsn;
+use crate::page::line::{Guid, Line};
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

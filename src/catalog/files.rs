@@ -3,8 +3,8 @@
 
 use super::lookup::Pages;
 use super::{SYSPRUFILES_2005, SystemTable};
-use crate::page::boot::Guid;
 use crate::page::header::{Lsn, PageHeader};
+use crate::page::line::Guid;
 use crate::page::record::{Record, utf16};
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ use super::verified::Verified;
 use crate::backup::BackupKind;
 use crate::backup::{Fault, FaultKind, NotRead};
 use crate::page::header::Lsn;
+use crate::page::line::Line;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,6 +93,12 @@ pub struct SetReport {
     /// Of a differential backup: the GUID of the full one that it is based on.
     #[serde(default)]
     pub differential_base_id: Option<Arc<str>>,
+    /// Whose backup it is.
+    #[serde(default)]
+    pub line: Line,
+    /// No log backup of its database begins before it.
+    #[serde(default)]
+    pub chain_origin_lsn: Option<Lsn>,
     /// The files of the database, by the backup.
     pub files: Vec<SetFile>,
     /// Its end is there.
@@ -115,6 +122,12 @@ pub struct SetFile {
     /// Pages that this backup file has of it.
     #[serde(default)]
     pub pages_here: u64,
+    /// Its GUID, as on its page 0.
+    #[serde(default)]
+    pub guid: Option<Arc<str>>,
+    /// Log, which has no pages.
+    #[serde(default)]
+    pub is_log: bool,
 }
 
 impl BackupReport {

@@ -4,13 +4,10 @@
 //! Reports may come from outside, so nothing here relies on what their files and suspects say of
 //! each other.
 
-mod sets;
-
-use super::backup::SetReport;
+use super::database::sets::{Medium, sets};
 use super::report::{FileReport, Suspect};
 use crate::backup::BackupKind;
 use crate::page::header::Lsn;
-use sets::sets;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,21 +25,6 @@ pub struct Wanted<'a> {
     pub pages: Vec<&'a Suspect>,
     /// Whether a script can name a backup with this path.
     pub can_name: fn(&str) -> bool,
-}
-
-/// A backup set that restores something: it is complete, and nothing in it is damaged.
-#[derive(Clone, Debug)]
-pub struct Medium<'a> {
-    /// The files that have it, by member of the media set.
-    pub paths: Vec<&'a str>,
-    /// What it says of itself.
-    pub set: &'a SetReport,
-    /// Its files have other sets, so that it must be named by its position.
-    pub is_one_of_several: bool,
-    /// The database that it is of, if that is known.
-    binding_id: Option<&'a str>,
-    /// Its end, and the LSN behind its log.
-    last_lsn: Lsn,
 }
 
 /// What the scan knows of how to restore a database. What it does not know is missing.
@@ -73,10 +55,11 @@ pub struct Gap {
 impl<'a> Chain<'a> {
     /// The chain for what is `wanted`, by the backups among `files`.
     pub fn of(files: &'a [FileReport], wanted: &Wanted<'_>) -> Self {
-        let sets = sets(files, wanted.host, wanted.can_name);
+        let mut sets = sets(files, wanted.host, wanted.can_name);
+        sets.retain(Medium::is_sound);
         let of_kind = |kind| sets.iter().filter(move |medium| medium.set.kind == kind);
         let differentials: Vec<&Medium<'_>> =
-            of_kind(BackupKind::Differential).filter(|medium| medium.is_of(wanted)).collect();
+            of_kind(BackupKind::Differential).filter(|medium| is_of(medium, wanted)).collect();
         let bases: BTreeSet<&str> =
             differentials.iter().filter_map(|d| d.set.differential_base_id.as_deref()).collect();
         let counts = pages_of(&sets, wanted);
@@ -86,7 +69,7 @@ impl<'a> Chain<'a> {
         let has_all = |full: &&Medium<'_>| {
             let place = full.paths.first().map(|path| (*path, full.set.position));
             let count = place.and_then(|place| counts.get(&place)).copied().unwrap_or_default();
-            (full.is_of(wanted) || is_base(full)) && count == wanted.pages.len()
+            (is_of(full, wanted) || is_base(full)) && count == wanted.pages.len()
         };
         let Some(full) = newest(of_kind(BackupKind::Full).filter(has_all)) else {
             return Self::default();
@@ -94,41 +77,22 @@ impl<'a> Chain<'a> {
         let is_based =
             |medium: &&&Medium<'_>| medium.is_based_on(full) && medium.last_lsn > full.last_lsn;
         let differential = newest(differentials.iter().filter(is_based).copied());
-        if differential.is_none() && !full.is_of(wanted) {
+        if differential.is_none() && !is_of(full, wanted) {
             return Self::default();
         }
-        let is_heir = |medium: &&Medium<'_>| !medium.is_of(wanted) && medium.names(full);
+        let is_heir = |medium: &&Medium<'_>| !is_of(medium, wanted) && medium.names(full);
         let others = of_kind(BackupKind::Differential).filter(is_heir);
         let other_heir = newest(others).filter(|_| differential.is_none()).cloned();
         let from = differential.map_or(full.last_lsn, |medium| medium.last_lsn);
-        let logs = of_kind(BackupKind::Log).filter(|medium| medium.is_of(wanted)).collect();
+        let logs = of_kind(BackupKind::Log).filter(|medium| is_of(medium, wanted)).collect();
         let (logs, gap) = without_a_gap(logs, from);
         let (full, differential) = (Some(full.clone()), differential.cloned());
         Self { full, differential, other_heir, logs, gap }
     }
 }
 
-impl Medium<'_> {
-    fn is_of(&self, wanted: &Wanted<'_>) -> bool {
-        self.binding_id == Some(wanted.binding_id)
-    }
-
-    /// As its base, by GUID.
-    fn names(&self, full: &Self) -> bool {
-        let base = self.set.differential_base_id.as_ref();
-        base.is_some() && base == full.set.set_id.as_ref()
-    }
-
-    /// The GUID of its base tells; where that is not known, the checkpoint that the full backup
-    /// began with (docs/page-format.md, section 9.2).
-    fn is_based_on(&self, full: &Self) -> bool {
-        if let (Some(base), Some(id)) = (&self.set.differential_base_id, &full.set.set_id) {
-            return base == id;
-        }
-        let base = self.set.database_backup_lsn;
-        let is_same = self.binding_id == full.binding_id;
-        is_same && base.is_some() && base == full.set.checkpoint_lsn
-    }
+fn is_of(medium: &Medium<'_>, wanted: &Wanted<'_>) -> bool {
+    medium.binding_id == Some(wanted.binding_id)
 }
 
 /// By the end of its log; of equal ones always the same.

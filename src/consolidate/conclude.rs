@@ -6,6 +6,7 @@ mod suspect;
 #[cfg(test)]
 mod tests;
 
+use super::database::CatalogEntry;
 use super::incident::{Incidents, Place};
 use super::pattern::scopes::scopes;
 use super::pattern::{self, Geometry};
@@ -42,6 +43,8 @@ pub struct FileFacts {
     pub has_primary: bool,
     /// Its database's boot page is suspect: what that says are hints.
     pub is_boot_suspect: bool,
+    /// Of a primary file: the files of its database.
+    pub database_files: Vec<CatalogEntry>,
 }
 
 /// What a finding needs to know of the backup set that it is in.

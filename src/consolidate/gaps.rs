@@ -1,6 +1,7 @@
 //! What a scan was to verify and did not: any of it makes a run incomplete.
 
 use super::backup::BackupReport;
+use super::database::DatabaseReport;
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
 use std::collections::BTreeSet;
 
@@ -15,6 +16,8 @@ pub struct Gaps<'a> {
     pub refused: Vec<&'a FileReport>,
     /// Backups that have gaps of their own.
     pub backups: Vec<(&'a FileReport, &'a BackupReport)>,
+    /// Databases of which newer backup sets are there than can be reached.
+    pub chains: Vec<&'a DatabaseReport>,
     /// No file was scanned.
     pub is_nothing_scanned: bool,
 }
@@ -36,14 +39,16 @@ impl<'a> Gaps<'a> {
             failed: files().filter(|file| file.outcome == Outcome::Failed).collect(),
             refused: files().filter(is_missed).collect(),
             backups: report.backups().filter(|(_, backup)| backup.is_incomplete()).collect(),
+            chains: report.databases.iter().filter(|database| database.restore.gap).collect(),
             is_nothing_scanned: !files().any(|file| file.outcome == Outcome::Scanned),
         }
     }
 
     /// There are none.
     pub fn is_empty(&self) -> bool {
-        let Self { pages, failed, refused, backups, is_nothing_scanned } = self;
+        let Self { pages, failed, refused, backups, chains, is_nothing_scanned } = self;
         let is_all_read = *pages == 0 && failed.is_empty() && backups.is_empty();
+        let is_all_read = is_all_read && chains.is_empty();
         is_all_read && refused.is_empty() && !is_nothing_scanned
     }
 

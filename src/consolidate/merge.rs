@@ -142,6 +142,7 @@ impl ScrubReport {
             incidents: Vec::new(),
             incidents_not_listed: 0,
             patterns: Vec::new(),
+            databases: Vec::new(),
             plan: Vec::new(),
             host_findings: Vec::new(),
             throughput: Throughput::default(),

@@ -9,6 +9,7 @@ pub mod chain;
 pub mod clean_copy;
 pub mod conclude;
 pub mod contradiction;
+pub mod database;
 pub mod gaps;
 pub mod harm;
 pub mod incident;

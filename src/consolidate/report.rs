@@ -1,24 +1,23 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
+mod file;
 mod keys;
 mod passed;
 
+pub use file::{FileReport, Outcome};
 pub use keys::FileKey;
 pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
 
-use super::backup::BackupReport;
 use super::clean_copy::CleanCopy;
+use super::database::DatabaseReport;
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
 use super::transient::TransientReport;
-use super::verified::Verified;
 use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
-use crate::discover::FileKind;
-use crate::page::address::{PageAddress, PageRange};
-use crate::page::boot::PageVerify;
+use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
 use crate::plan::pace::PaceSummary;
 use crate::verify::gpu::calibration::Calibration;
@@ -77,6 +76,9 @@ pub struct ScrubReport {
     /// Regularities in where the damage is.
     #[serde(default)]
     pub patterns: Vec<Pattern>,
+    /// What was seen of each database, the worst first.
+    #[serde(default)]
+    pub databases: Vec<DatabaseReport>,
     /// What to do, in order.
     #[serde(default)]
     pub plan: Vec<Step>,
@@ -183,74 +185,6 @@ pub enum RunVerdict {
     Incomplete,
     /// There are suspects.
     Damaged,
-}
-
-/// What became of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Its pages were verified.
-    Scanned,
-    /// Looked at and declined.
-    Refused,
-    /// Could not be opened, or not read to its end.
-    Failed,
-}
-
-/// One file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileReport {
-    /// The machine that scanned it; null unless the report is a merged one.
-    #[serde(default)]
-    pub host: Option<Arc<str>>,
-    /// As given or found.
-    pub path: Arc<str>,
-    /// What it is.
-    pub kind: FileKind,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Why it was not scanned, or not to its end.
-    pub why: Option<String>,
-    /// The run is incomplete if it was not scanned; null in reports of before that was told.
-    #[serde(default)]
-    pub counts: Option<bool>,
-    /// How much could be verified of the database or the backup set that it belongs to; of a
-    /// backup, of the set of which least was. Null in reports of before that was told.
-    #[serde(default)]
-    pub verified: Option<Verified>,
-    /// What a reader should know besides.
-    pub notes: Vec<String>,
-    /// Its id in its database.
-    pub file_id: Option<u16>,
-    /// What all files of its database share, by their file headers; null if that is damaged.
-    #[serde(default)]
-    pub binding_id: Option<Arc<str>>,
-    /// The database's name.
-    pub database: Option<Arc<str>>,
-    /// The database's internal version.
-    pub internal_version: Option<u16>,
-    /// The release that writes this version.
-    pub sql_server: Option<Cow<'static, str>>,
-    /// The option PAGE_VERIFY.
-    pub page_verify: Option<PageVerify>,
-    /// Shut down cleanly.
-    pub clean_shutdown: Option<bool>,
-    /// SIMPLE recovery model: no page restore.
-    #[serde(default)]
-    pub simple_recovery: Option<bool>,
-    /// Whole pages.
-    pub pages: u64,
-    /// Its part of the tally.
-    pub coverage: Coverage,
-    /// Where the pages are that were not reached; `None` if only their number is known.
-    #[serde(default)]
-    pub not_reached_ranges: Option<Vec<PageRange>>,
-    /// Of a backup as a whole; its pages are in entries of their own with the same path.
-    #[serde(default)]
-    pub backup: Option<BackupReport>,
-    /// Of pages in a backup: the position of their backup set.
-    #[serde(default)]
-    pub backup_set: Option<u32>,
 }
 
 /// A suspect page.

@@ -42,9 +42,11 @@ impl ScrubReport {
         exit_code(self.verdict, was_stopped, is_host_at_fault)
     }
 
-    /// Says what follows from the rest: verdict and exit code, and what was verified of each file.
+    /// Says what follows from the rest: verdict and exit code, what was verified of each file, and
+    /// what becomes of each database.
     pub fn conclude(&mut self) {
         super::verified::tell(&mut self.files);
+        self.databases = super::database::databases(self);
         self.verdict = self.verdict_by_content();
         self.exit_code = self.exit_code_by_content();
     }

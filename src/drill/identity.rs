@@ -1,6 +1,6 @@
 //! What tells the database of one drill from those of all others (docs/page-format.md, sections 5
-//! and 9.2.2). It was never restored, and its log never rebuilt: there is one recovery fork, with the
-//! GUID of the family.
+//! and 9.2.2). It was never restored, and its log never rebuilt: there is one recovery fork, with
+//! the GUID of the family.
 
 use super::chance::{Purpose, draw};
 use crate::page::address::FileId;

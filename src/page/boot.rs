@@ -2,6 +2,7 @@
 
 use super::Page;
 use super::header::Lsn;
+use super::line::{Guid, Line};
 use super::record::utf16;
 use super::torn;
 use serde::{Deserialize, Serialize};
@@ -74,23 +75,6 @@ pub struct BootPage {
     pub last_full_id: Option<Guid>,
 }
 
-/// Where a copy of a database comes from, by its boot page (section 5.2) or by the description of
-/// a backup set (section 9.2.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// Given when the database was made; kept whatever becomes of it.
-    pub family_id: Option<Guid>,
-    /// The recovery fork: RESTORE to an earlier time, or a rebuilt log, begins a new one.
-    pub fork_id: Option<Guid>,
-    /// The fork before it, ...
-    pub earlier_fork_id: Option<Guid>,
-    /// ... and where that was left.
-    pub fork_point: Option<Lsn>,
-}
-
-/// A GUID as it stands in a file.
-pub type Guid = [u8; 16];
-
 impl BootPage {
     /// Reads the boot page.
     pub fn of(page: &Page) -> Self {
@@ -108,7 +92,8 @@ impl BootPage {
                 family_id: guid_at(&page, FAMILY),
                 fork_id: guid_at(&page, FORK),
                 earlier_fork_id: guid_at(&page, EARLIER_FORK),
-                fork_point: Some(lsn_at(&page, FORK_POINT)).filter(|lsn| *lsn != Lsn::default()),
+                fork_point_lsn: Some(lsn_at(&page, FORK_POINT))
+                    .filter(|lsn| *lsn != Lsn::default()),
             },
             last_full_id: guid_at(&page, LAST_FULL),
         }

@@ -2,8 +2,8 @@
 
 use super::Page;
 use super::address::FileId;
-use super::boot::Guid;
 use super::header::HEADER_BYTES;
+use super::line::Guid;
 use super::record::{Record, utf16};
 use super::torn;
 

@@ -11,6 +11,7 @@ pub mod file_header;
 pub mod header;
 pub mod iam;
 pub mod kind;
+pub mod line;
 pub mod record;
 pub mod torn;
 

@@ -61,6 +61,9 @@ pub(super) fn finish(
     if !stopped {
         let open = shared.settings.open;
         copies_note = look_up(&mut findings, discovery, &remembered, &primaries, open);
+        for (facts, file) in facts.iter_mut().zip(&remembered) {
+            facts.database_files = names::database_files(file, open);
+        }
         places::find(&mut facts, &findings, &discovery.files);
     }
     for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
@@ -139,6 +142,7 @@ pub(super) fn finish(
         incidents,
         incidents_not_listed,
         patterns,
+        databases: Vec::new(),
         plan: Vec::new(),
         weights: shared.settings.weights_origin.clone(),
         host_findings,
@@ -220,6 +224,7 @@ fn file_facts(file: &DataFile) -> FileFacts {
         sound_pages: 0,
         has_primary: false,
         is_boot_suspect: false,
+        database_files: Vec::new(),
     }
 }
 

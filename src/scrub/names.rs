@@ -5,10 +5,13 @@
 use super::leads::Remembered;
 use super::{Open, owners};
 use crate::catalog;
+use crate::catalog::files::CatalogFile;
 use crate::catalog::object::Object;
+use crate::consolidate::database::CatalogEntry;
 use crate::consolidate::rank::Finding;
 use crate::discover::backup::SetKey;
 use crate::page::file_header::BindingId;
+use crate::page::line::digits;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +56,23 @@ pub(super) fn name(
             finding.is_of(object);
         }
     }
+}
+
+/// The files of a database by its own catalog, if `file` is its primary file and no backup.
+pub(super) fn database_files(file: &Remembered<'_>, open: Open<'_>) -> Vec<CatalogEntry> {
+    if file.file.part.is_some() || !file.file.is_primary() {
+        return Vec::new();
+    }
+    let files = catalog::files::files(&|table, visit| file.visit(table, open, visit));
+    let entry = |(file_id, file): (u16, CatalogFile)| CatalogEntry {
+        file_id,
+        kind: file.kind,
+        logical_name: file.logical_name.into(),
+        physical_name: file.physical_name.into(),
+        pages: file.pages,
+        guid: file.guid.map(|guid| digits(&guid).into()),
+    };
+    files.into_iter().map(entry).collect()
 }
 
 /// The files of one database, and the allocation units of their suspects.

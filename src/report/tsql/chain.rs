@@ -3,7 +3,8 @@
 use super::script::Script;
 use super::target::Target;
 use crate::consolidate::backup::SetReport;
-use crate::consolidate::chain::{Chain, Medium, Wanted};
+use crate::consolidate::chain::{Chain, Wanted};
+use crate::consolidate::database::sets::Medium;
 use crate::consolidate::report::FileReport;
 use crate::report::escape::{TsqlPath, tsql_comment as safe, tsql_path};
 use std::collections::BTreeSet;

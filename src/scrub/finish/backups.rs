@@ -9,6 +9,7 @@ use crate::discover::backup::{BackupFile, Part, Rest, RestKind, SetKey, Stream};
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::PageId;
+use crate::page::line::digits;
 use crate::scrub::file::{BackupTally, FileTally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -268,6 +269,8 @@ fn of_set((index, set): (usize, &BackupSet), pages: &BTreeMap<(usize, u16), u64>
         physical_name: file.physical_name.as_str().into(),
         pages: file.pages,
         pages_here: pages.get(&(index, file.file_id)).copied().unwrap_or_default(),
+        guid: file.guid.map(|id| hexadecimal(&id)),
+        is_log: file.is_log,
     };
     SetReport {
         position: set.position,
@@ -285,6 +288,8 @@ fn of_set((index, set): (usize, &BackupSet), pages: &BTreeMap<(usize, u16), u64>
         set_id: set.set_id.map(|id| hexadecimal(&id)),
         binding_id: set.binding_id.map(|id| hexadecimal(&id)),
         differential_base_id: differential_base(set),
+        line: set.line,
+        chain_origin_lsn: set.chain_origin_lsn,
         files: set.files.iter().map(file).collect(),
         is_complete: set.is_complete,
         verified: None,
@@ -297,5 +302,5 @@ fn differential_base(set: &BackupSet) -> Option<Arc<str>> {
 }
 
 pub(super) fn hexadecimal(id: &[u8]) -> Arc<str> {
-    id.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat().into()
+    digits(id).into()
 }

@@ -14,6 +14,7 @@ use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
+use crate::page::line::Line;
 use crate::plan::{Plan, PlannedFile};
 use crate::scrub::file::{FileTally, Zeroed};
 use std::sync::Arc;
@@ -64,7 +65,9 @@ fn scanned_file(
     facts: &FileFacts,
     backup: Option<BackupReport>,
 ) -> FileReport {
-    let boot = file.boot.as_ref();
+    let (header, boot) = (file.header.as_ref(), file.boot.as_ref());
+    // Whose backup a set is, the set says.
+    let own_boot = boot.filter(|_| file.part.is_none());
     let packed = backups::packed_pages_missing(file, &tally.backup);
     let not_there = u64::from(planned.missing_pages) + packed + size.pages_added();
     let is_cut_short = coverage.not_reached > not_there;
@@ -91,7 +94,12 @@ fn scanned_file(
         verified: Some(Verified::Nothing),
         notes: notes((file, size, backup.as_ref()), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
-        binding_id: file.header.as_ref().map(|header| backups::hexadecimal(&header.binding_id)),
+        binding_id: header.map(|header| backups::hexadecimal(&header.binding_id)),
+        file_guid: header.and_then(|header| Some(backups::hexadecimal(&header.file_guid?))),
+        logical_name: header.and_then(|header| Some(header.logical_name.as_deref()?.into())),
+        line: own_boot.map(|boot| boot.line).unwrap_or_default(),
+        checkpoint_lsn: own_boot.map(|boot| boot.checkpoint_lsn),
+        database_files: facts.database_files.clone(),
         database: facts.database.clone(),
         internal_version: boot.map(|boot| boot.internal_version),
         sql_server: boot.and_then(|b| sql_server_release(b.internal_version)).map(Into::into),
@@ -339,6 +347,11 @@ fn refused_file(refusal: &Refusal) -> FileReport {
         notes: Vec::new(),
         file_id: None,
         binding_id: None,
+        file_guid: None,
+        logical_name: None,
+        line: Line::default(),
+        checkpoint_lsn: None,
+        database_files: Vec::new(),
         database: None,
         internal_version: None,
         sql_server: None,

@@ -1,0 +1,173 @@
+//! Which files and which backup sets are of one database: by origin, then by line, then nothing
+//! more (docs/page-format.md, section 5.5). Names say nothing: databases of one name stay apart.
+
+use super::sets::{Medium, sets};
+use crate::consolidate::report::FileReport;
+use crate::discover::FileKind;
+use crate::page::header::Lsn;
+use crate::page::line::{Guid, Kinship, Line};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The id of a primary file.
+const PRIMARY: u16 = 1;
+
+/// What is of one database.
+#[derive(Default)]
+pub(super) struct Group<'a> {
+    pub(super) host: Option<&'a str>,
+    /// Data files and logs, the primary file first if it is there.
+    pub(super) files: Vec<&'a FileReport>,
+    /// Backup sets of its line.
+    pub(super) sets: Vec<Medium<'a>>,
+}
+
+impl Group<'_> {
+    /// Of its primary file, else of the newest of its sets.
+    pub(super) fn line(&self) -> Line {
+        let of_files =
+            self.files.iter().map(|file| file.line).find(|line| *line != Line::default());
+        let newest = self.sets.iter().max_by_key(|medium| medium.last_lsn);
+        of_files.or_else(|| Some(newest?.set.line)).unwrap_or_default()
+    }
+
+    /// Where the copy ends that is told by its files.
+    fn end(&self) -> Option<Lsn> {
+        self.files.iter().find_map(|file| file.checkpoint_lsn)
+    }
+
+    /// True if `medium` is a backup of it.
+    fn has_backup(&self, medium: &Medium<'_>) -> bool {
+        let line = self.files.iter().map(|file| file.line).find(|line| *line != Line::default());
+        let kinship = line.map_or(Kinship::Unknown, |line| {
+            line.kinship(self.end(), &medium.set.line, Some(medium.last_lsn))
+        });
+        match kinship {
+            Kinship::Line => true,
+            Kinship::Sisters | Kinship::None => false,
+            Kinship::Unknown => self.shares_a_file(medium) || self.shares_binding(medium),
+        }
+    }
+
+    fn shares_a_file(&self, medium: &Medium<'_>) -> bool {
+        self.files.iter().any(|file| {
+            let is_it = |told: &&crate::consolidate::backup::SetFile| {
+                Some(told.file_id) == file.file_id && told.guid == file.file_guid
+            };
+            file.file_guid.is_some() && medium.set.files.iter().any(|told| is_it(&told))
+        })
+    }
+
+    fn shares_binding(&self, medium: &Medium<'_>) -> bool {
+        let binding = self.files.iter().find_map(|file| file.binding_id.as_deref());
+        binding.is_some() && binding == medium.binding_id
+    }
+}
+
+/// All databases among `files`.
+pub(super) fn groups(files: &[FileReport]) -> Vec<Group<'_>> {
+    let hosts: BTreeSet<Option<&str>> = files.iter().map(|file| file.host.as_deref()).collect();
+    hosts.into_iter().flat_map(|host| on_host(files, host)).collect()
+}
+
+fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>> {
+    let has_place = |file: &&FileReport| {
+        let is_file = matches!(file.kind, FileKind::Data | FileKind::Log);
+        file.host.as_deref() == host && is_file && file.backup_set.is_none()
+    };
+    let of_database: Vec<&FileReport> =
+        files.iter().filter(has_place).filter(|file| file.file_id.is_some()).collect();
+    let mut groups = by_files(&of_database, host);
+    let mut left = Vec::new();
+    for medium in sets(files, host, |_| true) {
+        let mut is_taken = false;
+        for group in groups.iter_mut().filter(|group| !group.files.is_empty()) {
+            if group.has_backup(&medium) {
+                group.sets.push(medium.clone());
+                is_taken = true;
+            }
+        }
+        if !is_taken {
+            left.push(medium);
+        }
+    }
+    groups.extend(by_sets(left, host));
+    groups
+}
+
+/// Every primary file begins a database of its own, be it a copy of another one. Other files go to
+/// the primary file that names them by GUID, or whose binding id they share: beside them, if there
+/// are several.
+fn by_files<'a>(files: &[&'a FileReport], host: Option<&'a str>) -> Vec<Group<'a>> {
+    let (primaries, others): (Vec<&FileReport>, Vec<&FileReport>) =
+        files.iter().copied().partition(|file| file.file_id == Some(PRIMARY));
+    let group = |file| Group { host, files: vec![file], sets: Vec::new() };
+    let mut groups: Vec<Group<'_>> = primaries.into_iter().map(group).collect();
+    for file in others {
+        let fits = |group: &&mut Group<'_>| is_of_one(group.files[0], file);
+        let folder = |file: &FileReport| Path::new(&*file.path).parent().map(Path::to_owned);
+        let is_beside = |group: &Group<'_>| folder(group.files[0]) == folder(file);
+        let mut fitting: Vec<&mut Group<'_>> = groups.iter_mut().filter(fits).collect();
+        fitting.sort_by_key(|group| !is_beside(group));
+        match fitting.into_iter().next() {
+            Some(group) => group.files.push(file),
+            None => groups.push(Group { host, files: vec![file], sets: Vec::new() }),
+        }
+    }
+    groups
+}
+
+fn is_of_one(first: &FileReport, file: &FileReport) -> bool {
+    let is_named = first.database_files.iter().any(|told| {
+        Some(told.file_id) == file.file_id && told.guid.is_some() && told.guid == file.file_guid
+    });
+    is_named || (first.binding_id.is_some() && first.binding_id == file.binding_id)
+}
+
+/// Sets without any file of their database: those of the newest one's line are one database, then
+/// those of the newest of what is left.
+fn by_sets<'a>(mut sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a>> {
+    sets.sort_by_key(|medium| medium.last_lsn);
+    let mut groups = Vec::new();
+    while let Some(newest) = sets.last().cloned() {
+        let path = ForkPath::to(&newest, &sets);
+        let (of_it, others) = sets.into_iter().partition(|medium| path.has(&newest, medium));
+        groups.push(Group { host, files: Vec::new(), sets: of_it });
+        sets = others;
+    }
+    groups
+}
+
+/// The recovery forks that lead to a set, each up to where the next one left it.
+struct ForkPath {
+    family: Option<Guid>,
+    ends: BTreeMap<Guid, Option<Lsn>>,
+}
+
+impl ForkPath {
+    fn to(newest: &Medium<'_>, sets: &[Medium<'_>]) -> Self {
+        let line = newest.set.line;
+        let mut ends = BTreeMap::from_iter(line.fork_id.map(|fork| (fork, None)));
+        let mut child = line;
+        while let Some(fork) = child.earlier_fork_id.filter(|fork| !ends.contains_key(fork)) {
+            ends.insert(fork, child.fork_point_lsn);
+            let parent = sets
+                .iter()
+                .map(|medium| medium.set.line)
+                .find(|line| line.fork_id == Some(fork) && line.family_id == child.family_id);
+            child = parent.unwrap_or_default();
+        }
+        Self { family: line.family_id, ends }
+    }
+
+    fn has(&self, newest: &Medium<'_>, medium: &Medium<'_>) -> bool {
+        let line = medium.set.line;
+        if self.family.is_none() || line.family_id.is_none() {
+            let is_same = medium.binding_id.is_some() && medium.binding_id == newest.binding_id;
+            return is_same || std::ptr::eq(newest.set, medium.set);
+        }
+        let end = line.fork_id.and_then(|fork| self.ends.get(&fork));
+        let is_before = |end: &Option<Lsn>| end.is_none_or(|end| medium.last_lsn <= end);
+        line.family_id == self.family && end.is_some_and(is_before)
+    }
+}

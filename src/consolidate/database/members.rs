@@ -1,0 +1,114 @@
+//! The files of a database: what its catalog or its backups name, and what the scan has of them.
+
+use super::belonging::Group;
+use crate::consolidate::report::{FileReport, Outcome};
+use crate::discover::FileKind;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const KIND_DATA: u8 = 0;
+const KIND_LOG: u8 = 1;
+
+/// A file of a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseFile {
+    /// File id.
+    pub file_id: u16,
+    /// `data`, `log`, or `other`: FILESTREAM, memory-optimized, full-text.
+    pub kind: Cow<'static, str>,
+    /// Logical name, where it is known.
+    pub logical_name: Option<Arc<str>>,
+    /// Where the scan found it; null if it is missing.
+    pub path: Option<Arc<str>>,
+    /// Where it stood on the server, where that is known.
+    pub physical_name: Option<Arc<str>>,
+    /// What became of it.
+    pub state: FileState,
+    /// Pages that it should have, where that is known.
+    pub pages_expected: Option<u64>,
+    /// Pages that it has.
+    pub pages_seen: u64,
+}
+
+/// What became of a file of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// Its pages were verified.
+    Scanned,
+    /// The same, and it ends before its end.
+    Cut,
+    /// It is not in this scan.
+    Missing,
+    /// It has no bytes.
+    Empty,
+    /// It was declined, or could not be read.
+    Refused,
+}
+
+/// Of one database, by id.
+pub(super) fn files(group: &Group<'_>) -> Vec<DatabaseFile> {
+    let mut files: BTreeMap<u16, DatabaseFile> = BTreeMap::new();
+    for set in group.sets.iter().map(|medium| medium.set) {
+        for file in &set.files {
+            let kind = if file.is_log { KIND_LOG } else { KIND_DATA };
+            let entry = files.entry(file.file_id).or_insert_with(|| missing(file.file_id, kind));
+            entry.logical_name = Some(Arc::clone(&file.logical_name));
+            entry.physical_name = Some(Arc::clone(&file.physical_name));
+        }
+    }
+    for told in group.files.iter().flat_map(|file| &file.database_files) {
+        let entry = files.entry(told.file_id).or_insert_with(|| missing(told.file_id, told.kind));
+        entry.logical_name = Some(Arc::clone(&told.logical_name));
+        entry.physical_name = Some(Arc::clone(&told.physical_name));
+        entry.pages_expected = Some(told.pages.into());
+    }
+    for file in &group.files {
+        let Some(id) = file.file_id else { continue };
+        let kind = if file.kind == FileKind::Log { KIND_LOG } else { KIND_DATA };
+        let entry = files.entry(id).or_insert_with(|| missing(id, kind));
+        seen(entry, file);
+    }
+    // A file that is not the first has a first one beside it, whoever names it.
+    if !group.files.is_empty() {
+        files.entry(1).or_insert_with(|| missing(1, KIND_DATA));
+    }
+    files.into_values().collect()
+}
+
+fn missing(file_id: u16, kind: u8) -> DatabaseFile {
+    DatabaseFile {
+        file_id,
+        kind: match kind {
+            KIND_DATA => "data".into(),
+            KIND_LOG => "log".into(),
+            _ => "other".into(),
+        },
+        logical_name: None,
+        path: None,
+        physical_name: None,
+        state: FileState::Missing,
+        pages_expected: None,
+        pages_seen: 0,
+    }
+}
+
+fn seen(entry: &mut DatabaseFile, file: &FileReport) {
+    entry.path = Some(Arc::clone(&file.path));
+    entry.pages_seen = file.pages;
+    entry.logical_name = entry.logical_name.take().or_else(|| file.logical_name.clone());
+    let lacks = file.coverage.pages_planned > file.pages;
+    entry.state = match file.outcome {
+        // Of a log no more than its header is verified.
+        Outcome::Scanned if lacks => FileState::Cut,
+        Outcome::Scanned => FileState::Scanned,
+        Outcome::Refused if file.kind == FileKind::Log => FileState::Scanned,
+        Outcome::Refused | Outcome::Failed => FileState::Refused,
+    };
+    if entry.kind == "data" {
+        let planned = file.coverage.pages_planned.max(file.pages);
+        entry.pages_expected = entry.pages_expected.max(Some(planned));
+    }
+}

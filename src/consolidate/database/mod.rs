@@ -1,0 +1,116 @@
+//! What was seen of each database: its files, and the backup sets that bring it back. The unit of
+//! truth is a page; the unit of the answer is a database.
+//!
+//! Everything follows from what a report lists of files, so that a merged report has it, too.
+
+mod belonging;
+mod members;
+pub mod restore;
+pub mod sets;
+
+pub use members::{DatabaseFile, FileState};
+pub use restore::{LogGap, Restore, RestoreSet};
+
+use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
+use super::verified::Verified;
+use crate::page::line::Line;
+use belonging::Group;
+use serde::{Deserialize, Serialize};
+use sets::MediumState;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// A file of a database, as the catalog in its primary file names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogEntry {
+    /// File id.
+    pub file_id: u16,
+    /// 0 data, 1 log, 2 FILESTREAM or memory-optimized container, 4 full-text.
+    pub kind: u8,
+    /// Logical name.
+    pub logical_name: Arc<str>,
+    /// Path on the server.
+    pub physical_name: Arc<str>,
+    /// Size; true if the database was shut down cleanly.
+    pub pages: u32,
+    /// Its GUID, as on its page 0.
+    pub guid: Option<Arc<str>>,
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseReport {
+    /// The machine that scanned it; null unless the report is a merged one.
+    pub host: Option<Arc<str>>,
+    /// Its name, by its boot page or its backups.
+    pub name: Option<Arc<str>>,
+    /// The server that took its newest backup.
+    pub server: Option<Arc<str>>,
+    /// Origin and line.
+    pub line: Line,
+    /// What all of its files share.
+    pub binding_id: Option<Arc<str>>,
+    /// The answer for it.
+    pub verdict: RunVerdict,
+    /// Every file that its catalog or its backups name, by id.
+    pub files: Vec<DatabaseFile>,
+    /// Backup sets of it in this scan.
+    pub backup_sets: u64,
+    /// How it comes back from them.
+    pub restore: Restore,
+}
+
+/// The databases of `report`, the worst first.
+pub fn databases(report: &ScrubReport) -> Vec<DatabaseReport> {
+    let groups = belonging::groups(&report.files);
+    let mut databases: Vec<DatabaseReport> = groups.iter().map(database).collect();
+    databases.sort_by(|a, b| {
+        let key = |database: &DatabaseReport| {
+            let path = database.files.iter().find_map(|file| file.path.clone());
+            (Reverse(database.verdict), database.name.clone(), database.host.clone(), path)
+        };
+        key(a).cmp(&key(b))
+    });
+    databases
+}
+
+fn database(group: &Group<'_>) -> DatabaseReport {
+    let newest = group.sets.iter().max_by_key(|medium| medium.last_lsn);
+    let told = |text: &Arc<str>| (!text.is_empty()).then(|| Arc::clone(text));
+    let restore = Restore::by(&group.sets);
+    let named = group.files.iter().find_map(|file| file.database.clone());
+    let binding = group.files.iter().find_map(|file| file.binding_id.clone());
+    DatabaseReport {
+        host: group.host.map(Into::into),
+        name: named.or_else(|| told(&newest?.set.database)),
+        server: newest.and_then(|medium| told(&medium.set.server)),
+        line: group.line(),
+        binding_id: binding.or_else(|| Some(newest?.binding_id?.into())),
+        verdict: verdict(group, &restore),
+        files: members::files(group),
+        backup_sets: group.sets.len() as u64,
+        restore,
+    }
+}
+
+/// Damage of its files, then of its backups; then what was not seen of either.
+fn verdict(group: &Group<'_>, restore: &Restore) -> RunVerdict {
+    let is_damaged = group.files.iter().any(|file| file.coverage.suspect > 0)
+        || group.sets.iter().any(|medium| medium.state == MediumState::Damaged);
+    let is_unseen = |file: &&FileReport| {
+        let is_refused = file.outcome == Outcome::Refused && file.counts == Some(true);
+        file.outcome == Outcome::Failed || is_refused || file.coverage.not_reached > 0
+    };
+    let is_incomplete = group.files.iter().any(|file| is_unseen(&file))
+        || group.sets.iter().any(|medium| !medium.is_sound())
+        || restore.gap;
+    let is_bare = |file: &&FileReport| file.verified == Some(Verified::Nothing);
+    match () {
+        () if is_damaged => RunVerdict::Damaged,
+        () if is_incomplete => RunVerdict::Incomplete,
+        () if !group.files.is_empty() && group.files.iter().all(|file| is_bare(&file)) => {
+            RunVerdict::Unverified
+        }
+        () => RunVerdict::Clean,
+    }
+}

@@ -1,0 +1,191 @@
+//! The shortest sequence of backup sets that brings a database as far as the sets of the scan can:
+//! full, differential, log backups (docs/page-format.md, section 9.5).
+
+use super::sets::{Medium, MediumState};
+use crate::backup::BackupKind;
+use crate::consolidate::backup::kind_words;
+use crate::page::header::Lsn;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// Sets named as not usable at most.
+const UNUSABLE_MAX: usize = 100;
+
+/// How a database comes back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// In the order in which they are restored; empty if no full backup of the scan is sound.
+    pub sets: Vec<RestoreSet>,
+    /// There are newer sets that these do not reach.
+    pub gap: bool,
+    /// The log that is not there, from where the sets end to the next one.
+    pub gap_log: Option<LogGap>,
+    /// Log that is not there, and that the differential backup makes up for.
+    pub bridged: Vec<LogGap>,
+    /// The end of the last set, by the server's clock.
+    pub reachable_to: Option<String>,
+    /// The LSN behind it.
+    pub reachable_to_lsn: Option<Lsn>,
+    /// What cannot be used, and why.
+    pub missing: Vec<String>,
+}
+
+/// A set to restore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreSet {
+    /// The files that have it, by member.
+    pub paths: Vec<Arc<str>>,
+    /// As in `RESTORE ... FILE = n`.
+    pub position: u32,
+    /// What it is.
+    pub kind: BackupKind,
+}
+
+/// Log that no sound set of the scan has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGap {
+    /// Where it begins.
+    pub first_lsn: Lsn,
+    /// Where the next set begins.
+    pub end_lsn: Lsn,
+}
+
+impl Restore {
+    /// By `sets`, which are all of one line.
+    pub fn by(sets: &[Medium<'_>]) -> Self {
+        let chosen = shortest(sets);
+        let end = chosen.last().map(|medium| medium.last_lsn);
+        let unreached = chosen.first().zip(end).and_then(|(_, end)| unreached(sets, end));
+        let mut missing: Vec<String> = sets.iter().filter_map(unusable).collect();
+        missing.truncate(UNUSABLE_MAX);
+        Self {
+            gap: unreached.is_some(),
+            gap_log: unreached.flatten(),
+            bridged: bridged(sets, &chosen),
+            reachable_to: chosen.last().and_then(|medium| medium.set.finished.clone()),
+            reachable_to_lsn: end,
+            sets: chosen.into_iter().map(named).collect(),
+            missing,
+        }
+    }
+}
+
+fn named(medium: &Medium<'_>) -> RestoreSet {
+    RestoreSet {
+        paths: medium.paths.iter().map(|path| Arc::from(*path)).collect(),
+        position: medium.set.position,
+        kind: medium.set.kind,
+    }
+}
+
+/// What is not sound, in words.
+fn unusable(medium: &Medium<'_>) -> Option<String> {
+    let why = match medium.state {
+        MediumState::Sound => return None,
+        MediumState::Incomplete => "not all of it could be read",
+        MediumState::MemberMissing => "members of it are not in this scan",
+        MediumState::Damaged => "it is damaged",
+    };
+    let (kind, paths) = (kind_words(medium.set.kind), medium.paths.join(", "));
+    Some(format!("{kind}, set {} of {paths}: {why}", medium.set.position))
+}
+
+/// Of all sequences that work, those that reach furthest, and of these one of the fewest sets. A
+/// base that ends later never reaches less far, so that the newest ones are enough to look at.
+fn shortest<'m, 'a>(sets: &'m [Medium<'a>]) -> Vec<&'m Medium<'a>> {
+    let sound = |kind| sets.iter().filter(move |m| m.set.kind == kind && m.is_sound());
+    let fulls: Vec<_> = sound(BackupKind::Full).collect();
+    let differentials: Vec<_> = sound(BackupKind::Differential).collect();
+    let based = |differential: &Medium<'_>| {
+        let bases = fulls.iter().copied().filter(|full| differential.is_based_on(full));
+        newest(bases.filter(|full| full.last_lsn < differential.last_lsn))
+    };
+    let pairs = || differentials.iter().filter_map(|d| Some((based(d)?, *d)));
+    let full = newest(fulls.iter().copied());
+    let of_full = full.and_then(|full| {
+        let own = pairs().filter(|(base, _)| std::ptr::eq(*base, full)).map(|(_, d)| d);
+        Some(vec![full, newest(own)?])
+    });
+    let newest_pair = pairs().min_by_key(|(_, differential)| age(differential));
+    let bases = [full.map(|full| vec![full]), of_full, newest_pair.map(|(f, d)| vec![f, d])];
+    let logs = sorted(sound(BackupKind::Log));
+    let whole = bases.into_iter().flatten().map(|base| with_logs(base, &logs));
+    whole
+        .min_by_key(|chain| (Reverse(chain.last().map(|last| last.last_lsn)), chain.len()))
+        .unwrap_or_default()
+}
+
+type Age<'m> = (Reverse<Lsn>, Reverse<Option<&'m str>>, &'m [&'m str], u32);
+
+/// By the end of its log; of equal ones always the same.
+fn age<'m>(medium: &'m Medium<'_>) -> Age<'m> {
+    let finished = medium.set.finished.as_deref();
+    (Reverse(medium.last_lsn), Reverse(finished), &medium.paths, medium.set.position)
+}
+
+fn newest<'m, 'a: 'm>(media: impl Iterator<Item = &'m Medium<'a>>) -> Option<&'m Medium<'a>> {
+    media.min_by(|a, b| age(a).cmp(&age(b)))
+}
+
+/// Log backups that have any log, by where that begins.
+fn sorted<'m, 'a: 'm>(logs: impl Iterator<Item = &'m Medium<'a>>) -> Vec<&'m Medium<'a>> {
+    let has_log = |medium: &&Medium<'_>| medium.set.first_lsn.is_some_and(|f| f < medium.last_lsn);
+    let mut logs: Vec<_> = logs.filter(has_log).collect();
+    logs.sort_by(|a, b| {
+        let key = |medium: &Medium<'_>| (medium.set.first_lsn, Reverse(medium.last_lsn));
+        key(a).cmp(&key(b)).then_with(|| a.paths.cmp(&b.paths))
+    });
+    logs
+}
+
+/// `base`, and those of `logs` that follow each other from its end on: of those that begin in time
+/// always the one that ends last.
+fn with_logs<'m, 'a>(
+    mut chain: Vec<&'m Medium<'a>>,
+    logs: &[&'m Medium<'a>],
+) -> Vec<&'m Medium<'a>> {
+    let Some(mut reached) = chain.last().map(|base| base.last_lsn) else { return chain };
+    let mut waiting = logs.iter().copied().peekable();
+    loop {
+        let mut best: Option<&Medium<'_>> = None;
+        while let Some(next) = waiting.next_if(|next| next.set.first_lsn <= Some(reached)) {
+            if best.is_none_or(|best| next.last_lsn > best.last_lsn) {
+                best = Some(next);
+            }
+        }
+        let Some(best) = best.filter(|best| best.last_lsn > reached) else { return chain };
+        reached = best.last_lsn;
+        chain.push(best);
+    }
+}
+
+/// Whether sets end behind `end`, and the log between it and the first log of these.
+fn unreached(sets: &[Medium<'_>], end: Lsn) -> Option<Option<LogGap>> {
+    let newer = || sets.iter().filter(|medium| medium.last_lsn > end);
+    newer().next()?;
+    let firsts = newer().filter(|medium| medium.set.kind == BackupKind::Log && medium.is_sound());
+    let next = firsts.filter_map(|medium| medium.set.first_lsn).filter(|first| *first > end).min();
+    Some(next.map(|end_lsn| LogGap { first_lsn: end, end_lsn }))
+}
+
+/// Gaps between the logs behind the full backup that is `chosen` and its differential.
+fn bridged(sets: &[Medium<'_>], chosen: &[&Medium<'_>]) -> Vec<LogGap> {
+    let [full, differential, ..] = chosen else { return Vec::new() };
+    if differential.set.kind != BackupKind::Differential {
+        return Vec::new();
+    }
+    let of_log = sets.iter().filter(|m| m.set.kind == BackupKind::Log && m.is_sound());
+    let (mut reached, mut gaps) = (full.last_lsn, Vec::new());
+    for log in sorted(of_log) {
+        let Some(first) = log.set.first_lsn.filter(|_| log.last_lsn > reached) else { continue };
+        if first > differential.last_lsn {
+            break;
+        }
+        if first > reached {
+            gaps.push(LogGap { first_lsn: reached, end_lsn: first });
+        }
+        reached = log.last_lsn;
+    }
+    gaps
+}
