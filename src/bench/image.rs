@@ -82,6 +82,7 @@ impl Image {
             header: FileHeader::of(&pages[0]),
             boot: Some(BootPage::of(&pages[BOOT_PAGE.0 as usize])),
             promise: Promise { pages: pages.len() as u32, unused_pages: 0 },
+            lost: Vec::new(),
             times: FileTimes::default(),
             identity: identity_of(&path)?,
             stored: vec![PageRange::between(0, pages.len() as u32)],

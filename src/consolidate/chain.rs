@@ -8,6 +8,7 @@ use super::database::sets::{Medium, sets};
 use super::report::{FileReport, Suspect};
 use crate::backup::BackupKind;
 use crate::page::header::Lsn;
+use crate::page::line::{Kinship, Line};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,10 @@ pub struct Wanted<'a> {
     pub host: Option<&'a str>,
     /// What all files of the database share.
     pub binding_id: &'a str,
+    /// Its origin and line, ...
+    pub line: Line,
+    /// ... and where the damaged copy ends.
+    pub end: Option<Lsn>,
     /// Pages that are restored one by one: the full backup must have a clean copy of each.
     pub pages: Vec<&'a Suspect>,
     /// Whether a script can name a backup with this path.
@@ -92,7 +97,11 @@ impl<'a> Chain<'a> {
 }
 
 fn is_of(medium: &Medium<'_>, wanted: &Wanted<'_>) -> bool {
-    medium.binding_id == Some(wanted.binding_id)
+    match wanted.line.kinship(wanted.end, &medium.set.line, Some(medium.last_lsn)) {
+        Kinship::Line => true,
+        Kinship::Sisters | Kinship::None => false,
+        Kinship::Unknown => medium.binding_id == Some(wanted.binding_id),
+    }
 }
 
 /// By the end of its log; of equal ones always the same.

@@ -83,6 +83,8 @@ pub(super) struct Identity {
     pub boot: Option<BootPage>,
     /// Pages that the file header, PFS or GAM say there are.
     pub promise: Promise,
+    /// Pages beyond its end that are in use.
+    pub lost: Vec<PageRange>,
     /// Stored parts.
     pub stored: Vec<PageRange>,
 }
@@ -162,12 +164,13 @@ fn identity(
         _ => holes::stored_ranges(&file, pages),
     };
     let header = file_header(&mut file);
-    let mut promise = promised::pages(&mut file, file_id, pages, header.as_ref());
+    let (mut promise, lost) = promised::pages(&mut file, file_id, pages, header.as_ref());
     if kind == FileKind::Data && !candidate.is_block_device {
         promise = promise.in_whole_extents(pages);
     }
     let boot = boot(&mut file, file_id);
-    Identity { kind, bytes, file_id, header, boot, promise, stored }
+    let lost = if kind == FileKind::Data { lost } else { Vec::new() };
+    Identity { kind, bytes, file_id, header, boot, promise, lost, stored }
 }
 
 /// A data file's id by the fixed pages of its first extent.

@@ -80,6 +80,8 @@ pub struct DataFile {
     pub boot: Option<BootPage>,
     /// Pages that the file should have by its own word, or the backup by that of its set.
     pub promise: Promise,
+    /// Of a data file that was cut: pages beyond its end that its last PFS page calls allocated.
+    pub lost: Vec<PageRange>,
     /// Tells the file from another one that takes its place during the scan.
     pub identity: FileIdentity,
     /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
@@ -388,6 +390,7 @@ fn add_backup(
         header: None,
         boot: None,
         promise: Promise::default(),
+        lost: Vec::new(),
         identity: candidate.identity.clone(),
         stored: Vec::new(),
         backup: None,
@@ -434,6 +437,7 @@ fn data_file(candidate: Candidate, identity: Identity) -> DataFile {
         header: identity.header,
         boot: identity.boot,
         promise: identity.promise,
+        lost: identity.lost,
         identity: candidate.identity,
         stored: identity.stored,
         backup: None,

@@ -1,7 +1,7 @@
 //! How many pages a file should have, by its own word. Fewer than that is truncation.
 
 use super::{identify, sample};
-use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::address::{FileId, PageAddress, PageId, PageRange};
 use crate::page::allocation::{
     GAM_INTERVAL_PAGES, PFS_INTERVAL_PAGES, PfsByte, extent_bit, gam_page_of, is_plausible_pfs,
     pfs_page_of,
@@ -31,6 +31,8 @@ impl Promise {
     }
 }
 
+/// What the file should have, and which pages beyond its end are in use by its last PFS page.
+///
 /// The largest of: the size in the file header (a lower bound in healthy files), the last page
 /// that the last PFS page calls allocated, the last extent that the last GAM page calls allocated.
 /// The header alone does not count if both of these can be believed and the GAM page tells of all
@@ -40,7 +42,7 @@ pub(super) fn pages(
     file_id: FileId,
     whole_pages: u32,
     header: Option<&FileHeader>,
-) -> Promise {
+) -> (Promise, Vec<PageRange>) {
     let last = PageId(whole_pages.saturating_sub(1));
     let by_header = header.map_or(0, |header| header.size_pages);
     let pfs = sound(file, file_id, pfs_page_of(last), PageType::Pfs);
@@ -51,10 +53,21 @@ pub(super) fn pages(
     let by_gam = gam.map(|gam| last_allocated_extent(&gam, last));
     let gam_tells_of_all = by_header <= interval_end(last, GAM_INTERVAL_PAGES);
     if by_header > whole_pages && gam_tells_of_all && by_pfs == Some(0) && by_gam == Some(0) {
-        return Promise { pages: whole_pages, unused_pages: by_header - whole_pages };
+        let unused_pages = by_header - whole_pages;
+        return (Promise { pages: whole_pages, unused_pages }, Vec::new());
     }
     let pages = by_header.max(by_pfs.unwrap_or(0)).max(by_gam.unwrap_or(0));
-    Promise { pages, unused_pages: 0 }
+    let lost = pfs.map(|pfs| allocated_beyond(&pfs, last)).unwrap_or_default();
+    (Promise { pages, unused_pages: 0 }, lost)
+}
+
+/// The pages beyond `last` that `pfs` calls allocated.
+fn allocated_beyond(pfs: &Page, last: PageId) -> Vec<PageRange> {
+    let after = last.0.saturating_add(1);
+    let beyond = (after..interval_end(last, PFS_INTERVAL_PAGES)).map(PageId);
+    let in_use: Vec<PageId> = beyond.filter(|&p| PfsByte::of(pfs, p).is_allocated()).collect();
+    let runs = in_use.chunk_by(|a, b| a.0 + 1 == b.0);
+    runs.filter_map(|run| Some(PageRange::between(run.first()?.0, run.last()?.0 + 1))).collect()
 }
 
 /// The page after the last one that the allocation page of `page` tells of.

@@ -208,7 +208,7 @@ impl From<io::Error> for ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ended => f.write_str("the file ends before this page"),
+            Self::Ended => f.write_str("beyond the end of the file"),
             Self::Os { text, .. } => f.write_str(text),
         }
     }

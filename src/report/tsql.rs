@@ -32,7 +32,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     head(report, &mut script)?;
     let backups = DamagedBackups::of(report);
     if report.suspects.is_empty() && backups.is_empty() {
-        return script.remark("No page is suspect: there is nothing to restore.");
+        return script.remark(nothing(report));
     }
     let losses = databases(&report.suspects, &report.files);
     let target = |(number, loss)| Target::new(number, loss, &report.files);
@@ -40,11 +40,22 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     steps(&report.plan, &mut script)?;
     backups.write(&mut script)?;
     if targets.is_empty() {
-        return script.remark("No page of a database is suspect: there is nothing to restore.");
+        return script.remark(nothing(report));
     }
     server::write(&targets, &mut script)?;
     targets.iter().try_for_each(|target| database(target, &mut script))?;
     suspect_pages::write(&targets, sql_datetime(&report.run).as_deref(), &mut script)
+}
+
+/// Said where no page of a database is suspect. That there is nothing to restore is only known
+/// where everything was looked at.
+fn nothing(report: &ScrubReport) -> &'static str {
+    if headline::missed(report).is_empty() {
+        "No page of a database is suspect: there is nothing to restore."
+    } else {
+        "No page that was verified is suspect. What was not verified is named above, and may have \
+         to be restored: scan it, or find out what it was, before anything else."
+    }
 }
 
 fn head(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {

@@ -1,11 +1,10 @@
 //! Clean copies of suspect pages in the other files of a scan: looked up once, at its end, for the
 //! most urgent ones.
 //!
-//! A copy is the same page of the same database: with the binding id of page 0 and the file id of
-//! the suspect's file. RESTORE gives a database a new binding id, so that a differential backup may
-//! have another one than the full backup that it is based on (docs/page-format.md, section 9.2);
-//! such a full backup is one of the database of the differential, too. The other way round nothing
-//! is known: what was restored may have gone a way of its own.
+//! A copy is the same page of the same line of one database: by family and recovery forks, and
+//! where these are not known by the file's GUID or the binding id (docs/page-format.md, section
+//! 5.5). A differential backup may have another binding id than the full backup that it is based
+//! on; such a full backup is one of the database of the differential, too.
 
 use super::Open;
 use super::context::{Opened, SUSPECTS_MAX};
@@ -15,11 +14,12 @@ use crate::consolidate::clean_copy::{self, CleanCopy, DATA_FILE, Version};
 use crate::consolidate::rank::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::DataFile;
-use crate::discover::backup::{Part, SetKey};
+use crate::discover::backup::Part;
 use crate::discover::paths;
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::BindingId;
 use crate::page::header::Lsn;
+use crate::page::line::{Guid, Kinship, Line};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -28,9 +28,6 @@ const READS_MAX: usize = 65_536;
 
 const CUT: &str = "there are more copies of suspect pages than were looked at: where the report \
     names no clean copy, an older backup may have one";
-
-/// What only one file of a database has.
-type Seat = (BindingId, FileId);
 
 /// Adds their clean copies in `files` to the most urgent of `findings`, which come first. Says if
 /// it did not look at all copies there are.
@@ -44,20 +41,15 @@ pub(super) fn find(
     let databases = Databases::of(files);
     let urgent = findings.len().min(SUSPECTS_MAX);
     let urgent = &mut findings[..urgent];
-    let mut asked: BTreeMap<Seat, Vec<usize>> = BTreeMap::new();
+    let mut asked: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, finding) in urgent.iter().enumerate() {
-        if let Some(binding) = databases.bindings[finding.file] {
-            asked.entry((binding, files[finding.file].file_id)).or_default().push(at);
-        }
+        asked.entry(finding.file).or_default().push(at);
     }
     let mut reads_left = READS_MAX;
     for index in newest_first(files) {
-        let seats = databases.seats_of(index, &files[index]);
-        let wanted = seats.iter().filter_map(|seat| asked.get(seat)).flatten().copied();
-        let is_elsewhere = |at: &usize| {
-            let finding = &urgent[*at];
-            finding.file != index && !suspects.contains(&(index, finding.place.page))
-        };
+        let of_it = asked.iter().filter(|(file, _)| databases.has_copies_of(index, **file));
+        let wanted = of_it.flat_map(|(_, findings)| findings).copied();
+        let is_elsewhere = |at: &usize| !suspects.contains(&(index, urgent[*at].place.page));
         let wanted = wanted.filter(is_elsewhere).collect();
         if !look_into(&files[index], wanted, urgent, open, &mut reads_left) {
             return Some(CUT);
@@ -66,43 +58,84 @@ pub(super) fn find(
     None
 }
 
+/// What tells of which database a file has pages.
+struct Origin {
+    file_id: FileId,
+    line: Line,
+    /// Where the copy ends.
+    end: Option<Lsn>,
+    binding: Option<BindingId>,
+    guid: Option<Guid>,
+}
+
+impl Origin {
+    fn of(file: &DataFile) -> Self {
+        let header = file.header.as_ref();
+        let set = file.part.as_ref().map(Part::set);
+        let told = set.and_then(|set| set.files.iter().find(|f| f.file_id == file.file_id.0));
+        let of_set = set.map(|set| set.line).filter(|line| *line != Line::default());
+        let boot = file.boot.as_ref();
+        let by_boot = boot.map(|boot| boot.line).unwrap_or_default();
+        let end = set.and_then(|set| set.last_lsn);
+        Self {
+            file_id: file.file_id,
+            line: of_set.unwrap_or(by_boot),
+            end: end.or_else(|| boot.map(|boot| boot.checkpoint_lsn)),
+            // The set says whose backup it is; page 0 in it may be older.
+            binding: set.and_then(|set| set.binding_id).or_else(|| header.map(|h| h.binding_id)),
+            guid: told.and_then(|file| file.guid).or_else(|| header.and_then(|h| h.file_guid)),
+        }
+    }
+
+    /// True if both are of one line of one database, and of the same file of it.
+    fn is_of_one_with(&self, other: &Self) -> bool {
+        self.file_id == other.file_id
+            && match self.line.kinship(self.end, &other.line, other.end) {
+                Kinship::Line => true,
+                Kinship::Sisters | Kinship::None => false,
+                Kinship::Unknown => {
+                    let is_same = self.guid.is_some() && self.guid == other.guid;
+                    is_same || (self.binding.is_some() && self.binding == other.binding)
+                }
+            }
+    }
+}
+
 /// Which files are of which database.
 struct Databases {
-    /// For each file; `None` if nothing tells.
-    bindings: Vec<Option<BindingId>>,
-    /// For each backup set that differential ones are based on, the databases of these.
-    heirs: HashMap<[u8; 16], BTreeSet<BindingId>>,
+    origins: Vec<Origin>,
+    /// For each file, the files of differential backups that name its set as their base.
+    heirs: Vec<Vec<usize>>,
 }
 
 impl Databases {
     fn of(files: &[DataFile]) -> Self {
-        let own = |file: &DataFile| file.header.as_ref().map(|header| header.binding_id);
-        // A member of a striped set need not have page 0.
-        let of_set: HashMap<SetKey, BindingId> =
-            files.iter().rev().filter_map(|file| Some((file.set_key()?, own(file)?))).collect();
-        let binding = |file: &DataFile| {
-            let of_set = || file.set_key().and_then(|key| of_set.get(&key).copied());
-            let by_set = || file.part.as_ref().and_then(|part| part.set().binding_id);
-            own(file).or_else(of_set).or_else(by_set)
-        };
-        let bindings: Vec<_> = files.iter().map(binding).collect();
-        let mut heirs: HashMap<_, BTreeSet<BindingId>> = HashMap::new();
-        for (file, binding) in files.iter().zip(&bindings) {
+        let mut by_base: HashMap<Guid, Vec<usize>> = HashMap::new();
+        for (index, file) in files.iter().enumerate() {
             let set = file.part.as_ref().map(Part::set);
             let set = set.filter(|set| set.kind == BackupKind::Differential);
             if let Some(base) = set.and_then(|set| set.differential_base_id) {
-                heirs.entry(base).or_default().extend(binding);
+                by_base.entry(base).or_default().push(index);
             }
         }
-        Self { bindings, heirs }
+        let heirs = |file: &DataFile| {
+            let id = file.part.as_ref().and_then(|part| part.set().set_id);
+            id.and_then(|id| by_base.get(&id)).cloned().unwrap_or_default()
+        };
+        Self {
+            origins: files.iter().map(Origin::of).collect(),
+            heirs: files.iter().map(heirs).collect(),
+        }
     }
 
-    /// The places in databases that `file` has pages of.
-    fn seats_of(&self, index: usize, file: &DataFile) -> BTreeSet<Seat> {
-        let set_id = file.part.as_ref().and_then(|part| part.set().set_id);
-        let heirs = set_id.and_then(|id| self.heirs.get(&id)).into_iter().flatten();
-        let bindings = heirs.copied().chain(self.bindings[index]);
-        bindings.map(|binding| (binding, file.file_id)).collect()
+    /// True if file `index` may have pages of file `wanted`: it is another file of the same
+    /// database, or the full backup of a differential that is.
+    fn has_copies_of(&self, index: usize, wanted: usize) -> bool {
+        let (origin, asked) = (&self.origins[index], &self.origins[wanted]);
+        let is_heir = |heir: &usize| self.origins[*heir].is_of_one_with(asked);
+        index != wanted
+            && origin.file_id == asked.file_id
+            && (origin.is_of_one_with(asked) || self.heirs[index].iter().any(is_heir))
     }
 }
 

@@ -17,14 +17,16 @@ use crate::consolidate::report::{
 };
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::consolidate::transient::{Transient, TransientReport};
+use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::backup::Part;
 use crate::discover::paths;
 use crate::discover::{DataFile, Discovery, FileKind};
+use crate::page::address::PageAddress;
 use crate::page::kind::PageType;
 use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
-use crate::read::Way;
 use crate::read::open::Reader;
+use crate::read::{ReadError, Way};
 use crate::verify::gpu::pool::GpuSummary;
 use bytesize::ByteSize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,12 @@ pub(super) fn finish(
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
+    for (index, (file, tally)) in discovery.files.iter().zip(&mut tallies).enumerate() {
+        lost_pages(index, file).for_each(|lost| {
+            tally.coverage.suspect += 1;
+            findings.add(lost);
+        });
+    }
     let mut findings = findings.into_list();
     holes::mark(&mut findings, plan, &mut tallies);
     let remembered = remembered(&discovery.files, &tallies);
@@ -150,6 +158,16 @@ pub(super) fn finish(
     report.conclude();
     advice::advise(&mut report);
     Scrub { report, latencies, file_latencies, is_guess_wrong }
+}
+
+/// The pages in use that a data file lacks because it was cut: gone, as when the device fails there.
+fn lost_pages(index: usize, file: &DataFile) -> impl Iterator<Item = Finding> {
+    let pages = file.lost.iter().flat_map(|range| range.ids());
+    pages.map(move |page| {
+        let place = PageAddress::new(file.file_id, page);
+        let reason = SuspectReason::Unreadable(ReadError::Ended);
+        Finding::new(index, place, reason, Allocation::Allocated, None)
+    })
 }
 
 /// The name of this machine.

@@ -3,6 +3,7 @@
 use super::plan::{named, step};
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::clean_copy::CleanCopy;
+use crate::consolidate::database::{DatabaseFile, FileState};
 use crate::consolidate::harm::{self, Harm};
 use crate::consolidate::report::{FileKey, FileReport, Outcome, ScrubReport, Step, Suspect};
 use crate::discover::FileKind;
@@ -204,11 +205,11 @@ impl<'a> Originals<'a> {
     }
 }
 
-/// The steps for backups that are damaged; none if none is.
-pub(super) fn steps(report: &ScrubReport) -> Vec<Step> {
+/// What to do about damaged backups, and the new backup that is needed; none if none is damaged.
+pub(super) fn steps(report: &ScrubReport) -> (Option<Step>, Option<Step>) {
     let damaged = damaged(report);
     if damaged.is_empty() {
-        return Vec::new();
+        return (None, None);
     }
     let text = format!(
         "{}. {}Delete none of them, and none that is older. Differential and log backups that \
@@ -225,7 +226,15 @@ pub(super) fn steps(report: &ScrubReport) -> Vec<Step> {
          damage of the database only if it is there as well.",
         named(damaged.iter().flat_map(|file| databases(file)))
     );
-    vec![keep, step("Take a new full backup now", text)]
+    (Some(keep), Some(step("Take a new full backup now", text)))
+}
+
+/// Of all databases with damaged backups the data files were scanned as well, and found sound.
+pub(super) fn are_originals_sound(report: &ScrubReport) -> bool {
+    let is_seen = |file: &DatabaseFile| file.kind == "log" || file.state == FileState::Scanned;
+    let mut with_backups = report.databases.iter().filter(|database| database.backup_sets > 0);
+    with_backups.all(|database| database.files.iter().all(is_seen))
+        && report.suspects.iter().all(Suspect::is_in_backup)
 }
 
 /// Backup files with faults, or with suspects.

@@ -6,8 +6,12 @@ use crate::consolidate::harm::Harm;
 use crate::consolidate::recovery::{
     DatabaseLoss, FileLoss, Model, Remedy, Route, System, Why, databases,
 };
-use crate::consolidate::report::{FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect};
-use std::collections::BTreeSet;
+use crate::consolidate::report::{
+    FileKey, FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect,
+};
+use crate::page::EXTENT_PAGES;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// Runs of ranks named in a step at most.
 const RANK_RUNS_MAX: usize = 20;
@@ -19,19 +23,26 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = report;
     let mut steps = Vec::new();
     steps.extend(another_machine(host_findings));
-    let of_backups = backups::steps(report);
-    if suspects.is_empty() && of_backups.is_empty() {
+    let (keep, back_up) = backups::steps(report);
+    if suspects.is_empty() && keep.is_none() {
         return steps;
     }
     let databases = databases(suspects, files);
     let (users, systems): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| database.system.is_none());
-    steps.extend(isolate(suspects, patterns));
+    steps.extend(isolate(suspects, patterns, files));
     let freeze = freeze(report);
     let is_frozen = freeze.is_some();
     steps.extend(freeze);
     if databases.is_empty() {
-        steps.extend(of_backups);
+        // With its data files sound, nothing comes before a backup that can be relied on.
+        if backups::are_originals_sound(report) {
+            steps.splice(0..0, back_up);
+            steps.extend(keep);
+        } else {
+            steps.extend(keep);
+            steps.extend(back_up);
+        }
         steps.extend(look_again(&databases, files));
         steps.push(root_cause(suspects, incidents, patterns, is_frozen));
         return steps;
@@ -40,7 +51,7 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     steps.extend(copies(&databases));
     steps.extend(save_tail(&users));
     steps.push(copy_files(files, &databases));
-    steps.extend(of_backups);
+    steps.extend(keep);
     steps.extend(clean_backup(&databases));
     steps.extend(system_databases(&systems));
     steps.extend(restore_whole(&users));
@@ -98,22 +109,55 @@ fn another_machine(findings: &[String]) -> Option<Step> {
 
 /// Suspects as random as encrypted ones that make an attack likely, at least.
 const ENCRYPTED_MIN: usize = 8;
+/// Of the pages at fixed places in the first extent of a file, so many are noise where its head is.
+const HEAD_NOISE_MIN: usize = 5;
+/// Endings that a data file has on its server, or that people and programs give it in good faith.
+const BENIGN_ENDINGS: [&str; 18] = [
+    "mdf", "ndf", "ldf", "bak", "trn", "dif", "diff", "bck", "full", "old", "tmp", "part", "gpg",
+    "age", "enc", "gz", "copy", "orig",
+];
 
 /// What looks like an attack that goes on is stopped before anything else.
-fn isolate(suspects: &[Suspect], patterns: &[Pattern]) -> Option<Step> {
-    let is_encrypted = |suspect: &&Suspect| suspect.cause.as_deref() == Some("encrypted");
-    let encrypted = suspects.iter().filter(is_encrypted).count();
-    let is_most = encrypted >= ENCRYPTED_MIN && 2 * encrypted > suspects.len();
+fn isolate(suspects: &[Suspect], patterns: &[Pattern], files: &[FileReport]) -> Option<Step> {
+    let is_noise =
+        |suspect: &&Suspect| matches!(suspect.cause.as_deref(), Some("encrypted" | "garbage"));
+    let noise = suspects.iter().filter(is_noise).count();
+    let is_most = 2 * noise > suspects.len();
+    let encrypted = suspects.iter().filter(|s| s.cause.as_deref() == Some("encrypted")).count();
+    let is_encrypted = encrypted >= ENCRYPTED_MIN && 2 * encrypted > suspects.len();
     let has = |kind: &str| patterns.iter().any(|pattern| pattern.kind == kind);
     // A member of an array that returns noise looks like encryption, and is none.
-    (has("period") || (is_most && !has("stripe_member"))).then(|| {
+    let is_attack = has("period") && is_most
+        || is_encrypted && !has("stripe_member")
+        || are_heads_noise(suspects, files);
+    is_attack.then(|| {
         step(
             "Isolate the host",
-            "Programs that encrypt leave damage like this: noise in most suspects, or at every \
-             so many pages. Take the host off the network, keep it running, and restore nothing \
-             onto it before that is ruled out.",
+            "Programs that encrypt leave damage like this: noise in most suspects, at every so \
+             many pages, or at the beginning of files that have got another ending. Take the host \
+             off the network, keep it running, and restore nothing onto it before that is ruled \
+             out.",
         )
     })
+}
+
+/// A file begins with noise and has a foreign ending, or several files begin with it.
+fn are_heads_noise(suspects: &[Suspect], files: &[FileReport]) -> bool {
+    let mut heads: BTreeMap<FileKey<'_>, usize> = BTreeMap::new();
+    for suspect in suspects.iter().filter(|suspect| !suspect.is_in_backup()) {
+        if suspect.page_id < EXTENT_PAGES && suspect.cause.as_deref() == Some("encrypted") {
+            *heads.entry(suspect.file_key()).or_default() += 1;
+        }
+    }
+    heads.retain(|_, pages| *pages >= HEAD_NOISE_MIN);
+    let is_foreign =
+        |file: &&FileReport| heads.contains_key(&file.key()) && has_foreign_ending(file);
+    heads.len() > 1 || files.iter().any(|file| is_foreign(&file))
+}
+
+fn has_foreign_ending(file: &FileReport) -> bool {
+    let ending = Path::new(&*file.path).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| !BENIGN_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 /// Files of which a server can use only one.

@@ -81,7 +81,8 @@ fn member(path: &str, number: u16, mut set: SetReport) -> FileReport {
 }
 
 fn wanted(pages: Vec<&Suspect>) -> Wanted<'_> {
-    Wanted { host: None, binding_id: "aa", pages, can_name: |path| !path.contains('<') }
+    let can_name = |path: &str| !path.contains('<');
+    Wanted { host: None, binding_id: "aa", line: Line::default(), end: None, pages, can_name }
 }
 
 /// The paths of full, differential and logs, and the gap.

@@ -28,8 +28,10 @@ fn fill(at: std::ops::Range<usize>, byte: u8) -> impl Fn(&mut Page) {
 
 #[test]
 fn the_reason_itself_may_be_all_there_is_to_say() {
-    let unreadable = SuspectReason::Unreadable(ReadError::Ended);
+    let unreadable = SuspectReason::Unreadable(std::io::Error::from_raw_os_error(5).into());
     assert_eq!(of(&unreadable, None, false), Some((IoError, Certain)));
+    let beyond_the_end = SuspectReason::Unreadable(ReadError::Ended);
+    assert_eq!(of(&beyond_the_end, None, false), None);
     assert_eq!(of(&SuspectReason::Zeroed, None, false), Some((Zeroed, Certain)));
     assert_eq!(of(&SuspectReason::Zeroed, None, true), Some((InFlux, Likely)));
     assert_eq!(of(&SuspectReason::BadHeader, None, false), None);

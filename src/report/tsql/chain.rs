@@ -6,6 +6,7 @@ use crate::consolidate::backup::SetReport;
 use crate::consolidate::chain::{Chain, Wanted};
 use crate::consolidate::database::sets::Medium;
 use crate::consolidate::report::FileReport;
+use crate::page::line::Line;
 use crate::report::escape::{TsqlPath, tsql_comment as safe, tsql_path};
 use std::collections::BTreeSet;
 use std::io;
@@ -119,7 +120,11 @@ pub(super) fn of<'a>(target: &Target<'a>, files: &'a [FileReport]) -> Chain<'a> 
             let mut pages = target.pages();
             pages.extend(target.rebuilds());
             let can_name = |path: &str| tsql_path(path).is_some();
-            Chain::of(files, &Wanted { host: loss.host, binding_id, pages, can_name })
+            let of_files = || loss.files.iter().filter_map(|loss| loss.file);
+            let line = of_files().map(|file| file.line).find(|line| *line != Line::default());
+            let line = line.unwrap_or_default();
+            let end = of_files().find_map(|file| file.checkpoint_lsn);
+            Chain::of(files, &Wanted { host: loss.host, binding_id, line, end, pages, can_name })
         }
         _ => Chain::default(),
     }
@@ -186,13 +191,13 @@ pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<(
             gap.first, gap.end
         ))?;
     }
-    script.remark(match full {
-        Some(_) if !logs.is_empty() => {
-            "Every further log backup, oldest first: repeat this statement for each, or leave it \
-             out."
-        }
-        _ => "Every log backup since, oldest first: repeat this statement for each.",
-    })?;
+    if full.is_some() {
+        return script.remark(
+            "Log backups that are not in the scan come here, oldest first, each with RESTORE LOG \
+             ... WITH NORECOVERY.",
+        );
+    }
+    script.remark("Every log backup since, oldest first: repeat this statement for each.")?;
     let log = target.hole("log_backup");
     script.off(&format!("RESTORE LOG {db} FROM DISK = {log} WITH NORECOVERY;"))
 }

@@ -216,6 +216,13 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
         let from = full.clauses("NORECOVERY");
         script.off(&format!("{declared}RESTORE DATABASE {db}{list}{from};"))?;
     }
+    if target.chain.full.is_some() && target.chain.differential.is_none() {
+        script.remark(
+            "A differential backup of it that is not in the scan would come here; it only spares \
+             logs.",
+        )?;
+        return chain::logs(target, script);
+    }
     script.remark(
         "The newest differential of that full backup, if there is one; it only spares logs. If it \
          is refused, leave it out and begin with the first log backup after the full one.",
