@@ -29,7 +29,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 32] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -45,6 +45,13 @@ const SECTIONS: [(&str, &str); 25] = [
     (".files[].backup.not_protected", ""),
     (".files[].backup.sets[]", "### `files[].backup.sets[]`"),
     (".files[].backup.faults[]", "### `files[].backup.faults[]`"),
+    (".files[].line", "## `files[]`"),
+    (".files[].backup.sets[].line", "## `files[]`"),
+    (".files[].database_files[]", "### `files[].database_files[]`"),
+    (".databases[]", "## `databases[]`"),
+    (".databases[].line", "## `files[]`"),
+    (".databases[].files[]", "### `databases[].files[]`"),
+    (".databases[].restore", "### `databases[].restore`"),
     (".suspects[]", "## `suspects[]`"),
     (".suspects[].clean_copies[]", "## `suspects[].clean_copies[]`"),
     (".transients[]", "## `transients[]`"),

@@ -14,7 +14,7 @@ use mtf::{Media, configurations, media};
 use pagescrub::drill::{
     AnswerKey, BACKUP_FAULTS, BackupFault, BackupFinding, BackupInjection, BackupKind,
     BackupRecipe, Damage, Expected, FAULTS, Fault, InjectError, Injection, Media as Destination,
-    Reason, Recipe, SyntheticFile, Target, generate_backup, inject, inject_into_backup,
+    OtherFiles, Reason, Recipe, SyntheticFile, Target, generate_backup, inject, inject_into_backup,
     member_paths,
 };
 use pagescrub::page::address::{FileId, PageAddress, PageId};
@@ -117,8 +117,11 @@ fn the_pages_of_a_backup_are_those_of_the_data_files_that_their_maps_name() {
     for kind in [BackupKind::Full, BackupKind::Differential] {
         let recipe = BackupRecipe { files: vec![file(1), file(3)], kind, ..full() };
         let bytes = bytes_of(&recipe);
-        let mut wanted = extents_of(file(1), kind);
-        wanted.extend(extents_of(file(3), kind));
+        let files = [file(1), file(3)];
+        let among =
+            |n: usize| Recipe { others: OtherFiles::among(&files, files[n].file_id), ..files[n] };
+        let mut wanted = extents_of(among(0), kind);
+        wanted.extend(extents_of(among(1), kind));
         assert!(wanted.len() > 10, "{}", wanted.len());
         assert!(chunks(&media(&bytes), 0) == wanted, "{kind:?}");
     }

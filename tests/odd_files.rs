@@ -47,15 +47,25 @@ fn a_tail_that_is_no_whole_page_is_reported_and_the_whole_pages_are_verified() {
     assert!(why(&report).contains("100 bytes"), "{}", why(&report));
 }
 
+/// Pages that its PFS page calls used are lost, of the others nobody knows.
 #[test]
-fn a_file_shorter_than_its_header_says_is_incomplete() {
+fn a_file_shorter_than_its_header_says_has_lost_what_is_in_use_beyond_its_end() {
     let folder = folder();
     let path = generated(&folder, "a.mdf", &["--size=4MiB", "--seed=1"]);
+    let pfs = fs::read(&path).expect("readable")[8192..2 * 8192].to_vec();
+    let lost: Vec<u64> =
+        (384..512).filter(|page| pfs[100 + page] & 0x40 != 0).map(|page| page as u64).collect();
     resize(&path, 3 << 20);
     let (code, report) = scan_json(&path, &[]);
-    assert_eq!(code, 3);
-    assert_eq!(report["coverage"]["not_reached"], 128);
-    assert_eq!(report["coverage"]["pages_planned"], 512);
+    assert_eq!((code, suspect_pages(&report)), (1, lost.clone()));
+    let coverage = &report["coverage"];
+    assert_eq!(coverage["not_reached"], 128 - lost.len() as u64);
+    assert_eq!((&coverage["pages_planned"], lost.len() > 50), (&512.into(), true));
+    let suspect = &report["suspects"][0];
+    assert_eq!((&suspect["reason"], &suspect["event_type"]), (&"unreadable".into(), &1.into()));
+    assert!(
+        suspect["message"].as_str().expect("text").contains("38(Reached the end of the file.)")
+    );
     assert!(why(&report).contains("truncated"), "{}", why(&report));
 }
 
@@ -156,9 +166,9 @@ fn a_cut_that_the_file_header_does_not_tell_is_told_by_the_pfs() {
     bytes.truncate(256 * 8192);
     fs::write(&path, &bytes).expect("ours");
     let (code, report) = scan_json(&path, &[]);
-    assert_eq!((code, suspect_pages(&report)), (1, vec![0]));
-    let not_reached = report["coverage"]["not_reached"].as_u64().expect("a number");
-    assert!(not_reached > last_in_use - 256 && not_reached <= 256, "{not_reached}");
+    let suspects = suspect_pages(&report);
+    assert_eq!((code, suspects.first(), suspects.last()), (1, Some(&0), Some(&last_in_use)));
+    assert!(suspects[1..].iter().all(|page| *page >= 256) && suspects.len() > 100);
 }
 
 /// First bytes of something else are damage if the rest is a data file.
@@ -450,26 +460,27 @@ fn a_data_file_of_which_half_is_left_is_scanned_whatever_its_name() {
 }
 
 /// What a copy has added behind the end of a database is no lost part of it, be it so long that the
-/// places of further PFS pages are in it; a file that ends within an extent was cut.
+/// places of further PFS pages are in it; a file that ends within an extent was cut, not shrunk.
 #[test]
 fn what_was_added_behind_the_end_is_nothing_and_a_part_of_an_extent_is_a_cut() {
     let folder = folder();
     let path = generated(&folder, "a.mdf", &["--size=2MiB", "--seed=4"]);
     let healthy = fs::read(&path).expect("it is there");
     let (_, before) = scan_json(&path, &[]);
-    for byte in [0, 0xa5] {
+    for (byte, pages) in [(0, 8100), (0xa5, 8104), (0, 257)] {
         let mut bytes = healthy.clone();
-        bytes.resize(8192 * 8100, byte);
+        bytes.resize(8192 * pages, byte);
         fs::write(&path, &bytes).expect("room");
         let (code, report) = scan_json(&path, &[]);
-        assert_eq!((code, &report["suspects"]), (0, &serde_json::json!([])), "{byte:#x}");
+        assert_eq!((code, &report["suspects"]), (0, &serde_json::json!([])), "{byte:#x}, {pages}");
         assert_eq!(report["coverage"]["intact"], before["coverage"]["intact"]);
     }
-    for pages in 1..8 {
-        let mut bytes = healthy.clone();
-        bytes.resize(healthy.len() + pages * 8192, 0);
-        fs::write(&path, &bytes).expect("room");
+    // The last extents of a generated file are not in use.
+    for pages in 1..9_u64 {
+        fs::write(&path, &healthy[..healthy.len() - pages as usize * 8192]).expect("room");
         let (code, report) = scan_json(&path, &[]);
-        assert_eq!((code, &report["coverage"]["not_reached"]), (3, &(8 - pages).into()));
+        let not_reached = if pages == 8 { 0 } else { pages };
+        let expected = if pages == 8 { 0 } else { 3 };
+        assert_eq!((code, &report["coverage"]["not_reached"]), (expected, &not_reached.into()));
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 use pagescrub::consolidate::advice::advise;
-use pagescrub::consolidate::report::{Pattern, ScrubReport, Step, Suspect};
+use pagescrub::consolidate::report::{FileReport, Pattern, ScrubReport, Step, Suspect};
 use pagescrub::report::json;
 use std::path::Path;
 
@@ -89,7 +89,6 @@ fn what_preserves_comes_before_what_changes_and_what_proves_comes_last() {
         "Save the tail of the log",
         "Copy the damaged files as they are",
         "Do not rely on the damaged backups",
-        "Take a new full backup now",
         "Find the newest clean backup",
         "Restore system databases",
         "Restore files or databases as a whole",
@@ -97,6 +96,7 @@ fn what_preserves_comes_before_what_changes_and_what_proves_comes_last() {
         "Make indexes again",
         "Look again at what is not settled",
         "Run CHECKDB",
+        "Take a new full backup now",
         "Scan again",
         "Find the cause",
     ];
@@ -192,16 +192,50 @@ fn nothing_is_restored_because_of_a_copy() {
 fn an_attack_that_may_go_on_is_stopped_first() {
     let mut report = rows(9, 10_000);
     assert_eq!(titles(&report)[0], "Freeze the array");
+    let caused = |report: &mut ScrubReport, cause: &'static str| {
+        report.suspects.iter_mut().for_each(|suspect| suspect.cause = Some(cause.into()));
+    };
+    // A period alone is none: a failing part flips bits at one as well.
     report.patterns = vec![Pattern { kind: "period".into(), ..member("/data/sales.mdf") }];
-    assert_eq!(titles(&report)[0], "Isolate the host");
-    report.patterns.clear();
-    for suspect in &mut report.suspects {
-        suspect.cause = Some("encrypted".into());
+    for (cause, first) in [("bit_flip", "Freeze the array"), ("garbage", "Isolate the host")] {
+        caused(&mut report, cause);
+        assert_eq!(titles(&report)[0], first);
     }
+    report.patterns.clear();
+    assert_eq!(titles(&report)[0], "Freeze the array");
+    caused(&mut report, "encrypted");
     assert_eq!(titles(&report)[0], "Isolate the host");
     // Noise from one member of an array is no attack.
     report.patterns = vec![member("/data/sales.mdf")];
     assert_eq!(titles(&report)[0], "Freeze the array");
+}
+
+/// A file whose first extent is noise: by its name, or by another file that is like it.
+#[test]
+fn files_that_begin_with_noise_are_an_attack_if_a_name_or_a_second_one_says_so() {
+    let with_heads = |paths: &[&str]| {
+        let mut report = rows(100, 10_000);
+        let row = report.suspects[0].clone();
+        let file = report.files.iter().find(|file| &*file.path == "/data/sales.mdf");
+        let file = file.expect("there").clone();
+        for path in paths {
+            report.files.push(FileReport { path: (*path).into(), ..file.clone() });
+            let head = [0, 1, 2, 3, 6].map(|page_id| Suspect {
+                page_id,
+                rank: report.suspects.len() + 1 + page_id as usize,
+                path: (*path).into(),
+                cause: Some("encrypted".into()),
+                ..row.clone()
+            });
+            report.suspects.extend(head);
+        }
+        titles(&report)[0].clone()
+    };
+    assert_eq!(with_heads(&["/data/a.mdf.lockbit"]), "Isolate the host");
+    assert_eq!(with_heads(&["/data/a.mdf", "/data/b.mdf"]), "Isolate the host");
+    for benign in ["/data/a.mdf", "/data/a.mdf.old", "/data/a.mdf.gpg"] {
+        assert_eq!(with_heads(&[benign]), "Freeze the array", "{benign}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod tsql;
 
-use pagescrub::consolidate::report::{FileReport, ScrubReport, Suspect};
+use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Suspect};
 use pagescrub::report::{json, tsql as format};
 use sqlparser::ast::Statement;
 use std::path::Path;
@@ -485,7 +485,11 @@ fn a_clean_report_gives_a_script_that_does_nothing() {
     let mut report = report();
     report.suspects.clear();
     report.files.iter_mut().for_each(|file| file.backup = None);
-    let script = script(&report);
-    assert!(lines(&script).all(|(kind, _)| kind == Line::Remark), "{script}");
-    assert!(script.contains("nothing to restore"), "{script}");
+    let incomplete = script(&report);
+    assert!(lines(&incomplete).all(|(kind, _)| kind == Line::Remark), "{incomplete}");
+    assert!(!incomplete.contains("nothing to restore"), "not all was verified:\n{incomplete}");
+    report.files.retain(|file| file.outcome == Outcome::Scanned);
+    report.databases.clear();
+    report.coverage.not_reached = 0;
+    assert!(script(&report).contains("nothing to restore"), "{}", script(&report));
 }

@@ -1,5 +1,5 @@
 //! The files of a database, by its own table of them, `sysprufiles` (docs/page-format.md, section
-//! 6.6): one row a file, on leaf pages that only the primary file has.
+//! 6.4): one row a file, on leaf pages that only the primary file has.
 
 use super::lookup::Pages;
 use super::{SYSPRUFILES_2005, SystemTable};

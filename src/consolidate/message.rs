@@ -278,6 +278,7 @@ mod tests {
             sound_pages: 0,
             has_primary: true,
             is_boot_suspect: false,
+            database_files: Vec::new(),
         }
     }
 

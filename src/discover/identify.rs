@@ -164,10 +164,7 @@ fn identity(
         _ => holes::stored_ranges(&file, pages),
     };
     let header = file_header(&mut file);
-    let (mut promise, lost) = promised::pages(&mut file, file_id, pages, header.as_ref());
-    if kind == FileKind::Data && !candidate.is_block_device {
-        promise = promise.in_whole_extents(pages);
-    }
+    let (promise, lost) = promised::pages(&mut file, file_id, pages, header.as_ref());
     let boot = boot(&mut file, file_id);
     let lost = if kind == FileKind::Data { lost } else { Vec::new() };
     Identity { kind, bytes, file_id, header, boot, promise, lost, stored }

@@ -7,7 +7,7 @@ use crate::page::allocation::{
     pfs_page_of,
 };
 use crate::page::file_header::FileHeader;
-use crate::page::header::PageHeader;
+use crate::page::header::{PageHeader, Protection};
 use crate::page::kind::PageType;
 use crate::page::{EXTENT_PAGES, Page, torn};
 use std::fs::File;
@@ -22,21 +22,13 @@ pub struct Promise {
     pub unused_pages: u32,
 }
 
-impl Promise {
-    /// The same of a data file that has `pages` and is no device: SQL Server makes it of whole
-    /// extents.
-    pub(super) fn in_whole_extents(self, pages: u32) -> Self {
-        let extents = pages.checked_next_multiple_of(EXTENT_PAGES).unwrap_or(pages);
-        Self { pages: self.pages.max(extents), ..self }
-    }
-}
-
 /// What the file should have, and which pages beyond its end are in use by its last PFS page.
 ///
 /// The largest of: the size in the file header (a lower bound in healthy files), the last page
 /// that the last PFS page calls allocated, the last extent that the last GAM page calls allocated.
-/// The header alone does not count if both of these can be believed and the GAM page tells of all
-/// that the header asks for: a file that was shrunk keeps the size it once had there.
+/// The header alone does not count if both of these can be believed, the GAM page tells of all that
+/// the header asks for, and the file has whole extents, as SQL Server makes it: a file that was
+/// shrunk keeps the size it once had there.
 pub(super) fn pages(
     file: &mut File,
     file_id: FileId,
@@ -50,22 +42,32 @@ pub(super) fn pages(
     let by_pfs = pfs.as_ref().map(|pfs| last_allocated_page(pfs, last));
     let gam = sound(file, file_id, gam_page_of(last), PageType::Gam);
     let gam = gam.filter(|gam| !extent_bit(gam, gam_page_of(last)));
-    let by_gam = gam.map(|gam| last_allocated_extent(&gam, last));
+    let by_gam = gam.as_ref().map(|gam| last_allocated_extent(gam, last));
     let gam_tells_of_all = by_header <= interval_end(last, GAM_INTERVAL_PAGES);
-    if by_header > whole_pages && gam_tells_of_all && by_pfs == Some(0) && by_gam == Some(0) {
+    let is_whole = gam_tells_of_all && whole_pages.is_multiple_of(EXTENT_PAGES);
+    if by_header > whole_pages && is_whole && by_pfs == Some(0) && by_gam == Some(0) {
         let unused_pages = by_header - whole_pages;
         return (Promise { pages: whole_pages, unused_pages }, Vec::new());
     }
     let pages = by_header.max(by_pfs.unwrap_or(0)).max(by_gam.unwrap_or(0));
-    let lost = pfs.map(|pfs| allocated_beyond(&pfs, last)).unwrap_or_default();
+    let lost = pfs.zip(gam).map(|(pfs, gam)| allocated_beyond(&pfs, &gam, last));
+    let lost = lost.unwrap_or_default();
     (Promise { pages, unused_pages: 0 }, lost)
 }
 
-/// The pages beyond `last` that `pfs` calls allocated.
-fn allocated_beyond(pfs: &Page, last: PageId) -> Vec<PageRange> {
-    let after = last.0.saturating_add(1);
-    let beyond = (after..interval_end(last, PFS_INTERVAL_PAGES)).map(PageId);
-    let in_use: Vec<PageId> = beyond.filter(|&p| PfsByte::of(pfs, p).is_allocated()).collect();
+/// The pages beyond `last` that `pfs` calls allocated, in extents that `gam` does. Both must be
+/// protected, and agree: an even number of equal words changes no checksum, and what is made up here
+/// is a page that nobody ever wrote.
+fn allocated_beyond(pfs: &Page, gam: &Page, last: PageId) -> Vec<PageRange> {
+    let is_bare = |page: &Page| PageHeader::of(page).protection() == Protection::None;
+    if is_bare(pfs) || is_bare(gam) {
+        return Vec::new();
+    }
+    let end = interval_end(last, PFS_INTERVAL_PAGES).min(interval_end(last, GAM_INTERVAL_PAGES));
+    let beyond = (last.0.saturating_add(1)..end).map(PageId);
+    let is_in_use =
+        |page: &PageId| PfsByte::of(pfs, *page).is_allocated() && !extent_bit(gam, *page);
+    let in_use: Vec<PageId> = beyond.filter(is_in_use).collect();
     let runs = in_use.chunk_by(|a, b| a.0 + 1 == b.0);
     runs.filter_map(|run| Some(PageRange::between(run.first()?.0, run.last()?.0 + 1))).collect()
 }

@@ -1,5 +1,5 @@
 //! `sysprufiles`, the system table that names every file of the database: one row a file, laid out
-//! as SQL Server 2008 and later write it (docs/page-format.md, section 6.6).
+//! as SQL Server 2008 and later write it (docs/page-format.md, section 6.4).
 
 use super::front::{DATABASE, GROWTH_PAGES, SIZE_UNLIMITED};
 use super::identity;

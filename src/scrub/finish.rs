@@ -29,6 +29,7 @@ use crate::read::open::Reader;
 use crate::read::{ReadError, Way};
 use crate::verify::gpu::pool::GpuSummary;
 use bytesize::ByteSize;
+use size::SizeNow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -54,8 +55,11 @@ pub(super) fn finish(
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
-    for (index, (file, tally)) in discovery.files.iter().zip(&mut tallies).enumerate() {
-        lost_pages(index, file).for_each(|lost| {
+    let planned = discovery.files.iter().zip(&plan.files);
+    for (index, ((file, planned), tally)) in planned.zip(&mut tallies).enumerate() {
+        // What was being copied when the scan began is not cut.
+        let is_as_planned = matches!(SizeNow::of(file, planned), SizeNow::AsPlanned);
+        lost_pages(index, file).filter(|_| is_as_planned).for_each(|lost| {
             tally.coverage.suspect += 1;
             findings.add(lost);
         });
@@ -160,7 +164,7 @@ pub(super) fn finish(
     Scrub { report, latencies, file_latencies, is_guess_wrong }
 }
 
-/// The pages in use that a data file lacks because it was cut: gone, as when the device fails there.
+/// The pages in use that a data file lacks because it was cut: gone, as where a device fails.
 fn lost_pages(index: usize, file: &DataFile) -> impl Iterator<Item = Finding> {
     let pages = file.lost.iter().flat_map(|range| range.ids());
     pages.map(move |page| {

@@ -20,7 +20,7 @@ pub fn from_secondary(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Where variable column `column` of the record of a file header begins, section 5.1.
-fn variable(page: &[u8], column: usize) -> usize {
+pub fn variable(page: &[u8], column: usize) -> usize {
     let record = 96;
     let columns = usize::from(u16_at(page, record + 8));
     let count = record + 10 + columns.div_ceil(8);

@@ -349,18 +349,39 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// Pages that the file header asks for, section 5.1.
+    fn asked_for(&self) -> usize {
+        let header = self.sound(0, 15);
+        header.map_or(0, |page| u32_at(&page, log::variable(&page, 4)) as usize)
+    }
+
     /// Pages in use are beyond the end, or the end is not known.
     pub fn has_lost_its_end(&self) -> bool {
         let end = self.by_id.len();
         let last = end.saturating_sub(1);
         let Some(gam) = self.gam(last) else { return true };
         let mut later = end.div_ceil(8)..GAM_PAGES / 8 * (last / GAM_PAGES + 1);
-        if !end.is_multiple_of(8) || later.any(|extent| !gam_bit(&gam, extent)) {
+        let is_cut = !end.is_multiple_of(8) && self.asked_for() > end;
+        if is_cut || later.any(|extent| !gam_bit(&gam, extent)) {
             return true;
         }
         let Some(pfs) = self.pfs(last) else { return !is_free_interval(Some(&gam), last) };
         let interval = (last / PFS_PAGES + 1) * PFS_PAGES;
         (end..interval).any(|page| pfs[100 + page % PFS_PAGES] & 0x40 != 0)
+    }
+
+    /// Pages beyond the end that the last PFS page calls used, in extents that the GAM page does;
+    /// both must be protected.
+    pub fn lost(&self) -> Vec<usize> {
+        let end = self.by_id.len();
+        let last = end.saturating_sub(1);
+        let (Some(pfs), Some(gam)) = (self.pfs(last), self.gam(last)) else { return Vec::new() };
+        if [&pfs, &gam].iter().any(|page| flags(page) & (CHECKSUM | TORN) == 0) {
+            return Vec::new();
+        }
+        let interval = (last / PFS_PAGES + 1) * PFS_PAGES;
+        let is_used = |page: &usize| pfs[100 + page % PFS_PAGES] & 0x40 != 0;
+        (end..interval).filter(is_used).filter(|page| !gam_bit(&gam, page / 8)).collect()
     }
 }
 

@@ -74,6 +74,10 @@ impl Original {
             let pages = self.pages_of(file, bytes);
             let testimony = pages.testify();
             has_lost_its_end |= !self.is_backup && pages.has_lost_its_end();
+            if !self.is_backup {
+                let lost = pages.lost().into_iter();
+                says.extend(lost.map(|page| ((file, page as u32), Say::Suspect(Some(1)))));
+            }
             let numbered = testimony.into_iter().enumerate();
             says.extend(numbered.map(|(page, say)| ((file, page as u32), say)));
         }

@@ -59,6 +59,8 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     steps.extend(make_indexes(&users));
     steps.extend(look_again(&databases, files));
     steps.extend(check(&databases));
+    // Never before what is damaged is mended: it would be a backup of the damage.
+    steps.extend(back_up);
     steps.push(scan_again());
     steps.push(root_cause(suspects, incidents, patterns, is_frozen));
     steps

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::backup::{Fault, FaultKind};
-use crate::consolidate::backup::{BackupReport, SetFile};
+use crate::consolidate::backup::{BackupReport, SetFile, SetReport};
 use crate::consolidate::clean_copy::{CleanCopy, Version};
 use crate::consolidate::report::{Outcome, ScrubReport};
 use crate::consolidate::tally::Coverage;
@@ -226,7 +226,7 @@ fn nights_under_one_media_set_do_not_hide_each_other() {
     let other = night("a", Some("f2"), full([10, 12]));
     let wanted = wanted(Vec::new());
     let files = [twin("b"), other];
-    assert_eq!(sets::sets(&files, wanted.host, wanted.can_name).len(), 2);
+    assert_eq!(sets(&files, wanted.host, wanted.can_name).len(), 2);
 }
 
 #[test]

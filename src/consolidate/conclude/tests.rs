@@ -41,6 +41,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         sound_pages: 1000,
         has_primary: true,
         is_boot_suspect: false,
+        database_files: Vec::new(),
     }
 }
 

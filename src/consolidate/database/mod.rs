@@ -114,3 +114,6 @@ fn verdict(group: &Group<'_>, restore: &Restore) -> RunVerdict {
         () => RunVerdict::Clean,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,8 @@ pub fn sets<'a>(
         for set in &backup.sets {
             let pages = parts.get(&(&*file.path, set.position));
             let is = |what: fn(&Pages<'_>) -> bool| pages.is_some_and(what);
-            let state = if backup.fault_count() > 0 || is(|pages| pages.is_damaged) {
+            let has_suspects = file.coverage.suspect > 0 || is(|pages| pages.is_damaged);
+            let state = if has_suspects || backup.fault_count() > 0 {
                 MediumState::Damaged
             } else if backup.missing_members.is_empty()
                 && (is_unseen(file)

@@ -1,0 +1,162 @@
+//! Chains against a planner that tries everything.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::restore::Restore;
+use super::sets::{Medium, MediumState};
+use crate::backup::BackupKind;
+use crate::consolidate::backup::SetReport;
+use crate::page::header::Lsn;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use std::collections::BTreeSet;
+
+fn lsn(block: u32) -> Lsn {
+    Lsn { vlf: 40, block, slot: 1 }
+}
+
+fn set(kind: BackupKind, first: u32, last: u32, id: &str, base: Option<&str>) -> SetReport {
+    SetReport {
+        position: 1,
+        kind,
+        first_lsn: Some(lsn(first)),
+        last_lsn: Some(lsn(last)),
+        checkpoint_lsn: Some(lsn(first)),
+        set_id: Some(id.into()),
+        differential_base_id: base.map(Into::into),
+        finished: Some(format!("2026-11-{:02}T00:00:00", last % 28 + 1)),
+        is_complete: true,
+        ..SetReport::default()
+    }
+}
+
+/// Some weeks of backups, of which some are missing, damaged or incomplete.
+fn weeks(seed: u64) -> Vec<(String, SetReport, MediumState)> {
+    let mut dice = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut below = |n: u64| dice.next_u64() % n;
+    let (mut sets, mut full, mut log_end) = (Vec::new(), None::<String>, 0);
+    for day in 0..(4 + below(12)) as u32 {
+        let at = 10 * day;
+        let name = format!("{day}");
+        let (kind, base) = match (below(4), &full) {
+            (0, _) | (_, None) => (BackupKind::Full, None),
+            (1, Some(full)) => (BackupKind::Differential, Some(full.clone())),
+            _ => (BackupKind::Log, None),
+        };
+        let first = if kind == BackupKind::Log { log_end } else { at + 3 };
+        let last = at + 4 + below(3) as u32;
+        match kind {
+            BackupKind::Full => full = Some(name.clone()),
+            BackupKind::Log => log_end = last,
+            _ => {}
+        }
+        let state = match below(12) {
+            0 => MediumState::Damaged,
+            1 => MediumState::MemberMissing,
+            2 => MediumState::Incomplete,
+            _ => MediumState::Sound,
+        };
+        if below(6) > 0 {
+            let set = set(kind, first, last, &name, base.as_deref());
+            sets.push((name, set, state));
+        }
+    }
+    sets
+}
+
+fn media(sets: &[(String, SetReport, MediumState)]) -> Vec<Medium<'_>> {
+    let mut media = Vec::new();
+    for (path, set, state) in sets {
+        media.push(Medium {
+            paths: vec![path],
+            set,
+            is_one_of_several: false,
+            state: *state,
+            binding_id: None,
+            last_lsn: set.last_lsn.unwrap(),
+        });
+    }
+    media
+}
+
+/// Every LSN that can be reached, with the fewest sets that lead there: all ways are tried.
+fn reached(sets: &[(String, SetReport, MediumState)]) -> Option<(Lsn, usize)> {
+    let sound = |kind| {
+        sets.iter().filter(move |(_, set, state)| set.kind == kind && *state == MediumState::Sound)
+    };
+    let mut ways: BTreeSet<(Lsn, usize)> = BTreeSet::new();
+    for (_, full, _) in sound(BackupKind::Full) {
+        ways.insert((full.last_lsn?, 1));
+        for (_, differential, _) in sound(BackupKind::Differential) {
+            let is_based = differential.differential_base_id == full.set_id;
+            if is_based && differential.last_lsn > full.last_lsn {
+                ways.insert((differential.last_lsn?, 2));
+            }
+        }
+    }
+    loop {
+        let further = ways.iter().flat_map(|(at, count)| {
+            let fits = |log: &&(String, SetReport, MediumState)| {
+                log.1.first_lsn <= Some(*at) && log.1.last_lsn > Some(*at)
+            };
+            sound(BackupKind::Log)
+                .filter(move |log| fits(log))
+                .filter_map(|log| Some((log.1.last_lsn?, count + 1)))
+                .collect::<Vec<_>>()
+        });
+        let before = ways.len();
+        let all: BTreeSet<_> = ways.iter().copied().chain(further).collect();
+        ways = all;
+        if ways.len() == before {
+            break;
+        }
+    }
+    let end = ways.iter().map(|(at, _)| *at).max()?;
+    ways.into_iter().find(|(at, _)| *at == end)
+}
+
+#[test]
+fn no_other_sequence_reaches_further_or_as_far_with_fewer_sets() {
+    let mut gaps = 0;
+    for seed in 0..2_000 {
+        let sets = weeks(seed);
+        let restore = Restore::by(&media(&sets));
+        let best = reached(&sets);
+        let found = restore.reachable_to_lsn.map(|end| (end, restore.sets.len()));
+        assert_eq!(found, best, "seed {seed}: {restore:#?}");
+        let newest = sets.iter().filter_map(|(_, set, _)| set.last_lsn).max();
+        let is_gap = best.is_some_and(|(end, _)| newest > Some(end));
+        assert_eq!(restore.gap, is_gap, "seed {seed}");
+        let unusable = sets.iter().filter(|(_, _, state)| *state != MediumState::Sound).count();
+        assert_eq!(restore.missing.len(), unusable, "seed {seed}");
+        gaps += usize::from(is_gap);
+    }
+    assert!((200..1_800).contains(&gaps), "{gaps} of 2,000 have a gap");
+}
+
+#[test]
+fn a_gap_that_a_differential_makes_up_for_is_told_and_is_none() {
+    let of = |sets: Vec<SetReport>| {
+        let sets: Vec<_> = sets
+            .into_iter()
+            .map(|set| (set.set_id.as_deref().unwrap().to_owned(), set, MediumState::Sound))
+            .collect();
+        Restore::by(&media(&sets))
+    };
+    let full = || set(BackupKind::Full, 10, 12, "f", None);
+    let log = |first, last| set(BackupKind::Log, first, last, &format!("l{first}"), None);
+    let differential = || set(BackupKind::Differential, 30, 32, "d", Some("f"));
+    let bridged = of(vec![full(), log(5, 15), log(20, 31), differential(), log(31, 40)]);
+    assert!(!bridged.gap && bridged.bridged.len() == 1, "{bridged:?}");
+    assert_eq!(bridged.bridged[0].first_lsn, lsn(15));
+    assert_eq!(bridged.reachable_to_lsn, Some(lsn(40)));
+    let gap = of(vec![full(), log(5, 15), log(20, 31), log(31, 40)]);
+    assert!(gap.gap && gap.bridged.is_empty());
+    let log_gap = gap.gap_log.unwrap();
+    assert_eq!((log_gap.first_lsn, log_gap.end_lsn), (lsn(15), lsn(20)));
+    // Logs before the base, or without any, are no gap.
+    let before = of(vec![log(1, 5), full()]);
+    assert!(!before.gap && before.sets.len() == 1);
+    let alone = of(vec![log(1, 5), log(9, 10)]);
+    assert!(!alone.gap && alone.sets.is_empty() && alone.reachable_to.is_none());
+}
