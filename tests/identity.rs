@@ -166,7 +166,7 @@ fn a_generated_backup_says_of_which_line_it_is() {
     let path = folder.path().join("a.bak");
     let recipe = BackupRecipe::new(Recipe::new(2 << 20, 7));
     generate_backup(&path, &recipe, Media::Overwritten, &|_| {}).expect("a backup");
-    assert_eq!(sets_with_a_boot_page(&[path.clone()]), 1);
+    assert_eq!(sets_with_a_boot_page(std::slice::from_ref(&path)), 1);
     let data = generated(Recipe::new(2 << 20, 7));
     let boot = BootPage::of(&page(&data, 9));
     let found = discover(&[path]);

@@ -132,9 +132,10 @@ pub fn of(
     use Confidence::{Certain, Likely};
     match reason {
         // What has no number is no error of the system's: the record that holds it is bad.
-        SuspectReason::Unreadable(ReadError::Os { code: None, .. }) => return None,
-        // The file was cut; what did that is not known.
-        SuspectReason::Unreadable(ReadError::Ended) => return None,
+        // Where the file was cut, what did that is not known.
+        SuspectReason::Unreadable(ReadError::Os { code: None, .. } | ReadError::Ended) => {
+            return None;
+        }
         SuspectReason::Unreadable(_) => return Some((Cause::IoError, Certain)),
         _ if unsettled => return Some((Cause::InFlux, Likely)),
         SuspectReason::Zeroed => return Some((Cause::Zeroed, Certain)),

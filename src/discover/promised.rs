@@ -50,14 +50,13 @@ pub(super) fn pages(
         return (Promise { pages: whole_pages, unused_pages }, Vec::new());
     }
     let pages = by_header.max(by_pfs.unwrap_or(0)).max(by_gam.unwrap_or(0));
-    let lost = pfs.zip(gam).map(|(pfs, gam)| allocated_beyond(&pfs, &gam, last));
-    let lost = lost.unwrap_or_default();
-    (Promise { pages, unused_pages: 0 }, lost)
+    let beyond = pfs.zip(gam).map(|(pfs, gam)| allocated_beyond(&pfs, &gam, last));
+    (Promise { pages, unused_pages: 0 }, beyond.unwrap_or_default())
 }
 
 /// The pages beyond `last` that `pfs` calls allocated, in extents that `gam` does. Both must be
-/// protected, and agree: an even number of equal words changes no checksum, and what is made up here
-/// is a page that nobody ever wrote.
+/// protected, and agree: an even number of equal words changes no checksum, and what is made up
+/// here is a page that nobody ever wrote.
 fn allocated_beyond(pfs: &Page, gam: &Page, last: PageId) -> Vec<PageRange> {
     let is_bare = |page: &Page| PageHeader::of(page).protection() == Protection::None;
     if is_bare(pfs) || is_bare(gam) {

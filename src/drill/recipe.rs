@@ -31,9 +31,9 @@ pub struct Recipe {
     pub others: OtherFiles,
 }
 
-/// Other data files of a database: ids and sizes in bytes.
+/// Other data files of a database: ids, 0 for none, and sizes in extents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OtherFiles([Option<(FileId, u64)>; OTHER_FILES_MAX]);
+pub struct OtherFiles([(u16, u32); OTHER_FILES_MAX]);
 
 impl OtherFiles {
     /// Those among `files` that are not `own`; what is beyond the most there may be is left out.
@@ -41,15 +41,15 @@ impl OtherFiles {
         let mut others = Self::default();
         let all = files.iter().filter(|file| file.file_id != own);
         for (place, file) in others.0.iter_mut().zip(all) {
-            *place = Some((file.file_id, file.size_bytes));
+            *place = (file.file_id.0, (file.size_bytes / EXTENT_BYTES) as u32);
         }
         others
     }
 
     /// Id and pages of each.
     pub(super) fn pages(&self) -> impl Iterator<Item = (FileId, u32)> {
-        let pages = |bytes: u64| (bytes / EXTENT_BYTES) as u32 * EXTENT_PAGES;
-        self.0.iter().flatten().map(move |(file, bytes)| (*file, pages(*bytes)))
+        let files = self.0.iter().filter(|(id, _)| *id != 0);
+        files.map(|(id, extents)| (FileId(*id), extents * EXTENT_PAGES))
     }
 }
 

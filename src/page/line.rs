@@ -94,12 +94,12 @@ mod tests {
     use super::*;
 
     fn lsn(vlf: u32) -> Option<Lsn> {
-        Some(Lsn { vlf, block: 1, slot: 1 })
+        (vlf > 0).then_some(Lsn { vlf, block: 1, slot: 1 })
     }
 
     fn line(family: u8, fork: u8, earlier: u8, point: u32) -> Line {
         let id = |n: u8| (n > 0).then_some([n; 16]);
-        let fork_point_lsn = lsn(point).filter(|_| point > 0);
+        let fork_point_lsn = lsn(point);
         Line {
             family_id: id(family),
             fork_id: id(fork),

@@ -10,7 +10,7 @@ use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
-use crate::consolidate::rank::{Finding, by_place, by_urgency};
+use crate::consolidate::rank::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::{
     Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
@@ -55,15 +55,7 @@ pub(super) fn finish(
     let mut findings = into_inner(shared.findings);
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
-    let planned = discovery.files.iter().zip(&plan.files);
-    for (index, ((file, planned), tally)) in planned.zip(&mut tallies).enumerate() {
-        // What was being copied when the scan began is not cut.
-        let is_as_planned = matches!(SizeNow::of(file, planned), SizeNow::AsPlanned);
-        lost_pages(index, file).filter(|_| is_as_planned).for_each(|lost| {
-            tally.coverage.suspect += 1;
-            findings.add(lost);
-        });
-    }
+    add_lost_pages((discovery, plan), &mut tallies, &mut findings);
     let mut findings = findings.into_list();
     holes::mark(&mut findings, plan, &mut tallies);
     let remembered = remembered(&discovery.files, &tallies);
@@ -71,12 +63,8 @@ pub(super) fn finish(
     let mut copies_note = None;
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
-        let open = shared.settings.open;
-        copies_note = look_up(&mut findings, discovery, &remembered, &primaries, open);
-        for (facts, file) in facts.iter_mut().zip(&remembered) {
-            facts.database_files = names::database_files(file, open);
-        }
-        places::find(&mut facts, &findings, &discovery.files);
+        let files = (discovery, &*remembered);
+        copies_note = look_up(&mut findings, files, &primaries, shared.settings.open, &mut facts);
     }
     for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
         facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
@@ -98,9 +86,7 @@ pub(super) fn finish(
     notes.extend(places::notes(&facts));
     notes.extend(copies_note.map(str::to_owned));
     notes.extend(snapshots_note(&discovery.snapshots));
-    if stopped && !suspects.is_empty() {
-        notes.push(NOT_NAMED.to_owned());
-    }
+    notes.extend((stopped && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
     if !shared.are_gpus_wrong {
         notes.extend(gpus.iter().filter_map(retired_note));
     }
@@ -164,6 +150,23 @@ pub(super) fn finish(
     Scrub { report, latencies, file_latencies, is_guess_wrong }
 }
 
+/// Adds the pages beyond the ends of files that were cut.
+fn add_lost_pages(
+    (discovery, plan): (&Discovery, &Plan),
+    tallies: &mut [FileTally],
+    findings: &mut Findings,
+) {
+    let planned = discovery.files.iter().zip(&plan.files);
+    for (index, ((file, planned), tally)) in planned.zip(tallies).enumerate() {
+        // What was being copied when the scan began is not cut.
+        let is_as_planned = matches!(SizeNow::of(file, planned), SizeNow::AsPlanned);
+        lost_pages(index, file).filter(|_| is_as_planned).for_each(|lost| {
+            tally.coverage.suspect += 1;
+            findings.add(lost);
+        });
+    }
+}
+
 /// The pages in use that a data file lacks because it was cut: gone, as where a device fails.
 fn lost_pages(index: usize, file: &DataFile) -> impl Iterator<Item = Finding> {
     let pages = file.lost.iter().flat_map(|range| range.ids());
@@ -191,19 +194,24 @@ fn transient_reports(transients: &[Transient], facts: &[FileFacts]) -> Vec<Trans
 }
 
 /// What `findings`, in the order of their places, belong to, and what stands around the most urgent
-/// of them, with clean copies of these. Says if not all of that could be looked at.
+/// of them, with clean copies of these; the files of databases, and where those are stored that
+/// have findings. Says if not all of that could be looked at.
 fn look_up(
     findings: &mut [Finding],
-    discovery: &Discovery,
-    files: &[Remembered<'_>],
+    (discovery, files): (&Discovery, &[Remembered<'_>]),
     primaries: &Primaries,
     open: Open<'_>,
+    facts: &mut [FileFacts],
 ) -> Option<&'static str> {
     names::name(findings, files, primaries, open);
     by_urgency(findings);
     context::add(findings, &discovery.files, primaries, open);
     let note = copies::find(findings, &discovery.files, open);
     by_place(findings);
+    for (facts, file) in facts.iter_mut().zip(files) {
+        facts.database_files = names::database_files(file, open);
+    }
+    places::find(facts, findings, &discovery.files);
     note
 }
 

@@ -34,27 +34,27 @@
 -- on, and leaves a database that CHECKDB must be run in: the last resort. RESTORE ends where a
 -- backup is cut off or its blocks are broken. Delete none of them, and none that is older.
 -- Differential and log backups that follow a damaged one need it, or an older one that is sound.
--- 6. Take a new full backup now: =x]y'z\nGO, sales: full, WITH CHECKSUM, to storage that has not
--- failed; then RESTORE VERIFYONLY WITH CHECKSUM, and a scan of the new backup. Scan the data
--- files, too: damage in a backup is damage of the database only if it is there as well.
--- 7. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of
+-- 6. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of
 -- /data/orphan.ndf, quo'te] ümläut: newest first, on another server and array: RESTORE
 -- HEADERONLY, VERIFYONLY WITH CHECKSUM; then restore it under another name, scan that, run
 -- CHECKDB. VERIFYONLY alone proves no page.
--- 8. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot be
+-- 7. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot be
 -- restored alone), file 3 of sales (it has a damaged page that cannot be restored alone),
 -- database simple (SIMPLE). Under FULL: the tail WITH NORECOVERY, full backup, differential,
 -- logs, and the tail last; pages of other files of the same database in the same sequence. Under
 -- SIMPLE: beside the damaged one, which has the newest rows.
--- 9. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf, quo'te]
+-- 8. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf, quo'te]
 -- ümläut: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new log
 -- backup (FULL only; online in Enterprise edition; --format tsql writes it). In an availability
 -- group or mirror, reading a page may mend it from the other side.
--- 10. Look again at what is not settled: Changed between looks: scan a snapshot. Perhaps free:
+-- 9. Look again at what is not settled: Changed between looks: scan a snapshot. Perhaps free:
 -- scan again when the PFS page is sound. 29 pages were not reached, and may be damaged too.
--- 11. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of /data/orphan.ndf,
+-- 10. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of /data/orphan.ndf,
 -- quo'te] ümläut: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full
 -- backup WITH CHECKSUM.
+-- 11. Take a new full backup now: =x]y'z\nGO, sales: full, WITH CHECKSUM, to storage that has not
+-- failed; then RESTORE VERIFYONLY WITH CHECKSUM, and a scan of the new backup. Scan the data
+-- files, too: damage in a backup is damage of the database only if it is there as well.
 -- 12. Scan again: A fresh snapshot, with --reader direct: the exit code must be 0 and the files
 -- the same. Then clear old rows of msdb.dbo.suspect_pages; it stops recording at 1,000.
 -- 13. Find the cause: A ticket with this report (incidents: 9); 31 of 31 damaged 64 KiB units lie

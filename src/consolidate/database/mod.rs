@@ -101,16 +101,14 @@ fn verdict(group: &Group<'_>, restore: &Restore) -> RunVerdict {
         let is_refused = file.outcome == Outcome::Refused && file.counts == Some(true);
         file.outcome == Outcome::Failed || is_refused || file.coverage.not_reached > 0
     };
-    let is_incomplete = group.files.iter().any(|file| is_unseen(&file))
+    let is_incomplete = group.files.iter().any(is_unseen)
         || group.sets.iter().any(|medium| !medium.is_sound())
         || restore.gap;
     let is_bare = |file: &&FileReport| file.verified == Some(Verified::Nothing);
     match () {
         () if is_damaged => RunVerdict::Damaged,
         () if is_incomplete => RunVerdict::Incomplete,
-        () if !group.files.is_empty() && group.files.iter().all(|file| is_bare(&file)) => {
-            RunVerdict::Unverified
-        }
+        () if !group.files.is_empty() && group.files.iter().all(is_bare) => RunVerdict::Unverified,
         () => RunVerdict::Clean,
     }
 }

@@ -56,12 +56,12 @@ impl Restore {
     pub fn by(sets: &[Medium<'_>]) -> Self {
         let chosen = shortest(sets);
         let end = chosen.last().map(|medium| medium.last_lsn);
-        let unreached = chosen.first().zip(end).and_then(|(_, end)| unreached(sets, end));
+        let gap = end.is_some_and(|end| sets.iter().any(|medium| medium.last_lsn > end));
         let mut missing: Vec<String> = sets.iter().filter_map(unusable).collect();
         missing.truncate(UNUSABLE_MAX);
         Self {
-            gap: unreached.is_some(),
-            gap_log: unreached.flatten(),
+            gap,
+            gap_log: end.filter(|_| gap).and_then(|end| missing_log(sets, end)),
             bridged: bridged(sets, &chosen),
             reachable_to: chosen.last().and_then(|medium| medium.set.finished.clone()),
             reachable_to_lsn: end,
@@ -108,9 +108,9 @@ fn shortest<'m, 'a>(sets: &'m [Medium<'a>]) -> Vec<&'m Medium<'a>> {
         Some(vec![full, newest(own)?])
     });
     let newest_pair = pairs().min_by_key(|(_, differential)| age(differential));
-    let bases = [full.map(|full| vec![full]), of_full, newest_pair.map(|(f, d)| vec![f, d])];
+    let begun = [full.map(|full| vec![full]), of_full, newest_pair.map(|(f, d)| vec![f, d])];
     let logs = sorted(sound(BackupKind::Log));
-    let whole = bases.into_iter().flatten().map(|base| with_logs(base, &logs));
+    let whole = begun.into_iter().flatten().map(|base| with_logs(base, &logs));
     whole
         .min_by_key(|chain| (Reverse(chain.last().map(|last| last.last_lsn)), chain.len()))
         .unwrap_or_default()
@@ -160,13 +160,12 @@ fn with_logs<'m, 'a>(
     }
 }
 
-/// Whether sets end behind `end`, and the log between it and the first log of these.
-fn unreached(sets: &[Medium<'_>], end: Lsn) -> Option<Option<LogGap>> {
-    let newer = || sets.iter().filter(|medium| medium.last_lsn > end);
-    newer().next()?;
-    let firsts = newer().filter(|medium| medium.set.kind == BackupKind::Log && medium.is_sound());
-    let next = firsts.filter_map(|medium| medium.set.first_lsn).filter(|first| *first > end).min();
-    Some(next.map(|end_lsn| LogGap { first_lsn: end, end_lsn }))
+/// The log between `end` and the first sound log backup behind it.
+fn missing_log(sets: &[Medium<'_>], end: Lsn) -> Option<LogGap> {
+    let logs = sets.iter().filter(|m| m.set.kind == BackupKind::Log && m.is_sound());
+    let firsts = logs.filter_map(|medium| medium.set.first_lsn);
+    let next = firsts.filter(|first| *first > end).min();
+    next.map(|end_lsn| LogGap { first_lsn: end, end_lsn })
 }
 
 /// Gaps between the logs behind the full backup that is `chosen` and its differential.
