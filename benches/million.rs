@@ -69,6 +69,7 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
         sound_pages: 1_000_000,
         has_primary: true,
         is_boot_suspect: false,
+        database_files: Vec::new(),
     };
     let saved = include_bytes!("../tests/golden/report.json");
     let mut report = json::read(saved).expect("it is a report");
