@@ -85,6 +85,7 @@ fn every_case_has_the_exit_code_the_counts_and_the_names_that_were_found_indepen
             assert!(padding.is_null() || *padding == sum(&report, "padding_pages"), "{name}");
             assert_members(&case, &report, &name);
             assert_names(&case, &report, &name);
+            assert_restore(&case, &report, &name);
         }
     }
 }
@@ -98,6 +99,46 @@ fn assert_members(case: &Value, report: &Value, name: &str) {
     }
     for backup in backups(report) {
         assert_eq!(numbers(&backup["missing_members"]), numbers(&case["missing"]), "{name}");
+    }
+}
+
+/// How the database of the chain comes back, and to when.
+fn assert_restore(case: &Value, report: &Value, name: &str) {
+    let databases = list(&report["databases"]);
+    assert!(databases.iter().all(|database| database["verdict"] != "damaged"), "{name}");
+    if case["gap"].is_null() {
+        assert!(databases.iter().all(|database| database["restore"]["gap"] == false), "{name}");
+        return;
+    }
+    assert_eq!(databases.len(), 1, "{name}");
+    let restore = &databases[0]["restore"];
+    assert_eq!(restore["gap"], case["gap"], "{name}");
+    let reached = restore["reachable_to"].as_str().expect("text").replacen('T', " ", 1);
+    assert_eq!(Some(&*reached), case["reachable_to"].as_str(), "{name}");
+    let lsn = &case["reachable_to_lsn"];
+    assert!(lsn.is_null() || *lsn == restore["reachable_to_lsn"], "{name}: {restore}");
+    let bridged = list(&restore["bridged"]).len();
+    assert!(case["bridged"].is_null() || case["bridged"] == bridged, "{name}: {restore}");
+    if case["shortest_restore"].is_array() {
+        let first = |set: &Value| Path::new(set["paths"][0].as_str()?).file_name().map(Into::into);
+        let sets: Vec<Option<OsString>> = list(&restore["sets"]).iter().map(first).collect();
+        let wanted = list(&case["shortest_restore"]).iter();
+        let wanted: Vec<_> = wanted.map(|name| name.as_str().map(OsString::from)).collect();
+        assert_eq!(sets, wanted, "{name}");
+    }
+}
+
+/// Compressed backups of which only the records were verified restore like others.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn what_was_not_unpacked_is_part_of_a_chain() {
+    for deep in [&[][..], &["--deep"]] {
+        let arguments: Vec<&str> = deep.iter().copied().chain(["chain_compressed_904"]).collect();
+        let (code, report) = scan(&serde_json::json!({"scan": arguments}), "pread");
+        let database = &report["databases"][0];
+        assert_eq!((code, &database["verdict"]), (0, &"clean".into()), "{database}");
+        assert_eq!(list(&database["restore"]["sets"]).len(), 2, "{database}");
+        assert_eq!(list(&database["restore"]["missing"]).len(), 0, "{database}");
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::backup::BackupKind;
 use crate::consolidate::backup::{BackupReport, SetReport};
 use crate::consolidate::report::{FileReport, Outcome};
+use crate::discover::FileKind;
 use crate::discover::backup::missing::MEMBERS_MAX;
 use crate::page::header::Lsn;
 use std::cmp::Reverse;
@@ -124,7 +125,8 @@ pub fn sets<'a>(
                 MediumState::Sound
             };
             let binding_id = pages.and_then(|pages| pages.binding_id);
-            let member = Member { path: &file.path, backup, set, binding_id, state };
+            let is_packed = file.kind == FileKind::CompressedBackup && pages_in(set) == 0;
+            let member = Member { path: &file.path, backup, set, binding_id, state, is_packed };
             by_set.entry((key, set.position, identity(set))).or_default().push(member);
         }
     }
@@ -139,6 +141,8 @@ struct Member<'a> {
     /// By its pages.
     binding_id: Option<&'a str>,
     state: MediumState,
+    /// Compressed, and verified by the checksums of its records: nobody has seen its pages.
+    is_packed: bool,
 }
 
 fn identity(set: &SetReport) -> Identity<'_> {
@@ -191,8 +195,9 @@ fn state_of(members: &[Member<'_>], kind: BackupKind) -> MediumState {
     };
     let are_all = members.len() == usize::from(expected) && expected <= MEMBERS_MAX;
     let has_pages = || members.iter().any(|member| pages_in(member.set) > 0);
-    let is_whole = kind != BackupKind::Full || has_pages();
-    let is_consistent = members.iter().all(is_like_first) && is_whole && has_all_pages(members);
+    let is_whole = (kind != BackupKind::Full || has_pages()) && has_all_pages(members);
+    let is_packed = members.iter().all(|member| member.is_packed);
+    let is_consistent = members.iter().all(is_like_first) && (is_whole || is_packed);
     match () {
         () if worst == MediumState::Damaged => worst,
         () if !are_all => MediumState::MemberMissing,
