@@ -351,8 +351,7 @@ impl<'a> Pages<'a> {
 
     /// Pages that the file header asks for, section 5.1.
     fn asked_for(&self) -> usize {
-        let header = self.sound(0, 15);
-        header.map_or(0, |page| u32_at(&page, log::variable(&page, 4)) as usize)
+        self.sound(0, 15).and_then(|page| log::asked_for(&page)).unwrap_or(0)
     }
 
     /// Pages in use are beyond the end, or the end is not known.
