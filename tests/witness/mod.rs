@@ -370,12 +370,15 @@ impl<'a> Pages<'a> {
     }
 
     /// Pages beyond the end that the last PFS page calls used, in extents that the GAM page does;
-    /// both must be protected.
+    /// both must be protected, and like healthy ones in what no rule protects.
     pub fn lost(&self) -> Vec<usize> {
         let end = self.by_id.len();
         let last = end.saturating_sub(1);
         let (Some(pfs), Some(gam)) = (self.pfs(last), self.gam(last)) else { return Vec::new() };
-        if [&pfs, &gam].iter().any(|page| flags(page) & (CHECKSUM | TORN) == 0) {
+        let is_doubtful = |page: &Vec<u8>| {
+            flags(page) & (CHECKSUM | TORN) == 0 || page[64..96].iter().any(|&byte| byte != 0)
+        };
+        if is_doubtful(&pfs) || is_doubtful(&gam) {
             return Vec::new();
         }
         let interval = (last / PFS_PAGES + 1) * PFS_PAGES;
