@@ -377,3 +377,34 @@ fn pagescrub_clean_deep(path: &Path, bytes: &[u8]) {
     );
     assert!(!run.stdout.contains("Not scanned"), "{}", run.stdout);
 }
+
+/// A full backup, and of the logs behind it the second is not there: how far the others lead, and
+/// what is missing, stands in the first line of what people read, and in the script.
+#[test]
+fn newer_backups_that_cannot_be_reached_are_told_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let generate = |name: &str, more: &[&str]| {
+        let path = folder.path().join(name);
+        let path = path.to_str().expect("text").to_owned();
+        let base = ["generate", &path, "--size=2MiB", "--seed=7"];
+        assert_eq!(pagescrub(&[&base[..], more].concat()).code, 0);
+        path
+    };
+    let full = generate("full.bak", &["--backup=full"]);
+    let [first, third] =
+        ["1", "3"].map(|n| generate(&format!("{n}.trn"), &["--backup=log", "--log-number", n]));
+    let first_line = |paths: &[&str], format: &str| {
+        let run = pagescrub(&[&["scan"], paths, &["--format", format]].concat());
+        let line = run.stdout.lines().next().unwrap_or_default().to_owned();
+        (run.code, line, run.stdout)
+    };
+    assert_eq!(first_line(&[&full, &first], "terminal").0, 0);
+    let (code, line, _) = first_line(&[&full, &first, &third], "terminal");
+    assert_eq!(code, 3);
+    holds(&line, &["1 database with newer backups that cannot be reached: Drill comes back to 20"]);
+    holds(&line, &["LSN (41:418:1); log (41:418:1) to (41:458:1) is missing"]);
+    for format in ["tsql", "html"] {
+        let (_, _, all) = first_line(&[&full, &first, &third], format);
+        holds(&all, &["newer backups that cannot be reached"]);
+    }
+}

@@ -4,6 +4,7 @@
 use super::file_names::FileNames;
 use super::terminal::layout::counted;
 use crate::consolidate::backup::BackupReport;
+use crate::consolidate::database::{DatabaseReport, Restore};
 use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
@@ -46,6 +47,7 @@ pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
         of_files(&gaps.failed, "not read, or not to the end"),
         of_files(&gaps.refused, "refused"),
         backups(&gaps, &names),
+        chains(&gaps),
     ];
     let remarks: Vec<Remark> = remarks.into_iter().flatten().collect();
     let is_all = remarks.is_empty() && gaps.is_nothing_scanned;
@@ -68,6 +70,23 @@ fn backups(gaps: &Gaps<'_>, names: &FileNames<'_>) -> Option<Remark> {
         missing(backup).map_or_else(|| name.clone(), |missing| format!("{name} ({missing})"))
     });
     Some(Remark { what: counted(many, "incomplete backup"), text: listed(words) })
+}
+
+/// `1 database with newer backups that cannot be reached: sales comes back to 2026-11-28 23:00:00`.
+fn chains(gaps: &Gaps<'_>) -> Option<Remark> {
+    let many = Some(gaps.chains.len() as u64).filter(|n| *n > 0)?;
+    let what = format!("{} with newer backups that cannot be reached", counted(many, "database"));
+    Some(Remark { what, text: listed(gaps.chains.iter().map(|database| reached(database))) })
+}
+
+fn reached(database: &DatabaseReport) -> String {
+    let Restore { reachable_to, reachable_to_lsn, gap_log, .. } = &database.restore;
+    let name = database.name.as_deref().unwrap_or("a database without a name");
+    let to = reachable_to.as_ref().map(|at| format!(" to {}", at.replacen('T', " ", 1)));
+    let lsn = reachable_to_lsn.map(|lsn| format!(", LSN {lsn}")).unwrap_or_default();
+    let log = gap_log.map(|gap| format!("; log {} to {} is missing", gap.first_lsn, gap.end_lsn));
+    let [to, log] = [to, log].map(Option::unwrap_or_default);
+    safe(&format!("{name} comes back{to}{lsn}{log}")).into_owned()
 }
 
 fn missing(backup: &BackupReport) -> Option<String> {
