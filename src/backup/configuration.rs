@@ -165,7 +165,7 @@ impl Configuration {
         set.finished = self.finished.or(set.finished);
         set.internal_version = self.internal_version.or(set.internal_version);
         set.binding_id = self.binding_id.or(set.binding_id);
-        if self.line != Line::default() {
+        if self.line.is_told() {
             set.line = self.line;
         }
         set.chain_origin_lsn = self.chain_origin_lsn.or(set.chain_origin_lsn);

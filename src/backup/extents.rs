@@ -107,11 +107,10 @@ pub fn stretches(
     let mut search = Search { source, offset_bytes, look, found: Vec::new() };
     search.all(extents)?;
     let mut found = search.found;
-    let mut maps = Maps::among(&found, source, map);
-    place_between(&mut found, &mut maps);
+    place_between(&mut found, source, map);
     unplace_strays(&mut found);
     found.dedup_by(|next, stretch| stretch.absorbs(next));
-    Ok(place_by_maps(&found, &mut Maps::among(&found, source, map)))
+    Ok(place_by_maps(found, source, map))
 }
 
 /// True if each extent of `run` says, all of its pages asked, that it is where `run` has it in
@@ -225,9 +224,9 @@ fn holds(place: Place) -> Holds {
 
 /// Gives a place to extents that do not tell theirs, and to those that contradict their neighbours,
 /// where what stands before and after them leaves just enough room for them. None of the latter is
-/// given one that the backup should not have by its `maps`.
-fn place_between(found: &mut [Stretch], maps: &mut Maps<'_>) {
-    let mut at = 1;
+/// given one that the backup should not have by its maps.
+fn place_between(found: &mut [Stretch], source: &dyn ReadAt, map: Map) {
+    let (mut at, mut maps) = (1, None);
     while at + 1 < found.len() {
         let end = end_of_gap(found, at);
         if let Some(end) = end.filter(|end| *end > at) {
@@ -235,13 +234,15 @@ fn place_between(found: &mut [Stretch], maps: &mut Maps<'_>) {
             let mut next = before.extents;
             let is_open = may_be_the_stray(found, at, end);
             if let Holds::Extent(file, first) = before.holds {
-                for stretch in &mut found[at..end] {
-                    let extents = first + next..first + next + stretch.extents;
-                    next += stretch.extents;
-                    let is_stray = stretch.holds != Holds::Unplaced;
-                    let is_unused =
-                        is_stray && maps.should_have(file, &extents).is_some_and(<[_]>::is_empty);
-                    stretch.holds = if is_open || is_unused {
+                for between in at..end {
+                    let extents = first + next..first + next + found[between].extents;
+                    next += found[between].extents;
+                    let is_stray = found[between].holds != Holds::Unplaced;
+                    let is_unused = is_stray && {
+                        let maps = maps.get_or_insert_with(|| Maps::among(found, source, map));
+                        maps.should_have(file, &extents).is_some_and(<[_]>::is_empty)
+                    };
+                    found[between].holds = if is_open || is_unused {
                         Holds::Unplaced
                     } else {
                         Holds::Extent(file, extents.start)

@@ -2,6 +2,7 @@
 //! is absent, and no text is longer than [`TEXT_CHARS_MAX`].
 
 use crate::page::header::Lsn;
+use crate::page::line::told;
 
 /// The most UTF-16 units of a name that are kept.
 pub(super) const TEXT_CHARS_MAX: usize = 4096;
@@ -23,7 +24,7 @@ pub(super) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
 
 /// The GUID at `offset`; `None` if it is all zero.
 pub(super) fn guid_at(bytes: &[u8], offset: usize) -> Option<[u8; 16]> {
-    array_at(bytes, offset).filter(|guid| guid != &[0; 16])
+    array_at(bytes, offset).and_then(told)
 }
 
 /// The LSN at `offset`, ten bytes; `None` if it is (0:0:0).

@@ -4,7 +4,7 @@
 use super::lookup::Pages;
 use super::{SYSPRUFILES_2005, SystemTable};
 use crate::page::header::{Lsn, PageHeader};
-use crate::page::line::Guid;
+use crate::page::line::{Guid, told};
 use crate::page::record::{Record, utf16};
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ impl Layout {
             kind,
             state,
             pages: u32::from_le_bytes(record.fixed(self.pages)?),
-            guid: guid.filter(|guid| *guid != Guid::default()),
+            guid: guid.and_then(told),
             logical_name: name(LOGICAL_NAME)?,
             physical_name: name(PHYSICAL_NAME)?,
         };

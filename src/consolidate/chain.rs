@@ -4,12 +4,13 @@
 //! Reports may come from outside, so nothing here relies on what their files and suspects say of
 //! each other.
 
+use super::database::LogGap;
+use super::database::restore::{follow, newest};
 use super::database::sets::{Medium, sets};
 use super::report::{FileReport, Suspect};
 use crate::backup::BackupKind;
 use crate::page::header::Lsn;
-use crate::page::line::{Kinship, Line};
-use std::cmp::Reverse;
+use crate::page::line::Line;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Log backups named at most.
@@ -45,16 +46,7 @@ pub struct Chain<'a> {
     /// In the order in which they are restored.
     pub logs: Vec<Medium<'a>>,
     /// Log backups follow later, but not at once.
-    pub gap: Option<Gap>,
-}
-
-/// Log that no sound backup of the scan has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Where it begins.
-    pub first: Lsn,
-    /// Where the next backup begins.
-    pub end: Lsn,
+    pub gap: Option<LogGap>,
 }
 
 impl<'a> Chain<'a> {
@@ -89,27 +81,21 @@ impl<'a> Chain<'a> {
         let others = of_kind(BackupKind::Differential).filter(is_heir);
         let other_heir = newest(others).filter(|_| differential.is_none()).cloned();
         let from = differential.map_or(full.last_lsn, |medium| medium.last_lsn);
-        let logs = of_kind(BackupKind::Log).filter(|medium| is_of(medium, wanted)).collect();
-        let (logs, gap) = without_a_gap(logs, from);
+        let logs = of_kind(BackupKind::Log).filter(|medium| is_of(medium, wanted));
+        let (mut logs, mut gap) = follow(logs, from);
+        if logs.len() > LOGS_MAX {
+            gap = None;
+            logs.truncate(LOGS_MAX);
+        }
+        let logs = logs.into_iter().cloned().collect();
         let (full, differential) = (Some(full.clone()), differential.cloned());
         Self { full, differential, other_heir, logs, gap }
     }
 }
 
 fn is_of(medium: &Medium<'_>, wanted: &Wanted<'_>) -> bool {
-    match wanted.line.kinship(wanted.end, &medium.set.line, Some(medium.last_lsn)) {
-        Kinship::Line => true,
-        Kinship::Sisters | Kinship::None => false,
-        Kinship::Unknown => medium.binding_id == Some(wanted.binding_id),
-    }
-}
-
-/// By the end of its log; of equal ones always the same.
-fn newest<'m, 'a: 'm>(media: impl Iterator<Item = &'m Medium<'a>>) -> Option<&'m Medium<'a>> {
-    media.min_by_key(|medium| {
-        let age = (Reverse(medium.last_lsn), Reverse(&medium.set.finished));
-        (age, &medium.paths, medium.set.position)
-    })
+    let kinship = wanted.line.kinship(wanted.end, &medium.set.line, Some(medium.last_lsn));
+    kinship.is_line().unwrap_or_else(|| medium.binding_id == Some(wanted.binding_id))
 }
 
 /// How many of the pages wanted each set has a clean copy of, by its first file and position.
@@ -130,27 +116,6 @@ fn pages_of<'a>(sets: &[Medium<'a>], wanted: &Wanted<'_>) -> BTreeMap<(&'a str, 
         }
     }
     counts
-}
-
-/// Of `logs` those that follow each other from `from` on, and the first gap.
-fn without_a_gap<'a>(mut logs: Vec<&Medium<'a>>, from: Lsn) -> (Vec<Medium<'a>>, Option<Gap>) {
-    logs.retain(|medium| medium.set.first_lsn.is_some_and(|first| first <= medium.last_lsn));
-    logs.sort_by_key(|medium| (medium.set.first_lsn, Reverse(medium.last_lsn), &medium.paths));
-    let (mut chosen, mut reached) = (Vec::new(), from);
-    let mut waiting = logs.into_iter().peekable();
-    while chosen.len() < LOGS_MAX {
-        let mut best: Option<&Medium<'_>> = None;
-        while let Some(next) = waiting.next_if(|next| next.set.first_lsn <= Some(reached)) {
-            if best.is_none_or(|best| next.last_lsn > best.last_lsn) {
-                best = Some(next);
-            }
-        }
-        let Some(best) = best.filter(|best| best.last_lsn > reached) else { break };
-        reached = best.last_lsn;
-        chosen.push(best.clone());
-    }
-    let next = waiting.peek().and_then(|next| next.set.first_lsn).filter(|first| *first > reached);
-    (chosen, next.map(|end| Gap { first: reached, end }))
 }
 
 #[cfg(test)]

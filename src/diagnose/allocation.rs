@@ -45,6 +45,10 @@ enum Teller {
     Gam(Vec<(PageId, Page)>),
     /// The backup has no PFS page; the GAM pages over the interval, as far as it has them.
     Absent(Vec<(PageId, Page)>),
+    /// The PFS page is bad, and the GAM pages call all extents of the interval free, that of the
+    /// PFS page among them: a database that reaches there has allocated that. This is what a copy
+    /// has added to the file behind its end.
+    Nothing,
     /// There is nothing but allocated pages.
     Log,
 }
@@ -104,7 +108,10 @@ impl AllocationMap {
         let at = pfs_page_of(first);
         match self.sound_page(at, PageType::Pfs, source) {
             Some(pfs) => Teller::Pfs(pfs),
-            None if source.has(at) => Teller::Gam(self.gams_over(first, source)),
+            None if source.has(at) => {
+                let gams = self.gams_over(first, source);
+                if are_all_free(&gams, first) { Teller::Nothing } else { Teller::Gam(gams) }
+            }
             None => Teller::Absent(self.gams_over(first, source)),
         }
     }
@@ -162,18 +169,8 @@ impl Interval {
     pub fn pfs_byte(&self, page: PageId) -> Option<PfsByte> {
         match &self.told_by {
             Teller::Pfs(pfs) => Some(PfsByte::of(pfs, page)),
-            Teller::Gam(_) | Teller::Absent(_) | Teller::Log => None,
+            Teller::Gam(_) | Teller::Absent(_) | Teller::Nothing | Teller::Log => None,
         }
-    }
-
-    /// `gams` call all extents of the interval free, that of its PFS page among them: a database
-    /// that reaches there has allocated that.
-    fn is_all_free(&self, gams: &[(PageId, Page)]) -> bool {
-        let first = self.number * PFS_INTERVAL_PAGES;
-        let gam_of = |page| gams.iter().find(|(at, _)| *at == gam_page_of(page));
-        let is_free = |page| gam_of(page).is_some_and(|(_, gam)| extent_bit(gam, page));
-        let end = first.saturating_add(PFS_INTERVAL_PAGES);
-        (first..end).step_by(EXTENT_PAGES as usize).map(PageId).all(is_free)
     }
 
     /// Whether `page`, which the interval holds, is in use.
@@ -182,18 +179,24 @@ impl Interval {
         match &self.told_by {
             Teller::Log => Allocation::Allocated,
             Teller::Pfs(pfs) if PfsByte::of(pfs, page).is_allocated() => Allocation::Allocated,
-            // Behind the end of the database, in what a copy has added to the file, is nothing.
-            Teller::Gam(gams) if self.is_all_free(gams) => Allocation::Free,
+            Teller::Nothing => Allocation::Free,
             // Pages with a fixed place are in use wherever that place is.
             _ if fixed_page_type(self.file_id, page).is_some() => Allocation::Allocated,
             Teller::Pfs(_) => Allocation::Free,
-            Teller::Gam(gams) | Teller::Absent(gams) => {
-                let gam = gams.iter().find(|(at, _)| *at == gam_page_of(page));
-                match gam {
-                    Some((_, gam)) if extent_bit(gam, page) => Allocation::Free,
-                    _ => Allocation::Unknown,
-                }
-            }
+            Teller::Gam(gams) | Teller::Absent(gams) if is_free(gams, page) => Allocation::Free,
+            Teller::Gam(_) | Teller::Absent(_) => Allocation::Unknown,
         }
     }
+}
+
+/// One of `gams` calls the extent of `page` free.
+fn is_free(gams: &[(PageId, Page)], page: PageId) -> bool {
+    let gam = gams.iter().find(|(at, _)| *at == gam_page_of(page));
+    gam.is_some_and(|(_, gam)| extent_bit(gam, page))
+}
+
+/// `gams` call all extents of the PFS interval free that begins with page `first`.
+fn are_all_free(gams: &[(PageId, Page)], first: PageId) -> bool {
+    let end = first.0.saturating_add(PFS_INTERVAL_PAGES);
+    (first.0..end).step_by(EXTENT_PAGES as usize).all(|page| is_free(gams, PageId(page)))
 }

@@ -1,6 +1,7 @@
 //! `sysprufiles`, the system table that names every file of the database: one row a file, laid out
 //! as SQL Server 2008 and later write it (docs/page-format.md, section 6.4).
 
+use super::fields::record;
 use super::front::{DATABASE, GROWTH_PAGES, SIZE_UNLIMITED};
 use super::identity;
 use super::layout::Layout;
@@ -11,7 +12,6 @@ use crate::page::address::FileId;
 /// The log of a database made here.
 pub(super) const LOG_FILE_BYTES: u64 = 8 << 20;
 const FIXED_BYTES: usize = 244;
-const STATUS: [u8; 2] = [0x30, 0];
 const COLUMNS: u16 = 31;
 /// No LSN of creation or removal, no full backup, no fork: as in a file that was never backed up.
 const NULLS: [u8; 4] = [0x00, 0x98, 0x7f, 0x5f];
@@ -82,21 +82,5 @@ fn row(seed: u64, file: &Member) -> Vec<u8> {
     put(50, &identity::file(seed, file.id));
     let names = [logical_name(file.id), physical_name(file.id)];
     let names = names.map(|name| name.encode_utf16().flat_map(u16::to_le_bytes).collect());
-    record(&fixed, &names)
-}
-
-fn record(fixed: &[u8], variable: &[Vec<u8>]) -> Vec<u8> {
-    let mut record = STATUS.to_vec();
-    record.extend(((record.len() + 2 + fixed.len()) as u16).to_le_bytes());
-    record.extend(fixed);
-    record.extend(COLUMNS.to_le_bytes());
-    record.extend(NULLS);
-    record.extend((variable.len() as u16).to_le_bytes());
-    let mut end = record.len() + 2 * variable.len();
-    for column in variable {
-        end += column.len();
-        record.extend((end as u16).to_le_bytes());
-    }
-    record.extend(variable.concat());
-    record
+    record(&fixed, COLUMNS, &NULLS, &names)
 }

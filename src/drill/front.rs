@@ -3,7 +3,7 @@
 
 use super::chance::{Purpose, draw};
 use super::database_files::logical_name;
-use super::fields::{put_page, put_slot, put_u16, put_u32};
+use super::fields::{put_page, put_slot, put_u16, put_u32, record};
 use super::identity;
 use super::layout::Layout;
 use super::units::{SYSALLOCUNITS, UNITS};
@@ -34,8 +34,7 @@ const COLUMN_BYTES: [usize; 46] = [
 ];
 const FILE_GUID: usize = 23;
 const LOGICAL_NAME: usize = 27;
-const RECORD_STATUS: u8 = 0x30;
-const FIXED_END: u16 = 8;
+const FIXED_BYTES: usize = 4;
 
 const BOOT_FIXED_END: u16 = 0x05e0;
 const STATUS_TORN: u32 = 0x10;
@@ -55,21 +54,8 @@ pub(super) fn binding_id(seed: u64) -> BindingId {
 
 /// Fills page 0.
 pub(super) fn fill_file_header(layout: &Layout, page: &mut Page) {
-    let columns = columns(layout);
-    let null_bitmap_bytes = usize::from(COLUMNS).div_ceil(8);
-    let data_start = usize::from(FIXED_END) + 2 + null_bitmap_bytes + 2 + 2 * columns.len();
-    let mut record = vec![RECORD_STATUS, 0];
-    record.extend(FIXED_END.to_le_bytes());
-    record.extend([0; 4]);
-    record.extend(COLUMNS.to_le_bytes());
-    record.resize(record.len() + null_bitmap_bytes, 0);
-    record.extend((columns.len() as u16).to_le_bytes());
-    let mut end = data_start;
-    for column in &columns {
-        end += column.len();
-        record.extend((end as u16).to_le_bytes());
-    }
-    record.extend(columns.concat());
+    let nulls = vec![0; usize::from(COLUMNS).div_ceil(8)];
+    let record = record(&[0; FIXED_BYTES], COLUMNS, &nulls, &columns(layout));
     write_record(page, &record);
 }
 

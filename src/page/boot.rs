@@ -2,7 +2,7 @@
 
 use super::Page;
 use super::header::Lsn;
-use super::line::{Guid, Line};
+use super::line::{Guid, Line, told};
 use super::record::utf16;
 use super::torn;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ fn lsn_at(page: &Page, at: usize) -> Lsn {
 fn guid_at(page: &Page, at: usize) -> Option<Guid> {
     let mut guid = Guid::default();
     guid.copy_from_slice(&page.bytes()[at..at + 16]);
-    (guid != Guid::default()).then_some(guid)
+    told(guid)
 }
 
 /// A length that no name can have is damage: the name then ends where its padding begins.

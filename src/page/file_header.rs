@@ -3,7 +3,7 @@
 use super::Page;
 use super::address::FileId;
 use super::header::HEADER_BYTES;
-use super::line::Guid;
+use super::line::{Guid, told};
 use super::record::{Record, utf16};
 use super::torn;
 
@@ -47,10 +47,7 @@ impl FileHeader {
             file_id: FileId(u16_of(FILE_ID)?),
             filegroup_id: u16_of(FILEGROUP_ID)?,
             size_pages: u32::from_le_bytes(record.variable(SIZE_PAGES)?.try_into().ok()?),
-            file_guid: record
-                .variable(FILE_GUID)
-                .and_then(|guid| guid.try_into().ok())
-                .filter(|guid| *guid != Guid::default()),
+            file_guid: record.variable(FILE_GUID).and_then(|guid| told(guid.try_into().ok()?)),
             logical_name: record.variable(LOGICAL_NAME).map(utf16).filter(|name| !name.is_empty()),
         })
     }

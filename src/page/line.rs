@@ -38,6 +38,11 @@ pub enum Kinship {
 }
 
 impl Line {
+    /// True if anything of it is known.
+    pub fn is_told(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// How a copy of this line, which ends at `end`, is related to the `other`, which ends at
     /// `other_end`: the last LSN of a backup set, the checkpoint of a data file.
     pub fn kinship(&self, end: Option<Lsn>, other: &Self, other_end: Option<Lsn>) -> Kinship {
@@ -60,6 +65,22 @@ impl Line {
         let is_behind = self.fork_point_lsn.zip(end).is_some_and(|(point, end)| point >= end);
         self.earlier_fork_id == Some(fork) && is_behind
     }
+}
+
+impl Kinship {
+    /// Whether both are of one line, where that is told.
+    pub fn is_line(self) -> Option<bool> {
+        match self {
+            Self::Line => Some(true),
+            Self::Sisters | Self::None => Some(false),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// A GUID as it stands in a file; zeros are none.
+pub fn told(guid: Guid) -> Option<Guid> {
+    (guid != Guid::default()).then_some(guid)
 }
 
 /// A GUID in hexadecimal digits, in the order of its bytes.

@@ -19,7 +19,7 @@ use crate::discover::paths;
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::BindingId;
 use crate::page::header::Lsn;
-use crate::page::line::{Guid, Kinship, Line};
+use crate::page::line::{Guid, Line};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -73,7 +73,7 @@ impl Origin {
         let header = file.header.as_ref();
         let set = file.part.as_ref().map(Part::set);
         let told = set.and_then(|set| set.files.iter().find(|f| f.file_id == file.file_id.0));
-        let of_set = set.map(|set| set.line).filter(|line| *line != Line::default());
+        let of_set = set.map(|set| set.line).filter(Line::is_told);
         let boot = file.boot.as_ref();
         let by_boot = boot.map(|boot| boot.line).unwrap_or_default();
         let end = set.and_then(|set| set.last_lsn);
@@ -90,14 +90,10 @@ impl Origin {
     /// True if both are of one line of one database, and of the same file of it.
     fn is_of_one_with(&self, other: &Self) -> bool {
         self.file_id == other.file_id
-            && match self.line.kinship(self.end, &other.line, other.end) {
-                Kinship::Line => true,
-                Kinship::Sisters | Kinship::None => false,
-                Kinship::Unknown => {
-                    let is_same = self.guid.is_some() && self.guid == other.guid;
-                    is_same || (self.binding.is_some() && self.binding == other.binding)
-                }
-            }
+            && self.line.kinship(self.end, &other.line, other.end).is_line().unwrap_or_else(|| {
+                let is_same = self.guid.is_some() && self.guid == other.guid;
+                is_same || (self.binding.is_some() && self.binding == other.binding)
+            })
     }
 }
 

@@ -22,9 +22,13 @@ pub enum Map {
 }
 
 /// Places what has no place in `found`, where the maps leave just enough places for it.
-pub(super) fn place_by_maps(found: &[Stretch], maps: &mut Maps<'_>) -> Vec<Stretch> {
+pub(super) fn place_by_maps(found: Vec<Stretch>, source: &dyn ReadAt, map: Map) -> Vec<Stretch> {
+    if found.iter().all(|stretch| stretch.holds != Holds::Unplaced) {
+        return found;
+    }
+    let mut maps = Maps::among(&found, source, map);
     let mut placed: Vec<Stretch> = Vec::with_capacity(found.len());
-    let mut rest = found;
+    let mut rest = &*found;
     while let [first, ..] = rest {
         let unplaced = rest.iter().take_while(|s| s.holds == Holds::Unplaced).count();
         if unplaced == 0 {

@@ -86,7 +86,7 @@ fn wanted(pages: Vec<&Suspect>) -> Wanted<'_> {
 }
 
 /// The paths of full, differential and logs, and the gap.
-fn chosen(files: &[FileReport]) -> (String, Option<Gap>) {
+fn chosen(files: &[FileReport]) -> (String, Option<LogGap>) {
     let chain = Chain::of(files, &wanted(Vec::new()));
     let media = chain.full.iter().chain(&chain.differential).chain(&chain.logs);
     let paths: Vec<String> = media.map(|medium| medium.paths.join("+")).collect();
@@ -120,7 +120,7 @@ fn the_newest_full_its_newest_differential_and_the_logs_from_there_on() {
 fn logs_end_where_one_is_missing_and_the_gap_is_told() {
     let mut files = week();
     files.retain(|file| &*file.path != "log3");
-    let gap = Gap { first: lsn(32), end: lsn(40) };
+    let gap = LogGap { first_lsn: lsn(32), end_lsn: lsn(40) };
     assert_eq!(chosen(&files), ("full diff2".to_owned(), Some(gap)));
     // One that begins where the last one ends, and one that overlaps.
     files.push(file("log3", vec![log([32, 40])]));
@@ -239,7 +239,7 @@ fn logs_under_one_media_set_all_take_part_and_a_gap_is_told() {
             night("log2", id("l2"), log([20, 30])),
             night("log3", id("l3"), log([40, 50])),
         ];
-        let gap = Gap { first: lsn(30), end: lsn(40) };
+        let gap = LogGap { first_lsn: lsn(30), end_lsn: lsn(40) };
         assert_eq!(chosen(&files), ("full log1 log2".to_owned(), Some(gap)));
         files.push(night("log2b", id("l4"), log([30, 40])));
         assert_eq!(chosen(&files), ("full log1 log2 log2b log3".to_owned(), None));

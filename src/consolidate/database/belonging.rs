@@ -2,15 +2,16 @@
 //! more (docs/page-format.md, section 5.5). Names say nothing: databases of one name stay apart.
 
 use super::sets::{Medium, sets};
+use crate::consolidate::backup::SetFile;
 use crate::consolidate::report::FileReport;
 use crate::discover::FileKind;
 use crate::page::header::Lsn;
-use crate::page::line::{Guid, Kinship, Line};
+use crate::page::line::{Guid, Line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The id of a primary file.
-const PRIMARY: u16 = 1;
+pub(super) const PRIMARY: u16 = 1;
 
 /// What is of one database.
 #[derive(Default)]
@@ -25,10 +26,17 @@ pub(super) struct Group<'a> {
 impl Group<'_> {
     /// Of its primary file, else of the newest of its sets.
     pub(super) fn line(&self) -> Line {
-        let of_files =
-            self.files.iter().map(|file| file.line).find(|line| *line != Line::default());
-        let newest = self.sets.iter().max_by_key(|medium| medium.last_lsn);
-        of_files.or_else(|| Some(newest?.set.line)).unwrap_or_default()
+        let newest = self.newest_set();
+        self.told_by_files().or_else(|| Some(newest?.set.line)).unwrap_or_default()
+    }
+
+    /// The backup set that ends last.
+    pub(super) fn newest_set(&self) -> Option<&Medium<'_>> {
+        self.sets.iter().max_by_key(|medium| medium.last_lsn)
+    }
+
+    fn told_by_files(&self) -> Option<Line> {
+        self.files.iter().map(|file| file.line).find(Line::is_told)
     }
 
     /// Where the copy ends that is told by its files.
@@ -38,23 +46,17 @@ impl Group<'_> {
 
     /// True if `medium` is a backup of it.
     fn has_backup(&self, medium: &Medium<'_>) -> bool {
-        let line = self.files.iter().map(|file| file.line).find(|line| *line != Line::default());
-        let kinship = line.map_or(Kinship::Unknown, |line| {
-            line.kinship(self.end(), &medium.set.line, Some(medium.last_lsn))
+        let kinship = self.told_by_files().and_then(|line| {
+            line.kinship(self.end(), &medium.set.line, Some(medium.last_lsn)).is_line()
         });
-        match kinship {
-            Kinship::Line => true,
-            Kinship::Sisters | Kinship::None => false,
-            Kinship::Unknown => self.shares_a_file(medium) || self.shares_binding(medium),
-        }
+        kinship.unwrap_or_else(|| self.shares_a_file(medium) || self.shares_binding(medium))
     }
 
     fn shares_a_file(&self, medium: &Medium<'_>) -> bool {
         self.files.iter().any(|file| {
-            let is_it = |told: &&crate::consolidate::backup::SetFile| {
-                Some(told.file_id) == file.file_id && told.guid == file.file_guid
-            };
-            file.file_guid.is_some() && medium.set.files.iter().any(|told| is_it(&told))
+            let is_it =
+                |told: &SetFile| Some(told.file_id) == file.file_id && told.guid == file.file_guid;
+            file.file_guid.is_some() && medium.set.files.iter().any(is_it)
         })
     }
 

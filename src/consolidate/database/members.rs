@@ -1,6 +1,6 @@
 //! The files of a database: what its catalog or its backups name, and what the scan has of them.
 
-use super::belonging::Group;
+use super::belonging::{Group, PRIMARY};
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::discover::FileKind;
 use serde::{Deserialize, Serialize};
@@ -42,8 +42,6 @@ pub enum FileState {
     Cut,
     /// It is not in this scan.
     Missing,
-    /// It has no bytes.
-    Empty,
     /// It was declined, or could not be read.
     Refused,
 }
@@ -73,7 +71,7 @@ pub(super) fn files(group: &Group<'_>) -> Vec<DatabaseFile> {
     }
     // A file that is not the first has a first one beside it, whoever names it.
     if !group.files.is_empty() {
-        files.entry(1).or_insert_with(|| missing(1, KIND_DATA));
+        files.entry(PRIMARY).or_insert_with(|| missing(PRIMARY, KIND_DATA));
     }
     files.into_values().collect()
 }
@@ -101,9 +99,9 @@ fn seen(entry: &mut DatabaseFile, file: &FileReport) {
     entry.logical_name = entry.logical_name.take().or_else(|| file.logical_name.clone());
     let lacks = file.coverage.pages_planned > file.pages;
     entry.state = match file.outcome {
-        // Of a log no more than its header is verified.
         Outcome::Scanned if lacks => FileState::Cut,
         Outcome::Scanned => FileState::Scanned,
+        // Of a log no more than its header is verified.
         Outcome::Refused if file.kind == FileKind::Log => FileState::Scanned,
         Outcome::Refused | Outcome::Failed => FileState::Refused,
     };

@@ -75,7 +75,7 @@ pub fn databases(report: &ScrubReport) -> Vec<DatabaseReport> {
 }
 
 fn database(group: &Group<'_>) -> DatabaseReport {
-    let newest = group.sets.iter().max_by_key(|medium| medium.last_lsn);
+    let newest = group.newest_set();
     let told = |text: &Arc<str>| (!text.is_empty()).then(|| Arc::clone(text));
     let restore = Restore::by(&group.sets);
     let named = group.files.iter().find_map(|file| file.database.clone());

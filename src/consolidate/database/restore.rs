@@ -61,7 +61,7 @@ impl Restore {
         missing.truncate(UNUSABLE_MAX);
         Self {
             gap,
-            gap_log: end.filter(|_| gap).and_then(|end| missing_log(sets, end)),
+            gap_log: end.filter(|_| gap).and_then(|end| follow(logs(sets), end).1),
             bridged: bridged(sets, &chosen),
             reachable_to: chosen.last().and_then(|medium| medium.set.finished.clone()),
             reachable_to_lsn: end,
@@ -109,11 +109,19 @@ fn shortest<'m, 'a>(sets: &'m [Medium<'a>]) -> Vec<&'m Medium<'a>> {
     });
     let newest_pair = pairs().min_by_key(|(_, differential)| age(differential));
     let begun = [full.map(|full| vec![full]), of_full, newest_pair.map(|(f, d)| vec![f, d])];
-    let logs = sorted(sound(BackupKind::Log));
-    let whole = begun.into_iter().flatten().map(|base| with_logs(base, &logs));
+    let whole = begun.into_iter().flatten().map(|mut base| {
+        let end = base.last().map_or_else(Lsn::default, |last| last.last_lsn);
+        base.extend(follow(logs(sets), end).0);
+        base
+    });
     whole
         .min_by_key(|chain| (Reverse(chain.last().map(|last| last.last_lsn)), chain.len()))
         .unwrap_or_default()
+}
+
+/// Sound log backups.
+fn logs<'m, 'a>(sets: &'m [Medium<'a>]) -> impl Iterator<Item = &'m Medium<'a>> {
+    sets.iter().filter(|medium| medium.set.kind == BackupKind::Log && medium.is_sound())
 }
 
 type Age<'m> = (Reverse<Lsn>, Reverse<Option<&'m str>>, &'m [&'m str], u32);
@@ -124,14 +132,17 @@ fn age<'m>(medium: &'m Medium<'_>) -> Age<'m> {
     (Reverse(medium.last_lsn), Reverse(finished), &medium.paths, medium.set.position)
 }
 
-fn newest<'m, 'a: 'm>(media: impl Iterator<Item = &'m Medium<'a>>) -> Option<&'m Medium<'a>> {
+/// The one that ends last.
+pub(in crate::consolidate) fn newest<'m, 'a: 'm>(
+    media: impl Iterator<Item = &'m Medium<'a>>,
+) -> Option<&'m Medium<'a>> {
     media.min_by(|a, b| age(a).cmp(&age(b)))
 }
 
-/// Log backups that have any log, by where that begins.
+/// Log backups whose log does not end before it begins, by where it begins.
 fn sorted<'m, 'a: 'm>(logs: impl Iterator<Item = &'m Medium<'a>>) -> Vec<&'m Medium<'a>> {
-    let has_log = |medium: &&Medium<'_>| medium.set.first_lsn.is_some_and(|f| f < medium.last_lsn);
-    let mut logs: Vec<_> = logs.filter(has_log).collect();
+    let is_log = |medium: &&Medium<'_>| medium.set.first_lsn.is_some_and(|f| f <= medium.last_lsn);
+    let mut logs: Vec<_> = logs.filter(is_log).collect();
     logs.sort_by(|a, b| {
         let key = |medium: &Medium<'_>| (medium.set.first_lsn, Reverse(medium.last_lsn));
         key(a).cmp(&key(b)).then_with(|| a.paths.cmp(&b.paths))
@@ -139,14 +150,14 @@ fn sorted<'m, 'a: 'm>(logs: impl Iterator<Item = &'m Medium<'a>>) -> Vec<&'m Med
     logs
 }
 
-/// `base`, and those of `logs` that follow each other from its end on: of those that begin in time
-/// always the one that ends last.
-fn with_logs<'m, 'a>(
-    mut chain: Vec<&'m Medium<'a>>,
-    logs: &[&'m Medium<'a>],
-) -> Vec<&'m Medium<'a>> {
-    let Some(mut reached) = chain.last().map(|base| base.last_lsn) else { return chain };
-    let mut waiting = logs.iter().copied().peekable();
+/// Those of `logs` that follow each other from `from` on, of those that begin in time always the
+/// one that ends last; and the log that is missing before the next one, if one is left.
+pub(in crate::consolidate) fn follow<'m, 'a: 'm>(
+    logs: impl Iterator<Item = &'m Medium<'a>>,
+    from: Lsn,
+) -> (Vec<&'m Medium<'a>>, Option<LogGap>) {
+    let (mut chosen, mut reached) = (Vec::new(), from);
+    let mut waiting = sorted(logs).into_iter().peekable();
     loop {
         let mut best: Option<&Medium<'_>> = None;
         while let Some(next) = waiting.next_if(|next| next.set.first_lsn <= Some(reached)) {
@@ -154,18 +165,12 @@ fn with_logs<'m, 'a>(
                 best = Some(next);
             }
         }
-        let Some(best) = best.filter(|best| best.last_lsn > reached) else { return chain };
+        let Some(best) = best.filter(|best| best.last_lsn > reached) else { break };
         reached = best.last_lsn;
-        chain.push(best);
+        chosen.push(best);
     }
-}
-
-/// The log between `end` and the first sound log backup behind it.
-fn missing_log(sets: &[Medium<'_>], end: Lsn) -> Option<LogGap> {
-    let logs = sets.iter().filter(|m| m.set.kind == BackupKind::Log && m.is_sound());
-    let firsts = logs.filter_map(|medium| medium.set.first_lsn);
-    let next = firsts.filter(|first| *first > end).min();
-    next.map(|end_lsn| LogGap { first_lsn: end, end_lsn })
+    let next = waiting.peek().and_then(|next| next.set.first_lsn);
+    (chosen, next.map(|end_lsn| LogGap { first_lsn: reached, end_lsn }))
 }
 
 /// Gaps between the logs behind the full backup that is `chosen` and its differential.
@@ -174,10 +179,10 @@ fn bridged(sets: &[Medium<'_>], chosen: &[&Medium<'_>]) -> Vec<LogGap> {
     if differential.set.kind != BackupKind::Differential {
         return Vec::new();
     }
-    let of_log = sets.iter().filter(|m| m.set.kind == BackupKind::Log && m.is_sound());
     let (mut reached, mut gaps) = (full.last_lsn, Vec::new());
-    for log in sorted(of_log) {
-        let Some(first) = log.set.first_lsn.filter(|_| log.last_lsn > reached) else { continue };
+    for log in sorted(logs(sets)) {
+        let has_more = log.last_lsn > reached && log.set.first_lsn < Some(log.last_lsn);
+        let Some(first) = log.set.first_lsn.filter(|_| has_more) else { continue };
         if first > differential.last_lsn {
             break;
         }

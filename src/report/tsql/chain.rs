@@ -121,8 +121,7 @@ pub(super) fn of<'a>(target: &Target<'a>, files: &'a [FileReport]) -> Chain<'a> 
             pages.extend(target.rebuilds());
             let can_name = |path: &str| tsql_path(path).is_some();
             let of_files = || loss.files.iter().filter_map(|loss| loss.file);
-            let line = of_files().map(|file| file.line).find(|line| *line != Line::default());
-            let line = line.unwrap_or_default();
+            let line = of_files().map(|file| file.line).find(Line::is_told).unwrap_or_default();
             let end = of_files().find_map(|file| file.checkpoint_lsn);
             Chain::of(files, &Wanted { host: loss.host, binding_id, line, end, pages, can_name })
         }
@@ -188,7 +187,7 @@ pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<(
         script.remark(&format!(
             "GAP: no sound log backup of the scan has the log from {} to {}, and later ones cannot \
              be restored without it. Look for it (part 1).",
-            gap.first, gap.end
+            gap.first_lsn, gap.end_lsn
         ))?;
     }
     if full.is_some() {

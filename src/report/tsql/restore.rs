@@ -216,7 +216,7 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
         let from = full.clauses("NORECOVERY");
         script.off(&format!("{declared}RESTORE DATABASE {db}{list}{from};"))?;
     }
-    if target.chain.full.is_some() && target.chain.differential.is_none() {
+    if target.lacks_differential() {
         script.remark(
             "A differential backup of it that is not in the scan would come here; it only spares \
              logs.",

@@ -30,16 +30,15 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
         hole("log_logical_name"),
         hole("log_other_path"),
     ))?;
-    let is_known = target.chain.differential.is_some();
-    if is_known || target.chain.full.is_none() {
+    if target.lacks_differential() {
+        script.remark("A differential backup of it that is not in the scan would come here.")?;
+    } else {
         script.remark("The newest differential of that full backup, if there is one:")?;
         let from = target.differential();
         script.off(&format!(
             "{}RESTORE DATABASE {new} FROM {} WITH {}NORECOVERY;",
             from.declared, from.disks, from.file
         ))?;
-    } else {
-        script.remark("A differential backup of it that is not in the scan would come here.")?;
     }
     script.off(&format!("RESTORE DATABASE {new} WITH RECOVERY;"))
 }

@@ -103,6 +103,11 @@ impl<'a> Target<'a> {
         files.flat_map(|file| file.with(&[Remedy::Rebuild])).collect()
     }
 
+    /// A full backup of the scan is named, and the scan has no differential that is based on it.
+    pub(super) fn lacks_differential(&self) -> bool {
+        self.chain.full.is_some() && self.chain.differential.is_none()
+    }
+
     /// Nothing has to be restored.
     pub(super) fn is_sound(&self) -> bool {
         !self.loss.has_log() && !self.has_files() && self.pages().is_empty()

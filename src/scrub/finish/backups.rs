@@ -111,6 +111,11 @@ impl Members {
             let is_overwritten = !vouched_for && self.overwritten.contains(&key);
             let files = || set.files.iter().filter(|file| !file.is_log);
             let parts = |file: &BackedUpFile| self.parts.get(&(key.clone(), file.file_id));
+            // What stands in one member only, and is in order, has all that BACKUP wrote.
+            let is_striped = files().any(|file| parts(file).is_some_and(|parts| parts.len() > 1));
+            if !is_overwritten && !is_striped {
+                continue;
+            }
             let here: Vec<_> = files().map(|f| parts(f).map(overlay).unwrap_or_default()).collect();
             if is_overwritten || here.iter().any(|(are_twice, _)| *are_twice) {
                 let missing = files().zip(here).filter_map(|(file, (_, here))| {
