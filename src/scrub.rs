@@ -97,6 +97,8 @@ pub struct Settings<'a> {
     pub deep: bool,
     /// What carries no checksums is not enough.
     pub require_checksums: bool,
+    /// Databases of which data files are missing are incomplete.
+    pub whole_databases: bool,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -123,6 +125,7 @@ impl<'a> Settings<'a> {
             geometry: None,
             deep: false,
             require_checksums: false,
+            whole_databases: false,
             checkpoint: None,
         }
     }

@@ -273,6 +273,8 @@ fn with_backups(full: [&str; 2], differential: &str) -> ScrubReport {
         version: Version::Same,
         offset_bytes: 0,
         from_damaged_backup: false,
+        restorable: false,
+        not_restorable_because: None,
         in_words: full[1].to_owned(),
     };
     report.suspects = vec![Suspect { rank: 1, clean_copies: vec![copy], ..template }];

@@ -49,6 +49,10 @@ pub(crate) struct Args {
     #[arg(long)]
     require_checksums: bool,
 
+    /// Exit with 3 if data files of a database that is scanned are not among the files given
+    #[arg(long)]
+    whole_databases: bool,
+
     /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
     batch_size: Option<u32>,
@@ -145,6 +149,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         geometry: args.geometry()?,
         deep: args.deep,
         require_checksums: args.require_checksums,
+        whole_databases: args.whole_databases,
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
     stop::at_a_signal()?;

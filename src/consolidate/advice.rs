@@ -29,8 +29,8 @@ pub fn rank_runs(ranks: &[usize], runs_max: usize) -> String {
 /// Fills in what depends on all of `report`: the actions of its suspects and incidents, and the
 /// plan.
 pub fn advise(report: &mut ScrubReport) {
+    let routes = Routes::of(report);
     let ScrubReport { suspects, incidents, patterns, files, .. } = report;
-    let routes = Routes::of(suspects, files);
     routes.overrule(suspects);
     backups::overrule(suspects, files);
     backups::mark_copies(suspects, files);

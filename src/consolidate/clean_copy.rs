@@ -40,6 +40,12 @@ pub struct CleanCopy {
     /// The backup that has it has faults or suspects of its own.
     #[serde(default)]
     pub from_damaged_backup: bool,
+    /// RESTORE can bring it back from the backups of this scan.
+    #[serde(default)]
+    pub restorable: bool,
+    /// Why it cannot.
+    #[serde(default)]
+    pub not_restorable_because: Option<Cow<'static, str>>,
     /// All that in words.
     #[serde(default)]
     pub in_words: String,
@@ -161,6 +167,8 @@ mod tests {
             version: Version::Unknown,
             offset_bytes: 0,
             from_damaged_backup: false,
+            restorable: false,
+            not_restorable_because: None,
             in_words: String::new(),
         };
         copy.described(None)

@@ -18,6 +18,8 @@ pub struct Gaps<'a> {
     pub backups: Vec<(&'a FileReport, &'a BackupReport)>,
     /// Databases of which newer backup sets are there than can be reached.
     pub chains: Vec<&'a DatabaseReport>,
+    /// Databases with data files that are not in this scan, if that counts.
+    pub databases: Vec<&'a DatabaseReport>,
     /// No file was scanned.
     pub is_nothing_scanned: bool,
 }
@@ -34,21 +36,25 @@ impl<'a> Gaps<'a> {
         let files = || report.files.iter();
         let is_missed =
             |file: &&FileReport| file.outcome == Outcome::Refused && file.counts.unwrap_or(counts);
+        let lacks_files = |database: &&DatabaseReport| {
+            report.run.whole_databases && database.missing_files().next().is_some()
+        };
         Self {
             pages: report.coverage.not_reached,
             failed: files().filter(|file| file.outcome == Outcome::Failed).collect(),
             refused: files().filter(is_missed).collect(),
             backups: report.backups().filter(|(_, backup)| backup.is_incomplete()).collect(),
             chains: report.databases.iter().filter(|database| database.restore.gap).collect(),
+            databases: report.databases.iter().filter(lacks_files).collect(),
             is_nothing_scanned: !files().any(|file| file.outcome == Outcome::Scanned),
         }
     }
 
     /// There are none.
     pub fn is_empty(&self) -> bool {
-        let Self { pages, failed, refused, backups, chains, is_nothing_scanned } = self;
+        let Self { pages, failed, refused, backups, chains, databases, is_nothing_scanned } = self;
         let is_all_read = *pages == 0 && failed.is_empty() && backups.is_empty();
-        let is_all_read = is_all_read && chains.is_empty();
+        let is_all_read = is_all_read && chains.is_empty() && databases.is_empty();
         is_all_read && refused.is_empty() && !is_nothing_scanned
     }
 

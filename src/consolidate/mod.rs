@@ -5,7 +5,6 @@
 
 pub mod advice;
 pub mod backup;
-pub mod chain;
 pub mod clean_copy;
 pub mod conclude;
 pub mod contradiction;

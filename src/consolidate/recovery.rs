@@ -4,7 +4,8 @@
 //! Suspects and files may come from a saved report, so nothing here relies on what they say of
 //! each other.
 
-use super::report::{FileReport, Suspect};
+use super::database::DatabaseReport;
+use super::report::{FileReport, ScrubReport, Suspect};
 use crate::discover::FileKind;
 use crate::page::address::{FileId, PageId};
 use crate::page::allocation::fixed_page_type;
@@ -103,6 +104,8 @@ pub enum Why {
     TooLarge,
     /// Not all of its suspects are listed.
     NotListed,
+    /// It holds nothing of its pages.
+    Lost,
 }
 
 impl Why {
@@ -113,31 +116,32 @@ impl Why {
             Self::TooMany => "more than the 1,000 pages that page restore takes are damaged",
             Self::TooLarge => "more than 5 % of its pages are damaged",
             Self::NotListed => "not all of its suspects are listed",
+            Self::Lost => "nothing of its pages is left",
         }
     }
 }
 
-/// The suspects of one file.
+/// What is damaged of one file.
 #[derive(Clone, Debug)]
 pub struct FileLoss<'a> {
+    /// The machine that scanned it, in a merged report.
+    pub host: Option<&'a str>,
     /// The file.
     pub path: &'a str,
+    /// Its id in its database.
+    pub file_id: u16,
     /// What is known of it.
     pub file: Option<&'a FileReport>,
-    /// Its suspects, by page; never empty.
+    /// It holds nothing of its pages.
+    pub is_lost: bool,
+    /// Its suspects, by page; empty only if it is lost.
     pub suspects: Vec<&'a Suspect>,
 }
 
 impl<'a> FileLoss<'a> {
     /// Its path, after the machine's name in a merged report.
     pub fn called(&self) -> String {
-        let host = self.suspects.first().and_then(|suspect| suspect.host.as_deref());
-        host.map_or_else(|| self.path.to_owned(), |host| format!("{host}:{}", self.path))
-    }
-
-    /// Its id in its database.
-    pub fn file_id(&self) -> u16 {
-        self.suspects.first().map_or(0, |suspect| suspect.file_id)
+        self.host.map_or_else(|| self.path.to_owned(), |host| format!("{host}:{}", self.path))
     }
 
     /// Suspects with one of `remedies`, by page.
@@ -152,6 +156,7 @@ impl<'a> FileLoss<'a> {
         let pages = self.file.map_or(0, |file| file.pages);
         match () {
             () if self.is_log() => Route::Database,
+            () if self.is_lost => Route::File(Why::Lost),
             () if !self.with(&[Remedy::File]).is_empty() => Route::File(Why::ControlPage),
             () if self.not_listed() > 0 => Route::File(Why::NotListed),
             () if lost > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
@@ -216,9 +221,14 @@ impl System {
     }
 }
 
-/// The suspects of one database.
+/// What is damaged of one database.
 #[derive(Clone, Debug)]
 pub struct DatabaseLoss<'a> {
+    /// Its place among the databases of the report, unless it is a copy of a file that the report
+    /// lists with another one ...
+    pub index: Option<usize>,
+    /// ... and all that is known of it.
+    pub database: Option<&'a DatabaseReport>,
     /// The machine that scanned it, in a merged report.
     pub host: Option<&'a str>,
     /// `None` if not known, or if no server can have such a name.
@@ -231,7 +241,7 @@ pub struct DatabaseLoss<'a> {
     pub is_copy: bool,
     /// There are other databases of its name on its machine.
     pub is_namesake: bool,
-    /// Its files with suspects, by id.
+    /// Its damaged files, by id.
     pub files: Vec<FileLoss<'a>>,
 }
 
@@ -241,8 +251,15 @@ impl<'a> DatabaseLoss<'a> {
         !matches!(self.system, Some(System::Tempdb | System::Resource))
     }
 
-    fn new(Key { host, name, .. }: Key<'a>, is_copy: bool, mut files: Vec<FileLoss<'a>>) -> Self {
-        files.sort_by_key(|loss| (loss.file_id(), loss.path));
+    fn new(
+        (index, database): (Option<usize>, Option<&'a DatabaseReport>),
+        is_copy: bool,
+        mut files: Vec<FileLoss<'a>>,
+    ) -> Self {
+        files.sort_by_key(|loss| (loss.file_id, loss.path));
+        let by_suspects = files.iter().flat_map(|loss| &loss.suspects);
+        let name = database.and_then(|database| database.name.as_deref());
+        let name = name.or_else(|| by_suspects.filter_map(|s| s.database.as_deref()).next());
         let possible = |name: &&str| (1..=NAME_UNITS_MAX).contains(&name.encode_utf16().count());
         let simple = |loss: &FileLoss<'_>| loss.file.and_then(|file| file.simple_recovery);
         let models: BTreeSet<bool> = files.iter().filter_map(simple).collect();
@@ -251,12 +268,16 @@ impl<'a> DatabaseLoss<'a> {
             Some(_) if models.len() == 1 => Model::Logged,
             _ => Model::Unknown,
         };
+        let system = name.and_then(System::of);
         Self {
-            host,
+            index,
+            database,
+            host: files.first().and_then(|loss| loss.host),
             name: name.filter(possible),
             model,
-            system: name.and_then(System::of),
-            is_copy,
+            system,
+            // Those of system databases are alike on all servers.
+            is_copy: is_copy && system.is_none(),
             is_namesake: false,
             files,
         }
@@ -293,8 +314,13 @@ impl<'a> DatabaseLoss<'a> {
 
     /// Nothing less than all of it can be restored.
     pub fn is_whole(&self) -> bool {
+        self.has_log() || (self.model == Model::Simple && self.needs_restore())
+    }
+
+    /// Something of it has to be restored.
+    pub fn needs_restore(&self) -> bool {
         let is_lost = |suspect| matches!(Remedy::of(suspect), Remedy::File | Remedy::Page);
-        self.has_log() || (self.model == Model::Simple && self.suspects().any(is_lost))
+        self.has_log() || self.files.iter().any(|loss| loss.is_lost) || self.suspects().any(is_lost)
     }
 
     /// One of its log files is damaged.
@@ -302,58 +328,68 @@ impl<'a> DatabaseLoss<'a> {
         self.files.iter().any(|loss| loss.route() == Route::Database)
     }
 
+    /// A file that is lost comes before every page.
     fn first_rank(&self) -> usize {
-        self.suspects().map(|suspect| suspect.rank).min().unwrap_or(usize::MAX)
+        let is_lost = self.files.iter().any(|loss| loss.is_lost);
+        let first = self.suspects().map(|suspect| suspect.rank).min().unwrap_or(usize::MAX);
+        if is_lost { 0 } else { first }
     }
 }
 
-/// A machine, in a merged report, and a database on it: by its name and by what its files share.
-/// One machine may see the storage of many servers, each with a database of that name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'a> {
-    host: Option<&'a str>,
-    name: Option<&'a str>,
-    binding_id: Option<&'a str>,
-}
-
-impl<'a> Key<'a> {
-    fn of(suspect: &'a Suspect, file: Option<&'a FileReport>) -> Self {
-        Self {
-            host: suspect.host.as_deref(),
-            name: suspect.database.as_deref(),
-            binding_id: file.and_then(|file| file.binding_id.as_deref()),
-        }
-    }
-
-    /// Files with this key belong together.
-    fn is_known(&self) -> bool {
-        self.name.is_some() || self.binding_id.is_some()
-    }
-}
-
-/// `suspects` by database and file; the database with the most urgent page first. Files of which
-/// nothing tells the database, and those of which there are copies, stand alone. Pages in backups
-/// are left out: they are no pages of a database, and nothing is restored because of them.
-pub fn databases<'a>(suspects: &'a [Suspect], files: &'a [FileReport]) -> Vec<DatabaseLoss<'a>> {
-    let copied = copied(files);
+/// What is damaged in `report`, by database and file; the database with the most urgent page first.
+/// Files of which there are copies stand alone. Pages in backups are left out: they are no pages of
+/// a database, and nothing is restored because of them.
+pub fn databases(report: &ScrubReport) -> Vec<DatabaseLoss<'_>> {
+    let copied = copied(&report.files);
     let is_copy =
         |loss: &FileLoss<'_>| loss.file.and_then(seat).is_some_and(|seat| copied.contains(&seat));
-    let mut databases = Vec::new();
-    for (key, losses) in by_key(suspects, files) {
-        let (twins, own): (Vec<_>, Vec<_>) = losses.into_iter().partition(is_copy);
-        // Those of system databases are alike on all servers.
-        let are_copies = key.name.and_then(System::of).is_none();
-        let alone = |loss| DatabaseLoss::new(key, are_copies, vec![loss]);
-        databases.extend(twins.into_iter().map(alone));
-        if key.is_known() && !own.is_empty() {
-            databases.push(DatabaseLoss::new(key, false, own));
-        } else {
-            databases.extend(own.into_iter().map(|loss| DatabaseLoss::new(key, false, vec![loss])));
+    let mut left = by_file(report);
+    let mut losses = Vec::new();
+    for (index, database) in report.databases.iter().enumerate() {
+        let host = database.host.as_deref();
+        let paths = database.files.iter().filter_map(|file| file.path.as_deref());
+        let files: Vec<_> = paths.filter_map(|path| left.remove(&(host, path))).collect();
+        let (twins, own): (Vec<_>, Vec<_>) = files.into_iter().partition(is_copy);
+        let told = (Some(index), Some(database));
+        losses.extend(twins.into_iter().map(|loss| DatabaseLoss::new(told, true, vec![loss])));
+        if !own.is_empty() {
+            losses.push(DatabaseLoss::new(told, false, own));
         }
     }
-    tell_apart(&mut databases);
-    databases.sort_by_key(DatabaseLoss::first_rank);
-    databases
+    // Further copies of a file of one database, and what a report from elsewhere does not place.
+    let others = left.into_values();
+    losses.extend(others.map(|loss| DatabaseLoss::new((None, None), is_copy(&loss), vec![loss])));
+    tell_apart(&mut losses);
+    losses.sort_by_key(DatabaseLoss::first_rank);
+    losses
+}
+
+/// Files with suspects, and those that hold nothing of their pages.
+fn by_file(report: &ScrubReport) -> BTreeMap<(Option<&str>, &str), FileLoss<'_>> {
+    let own = report.files.iter().filter(|file| file.backup_set.is_none());
+    let reports = own.map(|file| ((file.host.as_deref(), &*file.path), file));
+    let reports: BTreeMap<(Option<&str>, &str), &FileReport> = reports.collect();
+    let mut losses: BTreeMap<(Option<&str>, &str), FileLoss<'_>> = BTreeMap::new();
+    let new = |(host, path), file_id, is_lost| {
+        let file = reports.get(&(host, path)).copied();
+        FileLoss { host, path, file_id, file, is_lost, suspects: Vec::new() }
+    };
+    for suspect in report.suspects.iter().filter(|suspect| !suspect.is_in_backup()) {
+        let key = (suspect.host.as_deref(), &*suspect.path);
+        let loss = losses.entry(key).or_insert_with(|| new(key, suspect.file_id, false));
+        loss.suspects.push(suspect);
+    }
+    for loss in losses.values_mut() {
+        loss.suspects.sort_by_key(|suspect| suspect.page_id);
+    }
+    for database in &report.databases {
+        for file in database.lost_files() {
+            let Some(path) = file.path.as_deref() else { continue };
+            let key = (database.host.as_deref(), path);
+            losses.entry(key).or_insert_with(|| new(key, file.file_id, true));
+        }
+    }
+    losses
 }
 
 /// Databases of one name are called by their paths as well.
@@ -383,26 +419,4 @@ fn copied(files: &[FileReport]) -> BTreeSet<Seat<'_>> {
     let mut seen = BTreeSet::new();
     let pages = files.iter().filter(|file| file.pages > 0 && file.backup_set.is_none());
     pages.filter_map(seat).filter(|seat| !seen.insert(*seat)).collect()
-}
-
-fn by_key<'a>(
-    suspects: &'a [Suspect],
-    files: &'a [FileReport],
-) -> BTreeMap<Key<'a>, Vec<FileLoss<'a>>> {
-    let own = files.iter().filter(|file| file.backup_set.is_none());
-    let reports = own.map(|file| ((file.host.as_deref(), &*file.path), file));
-    let reports: BTreeMap<(Option<&str>, &str), &FileReport> = reports.collect();
-    let mut by_file: BTreeMap<(Key<'_>, &str, u16), Vec<&Suspect>> = BTreeMap::new();
-    for suspect in suspects.iter().filter(|suspect| !suspect.is_in_backup()) {
-        let file = reports.get(&(suspect.host.as_deref(), &*suspect.path)).copied();
-        let place = (Key::of(suspect, file), &*suspect.path, suspect.file_id);
-        by_file.entry(place).or_default().push(suspect);
-    }
-    let mut databases = BTreeMap::<_, Vec<_>>::new();
-    for ((key, path, _), mut suspects) in by_file {
-        suspects.sort_by_key(|suspect| suspect.page_id);
-        let file = reports.get(&(key.host, path)).copied();
-        databases.entry(key).or_default().push(FileLoss { path, file, suspects });
-    }
-    databases
 }

@@ -150,6 +150,9 @@ pub struct Run {
     /// What carries no checksums is not enough (`--require-checksums`).
     #[serde(default)]
     pub require_checksums: bool,
+    /// Databases of which data files are missing are incomplete (`--whole-databases`).
+    #[serde(default)]
+    pub whole_databases: bool,
     /// How often it went on from a checkpoint.
     #[serde(default)]
     pub resumed: u64,

@@ -46,7 +46,7 @@ impl ScrubReport {
     /// what becomes of each database.
     pub fn conclude(&mut self) {
         super::verified::tell(&mut self.files);
-        self.databases = super::database::databases(self);
+        super::database::tell(self);
         self.verdict = self.verdict_by_content();
         self.exit_code = self.exit_code_by_content();
     }
@@ -67,7 +67,8 @@ impl Source {
 }
 
 fn judged(report: &ScrubReport, unsaid_counts: bool) -> RunVerdict {
-    if report.coverage.suspect > 0 || report.backup_faults() > 0 {
+    let has_lost_files = report.databases.iter().any(|d| d.lost_files().next().is_some());
+    if report.coverage.suspect > 0 || report.backup_faults() > 0 || has_lost_files {
         RunVerdict::Damaged
     } else if !Gaps::if_unsaid(report, unsaid_counts).is_empty() {
         RunVerdict::Incomplete

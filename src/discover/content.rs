@@ -116,6 +116,17 @@ impl Content {
             .unwrap_or_else(|| by_samples(&samples(file, bytes))))
     }
 
+    /// What stands in place of pages where it is nothing that anybody would have put there.
+    pub(super) fn lost(self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("empty"),
+            Self::Zeros => Some("zeros"),
+            Self::Noise => Some("noise"),
+            Self::Unknown => Some("unknown"),
+            _ => None,
+        }
+    }
+
     /// Why a file that holds this is not scanned.
     pub(super) fn why(self, bytes: u64) -> String {
         let what = match self {

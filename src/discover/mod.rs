@@ -159,6 +159,9 @@ pub struct Refusal {
     pub counts: bool,
     /// Why, in words.
     pub why: String,
+    /// What it holds in place of pages, if that is nothing which is known: `empty`, `zeros`, `noise`
+    /// or `unknown`.
+    pub lost: Option<&'static str>,
 }
 
 /// Everything that was found.
@@ -222,6 +225,7 @@ impl Discovery {
             failed: false,
             counts: true,
             why: not_looked_into(what),
+            lost: None,
         };
         self.refusals.extend(self.not_looked_into.iter().map(refusal));
         self.refusals.sort_by(|a, b| a.path.cmp(&b.path));
@@ -325,14 +329,15 @@ fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook)
         Look::Failed { why } => {
             let kind = FileKind::Unknown;
             let path = candidate.path;
-            discovery.refusals.push(Refusal { path, kind, failed: true, counts: true, why });
+            let refusal = Refusal { path, kind, failed: true, counts: true, why, lost: None };
+            discovery.refusals.push(refusal);
         }
     }
 }
 
 fn refuse(discovery: &mut Discovery, candidate: Candidate, kind: FileKind, why: String) {
     let path = candidate.path;
-    discovery.refusals.push(Refusal { path, kind, failed: false, counts: true, why });
+    discovery.refusals.push(Refusal { path, kind, failed: false, counts: true, why, lost: None });
 }
 
 /// What is no database file is refused if the user names it, else its name and content decide.
@@ -350,7 +355,9 @@ fn add_foreign(
         }
         Fate::NotLookedInto(what) => discovery.not_looked_into.push((candidate.path, what)),
         Fate::Skipped | Fate::Refused => {
-            refuse(discovery, candidate, FileKind::Unknown, content.why(bytes));
+            let (path, kind, why) = (candidate.path, FileKind::Unknown, content.why(bytes));
+            let (counts, lost) = (true, content.lost());
+            discovery.refusals.push(Refusal { path, kind, failed: false, counts, why, lost });
         }
     }
 }
@@ -465,5 +472,6 @@ fn refuse_barren_directories(
         failed: false,
         counts: true,
         why: "no data files in this directory; -v lists what was skipped".to_owned(),
+        lost: None,
     }));
 }

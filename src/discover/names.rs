@@ -51,6 +51,12 @@ const SNAPSHOT: &str = "ss";
 /// What the name of a snapshot holds that SQL Server makes for DBCC.
 const SNAPSHOT_OF_DBCC: &str = "mssql_dbcc";
 
+/// Endings that a file has on its server, or that people and programs give it in good faith.
+const BENIGN: [&str; 18] = [
+    "mdf", "ndf", "ldf", "bak", "trn", "dif", "diff", "bck", "full", "old", "tmp", "part", "gpg",
+    "age", "enc", "gz", "copy", "orig",
+];
+
 /// What the last ending says that the file is packed into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrap {
@@ -135,6 +141,12 @@ fn is_part_number(ending: &str) -> bool {
 /// what a scan must not pass over in silence.
 pub fn promises_pages(path: &Path) -> bool {
     Name::of(path).is_of_data_file()
+}
+
+/// True if the last ending of `path` is one that nobody gives a database file in good faith.
+pub fn has_foreign_ending(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| !BENIGN.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 /// True if the name of `path` says that it is a file of SQL Server: one that holds nothing of

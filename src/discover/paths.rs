@@ -136,7 +136,8 @@ fn add(path: &Path, metadata: &Metadata, named: bool, outcome: &mut WalkOutcome)
 }
 
 fn failed(path: &Path, why: String) -> Refusal {
-    Refusal { path: path.to_owned(), kind: FileKind::Unknown, failed: true, counts: true, why }
+    let (path, kind) = (path.to_owned(), FileKind::Unknown);
+    Refusal { path, kind, failed: true, counts: true, why, lost: None }
 }
 
 /// The identity of what `path` leads to now.

@@ -2,6 +2,7 @@
 
 use super::json_text;
 use crate::consolidate::contradiction::contradiction;
+use crate::consolidate::database;
 use crate::consolidate::report::{SCHEMA, ScrubReport};
 use serde::Deserialize;
 use std::io::{self, Write};
@@ -31,6 +32,10 @@ pub fn read(bytes: &[u8]) -> Result<ScrubReport, String> {
     if report.transients.is_empty() {
         // Older reports only count them.
         report.transients_not_listed = report.coverage.transient;
+    }
+    if report.databases.is_empty() {
+        // So do not reports of before databases were told.
+        database::tell(&mut report);
     }
     contradiction(&report).map_or(Ok(report), |what| Err(format!("contradicts itself: {what}")))
 }

@@ -22,6 +22,7 @@ use super::moment::sql_datetime;
 use crate::consolidate::recovery::databases;
 use crate::consolidate::report::{ScrubReport, Step};
 use backups::DamagedBackups;
+use chain::Media;
 use script::Script;
 use std::io::{self, Write};
 use target::Target;
@@ -31,11 +32,12 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let mut script = Script::new(out);
     head(report, &mut script)?;
     let backups = DamagedBackups::of(report);
-    if report.suspects.is_empty() && backups.is_empty() {
+    let losses = databases(report);
+    if losses.is_empty() && backups.is_empty() {
         return script.remark(nothing(report));
     }
-    let losses = databases(&report.suspects, &report.files);
-    let target = |(number, loss)| Target::new(number, loss, &report.files);
+    let media = Media::of(&report.files);
+    let target = |(number, loss)| Target::new(number, loss, &media);
     let targets: Vec<_> = (1..).zip(losses).map(target).collect();
     steps(&report.plan, &mut script)?;
     backups.write(&mut script)?;

@@ -190,6 +190,8 @@ fn clean_copy(file: &DataFile, offset_bytes: u64, lsn: Lsn, finding: &Finding) -
         version: Version::of(lsn, believed_lsn(finding), is_borne_out(finding)),
         offset_bytes,
         from_damaged_backup: false,
+        restorable: false,
+        not_restorable_because: None,
         in_words: String::new(),
     }
     .described(member.map(|family| (family.family_number, family.family_count)))

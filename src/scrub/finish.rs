@@ -110,6 +110,7 @@ pub(super) fn finish(
             notes,
             stopped,
             require_checksums: shared.settings.require_checksums,
+            whole_databases: shared.settings.whole_databases,
             resumed: shared.history.resumed,
             checkpoint: checkpoint.map(|path| paths::text(&path).into_owned()),
         },

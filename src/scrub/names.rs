@@ -66,6 +66,7 @@ pub(super) fn database_files(file: &Remembered<'_>, open: Open<'_>) -> Vec<Catal
     let files = catalog::files::files(&|table, visit| file.visit(table, open, visit));
     let entry = |(file_id, file): (u16, CatalogFile)| CatalogEntry {
         file_id,
+        filegroup_id: Some(file.filegroup_id),
         kind: file.kind,
         logical_name: file.logical_name.into(),
         physical_name: file.physical_name.into(),

@@ -9,6 +9,7 @@ use crate::consolidate::recovery::{
 use crate::consolidate::report::{
     FileKey, FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect,
 };
+use crate::discover::names::has_foreign_ending;
 use crate::page::EXTENT_PAGES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,10 +25,10 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     let mut steps = Vec::new();
     steps.extend(another_machine(host_findings));
     let (keep, back_up) = backups::steps(report);
-    if suspects.is_empty() && keep.is_none() {
+    let databases = databases(report);
+    if databases.is_empty() && suspects.is_empty() && keep.is_none() {
         return steps;
     }
-    let databases = databases(suspects, files);
     let (users, systems): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| database.system.is_none());
     steps.extend(isolate(suspects, patterns, files));
@@ -113,11 +114,6 @@ fn another_machine(findings: &[String]) -> Option<Step> {
 const ENCRYPTED_MIN: usize = 8;
 /// Of the pages at fixed places in the first extent of a file, so many are noise where its head is.
 const HEAD_NOISE_MIN: usize = 5;
-/// Endings that a data file has on its server, or that people and programs give it in good faith.
-const BENIGN_ENDINGS: [&str; 18] = [
-    "mdf", "ndf", "ldf", "bak", "trn", "dif", "diff", "bck", "full", "old", "tmp", "part", "gpg",
-    "age", "enc", "gz", "copy", "orig",
-];
 
 /// What looks like an attack that goes on is stopped before anything else.
 fn isolate(suspects: &[Suspect], patterns: &[Pattern], files: &[FileReport]) -> Option<Step> {
@@ -152,14 +148,10 @@ fn are_heads_noise(suspects: &[Suspect], files: &[FileReport]) -> bool {
         }
     }
     heads.retain(|_, pages| *pages >= HEAD_NOISE_MIN);
-    let is_foreign =
-        |file: &&FileReport| heads.contains_key(&file.key()) && has_foreign_ending(file);
+    let is_foreign = |file: &&FileReport| {
+        heads.contains_key(&file.key()) && has_foreign_ending(Path::new(&*file.path))
+    };
     heads.len() > 1 || files.iter().any(|file| is_foreign(&file))
-}
-
-fn has_foreign_ending(file: &FileReport) -> bool {
-    let ending = Path::new(&*file.path).extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| !BENIGN_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 /// Files of which a server can use only one.
@@ -298,7 +290,7 @@ fn whole_parts<'a>(database: &DatabaseLoss<'a>) -> Vec<(String, Vec<&'a Suspect>
         return vec![(format!("database {name} ({why})"), lost)];
     }
     let part = |(loss, why): (&FileLoss<'a>, Why)| {
-        (format!("file {} of {name} ({})", loss.file_id(), why.text()), loss.suspects.clone())
+        (format!("file {} of {name} ({})", loss.file_id, why.text()), loss.suspects.clone())
     };
     database.whole_files().map(part).collect()
 }

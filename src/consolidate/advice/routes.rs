@@ -2,7 +2,7 @@
 //! once.
 
 use crate::consolidate::recovery::{Model, PAGE_RESTORE_MAX, Remedy, Route, Why, databases};
-use crate::consolidate::report::{FileReport, Suspect};
+use crate::consolidate::report::{ScrubReport, Suspect};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,9 +30,9 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    pub(super) fn of(suspects: &[Suspect], files: &[FileReport]) -> Self {
+    pub(super) fn of(report: &ScrubReport) -> Self {
         let (mut ways, mut overruled) = (BTreeMap::new(), Vec::new());
-        for database in databases(suspects, files) {
+        for database in databases(report) {
             for loss in &database.files {
                 let (route, is_copy) = (loss.route(), database.is_copy);
                 let way = Way { route, model: database.model, is_copy };
@@ -40,8 +40,7 @@ impl Routes {
                     Some((suspect.rank.checked_sub(1)?, way.overrules(Remedy::of(suspect))?))
                 });
                 overruled.extend(listed);
-                let host = loss.suspects.first().and_then(|suspect| suspect.host.clone());
-                ways.insert((host, loss.path.into()), way);
+                ways.insert((loss.host.map(Into::into), loss.path.into()), way);
             }
         }
         Self { ways, overruled }
@@ -88,6 +87,7 @@ fn with_file(why: Why) -> &'static str {
             "with its file: more than 5 % of its pages are suspect, so the file is restored, with \
              the log tail last"
         }
+        Why::Lost => "with its file, of which nothing is left",
         Why::NotListed => {
             "with its file: not all of its suspects are listed, so the file is restored, with the \
              log tail last"

@@ -3,8 +3,9 @@
 
 use super::sets::{Medium, sets};
 use crate::consolidate::backup::SetFile;
-use crate::consolidate::report::FileReport;
+use crate::consolidate::report::{FileReport, Outcome};
 use crate::discover::FileKind;
+use crate::discover::names::has_foreign_ending as is_foreign;
 use crate::page::header::Lsn;
 use crate::page::line::{Guid, Line};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ pub(super) struct Group<'a> {
     pub(super) host: Option<&'a str>,
     /// Data files and logs, the primary file first if it is there.
     pub(super) files: Vec<&'a FileReport>,
+    /// Files, by id, that stand where it has one, and hold nothing of it.
+    pub(super) lost: Vec<(u16, &'a FileReport)>,
     /// Backup sets of its line.
     pub(super) sets: Vec<Medium<'a>>,
 }
@@ -52,6 +55,31 @@ impl Group<'_> {
         kinship.unwrap_or_else(|| self.shares_a_file(medium) || self.shares_binding(medium))
     }
 
+    /// The id of the file of this database that `file` is called like, if none is in its place.
+    fn seat_of(&self, file: &FileReport) -> Option<u16> {
+        let name = base_name(&file.path);
+        let by_catalog = self.files.iter().flat_map(|file| &file.database_files);
+        let by_catalog = by_catalog.map(|told| (told.file_id, &told.physical_name));
+        let by_sets = self.sets.iter().flat_map(|medium| &medium.set.files);
+        let by_sets = by_sets.map(|told| (told.file_id, &told.physical_name));
+        let is_taken = |id: u16| {
+            let ids = self.files.iter().filter_map(|file| file.file_id);
+            ids.chain(self.lost.iter().map(|(id, _)| *id)).any(|taken| taken == id)
+        };
+        let mut names = by_catalog.chain(by_sets);
+        let (id, _) =
+            names.find(|(id, path)| !is_taken(*id) && is_name_of(&name, &base_name(path)))?;
+        Some(id)
+    }
+
+    /// It has a file or a backup in the folder of `file`.
+    fn stands_beside(&self, file: &FileReport) -> bool {
+        let folder = |path: &str| Path::new(path).parent().map(Path::to_owned);
+        let paths = self.sets.iter().flat_map(|medium| medium.paths.iter().copied());
+        let mut paths = self.files.iter().map(|file| &*file.path).chain(paths);
+        paths.any(|path| folder(path) == folder(&file.path))
+    }
+
     fn shares_a_file(&self, medium: &Medium<'_>) -> bool {
         self.files.iter().any(|file| {
             let is_it =
@@ -81,7 +109,7 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
         files.iter().filter(has_place).filter(|file| file.file_id.is_some()).collect();
     let mut groups = by_files(&of_database, host);
     let mut left = Vec::new();
-    for medium in sets(files, host, |_| true) {
+    for medium in sets(files, host) {
         let mut is_taken = false;
         for group in groups.iter_mut().filter(|group| !group.files.is_empty()) {
             if group.has_backup(&medium) {
@@ -94,7 +122,40 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
         }
     }
     groups.extend(by_sets(left, host));
+    claim_lost(files, host, &mut groups);
     groups
+}
+
+/// Files of which nothing tells what they were go to the database that has a file of their name and
+/// none in its place: the one beside which they stand, or else the only one.
+fn claim_lost<'a>(files: &'a [FileReport], host: Option<&str>, groups: &mut [Group<'a>]) {
+    let is_lost = |file: &&FileReport| {
+        let is_refused = file.outcome == Outcome::Refused && file.file_id.is_none();
+        file.host.as_deref() == host && is_refused && file.content.is_some()
+    };
+    for file in files.iter().filter(is_lost) {
+        let claims = groups.iter().enumerate();
+        let claims = claims.filter_map(|(index, group)| Some((index, group.seat_of(file)?)));
+        let claims: Vec<(usize, u16)> = claims.collect();
+        let mut beside = claims.iter().filter(|(index, _)| groups[*index].stands_beside(file));
+        let is_only = claims.len() == 1;
+        let claim = beside.next().or_else(|| claims.first().filter(|_| is_only));
+        if let Some((index, id)) = claim {
+            groups[*index].lost.push((*id, file));
+        }
+    }
+}
+
+/// The last part of a path, of Windows or another system; case does not count.
+fn base_name(path: &str) -> String {
+    path.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase()
+}
+
+/// True if `name` is `base`, or was before ransomware or somebody else appended to it.
+fn is_name_of(name: &str, base: &str) -> bool {
+    let Some(appended) = name.strip_prefix(base).filter(|_| !base.is_empty()) else { return false };
+    appended.is_empty()
+        || (!appended.starts_with(char::is_alphanumeric) && is_foreign(Path::new(name)))
 }
 
 /// Every primary file begins a database of its own, be it a copy of another one. Other files go to
@@ -103,7 +164,7 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
 fn by_files<'a>(files: &[&'a FileReport], host: Option<&'a str>) -> Vec<Group<'a>> {
     let (primaries, others): (Vec<&FileReport>, Vec<&FileReport>) =
         files.iter().copied().partition(|file| file.file_id == Some(PRIMARY));
-    let group = |file| Group { host, files: vec![file], sets: Vec::new() };
+    let group = |file| Group { host, files: vec![file], ..Group::default() };
     let mut groups: Vec<Group<'_>> = primaries.into_iter().map(group).collect();
     for file in others {
         let fits = |group: &&mut Group<'_>| is_of_one(group.files[0], file);
@@ -113,7 +174,7 @@ fn by_files<'a>(files: &[&'a FileReport], host: Option<&'a str>) -> Vec<Group<'a
         fitting.sort_by_key(|group| !is_beside(group));
         match fitting.into_iter().next() {
             Some(group) => group.files.push(file),
-            None => groups.push(Group { host, files: vec![file], sets: Vec::new() }),
+            None => groups.push(group(file)),
         }
     }
     groups
@@ -134,7 +195,7 @@ fn by_sets<'a>(mut sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a
     while let Some(newest) = sets.last().cloned() {
         let path = ForkPath::to(&newest, &sets);
         let (of_it, others) = sets.into_iter().partition(|medium| path.has(&newest, medium));
-        groups.push(Group { host, files: Vec::new(), sets: of_it });
+        groups.push(Group { host, sets: of_it, ..Group::default() });
         sets = others;
     }
     groups

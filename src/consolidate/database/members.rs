@@ -16,6 +16,9 @@ const KIND_LOG: u8 = 1;
 pub struct DatabaseFile {
     /// File id.
     pub file_id: u16,
+    /// Its filegroup, where that is known; 0 for a log.
+    #[serde(default)]
+    pub filegroup_id: Option<u32>,
     /// `data`, `log`, or `other`: FILESTREAM, memory-optimized, full-text.
     pub kind: Cow<'static, str>,
     /// Logical name, where it is known.
@@ -44,6 +47,8 @@ pub enum FileState {
     Missing,
     /// It was declined, or could not be read.
     Refused,
+    /// It holds nothing of its pages: no byte, zeros, noise, or nothing that is known.
+    Empty,
 }
 
 /// Of one database, by id.
@@ -62,12 +67,19 @@ pub(super) fn files(group: &Group<'_>) -> Vec<DatabaseFile> {
         entry.logical_name = Some(Arc::clone(&told.logical_name));
         entry.physical_name = Some(Arc::clone(&told.physical_name));
         entry.pages_expected = Some(told.pages.into());
+        entry.filegroup_id = told.filegroup_id;
     }
     for file in &group.files {
         let Some(id) = file.file_id else { continue };
         let kind = if file.kind == FileKind::Log { KIND_LOG } else { KIND_DATA };
         let entry = files.entry(id).or_insert_with(|| missing(id, kind));
         seen(entry, file);
+    }
+    for (id, file) in &group.lost {
+        let entry = files.entry(*id).or_insert_with(|| missing(*id, KIND_DATA));
+        entry.path = Some(Arc::clone(&file.path));
+        let is_lost = entry.kind == "data" && file.content.is_some();
+        entry.state = if is_lost { FileState::Empty } else { FileState::Refused };
     }
     // A file that is not the first has a first one beside it, whoever names it.
     if !group.files.is_empty() {
@@ -79,6 +91,7 @@ pub(super) fn files(group: &Group<'_>) -> Vec<DatabaseFile> {
 fn missing(file_id: u16, kind: u8) -> DatabaseFile {
     DatabaseFile {
         file_id,
+        filegroup_id: None,
         kind: match kind {
             KIND_DATA => "data".into(),
             KIND_LOG => "log".into(),

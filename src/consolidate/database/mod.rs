@@ -4,13 +4,17 @@
 //! Everything follows from what a report lists of files, so that a merged report has it, too.
 
 mod belonging;
+mod copies;
 mod members;
 pub mod restore;
 pub mod sets;
+mod way_back;
 
 pub use members::{DatabaseFile, FileState};
 pub use restore::{LogGap, Restore, RestoreSet};
+pub use way_back::WayBack;
 
+use super::recovery;
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
 use super::verified::Verified;
 use crate::page::line::Line;
@@ -25,6 +29,9 @@ use std::sync::Arc;
 pub struct CatalogEntry {
     /// File id.
     pub file_id: u16,
+    /// Filegroup id; 0 for a log.
+    #[serde(default)]
+    pub filegroup_id: Option<u32>,
     /// 0 data, 1 log, 2 FILESTREAM or memory-optimized container, 4 full-text.
     pub kind: u8,
     /// Logical name.
@@ -54,14 +61,59 @@ pub struct DatabaseReport {
     pub verdict: RunVerdict,
     /// Every file that its catalog or its backups name, by id.
     pub files: Vec<DatabaseFile>,
+    /// Suspect pages in its data files, as far as they are listed.
+    #[serde(default)]
+    pub suspects: u64,
+    /// Those of them with a clean copy in a backup that can be restored.
+    #[serde(default)]
+    pub suspects_with_copy: u64,
+    /// How it is made good.
+    #[serde(default)]
+    pub way_back: WayBack,
     /// Backup sets of it in this scan.
     pub backup_sets: u64,
     /// How it comes back from them.
     pub restore: Restore,
 }
 
+impl DatabaseReport {
+    /// Data files that hold nothing of their pages.
+    pub fn lost_files(&self) -> impl Iterator<Item = &DatabaseFile> {
+        self.data_files().filter(|file| file.state == FileState::Empty)
+    }
+
+    /// Data files that are not in this scan, if any is: a scan of backups alone misses none.
+    pub fn missing_files(&self) -> impl Iterator<Item = &DatabaseFile> {
+        let is_seen = self.data_files().any(|file| file.state != FileState::Missing);
+        self.data_files().filter(move |file| is_seen && file.state == FileState::Missing)
+    }
+
+    /// Files with pages.
+    pub fn data_files(&self) -> impl Iterator<Item = &DatabaseFile> {
+        self.files.iter().filter(|file| file.kind == "data")
+    }
+}
+
+/// Fills in what follows from the files of `report`: its databases, which clean copies can be
+/// restored, and how each database is made good.
+pub fn tell(report: &mut ScrubReport) {
+    report.databases = databases(report);
+    copies::mark(&mut report.suspects, &report.files);
+    let told: Vec<_> = recovery::databases(report)
+        .iter()
+        .filter_map(|loss| Some((loss.index?, way_back::told(loss))))
+        .collect();
+    for (index, (suspects, suspects_with_copy, way_back)) in told {
+        let Some(database) = report.databases.get_mut(index) else { continue };
+        database.suspects = database.suspects.saturating_add(suspects);
+        let with_copy = &mut database.suspects_with_copy;
+        *with_copy = with_copy.saturating_add(suspects_with_copy);
+        database.way_back = database.way_back.max(way_back);
+    }
+}
+
 /// The databases of `report`, the worst first.
-pub fn databases(report: &ScrubReport) -> Vec<DatabaseReport> {
+fn databases(report: &ScrubReport) -> Vec<DatabaseReport> {
     let groups = belonging::groups(&report.files);
     let mut databases: Vec<DatabaseReport> = groups.iter().map(database).collect();
     databases.sort_by(|a, b| {
@@ -78,6 +130,7 @@ fn database(group: &Group<'_>) -> DatabaseReport {
     let newest = group.newest_set();
     let told = |text: &Arc<str>| (!text.is_empty()).then(|| Arc::clone(text));
     let restore = Restore::by(&group.sets);
+    let files = members::files(group);
     let named = group.files.iter().find_map(|file| file.database.clone());
     let binding = group.files.iter().find_map(|file| file.binding_id.clone());
     DatabaseReport {
@@ -86,22 +139,27 @@ fn database(group: &Group<'_>) -> DatabaseReport {
         server: newest.and_then(|medium| told(&medium.set.server)),
         line: group.line(),
         binding_id: binding.or_else(|| Some(newest?.binding_id?.into())),
-        verdict: verdict(group, &restore),
-        files: members::files(group),
+        verdict: verdict(group, &files, &restore),
+        files,
+        suspects: 0,
+        suspects_with_copy: 0,
+        way_back: WayBack::default(),
         backup_sets: group.sets.len() as u64,
         restore,
     }
 }
 
 /// Damage of its files, then of its backups; then what was not seen of either.
-fn verdict(group: &Group<'_>, restore: &Restore) -> RunVerdict {
-    let is_damaged = group.files.iter().any(|file| file.coverage.suspect > 0)
+fn verdict(group: &Group<'_>, files: &[DatabaseFile], restore: &Restore) -> RunVerdict {
+    let is_damaged = files.iter().any(|file| file.state == FileState::Empty)
+        || group.files.iter().any(|file| file.coverage.suspect > 0)
         || group.sets.iter().any(|medium| medium.state == MediumState::Damaged);
     let is_unseen = |file: &&FileReport| {
         let is_refused = file.outcome == Outcome::Refused && file.counts == Some(true);
         file.outcome == Outcome::Failed || is_refused || file.coverage.not_reached > 0
     };
     let is_incomplete = group.files.iter().any(is_unseen)
+        || files.iter().any(|file| file.state == FileState::Refused)
         || group.sets.iter().any(|medium| !medium.is_sound())
         || restore.gap;
     let is_bare = |file: &&FileReport| file.verified == Some(Verified::Nothing);

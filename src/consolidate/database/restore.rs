@@ -23,6 +23,9 @@ pub struct Restore {
     pub gap_log: Option<LogGap>,
     /// Log that is not there, and that the differential backup makes up for.
     pub bridged: Vec<LogGap>,
+    /// The next log backup, if that is damaged: it may be restored up to its damage.
+    #[serde(default)]
+    pub damaged_log: Option<RestoreSet>,
     /// The end of the last set, by the server's clock.
     pub reachable_to: Option<String>,
     /// The LSN behind it.
@@ -63,6 +66,7 @@ impl Restore {
             gap,
             gap_log: end.filter(|_| gap).and_then(|end| follow(logs(sets), end).1),
             bridged: bridged(sets, &chosen),
+            damaged_log: end.and_then(|end| damaged_log(sets, end)).map(named),
             reachable_to: chosen.last().and_then(|medium| medium.set.finished.clone()),
             reachable_to_lsn: end,
             sets: chosen.into_iter().map(named).collect(),
@@ -77,6 +81,15 @@ fn named(medium: &Medium<'_>) -> RestoreSet {
         position: medium.set.position,
         kind: medium.set.kind,
     }
+}
+
+/// The log backup that would follow at `end` if it were sound.
+fn damaged_log<'m, 'a>(sets: &'m [Medium<'a>], end: Lsn) -> Option<&'m Medium<'a>> {
+    let is_log = |medium: &&Medium<'_>| {
+        medium.set.kind == BackupKind::Log && medium.state == MediumState::Damaged
+    };
+    let follows = |medium: &&Medium<'_>| medium.set.first_lsn <= Some(end) && medium.last_lsn > end;
+    newest(sets.iter().filter(is_log).filter(follows))
 }
 
 /// What is not sound, in words.
@@ -133,9 +146,7 @@ fn age<'m>(medium: &'m Medium<'_>) -> Age<'m> {
 }
 
 /// The one that ends last.
-pub(in crate::consolidate) fn newest<'m, 'a: 'm>(
-    media: impl Iterator<Item = &'m Medium<'a>>,
-) -> Option<&'m Medium<'a>> {
+fn newest<'m, 'a: 'm>(media: impl Iterator<Item = &'m Medium<'a>>) -> Option<&'m Medium<'a>> {
     media.min_by(|a, b| age(a).cmp(&age(b)))
 }
 
@@ -152,7 +163,7 @@ fn sorted<'m, 'a: 'm>(logs: impl Iterator<Item = &'m Medium<'a>>) -> Vec<&'m Med
 
 /// Those of `logs` that follow each other from `from` on, of those that begin in time always the
 /// one that ends last; and the log that is missing before the next one, if one is left.
-pub(in crate::consolidate) fn follow<'m, 'a: 'm>(
+fn follow<'m, 'a: 'm>(
     logs: impl Iterator<Item = &'m Medium<'a>>,
     from: Lsn,
 ) -> (Vec<&'m Medium<'a>>, Option<LogGap>) {

@@ -86,12 +86,8 @@ struct Pages<'a> {
     binding_id: Option<&'a str>,
 }
 
-/// All sets on `host` that say where they end, in files that can be named.
-pub fn sets<'a>(
-    files: &'a [FileReport],
-    host: Option<&str>,
-    can_name: fn(&str) -> bool,
-) -> Vec<Medium<'a>> {
+/// All sets on `host` that say where they end.
+pub fn sets<'a>(files: &'a [FileReport], host: Option<&str>) -> Vec<Medium<'a>> {
     let files = || files.iter().filter(|file| file.host.as_deref() == host);
     let mut parts: BTreeMap<Place<'_>, Pages<'_>> = BTreeMap::new();
     for file in files() {
@@ -103,8 +99,7 @@ pub fn sets<'a>(
         }
     }
     let mut by_set: BTreeMap<Key<'_>, Vec<Member<'_>>> = BTreeMap::new();
-    let media = files().filter(|file| can_name(&file.path));
-    for (file, backup) in media.filter_map(|file| Some((file, file.backup.as_ref()?))) {
+    for (file, backup) in files().filter_map(|file| Some((file, file.backup.as_ref()?))) {
         let key = backup.media_set.as_deref().ok_or(&*file.path);
         let twice = positions_taken_twice(backup);
         for set in &backup.sets {

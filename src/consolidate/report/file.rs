@@ -46,6 +46,10 @@ pub struct FileReport {
     /// backup, of the set of which least was. Null in reports of before that was told.
     #[serde(default)]
     pub verified: Option<Verified>,
+    /// What a refused file holds in place of pages: `empty`, `zeros`, `noise` or `unknown`; null if
+    /// it holds something that is known.
+    #[serde(default)]
+    pub content: Option<Cow<'static, str>>,
     /// What a reader should know besides.
     pub notes: Vec<String>,
     /// Its id in its database.

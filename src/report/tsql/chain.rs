@@ -2,17 +2,87 @@
 
 use super::script::Script;
 use super::target::Target;
+use crate::backup::BackupKind;
 use crate::consolidate::backup::SetReport;
-use crate::consolidate::chain::{Chain, Wanted};
-use crate::consolidate::database::sets::Medium;
+use crate::consolidate::database::sets::{Medium, sets};
+use crate::consolidate::database::{Restore, RestoreSet};
+use crate::consolidate::recovery::DatabaseLoss;
 use crate::consolidate::report::FileReport;
-use crate::page::line::Line;
 use crate::report::escape::{TsqlPath, tsql_comment as safe, tsql_path};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-/// Databases that backups are looked up for at most: those with the most urgent pages.
-const CHAINS_MAX: usize = 1000;
+/// Backups that are left out, named at most.
+const LEFT_OUT_MAX: usize = 20;
+
+/// All backup sets of a report, by machine, first path and position.
+pub(super) struct Media<'a>(BTreeMap<(Option<&'a str>, &'a str, u32), Medium<'a>>);
+
+impl<'a> Media<'a> {
+    pub(super) fn of(files: &'a [FileReport]) -> Self {
+        let hosts: BTreeSet<Option<&str>> = files.iter().map(|file| file.host.as_deref()).collect();
+        let of_host = |host: Option<&'a str>| {
+            let media = sets(files, host).into_iter();
+            media.filter_map(move |m| Some(((host, *m.paths.first()?, m.set.position), m)))
+        };
+        Self(hosts.into_iter().flat_map(of_host).collect())
+    }
+
+    fn get(&self, host: Option<&'a str>, set: &'a RestoreSet) -> Option<Medium<'a>> {
+        self.0.get(&(host, set.paths.first()?, set.position)).cloned()
+    }
+}
+
+/// The backup sets of the scan that restore a database, as its report says. Empty for those that
+/// SQL Server brings along: these are alike on all servers.
+#[derive(Default)]
+pub(super) struct Chain<'a> {
+    restore: Option<&'a Restore>,
+    /// In the order in which they are restored.
+    sets: Vec<Medium<'a>>,
+    /// The next log backup, which is damaged.
+    damaged_log: Option<Medium<'a>>,
+    /// Sets of the same origin or name that cannot restore it.
+    left_out: Vec<Medium<'a>>,
+}
+
+impl<'a> Chain<'a> {
+    pub(super) fn of(loss: &DatabaseLoss<'a>, media: &Media<'a>) -> Self {
+        let Some(database) = loss.database.filter(|_| loss.system.is_none()) else {
+            return Self::default();
+        };
+        let restore = &database.restore;
+        let get = |set: &'a RestoreSet| media.get(loss.host, set);
+        let end = loss.files.iter().find_map(|loss| loss.file?.checkpoint_lsn);
+        let is_other = |medium: &&Medium<'_>| {
+            let (line, last) = (&medium.set.line, Some(medium.last_lsn));
+            let is_named = loss.name.is_some_and(|name| name == &*medium.set.database);
+            let family = database.line.family_id;
+            let is_akin = family.is_some() && family == line.family_id;
+            (is_named || is_akin) && database.line.kinship(end, line, last).is_line() == Some(false)
+        };
+        let of_host = media.0.iter().filter(|((host, ..), _)| *host == loss.host);
+        let left_out = of_host.map(|(_, medium)| medium).filter(is_other).cloned();
+        Self {
+            restore: Some(restore),
+            sets: restore.sets.iter().filter_map(get).collect(),
+            damaged_log: restore.damaged_log.as_ref().and_then(get),
+            left_out: left_out.collect(),
+        }
+    }
+
+    fn of_kind(&self, kind: BackupKind) -> impl Iterator<Item = &Medium<'a>> {
+        self.sets.iter().filter(move |medium| medium.set.kind == kind)
+    }
+
+    pub(super) fn full(&self) -> Option<&Medium<'a>> {
+        self.of_kind(BackupKind::Full).next()
+    }
+
+    pub(super) fn differential(&self) -> Option<&Medium<'a>> {
+        self.of_kind(BackupKind::Differential).next()
+    }
+}
 
 /// What a statement restores from.
 pub(super) struct Source {
@@ -73,12 +143,12 @@ impl Source {
 impl Target<'_> {
     /// The full backup.
     pub(super) fn full(&self) -> Source {
-        self.source(self.chain.full.as_ref(), "full_backup")
+        self.source(self.chain.full(), "full_backup")
     }
 
     /// The differential one.
     pub(super) fn differential(&self) -> Source {
-        self.source(self.chain.differential.as_ref(), "differential")
+        self.source(self.chain.differential(), "differential")
     }
 
     fn source(&self, medium: Option<&Medium<'_>>, what: &str) -> Source {
@@ -107,59 +177,50 @@ fn left_open(medium: &Medium<'_>) -> &'static str {
      backup folder."
 }
 
-/// The chain for `target`; empty where it is not known for certain which database that is. The
-/// databases that SQL Server brings along are alike on all servers.
-pub(super) fn of<'a>(target: &Target<'a>, files: &'a [FileReport]) -> Chain<'a> {
-    let loss = &target.loss;
-    let ids: BTreeSet<Option<&str>> =
-        loss.files.iter().map(|loss| loss.file?.binding_id.as_deref()).collect();
-    let is_left_out = target.number > CHAINS_MAX || loss.system.is_some();
-    let is_backup = loss.suspects().any(|suspect| suspect.backup_set.is_some());
-    match ids.first() {
-        Some(Some(binding_id)) if ids.len() == 1 && !is_backup && !is_left_out => {
-            let mut pages = target.pages();
-            pages.extend(target.rebuilds());
-            let can_name = |path: &str| tsql_path(path).is_some();
-            let of_files = || loss.files.iter().filter_map(|loss| loss.file);
-            let line = of_files().map(|file| file.line).find(Line::is_told).unwrap_or_default();
-            let end = of_files().find_map(|file| file.checkpoint_lsn);
-            Chain::of(files, &Wanted { host: loss.host, binding_id, line, end, pages, can_name })
+/// Which backups the statements below name, and why.
+pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    let Chain { restore, sets, left_out, .. } = &target.chain;
+    let Some(restore) = restore else { return Ok(()) };
+    if let Some(full) = target.chain.full() {
+        script.remark(&format!(
+            "Of the backups that were scanned, these are named below: the fewest that bring the \
+             database as far as sound ones can{}. By the paths of the scan: on the server they \
+             may be others. That nothing in them is damaged does not mean that RESTORE takes them: \
+             all of the above holds for them as well. There may be newer ones elsewhere (part 1).",
+            reaches(restore)
+        ))?;
+        script.remark(&format!("- {}.{}", described(full), left_open(full)))?;
+        match target.chain.differential() {
+            Some(medium) => {
+                script.remark(&format!("- {}.{}", described(medium), left_open(medium)))?;
+            }
+            None => {
+                script.remark("- no differential: none that was scanned spares a log backup.")?
+            }
         }
-        _ => Chain::default(),
+        let logs = sets.iter().filter(|medium| medium.set.kind == BackupKind::Log).count();
+        script.remark(&format!("- log backups: {logs}"))?;
+    } else if !restore.missing.is_empty() {
+        script.remark("None of its backups that were scanned restores it:")?;
+    }
+    let not_usable = restore.missing.iter().take(LEFT_OUT_MAX);
+    not_usable.clone().try_for_each(|why| script.remark(&format!("- left out: {}", safe(why))))?;
+    for medium in left_out.iter().take(LEFT_OUT_MAX) {
+        let text = described(medium);
+        script.remark(&format!("- left out, of another line of its recovery: {text}"))?;
+    }
+    let named = not_usable.count() + left_out.len().min(LEFT_OUT_MAX);
+    match (restore.missing.len() + left_out.len()).saturating_sub(named) {
+        0 => Ok(()),
+        more => script.remark(&format!("- and {more} more are left out")),
     }
 }
 
-/// Which backups the statements below name, and why.
-pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let Chain { full, differential, other_heir, .. } = &target.chain;
-    let Some(full) = full else { return Ok(()) };
-    let newest = if target.pages().is_empty() && target.rebuilds().is_empty() {
-        "the newest full backup without damage"
-    } else {
-        "the newest full backup without damage that has a clean copy of each of the pages"
-    };
-    script.remark(&format!(
-        "Of the backups that were scanned, {newest} is named below: {}. By the paths of the scan: \
-         on the server they may be others. That its pages are clean does not mean that RESTORE \
-         takes it: all of the above holds for it as well. There may be newer ones elsewhere (part \
-         1).{}",
-        described(full),
-        left_open(full)
-    ))?;
-    match (differential, other_heir) {
-        (Some(medium), _) => script.remark(&format!(
-            "Its newest scanned differential: {}.{}",
-            described(medium),
-            left_open(medium)
-        )),
-        (None, Some(medium)) => script.remark(&format!(
-            "A scanned differential names it as its base, but is of files with another binding \
-             id: {}. That database was restored since, so that this one is not known to be the \
-             same; look whether it is before using it.",
-            described(medium)
-        )),
-        (None, None) => script.remark("No differential that is based on it was scanned."),
-    }
+/// `: to 2026-11-28 23:00:00, LSN (39:642:1)`
+fn reaches(restore: &Restore) -> String {
+    let to = restore.reachable_to.as_ref().map(|at| format!(": to {}", at.replacen('T', " ", 1)));
+    let lsn = restore.reachable_to_lsn.map(|lsn| format!(", LSN {lsn}"));
+    safe(&format!("{}{}", to.unwrap_or_default(), lsn.unwrap_or_default()))
 }
 
 /// `full backup of sales, 2026-11-20T01:00:00, set 2 of /b/a.bak, /b/b.bak`
@@ -170,27 +231,31 @@ fn described(medium: &Medium<'_>) -> String {
 
 /// The log backups that are known, and one to be filled in.
 pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let (db, Chain { full, logs, gap, .. }) = (&target.sql, &target.chain);
-    if !logs.is_empty() {
+    let (db, Chain { restore, damaged_log, .. }) = (&target.sql, &target.chain);
+    let mut logs = target.chain.of_kind(BackupKind::Log).zip(1..).peekable();
+    if logs.peek().is_some() {
         script.remark("Log backups of the scan that follow without a gap:")?;
     }
-    for (i, log) in logs.iter().enumerate() {
+    for (log, number) in logs {
         let open = left_open(log);
         if !open.is_empty() {
             script.remark(&format!("{}.{open}", described(log)))?;
         }
-        let log = Source::of(log, target, &format!("log_backup{}", i + 1));
+        let log = Source::of(log, target, &format!("log_backup{number}"));
         let Source { declared, disks, file, .. } = log;
         script.off(&format!("{declared}RESTORE LOG {db} FROM {disks} WITH {file}NORECOVERY;"))?;
     }
-    if let Some(gap) = gap {
+    if let Some(damaged) = damaged_log {
+        up_to_damage(damaged, target, script)?;
+    }
+    if let Some(gap) = restore.and_then(|restore| restore.gap_log) {
         script.remark(&format!(
             "GAP: no sound log backup of the scan has the log from {} to {}, and later ones cannot \
              be restored without it. Look for it (part 1).",
             gap.first_lsn, gap.end_lsn
         ))?;
     }
-    if full.is_some() {
+    if target.chain.full().is_some() {
         return script.remark(
             "Log backups that are not in the scan come here, oldest first, each with RESTORE LOG \
              ... WITH NORECOVERY.",
@@ -199,4 +264,26 @@ pub(super) fn logs(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<(
     script.remark("Every log backup since, oldest first: repeat this statement for each.")?;
     let log = target.hole("log_backup");
     script.off(&format!("RESTORE LOG {db} FROM DISK = {log} WITH NORECOVERY;"))
+}
+
+/// Where in the backup its damage begins, no clock tells: the time is to be tried.
+fn up_to_damage(
+    medium: &Medium<'_>,
+    target: &Target<'_>,
+    script: &mut Script<'_>,
+) -> io::Result<()> {
+    let db = &target.sql;
+    script.remark(&format!(
+        "The next log backup is damaged: {}. If no other copy of it is found, it may be restored \
+         up to its damage, as the last one: STOPAT takes a time between its begin and its end. Try \
+         that on another server first; if it is refused, an earlier time. Nothing can be restored \
+         after it.{}",
+        described(medium),
+        left_open(medium)
+    ))?;
+    let Source { declared, disks, file, .. } = Source::of(medium, target, "damaged_log");
+    let at = format!("<db{}_stop_at, nvarchar(260), >", target.number);
+    script.off(&format!(
+        "{declared}RESTORE LOG {db} FROM {disks}\n    WITH {file}NORECOVERY, STOPAT = {at};"
+    ))
 }

@@ -36,7 +36,7 @@ pub(super) fn found(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
 }
 
 fn found_in(file: &FileLoss<'_>, target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let (id, path, count) = (file.file_id(), safe(file.path), file.suspects.len());
+    let (id, path, count) = (file.file_id, safe(file.path), file.suspects.len());
     let way = way(file, target);
     script.remark(&format!("File {id}, {path}: suspects {count}; {way}"))?;
     if let Some(not_reached) = file.file.map(|f| f.coverage.not_reached).filter(|n| *n > 0) {

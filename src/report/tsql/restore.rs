@@ -255,6 +255,6 @@ fn files_and_pages(target: &Target<'_>) -> (Vec<String>, String) {
 /// ` FILE = <...>, FILE = <...>`
 fn file_list(target: &Target<'_>) -> String {
     let file = |id: u16| format!("\n    FILE = {}", target.hole(&format!("file{id}_logical_name")));
-    let files = target.loss.whole_files().map(|(loss, _)| file(loss.file_id()));
+    let files = target.loss.whole_files().map(|(loss, _)| file(loss.file_id));
     files.collect::<Vec<_>>().join(",")
 }

@@ -1,12 +1,11 @@
 //! A database of the script: how T-SQL calls it, and what of it is restored how.
 
-use super::chain;
+use super::chain::{Chain, Media};
 use super::script::Script;
-use crate::consolidate::chain::Chain;
 use crate::consolidate::recovery::{
     DatabaseLoss, FileLoss, Model, PAGE_RESTORE_MAX, Remedy, Route,
 };
-use crate::consolidate::report::{FileReport, Suspect};
+use crate::consolidate::report::Suspect;
 use crate::report::escape::{tsql_identifier, tsql_text};
 use std::io;
 
@@ -28,16 +27,15 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn new(number: usize, loss: DatabaseLoss<'a>, files: &'a [FileReport]) -> Self {
+    pub(super) fn new(number: usize, loss: DatabaseLoss<'a>, media: &Media<'a>) -> Self {
         let sql = match (loss.name, loss.name.and_then(tsql_identifier)) {
             (_, Some(identifier)) => identifier,
             (Some(_), None) => format!("@db{number}"),
             (None, _) => format!("<db{number}_name, sysname, >"),
         };
         let text = loss.name.map(tsql_text);
-        let mut target = Self { number, sql, text, loss, chain: Chain::default() };
-        target.chain = chain::of(&target, files);
-        target
+        let chain = Chain::of(&loss, media);
+        Self { number, sql, text, loss, chain }
     }
 
     /// Something to fill in; a syntax error until then.
@@ -105,7 +103,7 @@ impl<'a> Target<'a> {
 
     /// A full backup of the scan is named, and the scan has no differential that is based on it.
     pub(super) fn lacks_differential(&self) -> bool {
-        self.chain.full.is_some() && self.chain.differential.is_none()
+        self.chain.full().is_some() && self.chain.differential().is_none()
     }
 
     /// Nothing has to be restored.

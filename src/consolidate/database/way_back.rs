@@ -1,0 +1,68 @@
+//! How a database is made good, in a word, by the smallest way that mends all of it.
+
+use crate::consolidate::recovery::{DatabaseLoss, Remedy, System};
+use serde::{Deserialize, Serialize};
+
+/// The id of the filegroup that a database cannot be opened without.
+const PRIMARY_FILEGROUP: u32 = 1;
+
+/// From the least to the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayBack {
+    /// Nothing of it has to be restored.
+    #[default]
+    None,
+    /// Indexes are made again.
+    RebuildIndexes,
+    /// Single pages are restored.
+    Pages,
+    /// A secondary filegroup is restored, in Enterprise edition while the rest is in use.
+    FilegroupOnline,
+    /// Files are restored.
+    File,
+    /// All of it is restored.
+    Database,
+    /// It would have to be restored, and none of its backups in this scan restores anything.
+    NothingHelps,
+}
+
+/// Suspects of `loss`, those of them with a clean copy that can be restored, and its way back.
+pub(super) fn told(loss: &DatabaseLoss<'_>) -> (u64, u64, WayBack) {
+    let with_copy = |suspects: &mut dyn Iterator<Item = bool>| suspects.filter(|has| *has).count();
+    let mut has_copies = loss.suspects().map(|s| s.clean_copies.iter().any(|c| c.restorable));
+    let copies = with_copy(&mut has_copies) as u64;
+    (loss.suspects().count() as u64, copies, way_back(loss))
+}
+
+fn way_back(loss: &DatabaseLoss<'_>) -> WayBack {
+    let has = |remedy| loss.files_by_page().any(|file| !file.with(&[remedy]).is_empty());
+    let smallest = match loss.system {
+        Some(System::Tempdb | System::Resource) => WayBack::None,
+        Some(_) if loss.needs_restore() => WayBack::Database,
+        _ if loss.is_whole() => WayBack::Database,
+        _ if loss.whole_files().next().is_some() && is_secondary(loss) => WayBack::FilegroupOnline,
+        _ if loss.whole_files().next().is_some() => WayBack::File,
+        _ if has(Remedy::Page) => WayBack::Pages,
+        _ if has(Remedy::Rebuild) => WayBack::RebuildIndexes,
+        _ => WayBack::None,
+    };
+    let has_useless_backups = loss
+        .database
+        .is_some_and(|database| database.backup_sets > 0 && database.restore.sets.is_empty());
+    match smallest {
+        WayBack::None | WayBack::RebuildIndexes => smallest,
+        _ if has_useless_backups => WayBack::NothingHelps,
+        _ => smallest,
+    }
+}
+
+/// All that is damaged of it lies in filegroups other than the primary one.
+fn is_secondary(loss: &DatabaseLoss<'_>) -> bool {
+    let filegroup = |id: u16| {
+        let files = &loss.database?.files;
+        files.iter().find(|file| file.file_id == id)?.filegroup_id
+    };
+    let is_secondary = |id| filegroup(id).is_some_and(|filegroup| filegroup > PRIMARY_FILEGROUP);
+    loss.files.iter().all(|file| is_secondary(file.file_id))
+}
