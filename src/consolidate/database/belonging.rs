@@ -10,6 +10,7 @@ use crate::page::header::Lsn;
 use crate::page::line::{Guid, Line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The id of a primary file.
 pub(super) const PRIMARY: u16 = 1;
@@ -59,17 +60,20 @@ impl Group<'_> {
     fn seat_of(&self, file: &FileReport) -> Option<u16> {
         let name = base_name(&file.path);
         let by_catalog = self.files.iter().flat_map(|file| &file.database_files);
-        let by_catalog = by_catalog.map(|told| (told.file_id, &told.physical_name));
+        let by_catalog =
+            by_catalog.map(|told| (told.file_id, &told.physical_name, &told.logical_name));
         let by_sets = self.sets.iter().flat_map(|medium| &medium.set.files);
-        let by_sets = by_sets.map(|told| (told.file_id, &told.physical_name));
+        let by_sets = by_sets.map(|told| (told.file_id, &told.physical_name, &told.logical_name));
         let is_taken = |id: u16| {
             let ids = self.files.iter().filter_map(|file| file.file_id);
             ids.chain(self.lost.iter().map(|(id, _)| *id)).any(|taken| taken == id)
         };
         let mut names = by_catalog.chain(by_sets);
-        let (id, _) =
-            names.find(|(id, path)| !is_taken(*id) && is_name_of(&name, &base_name(path)))?;
-        Some(id)
+        let is_it = |(id, path, logical): &(u16, &Arc<str>, &Arc<str>)| {
+            let is_called = || stem(&name) == logical.to_lowercase();
+            !is_taken(*id) && (is_name_of(&name, &base_name(path)) || is_called())
+        };
+        names.find(is_it).map(|(id, ..)| id)
     }
 
     /// It has a file or a backup in the folder of `file`.
@@ -149,6 +153,11 @@ fn claim_lost<'a>(files: &'a [FileReport], host: Option<&str>, groups: &mut [Gro
 /// The last part of a path, of Windows or another system; case does not count.
 fn base_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase()
+}
+
+/// Without the last ending.
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 /// True if `name` is `base`, or was before ransomware or somebody else appended to it.
