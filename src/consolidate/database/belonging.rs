@@ -193,7 +193,12 @@ fn is_of_one(first: &FileReport, file: &FileReport) -> bool {
     let is_named = first.database_files.iter().any(|told| {
         Some(told.file_id) == file.file_id && told.guid.is_some() && told.guid == file.file_guid
     });
-    is_named || (first.binding_id.is_some() && first.binding_id == file.binding_id)
+    match (&first.binding_id, &file.binding_id) {
+        (Some(first), Some(file)) => is_named || first == file,
+        // In reports of before binding ids were told, a file has its name from its primary file.
+        (None, None) => is_named || (first.database.is_some() && first.database == file.database),
+        _ => is_named,
+    }
 }
 
 /// Sets without any file of their database: those of the newest one's line are one database, then
