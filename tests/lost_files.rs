@@ -22,7 +22,9 @@ fn noise() -> Vec<u8> {
 fn generate(folder: &Path, name: &str, more: &[&str]) {
     let path = folder.join(name);
     let path = path.to_str().expect("text");
-    let run = pagescrub(&[&["generate", path, "--size=2MiB", "--seed=7"][..], more].concat());
+    let is_seed = |word: &&str| word.starts_with("--seed");
+    let seed = if more.iter().any(|word| is_seed(&word)) { &[][..] } else { &["--seed=7"] };
+    let run = pagescrub(&[&["generate", path, "--size=2MiB"][..], seed, more].concat());
     assert_eq!(run.code, 0, "{}", run.stderr);
 }
 
@@ -164,4 +166,51 @@ fn a_report_that_was_saved_says_the_same_of_lost_files() {
     let merged = pagescrub(&["merge", path, "--format=json"]).json();
     assert_eq!(merged["verdict"], "damaged");
     assert_eq!(merged["databases"][0]["files"][2]["state"], "empty");
+}
+
+/// Overwrites `pages` of a file with noise.
+fn spoil(path: &Path, pages: &[usize]) {
+    let mut bytes = fs::read(path).expect("it is there");
+    for page in pages {
+        bytes[page * 8192..][..8192].copy_from_slice(&noise()[..8192]);
+    }
+    fs::write(path, bytes).expect("room");
+}
+
+#[test]
+fn a_secondary_file_without_its_page_0_is_known_by_its_name_beside_its_primary_file() {
+    let folder = TempDir::new().expect("a folder");
+    primary(folder.path());
+    generate(folder.path(), "Drill_3.ndf", &["--file-id=3", "--database-files=1,3"]);
+    spoil(&folder.path().join("Drill_3.ndf"), &[0]);
+    let report_ = report(folder.path());
+    assert_eq!(report_["databases"].as_array().expect("databases").len(), 1, "{report_}");
+    let (code, _, way, files) = answer(folder.path());
+    assert_eq!((code, &*way), (1, "file"));
+    assert_eq!(files, [(1, "scanned".to_owned()), (3, "scanned".to_owned())]);
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("room");
+    fs::rename(folder.path().join("Drill_3.ndf"), elsewhere.join("Drill_3.ndf")).expect("one disk");
+    let report = report(folder.path());
+    assert_eq!(report["databases"].as_array().expect("databases").len(), 2, "a name is a hint");
+    let files = report["files"].as_array().expect("files");
+    let lone = files.iter().find(|file| file["file_id"] == 3).expect("there");
+    assert!(lone["notes"].to_string().contains("could not be looked for"), "{lone}");
+}
+
+#[test]
+fn with_page_0_and_the_boot_page_lost_the_catalog_tells_whose_backups_are_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    generate(folder.path(), "base.mdf", &[]);
+    generate(folder.path(), "base.bak", &["--backup=full"]);
+    generate(folder.path(), "other.bak", &["--backup=full", "--seed=8"]);
+    spoil(&folder.path().join("base.mdf"), &[0, 9]);
+    let report = report(folder.path());
+    let databases = report["databases"].as_array().expect("databases");
+    let damaged = databases.iter().find(|d| d["verdict"] == "damaged").expect("one");
+    assert_eq!(damaged["backup_sets"], 1, "{damaged}");
+    let path = damaged["restore"]["sets"][0]["paths"][0].as_str().expect("a path");
+    assert!(path.ends_with("base.bak"), "{path}");
+    assert_eq!(damaged["suspects"], 2);
+    assert_eq!(damaged["suspects_with_copy"], 2, "{damaged}");
 }

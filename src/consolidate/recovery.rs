@@ -262,7 +262,10 @@ impl<'a> DatabaseLoss<'a> {
         let name = name.or_else(|| by_suspects.filter_map(|s| s.database.as_deref()).next());
         let possible = |name: &&str| (1..=NAME_UNITS_MAX).contains(&name.encode_utf16().count());
         let simple = |loss: &FileLoss<'_>| loss.file.and_then(|file| file.simple_recovery);
-        let models: BTreeSet<bool> = files.iter().filter_map(simple).collect();
+        let mut models: BTreeSet<bool> = files.iter().filter_map(simple).collect();
+        if files.iter().all(|loss| loss.is_lost) {
+            models.extend(database.and_then(|database| database.simple_recovery));
+        }
         let model = match models.first() {
             Some(is_simple) if models.len() == 1 && *is_simple => Model::Simple,
             Some(_) if models.len() == 1 => Model::Logged,

@@ -42,6 +42,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         has_primary: true,
         is_boot_suspect: false,
         database_files: Vec::new(),
+        is_of_unknown_database: false,
     }
 }
 

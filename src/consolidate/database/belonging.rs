@@ -79,8 +79,9 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
         let is_file = matches!(file.kind, FileKind::Data | FileKind::Log);
         file.host.as_deref() == host && is_file && file.backup_set.is_none()
     };
-    let of_database: Vec<&FileReport> =
-        files.iter().filter(has_place).filter(|file| file.file_id.is_some()).collect();
+    let of_database = files.iter().filter(has_place).filter(|file| file.file_id.is_some());
+    let (orphans, of_database): (Vec<&FileReport>, Vec<&FileReport>) = of_database
+        .partition(|file| file.file_id != Some(PRIMARY) && keys_of_file(file).is_empty());
     let mut groups = by_files(&of_database, host);
     let mut left = Vec::new();
     let index = Index::of(&groups);
@@ -95,7 +96,9 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
         }
     }
     groups.extend(by_sets(left, host));
-    lost::claim(files, host, &mut groups);
+    for file in lost::claim(files, orphans, host, &mut groups) {
+        groups.push(Group { host, files: vec![file], ..Group::default() });
+    }
     groups
 }
 

@@ -7,22 +7,37 @@ use crate::discover::names::has_foreign_ending;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Files of which nothing tells what they were go to the database that has a file of their name and
-/// none in its place: the one beside which they stand, or else the only one.
-pub(super) fn claim<'a>(files: &'a [FileReport], host: Option<&str>, groups: &mut [Group<'a>]) {
+/// Files of which nothing tells what they were, and `orphans`, which only have an id left, go to the
+/// database that has a file of their name and none in its place: the one beside which they stand, or
+/// else, with no id left, the only one. Those of `orphans` that go to none are returned.
+pub(super) fn claim<'a>(
+    files: &'a [FileReport],
+    mut orphans: Vec<&'a FileReport>,
+    host: Option<&str>,
+    groups: &mut [Group<'a>],
+) -> Vec<&'a FileReport> {
     let is_lost = |file: &&FileReport| {
         let is_refused = file.outcome == Outcome::Refused && file.file_id.is_none();
         file.host.as_deref() == host && is_refused && file.content.is_some()
     };
     let mut lost = files.iter().filter(is_lost).peekable();
-    if lost.peek().is_none() {
-        return;
+    if lost.peek().is_none() && orphans.is_empty() {
+        return orphans;
     }
     let seats = Seats::of(groups);
+    orphans.retain(|file| {
+        let mut claims = seats.free(file, groups).into_iter();
+        let is_it = |(group, id): &(usize, u16)| {
+            Some(*id) == file.file_id && stands_beside(&groups[*group], file)
+        };
+        let claim = claims.find(is_it);
+        if let Some((group, _)) = claim {
+            groups[group].files.push(file);
+        }
+        claim.is_none()
+    });
     for file in lost {
-        let is_free = |(group, id): &&(usize, u16)| !is_taken(&groups[*group], *id);
-        let claims: Vec<(usize, u16)> =
-            seats.called(&file.path).into_iter().filter(|seat| is_free(&seat)).collect();
+        let claims = seats.free(file, groups);
         let databases: BTreeSet<usize> = claims.iter().map(|(group, _)| *group).collect();
         let mut beside = claims.iter().filter(|(group, _)| stands_beside(&groups[*group], file));
         let only = claims.first().filter(|_| databases.len() == 1);
@@ -30,6 +45,7 @@ pub(super) fn claim<'a>(files: &'a [FileReport], host: Option<&str>, groups: &mu
             groups[group].lost.push((id, file));
         }
     }
+    orphans
 }
 
 fn is_taken(group: &Group<'_>, id: u16) -> bool {
@@ -74,6 +90,12 @@ impl Seats {
                 seats.entry(name).or_default().insert(seat);
             }
         }
+    }
+
+    /// Those that `file` is called like and in which nothing is.
+    fn free(&self, file: &FileReport, groups: &[Group<'_>]) -> Vec<(usize, u16)> {
+        let called = self.called(&file.path).into_iter();
+        called.filter(|(group, id)| !is_taken(&groups[*group], *id)).collect()
     }
 
     /// Those that `path` is called like, or was before something was appended to it.
