@@ -93,9 +93,9 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
              and CREATE it in one transaction, or DISABLE and REBUILD it (never a clustered one: \
              the table becomes inaccessible); in doubt restore it"
         }
-        Consequence::StopsDatabase if file.simple_recovery == Some(true) => beside!(
-            "cannot be restored alone (SIMPLE recovery model): do not detach or restart; "
-        ),
+        Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
+            beside!("cannot be restored alone (SIMPLE recovery model): do not detach or restart; ")
+        }
         Consequence::StopsDatabase => {
             "cannot be restored alone: do not detach or restart; back up the log tail, \
              then restore the file or the database"

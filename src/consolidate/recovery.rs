@@ -168,9 +168,7 @@ impl<'a> FileLoss<'a> {
         match () {
             () if self.is_log() => Route::Database,
             () if self.is_lost => Route::File(Why::Lost),
-            () if !control.iter().all(|page| is_extent_map(page)) => {
-                Route::File(Why::ControlPage)
-            }
+            () if !control.iter().all(|page| is_extent_map(page)) => Route::File(Why::ControlPage),
             () if self.not_listed() > 0 => Route::File(Why::NotListed),
             () if lost > 0 && lost + rebuilds > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
             () if is_too_large(lost, pages) => Route::File(Why::TooLarge),

@@ -4,9 +4,7 @@
 use super::{backups, isolate, rank_runs, restore};
 use crate::consolidate::harm::Harm;
 use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, Route, databases};
-use crate::consolidate::report::{
-    FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect,
-};
+use crate::consolidate::report::{FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect};
 use std::collections::BTreeSet;
 
 /// Runs of ranks named in a step at most.
@@ -27,7 +25,7 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     steps.extend(isolate::isolate(report));
     // Where the data files are sound, nothing comes before a backup that can be relied on.
     steps.extend(of_backups.now);
-    let freeze = freeze(report);
+    let freeze = freeze(report, databases.is_empty());
     let is_frozen = freeze.is_some();
     steps.extend(freeze);
     if databases.is_empty() {
@@ -120,8 +118,7 @@ fn copies(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
 
 /// None where backups alone are damaged, and only cut off or put together wrongly: a copy that
 /// stopped half-way leaves that, and no array is at fault.
-fn freeze(report: &ScrubReport) -> Option<Step> {
-    let is_copy_only = report.suspects.iter().all(Suspect::is_in_backup);
+fn freeze(report: &ScrubReport, is_copy_only: bool) -> Option<Step> {
     let is_at_fault = !is_copy_only || Harm::of(report).storage;
     let whose = if is_copy_only { "The storage that holds the damaged backups: no" } else { "No" };
     let text = format!(

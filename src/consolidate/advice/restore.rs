@@ -13,13 +13,8 @@ pub(super) fn steps(databases: &[DatabaseLoss<'_>]) -> Vec<Step> {
     let (users, systems): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| database.system.is_none());
     let own: Vec<_> = users.into_iter().filter(|database| !database.is_copy).collect();
-    let steps = [
-        system_databases(&systems),
-        other_replicas(&own),
-        whole(&own),
-        pages(&own),
-        indexes(&own),
-    ];
+    let steps =
+        [system_databases(&systems), other_replicas(&own), whole(&own), pages(&own), indexes(&own)];
     steps.into_iter().flatten().collect()
 }
 

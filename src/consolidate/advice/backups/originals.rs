@@ -64,10 +64,7 @@ impl<'a> Databases<'a> {
     }
 }
 
-fn condition(
-    database: &DatabaseReport,
-    files: &BTreeMap<BackupKey<'_>, &FileReport>,
-) -> Condition {
+fn condition(database: &DatabaseReport, files: &BTreeMap<BackupKey<'_>, &FileReport>) -> Condition {
     let host = database.host.as_deref();
     let of = |path: &str| files.get(&(host, path)).copied();
     let own = || database.data_files().map(|file| (file, file.path.as_deref().and_then(of)));
@@ -76,9 +73,8 @@ fn condition(
     let is_verified = |file: &FileReport| {
         file.coverage.not_reached == 0 && file.verified != Some(Verified::Nothing)
     };
-    let is_scanned = own().all(|(file, report)| {
-        file.state == FileState::Scanned && report.is_some_and(is_verified)
-    });
+    let is_scanned = own()
+        .all(|(file, report)| file.state == FileState::Scanned && report.is_some_and(is_verified));
     match () {
         () if is_damaged || is_lost || database.suspects > 0 => Condition::Damaged,
         () if is_scanned && own().next().is_some() => Condition::Sound,
