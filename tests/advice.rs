@@ -306,7 +306,7 @@ fn of_a_file_of_which_nothing_is_left_the_plan_says_what_to_keep_and_what_to_res
 
 #[test]
 fn lost_files_of_noise_are_an_attack_if_a_name_or_a_second_one_says_so() {
-    let first = |path: &str, content: &str, pages: Vec<Page>| {
+    let first = |path: &str, content: &'static str, pages: Vec<Page>| {
         plan(&damaged::with_lost(path, content, pages.into_iter()))[0].title.clone()
     };
     assert_eq!(first("/data/sales_2.ndf.lockbit", "noise", vec![]), "Isolate the host");

@@ -198,7 +198,7 @@ pub(crate) fn value(expression: &str) -> Option<(String, &str)> {
 }
 
 /// Statements that no parser at hand knows: all there may be.
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 32] = [
     "RESTORE HEADERONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR WITH FILE = NUM",

@@ -89,13 +89,13 @@ fn what_to_restore(members: &[&Suspect], way: Option<Way>) -> String {
         Some(way) if way.is_copy => {
             "find out first which of the scanned copies the server uses; restore nothing before"
         }
-        Some(way) if way.model == Model::Simple => {
+        Some(way) if way.model == Model::Simple && !all(Remedy::Rebuild) => {
             "restore the database beside this one: its recovery model is SIMPLE, so pages cannot be"
         }
         Some(Way { route: Route::Database, .. } | Way { has_log: true, .. }) => {
             "restore the database: its log is damaged"
         }
-        Some(Way { route: Route::File(why), is_online, .. }) => {
+        Some(Way { route: Route::File(why), model, is_online, .. }) if model != Model::Simple => {
             return of_file(why, is_online);
         }
         _ if all(Remedy::Rebuild) => {

@@ -89,7 +89,10 @@ impl Way {
             (_, Route::Database) => None,
             _ if self.has_log => Some(WITH_DATABASE),
             (Remedy::Page, _) if self.model == Model::Simple => Some(UNDER_SIMPLE),
-            (Remedy::Page, Route::File(why)) => Some(with_file(why, self.is_online)),
+            (_, _) if self.model == Model::Simple => None,
+            (Remedy::Page | Remedy::Rebuild, Route::File(why)) => {
+                Some(with_file(why, self.is_online))
+            }
             _ => None,
         }
     }
