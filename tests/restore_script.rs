@@ -5,6 +5,7 @@
 
 mod tsql;
 
+use pagescrub::consolidate::database;
 use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Suspect};
 use pagescrub::report::{json, tsql as format};
 use sqlparser::ast::Statement;
@@ -16,9 +17,16 @@ fn report() -> ScrubReport {
     json::read(&std::fs::read(path).expect("it is in the repository")).expect("a report")
 }
 
+/// The script for `report`, whose suspects say which databases there are.
 fn script(report: &ScrubReport) -> String {
+    let mut report = report.clone();
+    for file in &mut report.files {
+        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
+        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
+    }
+    database::tell(&mut report);
     let mut out = Vec::new();
-    format::write(report, &mut out).expect("memory takes everything");
+    format::write(&report, &mut out).expect("memory takes everything");
     String::from_utf8(out).expect("UTF-8")
 }
 

@@ -5,6 +5,7 @@
 
 mod belonging;
 mod copies;
+mod lost;
 mod members;
 pub mod restore;
 pub mod sets;
