@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tsql::{is_known, names, off, shape};
+use tsql::{is_known, names, off, shape, way};
 
 const PAGE_BYTES: usize = 8192;
 
@@ -188,7 +188,7 @@ fn script_of(report: &Value, folder: &Path) -> String {
     let args = ["report".as_ref(), saved.as_os_str(), "--format".as_ref(), "tsql".as_ref()];
     let run = pagescrub(&args);
     fs::remove_file(&saved).expect("it is there");
-    let (_, part) = run.stdout.split_once("\n-- Part 2.").expect("a database");
+    let (_, part) = run.stdout.split_once("\n-- | Part 2.").expect("a database");
     let restores = part.lines().filter(|line| line.contains("DISK") || line.contains("WITH"));
     restores.collect::<Vec<_>>().join("\n")
 }
@@ -325,13 +325,6 @@ fn script(report: &ScrubReport) -> String {
     String::from_utf8(out).expect("UTF-8")
 }
 
-/// The statements of a way, by its letter.
-fn way(script: &str, letter: char) -> Vec<String> {
-    let mut titles = script.split("\n-- ---- ");
-    let found = titles.find(|text| text.contains(&format!("Way {letter}: ")));
-    off(found.unwrap_or_else(|| panic!("no way {letter} in\n{script}")))
-}
-
 #[test]
 fn the_script_names_the_backups_of_the_scan_in_the_order_in_which_they_are_restored() {
     let script = script(&with_backups(["/b/it's.bak", "C:\\b\\2.bak"], "/b/diff.bak"));
@@ -354,7 +347,7 @@ fn the_script_names_the_backups_of_the_scan_in_the_order_in_which_they_are_resto
     let verify = format!("RESTORE VERIFYONLY FROM {full} WITH FILE = 2, CHECKSUM");
     let flowing = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(statements.iter().any(|statement| flowing(statement) == verify), "{script}");
-    let remarks = flowing(&script.replace("\n-- ", " "));
+    let remarks = flowing(&script.replace("\n-- | ", " ").replace("\n-- ", " "));
     assert!(remarks.contains("scan has the log from (37:40:1) to (37:50:1)"));
     assert!(remarks.contains("on the server they may be others"), "{remarks}");
     assert!(
@@ -422,7 +415,7 @@ fn a_path_that_is_no_literal_is_a_variable_with_its_real_name() {
 
 /// The script for `report`, its lines joined.
 fn flowing(report: &ScrubReport) -> String {
-    let script = script(report).replace("\n-- ", " ").replace("\n--", " ");
+    let script = script(report).replace("\n-- | ", " ").replace("\n-- ", " ").replace("\n--", " ");
     script.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -13,7 +13,7 @@ mod way_back;
 
 pub use members::{DatabaseFile, FileState};
 pub use restore::{LogGap, Restore, RestoreSet};
-pub use way_back::WayBack;
+pub use way_back::{WayBack, is_secondary};
 
 use super::recovery;
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
