@@ -21,7 +21,7 @@ const COLUMNS: [(&str, &str); 10] = [
     ("Type", "wide"),
     ("What is wrong", ""),
     ("Cause", "wide"),
-    ("Object", "wide"),
+    ("Object", ""),
     ("File", "wide"),
 ];
 
@@ -38,6 +38,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
                         "the JSON report has all of them." }
                 }
                 table #table .no-tier[!has.tier] .no-cause[!has.cause] .no-object[!has.object] {
+                    caption { "Suspect pages, most urgent first" }
                     thead {
                         tr {
                             @for (name, class) in COLUMNS {
@@ -123,7 +124,7 @@ fn row(suspect: &Suspect, names: &FileNames<'_>) -> Markup {
             td.wide { (words(&suspect.page_type)) }
             td { (details::wrong(suspect)) }
             td.wide { (suspect.cause.as_deref().map(words).unwrap_or_default()) }
-            td.wide { (safe(suspect.object.as_deref().unwrap_or_default())) }
+            td { (safe(suspect.object.as_deref().unwrap_or_default())) }
             td.wide { (names.name(suspect.host.as_deref(), &suspect.path)) }
         }
     }

@@ -1,36 +1,36 @@
-//! What stands at the top of a report for people, in whichever format: what the verdict does not
-//! cover, and what could be read and not be verified. Names are safe to show.
+//! What the verdict does not cover, and what could be read and not be verified.
 
-use super::file_names::FileNames;
-use super::terminal::layout::counted;
+use super::databases::{called, cut_words, missing_words};
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::database::{DatabaseReport, Restore};
 use crate::consolidate::gaps::Gaps;
-use crate::consolidate::report::{FileReport, ScrubReport};
+use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
 use crate::report::escape::terminal as safe;
+use crate::report::file_names::FileNames;
+use crate::report::terminal::layout::counted;
 
 /// Names in one remark at most.
 const NAMES_MAX: usize = 3;
 
 /// What is remarkable, and of what; the latter may be empty.
-pub(super) struct Remark {
+pub(in crate::report) struct Remark {
     /// `2 files refused`.
-    pub(super) what: String,
+    pub(in crate::report) what: String,
     /// `a.mdf, b.mdf`.
-    pub(super) text: String,
+    pub(in crate::report) text: String,
 }
 
 impl Remark {
     /// `2 files refused: a.mdf, b.mdf`.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::report) fn words(&self) -> String {
         let Self { what, text } = self;
         if text.is_empty() { what.clone() } else { format!("{what}: {text}") }
     }
 }
 
 /// What was to be verified and was not.
-pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
+pub(in crate::report) fn missed(report: &ScrubReport) -> Vec<Remark> {
     let gaps = Gaps::of(report);
     if gaps.is_empty() {
         return Vec::new();
@@ -47,7 +47,9 @@ pub(super) fn missed(report: &ScrubReport) -> Vec<Remark> {
         of_files(&gaps.failed, "not read, or not to the end"),
         of_files(&gaps.refused, "refused"),
         backups(&gaps, &names),
+        cut(report, &names),
         chains(&gaps),
+        without_files(&gaps),
     ];
     let remarks: Vec<Remark> = remarks.into_iter().flatten().collect();
     let is_all = remarks.is_empty() && gaps.is_nothing_scanned;
@@ -60,6 +62,24 @@ fn pages(report: &ScrubReport) -> Option<Remark> {
     let percent = report.coverage_percent();
     let what = format!("{} not reached ({percent:.3} % was reached)", counted(many, "page"));
     Some(Remark { what, text: "may be damaged too".to_owned() })
+}
+
+/// `1 file cut short: a.mdf (448 of 512 pages are there)`; of damaged databases that is a loss.
+fn cut(report: &ScrubReport, names: &FileNames<'_>) -> Option<Remark> {
+    let undamaged = report.databases.iter().filter(|d| d.verdict != RunVerdict::Damaged);
+    let files: Vec<String> = undamaged.flat_map(|database| cut_words(database, names)).collect();
+    let many = Some(files.len() as u64).filter(|n| *n > 0)?;
+    let what = format!("{} cut short", counted(many, "file"));
+    Some(Remark { what, text: listed(files.into_iter()) })
+}
+
+/// `1 database without all of its data files: sales (1 of 2: file 3, sales_2.ndf)`.
+fn without_files(gaps: &Gaps<'_>) -> Option<Remark> {
+    let many = Some(gaps.databases.len() as u64).filter(|n| *n > 0)?;
+    let words = gaps.databases.iter().filter_map(|database| missing_words(database));
+    let text = listed(words.collect::<Vec<_>>().into_iter());
+    let what = format!("{} without all of its data files", counted(many, "database"));
+    Some(Remark { what, text })
 }
 
 /// `1 incomplete backup: sales.bak (without member 2 of 3)`.
@@ -81,12 +101,12 @@ fn chains(gaps: &Gaps<'_>) -> Option<Remark> {
 
 fn reached(database: &DatabaseReport) -> String {
     let Restore { reachable_to, reachable_to_lsn, gap_log, .. } = &database.restore;
-    let name = database.name.as_deref().unwrap_or("a database without a name");
+    let name = called(database);
     let to = reachable_to.as_ref().map(|at| format!(" to {}", at.replacen('T', " ", 1)));
     let lsn = reachable_to_lsn.map(|lsn| format!(", LSN {lsn}")).unwrap_or_default();
     let log = gap_log.map(|gap| format!("; log {} to {} is missing", gap.first_lsn, gap.end_lsn));
     let [to, log] = [to, log].map(Option::unwrap_or_default);
-    safe(&format!("{name} comes back{to}{lsn}{log}")).into_owned()
+    format!("{name} comes back{}{lsn}{log}", safe(&to))
 }
 
 fn missing(backup: &BackupReport) -> Option<String> {
@@ -96,7 +116,7 @@ fn missing(backup: &BackupReport) -> Option<String> {
 }
 
 /// Of what nothing could be verified although it was read whole.
-pub(super) fn unverified(report: &ScrubReport) -> Option<Remark> {
+pub(in crate::report) fn unverified(report: &ScrubReport) -> Option<Remark> {
     let units: Vec<Unit<'_>> = units(&report.files).filter(Unit::is_unverified).collect();
     let sets = units.iter().filter(|unit| unit.set.is_some()).count() as u64;
     let what = match (units.len() as u64 - sets, sets) {
@@ -114,7 +134,7 @@ pub(super) fn unverified(report: &ScrubReport) -> Option<Remark> {
 }
 
 /// Which log backups are known to be whole by their structure only.
-pub(super) fn structure_only(report: &ScrubReport) -> Option<Remark> {
+pub(in crate::report) fn structure_only(report: &ScrubReport) -> Option<Remark> {
     let units: Vec<Unit<'_>> = units(&report.files).filter(Unit::is_structure_only).collect();
     let many = Some(units.len() as u64).filter(|n| *n > 0)?;
     let names = FileNames::of(report);
@@ -139,7 +159,7 @@ fn unit_name(unit: &Unit<'_>, names: &FileNames<'_>) -> String {
 }
 
 /// `a, b, c and 4 more`.
-fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     let more = names.len().saturating_sub(NAMES_MAX);
     let shown = names.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }

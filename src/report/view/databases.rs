@@ -1,0 +1,119 @@
+//! The databases as rows of a table, and how one of them and its files are called.
+
+use super::back::{reaches, way_words};
+use crate::consolidate::database::{DatabaseFile, DatabaseReport, FileState};
+use crate::consolidate::report::{RunVerdict, ScrubReport};
+use crate::report::escape::terminal as safe;
+use crate::report::file_names::{FileNames, file_name};
+use crate::report::terminal::layout::{counted, number};
+
+/// Missing files named for one database at most.
+const MISSING_MAX: usize = 3;
+
+/// A database in a few words, safe to show.
+pub(in crate::report) struct Row {
+    pub(in crate::report) name: String,
+    pub(in crate::report) verdict: RunVerdict,
+    /// `2 of 3 scanned, 1 cut`.
+    pub(in crate::report) files: String,
+    pub(in crate::report) suspects: u64,
+    pub(in crate::report) with_copy: u64,
+    /// Empty where nothing has to be done.
+    pub(in crate::report) way_back: &'static str,
+    /// To which moment its backups bring it back, or why to none.
+    pub(in crate::report) reaches: String,
+}
+
+/// The databases of `report`, the worst first.
+pub(super) fn rows(report: &ScrubReport) -> Vec<Row> {
+    report.databases.iter().map(row).collect()
+}
+
+fn row(database: &DatabaseReport) -> Row {
+    Row {
+        name: called(database),
+        verdict: database.verdict,
+        files: files(database),
+        suspects: database.suspects,
+        with_copy: database.suspects_with_copy,
+        way_back: way_words(database),
+        reaches: reaches(database),
+    }
+}
+
+/// Its name, with the machine's in a merged report.
+pub(super) fn called(database: &DatabaseReport) -> String {
+    let host = database.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+    let first = database.files.iter().find_map(|file| file.path.as_deref());
+    let nameless = || first.map_or("(no name)".into(), |path| format!("({})", file_name(path)));
+    let name = database.name.as_ref().map_or_else(nameless, ToString::to_string);
+    safe(&format!("{name}{host}")).into_owned()
+}
+
+/// Of its data files.
+fn files(database: &DatabaseReport) -> String {
+    let count = |states: &[FileState]| {
+        database.data_files().filter(|file| states.contains(&file.state)).count()
+    };
+    let all = database.data_files().count();
+    let scanned = count(&[FileState::Scanned, FileState::Cut]);
+    if count(&[FileState::Missing]) == all {
+        return counted(database.backup_sets, "backup set") + " only";
+    }
+    let mut words = vec![match all {
+        _ if scanned == all => format!("{all} scanned"),
+        _ => format!("{scanned} of {all} scanned"),
+    }];
+    let states = [
+        (FileState::Cut, "cut"),
+        (FileState::Empty, "lost"),
+        (FileState::Refused, "not read"),
+        (FileState::Missing, "missing"),
+    ];
+    let others = states.map(|(state, word)| (count(&[state]), word));
+    words.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
+    words.join(", ")
+}
+
+/// `file 3, sales_2.ndf`.
+pub(super) fn file_words(file: &DatabaseFile) -> String {
+    let path = file.path.as_deref().or(file.physical_name.as_deref());
+    let name = path.map(short_name).or(file.logical_name.as_deref()).map(safe);
+    let id = file.file_id;
+    match name {
+        Some(name) => format!("file {id}, {name}"),
+        None if id == 1 => "file 1, the primary one".to_owned(),
+        None => format!("file {id}"),
+    }
+}
+
+/// The file name in a path of whichever system.
+fn short_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// `sales: 1 of 2 data files (file 3, sales_2.ndf)`; nothing where none is missing.
+pub(super) fn missing_words(database: &DatabaseReport) -> Option<String> {
+    let missing: Vec<&DatabaseFile> = database.missing_files().collect();
+    let mut named: Vec<String> =
+        missing.iter().take(MISSING_MAX).map(|file| file_words(file)).collect();
+    let more = missing.len().saturating_sub(MISSING_MAX);
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    let files = counted(database.data_files().count() as u64, "data file");
+    let (name, many, named) = (called(database), missing.len(), named.join("; "));
+    (many > 0).then(|| format!("{name}: {many} of {files} ({named})"))
+}
+
+/// `sales.mdf of sales (448 of 512 pages are there)` for each file that was cut.
+pub(super) fn cut_words(database: &DatabaseReport, names: &FileNames<'_>) -> Vec<String> {
+    let cut = database.data_files().filter(|file| file.state == FileState::Cut);
+    let words = cut.filter_map(|file| {
+        let name = names.name(database.host.as_deref(), file.path.as_deref()?);
+        let of = called(database);
+        let (seen, all) = (number(file.pages_seen), file.pages_expected.unwrap_or_default());
+        Some(format!("{name} of {of} ({seen} of {} are there)", counted(all, "page")))
+    });
+    words.collect()
+}
