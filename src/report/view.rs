@@ -16,14 +16,15 @@ use super::escape::terminal as safe;
 use super::file_names::FileNames;
 use super::terminal::layout::counted;
 use crate::consolidate::database::DatabaseReport;
-use crate::consolidate::gaps::Gaps;
-use crate::consolidate::report::{RunVerdict, ScrubReport};
+use crate::consolidate::report::{RunVerdict, ScrubReport, Suspect};
 use databases::missing_words;
 
 /// Damaged databases of which the answer tells how they come back; the table has all.
 const BACK_MAX: usize = 3;
 /// Pages that were bad and then good, named at most.
 const HEALED_MAX: usize = 3;
+/// What a message of a page says that its file is too short for.
+const BEYOND: &str = "beyond the end of the file";
 
 /// How a point is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +92,7 @@ impl View {
     /// back, and the first step.
     pub(super) fn brief(&self) -> Vec<&Point> {
         let first = |word| self.points.iter().find(|point| point.word == word);
-        self.state()
-            .into_iter()
-            .chain(first("LOST"))
-            .chain(first(BACK))
-            .chain(first(ACTION))
-            .collect()
+        [self.state(), first(BACK), first(ACTION)].into_iter().flatten().collect()
     }
 }
 
@@ -189,7 +185,7 @@ fn backs(report: &ScrubReport, names: &FileNames<'_>) -> Vec<String> {
     };
     let told: Vec<&DatabaseReport> = damaged(report).filter(is_told).collect();
     let mut words: Vec<String> =
-        told.iter().take(BACK_MAX).map(|database| back::words(database, names)).collect();
+        told.iter().take(BACK_MAX).map(|database| back::words(report, database, names)).collect();
     let more = told.len().saturating_sub(BACK_MAX) as u64;
     if more > 0 {
         words.push(format!("{}: see Databases", counted(more, "more damaged database")));
@@ -209,7 +205,7 @@ type Say<'a> = &'a mut dyn FnMut(Tone, &'static str, Option<String>);
 fn besides(report: &ScrubReport, say: Say<'_>) {
     let mut unsure = |word, text| say(Tone::Unsure, word, text);
     unsure("STOPPED", report.run.stopped.then(|| stopped(report)));
-    let has_gaps = report.verdict == RunVerdict::Damaged && !Gaps::of(report).is_empty();
+    let has_gaps = report.verdict == RunVerdict::Damaged && !missed::missed(report).is_empty();
     unsure("INCOMPLETE", has_gaps.then(|| missed_words(report)));
     unsure("MISSING", missing(report));
     let is_told = report.verdict == RunVerdict::Unverified;
@@ -245,8 +241,7 @@ fn missed_words(report: &ScrubReport) -> String {
 fn missing(report: &ScrubReport) -> Option<String> {
     let words = report.databases.iter().filter(|_| !report.run.whole_databases);
     let words: Vec<String> = words.filter_map(missing_words).collect();
-    let are = "not in this scan, so that nothing is known of them";
-    (!words.is_empty()).then(|| format!("{}: {are}", missed::listed(words.into_iter())))
+    (!words.is_empty()).then(|| missed::listed(words.into_iter()))
 }
 
 /// Zeros that nobody can tell from free pages: the more is lost, the fewer suspects there may be.
@@ -284,4 +279,29 @@ fn not_looked_into(report: &ScrubReport) -> Option<String> {
         n => format!("{} that may hold databases were not looked into", counted(n, "file")),
     };
     Some(format!("{text} (archives, encrypted files, disks)"))
+}
+
+/// What is wrong with a page, in a few words; both checksums only where there is room for them.
+pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
+    let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
+        ("bad_checksum", Some(stored), Some(computed), _) if has_room => {
+            format!("stored {stored} computed {computed}")
+        }
+        ("wrong_page_id", _, _, Some(found)) => format!("wrong page id: it says {found}"),
+        ("unreadable", ..) if suspect.message.to_string().ends_with(&format!("{BEYOND}.")) => {
+            BEYOND.to_owned()
+        }
+        (reason, ..) => safe(reason).replace('_', " "),
+    };
+    if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
+        words += &format!(", header of {found}");
+    }
+    if suspect.unsettled {
+        words += ", changing";
+    }
+    match &*suspect.allocated {
+        "yes" => words,
+        "no" => words + ", not in use",
+        _ => words + ", maybe free",
+    }
 }

@@ -8,6 +8,7 @@ use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::address::PageAddress;
 use crate::report::file_names::FileNames;
+use crate::report::view::wrong;
 use comfy_table::{Cell, CellAlignment};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -116,8 +117,8 @@ fn list(
             Cell::new(suspect.address),
         ];
         row.extend(belongs.cells(suspect));
-        let wrong = belongs.what_is_wrong(suspect);
-        row.push(Cell::new(safe(&wrong)));
+        // Where room is scarce, all else is worth more than two checksums, which the message has.
+        row.push(Cell::new(wrong(suspect, look.is_wide())));
         if shows_causes {
             row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
         }
@@ -173,28 +174,6 @@ impl Belonging {
             Self::Type => vec![kind()],
             Self::Either => vec![object.unwrap_or_else(kind)],
             Self::Both => vec![kind(), object.unwrap_or_else(|| Cell::new(""))],
-        }
-    }
-
-    /// Where room is scarce, the object is worth more than two checksums, which the message has.
-    fn what_is_wrong(&self, suspect: &Suspect) -> String {
-        let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
-            ("bad_checksum", Some(stored), Some(computed), _) if !matches!(self, Self::Either) => {
-                format!("stored {stored} computed {computed}")
-            }
-            ("wrong_page_id", _, _, Some(found)) => format!("wrong page id: it says {found}"),
-            (reason, ..) => reason.replace('_', " "),
-        };
-        if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
-            words += &format!(", header of {found}");
-        }
-        if suspect.unsettled {
-            words += ", changing";
-        }
-        match &*suspect.allocated {
-            "yes" => words,
-            "no" => words + ", not in use",
-            _ => words + ", maybe free",
         }
     }
 }

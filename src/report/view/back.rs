@@ -3,16 +3,22 @@
 use super::databases::called;
 use super::missed::listed;
 use crate::backup::BackupKind;
-use crate::consolidate::database::{DatabaseReport, RestoreSet, WayBack};
+use crate::consolidate::database::{DatabaseReport, FileState, RestoreSet, WayBack};
+use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::report::escape::terminal as safe;
 use crate::report::file_names::FileNames;
 use crate::report::terminal::layout::{counted, number};
+use std::sync::Arc;
 
 /// `sales: 14 of 18 suspect pages have a clean copy; restore pages from full.bak, 3 logs: reaches
 /// 2026-11-28 23:00:00, LSN (39:642:1)`.
-pub(super) fn words(database: &DatabaseReport, names: &FileNames<'_>) -> String {
+pub(super) fn words(
+    report: &ScrubReport,
+    database: &DatabaseReport,
+    names: &FileNames<'_>,
+) -> String {
     let parts = match is_damaged_itself(database) {
-        true => vec![copies(database), Some(way(database, names))],
+        true => vec![copies(database), Some(way(report, database, names))],
         false => vec![Some(sound_backups(database, names))],
     };
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -36,8 +42,7 @@ fn copies(database: &DatabaseReport) -> Option<String> {
     })
 }
 
-fn way(database: &DatabaseReport, names: &FileNames<'_>) -> String {
-    let lost: Vec<String> = database.lost_files().map(|file| file.file_id.to_string()).collect();
+fn way(report: &ScrubReport, database: &DatabaseReport, names: &FileNames<'_>) -> String {
     let way = match database.way_back {
         WayBack::NothingHelps => return nothing_helps(database, names),
         WayBack::None if is_made_anew(database) => {
@@ -50,11 +55,7 @@ fn way(database: &DatabaseReport, names: &FileNames<'_>) -> String {
         }
         WayBack::RebuildIndexes => "make its indexes again, or restore".to_owned(),
         WayBack::Pages => "restore pages".to_owned(),
-        WayBack::File | WayBack::FilegroupOnline if !lost.is_empty() => {
-            format!("restore file {}", listed(lost.into_iter()))
-        }
-        WayBack::FilegroupOnline => "restore its filegroup".to_owned(),
-        WayBack::File => "restore files".to_owned(),
+        WayBack::File | WayBack::FilegroupOnline => files(report, database),
         WayBack::Database => "restore the database".to_owned(),
     };
     match chain(database, names) {
@@ -64,6 +65,21 @@ fn way(database: &DatabaseReport, names: &FileNames<'_>) -> String {
         }
         None => format!("{way} from a full backup: none in this scan is sound"),
     }
+}
+
+/// `restore file 3`: those that are lost or have suspects.
+fn files(report: &ScrubReport, database: &DatabaseReport) -> String {
+    let is_damaged = |path: &Arc<str>| {
+        let is_it = |file: &&FileReport| file.host == database.host && file.path == *path;
+        let own = report.files.iter().filter(|file| file.backup_set.is_none());
+        own.filter(is_it).any(|file| file.coverage.suspect > 0)
+    };
+    let damaged = database.data_files().filter(|file| {
+        file.state == FileState::Empty || file.path.as_ref().is_some_and(is_damaged)
+    });
+    let ids: Vec<String> = damaged.map(|file| file.file_id.to_string()).collect();
+    let files = if ids.len() == 1 { "file" } else { "files" };
+    format!("restore {files} {}", listed(ids.into_iter()))
 }
 
 fn nothing_helps(database: &DatabaseReport, names: &FileNames<'_>) -> String {

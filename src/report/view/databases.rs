@@ -6,6 +6,7 @@ use crate::consolidate::report::{RunVerdict, ScrubReport};
 use crate::report::escape::terminal as safe;
 use crate::report::file_names::{FileNames, file_name};
 use crate::report::terminal::layout::{counted, number};
+use std::borrow::Cow;
 
 /// Missing files named for one database at most.
 const MISSING_MAX: usize = 3;
@@ -75,12 +76,16 @@ fn files(database: &DatabaseReport) -> String {
     words.join(", ")
 }
 
-/// `file 3, sales_2.ndf`.
-pub(super) fn file_words(file: &DatabaseFile) -> String {
+/// Its own name, where that is known.
+pub(super) fn name_of(file: &DatabaseFile) -> Option<Cow<'_, str>> {
     let path = file.path.as_deref().or(file.physical_name.as_deref());
-    let name = path.map(short_name).or(file.logical_name.as_deref()).map(safe);
+    path.map(short_name).or(file.logical_name.as_deref()).map(safe)
+}
+
+/// `file 3, sales_2.ndf`.
+fn file_words(file: &DatabaseFile) -> String {
     let id = file.file_id;
-    match name {
+    match name_of(file) {
         Some(name) => format!("file {id}, {name}"),
         None if id == 1 => "file 1, the primary one".to_owned(),
         None => format!("file {id}"),
@@ -92,7 +97,7 @@ fn short_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// `sales: 1 of 2 data files (file 3, sales_2.ndf)`; nothing where none is missing.
+/// `1 of 2 data files of sales not in this scan (file 3, sales_2.ndf)`; nothing where none is missing.
 pub(super) fn missing_words(database: &DatabaseReport) -> Option<String> {
     let missing: Vec<&DatabaseFile> = database.missing_files().collect();
     let mut named: Vec<String> =
@@ -103,7 +108,7 @@ pub(super) fn missing_words(database: &DatabaseReport) -> Option<String> {
     }
     let files = counted(database.data_files().count() as u64, "data file");
     let (name, many, named) = (called(database), missing.len(), named.join("; "));
-    (many > 0).then(|| format!("{name}: {many} of {files} ({named})"))
+    (many > 0).then(|| format!("{many} of {files} of {name} not in this scan ({named})"))
 }
 
 /// `sales.mdf of sales (448 of 512 pages are there)` for each file that was cut.

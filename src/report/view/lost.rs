@@ -1,6 +1,6 @@
 //! What is lost, the worst first, and of which database and objects.
 
-use super::databases::{called, cut_words, file_words};
+use super::databases::{called, cut_words, name_of};
 use super::missed::listed;
 use crate::consolidate::recovery::Remedy;
 use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport, Suspect};
@@ -50,8 +50,9 @@ fn lost_files(report: &ScrubReport) -> Option<String> {
                 Some("unknown") | None => "nothing known in it",
                 Some(content) => content,
             };
-            let of = called(database);
-            files.push(format!("{} of {of} ({})", file_words(lost), safe(content)));
+            let name = name_of(lost).map(|name| format!("{name}, ")).unwrap_or_default();
+            let (id, of) = (lost.file_id, called(database));
+            files.push(format!("file {id} of {of} ({name}{})", safe(content)));
         }
     }
     (!files.is_empty()).then(|| listed(files.into_iter()))
