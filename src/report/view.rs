@@ -13,11 +13,10 @@ pub(super) use missed::Remark;
 pub(super) use unspoken::backups;
 
 use super::escape::terminal as safe;
-use super::file_names::FileNames;
 use super::terminal::layout::counted;
 use crate::consolidate::database::DatabaseReport;
 use crate::consolidate::report::{RunVerdict, ScrubReport, Suspect};
-use databases::missing_words;
+use databases::{Names, missing_words};
 
 /// Damaged databases of which the answer tells how they come back; the table has all.
 const BACK_MAX: usize = 3;
@@ -60,7 +59,7 @@ const ACTION: &str = "ACTION";
 
 impl View {
     pub(super) fn of(report: &ScrubReport) -> Self {
-        let names = FileNames::of(report);
+        let names = Names::of(report);
         let unspoken = unspoken::remarks(report);
         let mut points = Vec::new();
         let mut say = |tone, word, text: Option<String>| {
@@ -79,8 +78,8 @@ impl View {
             say(Tone::Help, BACK, Some(text));
         }
         say(Tone::Help, ACTION, action(report));
-        besides(report, &mut say);
-        Self { points, databases: databases::rows(report), unspoken }
+        besides(report, &names, &mut say);
+        Self { points, databases: databases::rows(report, &names), unspoken }
     }
 
     /// The verdict.
@@ -178,17 +177,27 @@ pub(super) fn damaged(report: &ScrubReport) -> impl Iterator<Item = &DatabaseRep
 }
 
 /// How the damaged databases come back.
-fn backs(report: &ScrubReport, names: &FileNames<'_>) -> Vec<String> {
+fn backs(report: &ScrubReport, names: &Names<'_>) -> Vec<String> {
     let is_told = |database: &&DatabaseReport| {
         let lost = database.lost_files().next().is_some();
         database.suspects > 0 || lost || database.backup_sets > 0
     };
-    let told: Vec<&DatabaseReport> = damaged(report).filter(is_told).collect();
+    let (bare, told): (Vec<_>, Vec<_>) =
+        damaged(report).filter(is_told).partition(|database| back::is_without_backup(database));
+    // Of many, it need not be said of each.
+    let (bare, told) = match bare.len() {
+        0 | 1 => (Vec::new(), [told, bare].concat()),
+        _ => (bare, told),
+    };
     let mut words: Vec<String> =
         told.iter().take(BACK_MAX).map(|database| back::words(report, database, names)).collect();
     let more = told.len().saturating_sub(BACK_MAX) as u64;
     if more > 0 {
         words.push(format!("{}: see Databases", counted(more, "more damaged database")));
+    }
+    if !bare.is_empty() {
+        let bare = missed::listed(bare.iter().map(|database| names.database(database)));
+        words.push(format!("{bare}: no backup of them is in this scan; scan theirs as well"));
     }
     words
 }
@@ -202,12 +211,12 @@ fn action(report: &ScrubReport) -> Option<String> {
 type Say<'a> = &'a mut dyn FnMut(Tone, &'static str, Option<String>);
 
 /// What must be known besides the verdict, whatever that is.
-fn besides(report: &ScrubReport, say: Say<'_>) {
+fn besides(report: &ScrubReport, names: &Names<'_>, say: Say<'_>) {
     let mut unsure = |word, text| say(Tone::Unsure, word, text);
     unsure("STOPPED", report.run.stopped.then(|| stopped(report)));
     let has_gaps = report.verdict == RunVerdict::Damaged && !missed::missed(report).is_empty();
     unsure("INCOMPLETE", has_gaps.then(|| missed_words(report)));
-    unsure("MISSING", missing(report));
+    unsure("MISSING", missing(report, names));
     let is_told = report.verdict == RunVerdict::Unverified;
     let unverified = missed::unverified(report).filter(|_| !is_told);
     unsure("UNVERIFIED", unverified.map(|remark| remark.words()));
@@ -238,9 +247,9 @@ fn missed_words(report: &ScrubReport) -> String {
 }
 
 /// A right thing to ask for, such as a scan of one volume, unless it is said that it is not.
-fn missing(report: &ScrubReport) -> Option<String> {
+fn missing(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let words = report.databases.iter().filter(|_| !report.run.whole_databases);
-    let words: Vec<String> = words.filter_map(missing_words).collect();
+    let words: Vec<String> = words.filter_map(|database| missing_words(database, names)).collect();
     (!words.is_empty()).then(|| missed::listed(words.into_iter()))
 }
 

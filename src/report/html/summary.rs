@@ -77,9 +77,16 @@ fn tone_class(tone: Tone) -> &'static str {
     }
 }
 
-/// With a capital letter and a full stop; what begins with a name stays as it is.
+/// With a full stop.
 fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
+}
+
+/// With a capital letter, too.
+fn whole_sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    sentence(&first.chain(letters).collect::<String>())
 }
 
 /// What the verdict does not speak of, and what should be known of how it was found.
@@ -89,7 +96,7 @@ fn notes(report: &ScrubReport, view: &View) -> Markup {
         @if !view.unspoken.is_empty() || !of_page.is_empty() {
             ul.remarks.note {
                 @for Remark { what, text } in view.unspoken.iter().chain(&of_page) {
-                    li { strong { (what) "." } " " @if !text.is_empty() { (sentence(text)) } }
+                    li { strong { (what) "." } " " @if !text.is_empty() { (whole_sentence(text)) } }
                 }
             }
         }

@@ -1,28 +1,29 @@
 //! What can come back of a damaged database: by which way, from which backups, and to when.
 
-use super::databases::called;
+use super::databases::Names;
 use super::missed::listed;
 use crate::backup::BackupKind;
 use crate::consolidate::database::{DatabaseReport, FileState, RestoreSet, WayBack};
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::report::escape::terminal as safe;
-use crate::report::file_names::FileNames;
 use crate::report::terminal::layout::{counted, number};
 use std::sync::Arc;
 
 /// `sales: 14 of 18 suspect pages have a clean copy; restore pages from full.bak, 3 logs: reaches
 /// 2026-11-28 23:00:00, LSN (39:642:1)`.
-pub(super) fn words(
-    report: &ScrubReport,
-    database: &DatabaseReport,
-    names: &FileNames<'_>,
-) -> String {
+pub(super) fn words(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
     let parts = match is_damaged_itself(database) {
         true => vec![copies(database), Some(way(report, database, names))],
         false => vec![Some(sound_backups(database, names))],
     };
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("{}: {}", called(database), parts.join("; "))
+    format!("{}: {}", names.database(database), parts.join("; "))
+}
+
+/// It has to be restored, and nothing that could is in the scan.
+pub(super) fn is_without_backup(database: &DatabaseReport) -> bool {
+    let is_restored = !matches!(database.way_back, WayBack::None | WayBack::RebuildIndexes);
+    is_restored && database.backup_sets == 0
 }
 
 /// Something of its own files is lost, and not only of its backups.
@@ -42,7 +43,7 @@ fn copies(database: &DatabaseReport) -> Option<String> {
     })
 }
 
-fn way(report: &ScrubReport, database: &DatabaseReport, names: &FileNames<'_>) -> String {
+fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
     let way = match database.way_back {
         WayBack::NothingHelps => return nothing_helps(database, names),
         WayBack::None if is_made_anew(database) => {
@@ -82,24 +83,17 @@ fn files(report: &ScrubReport, database: &DatabaseReport) -> String {
     format!("restore {files} {}", listed(ids.into_iter()))
 }
 
-fn nothing_helps(database: &DatabaseReport, names: &FileNames<'_>) -> String {
+fn nothing_helps(database: &DatabaseReport, names: &Names<'_>) -> String {
     let sets = counted(database.backup_sets, "backup set");
     let missing = &database.restore.missing;
     let why = match missing.is_empty() {
         true => "no full backup is among them".to_owned(),
-        false => listed(missing.iter().map(|why| short(database, why, names))),
+        false => listed(missing.iter().map(|why| names.shortened(database, why))),
     };
     format!("nothing in this scan restores it, of {sets}: {why}")
 }
 
-/// What cannot be used, with the short names of its files.
-fn short(database: &DatabaseReport, why: &str, names: &FileNames<'_>) -> String {
-    let named = names.known(database.host.as_deref());
-    let text = named.fold(why.to_owned(), |text, (path, name)| text.replace(path, name));
-    safe(&text).into_owned()
-}
-
-fn sound_backups(database: &DatabaseReport, names: &FileNames<'_>) -> String {
+fn sound_backups(database: &DatabaseReport, names: &Names<'_>) -> String {
     match chain(database, names) {
         Some(chain) => format!("its sound backups restore it: {chain}"),
         None => nothing_helps(database, names),
@@ -107,7 +101,7 @@ fn sound_backups(database: &DatabaseReport, names: &FileNames<'_>) -> String {
 }
 
 /// `full.bak, diff.bak, 3 logs: reaches 2026-11-28 23:00:00, LSN (39:642:1)`.
-fn chain(database: &DatabaseReport, names: &FileNames<'_>) -> Option<String> {
+fn chain(database: &DatabaseReport, names: &Names<'_>) -> Option<String> {
     let restore = &database.restore;
     let is_log = |set: &&RestoreSet| set.kind == BackupKind::Log;
     let (logs, bases): (Vec<_>, Vec<_>) = restore.sets.iter().partition(is_log);
@@ -124,9 +118,9 @@ fn chain(database: &DatabaseReport, names: &FileNames<'_>) -> Option<String> {
     (!words.is_empty()).then(|| format!("{}: reaches {}{gap}", words.join(", "), end.join(", ")))
 }
 
-fn set_words(database: &DatabaseReport, set: &RestoreSet, names: &FileNames<'_>) -> String {
+fn set_words(database: &DatabaseReport, set: &RestoreSet, names: &Names<'_>) -> String {
     let first = set.paths.first().map_or("", |path| path);
-    let name = names.name(database.host.as_deref(), first);
+    let name = names.file(database.host.as_deref(), first);
     let members = match set.paths.len() {
         0 | 1 => String::new(),
         many => format!(" and {}", counted(many as u64 - 1, "more member")),

@@ -7,6 +7,7 @@ use crate::report::escape::terminal as safe;
 use crate::report::file_names::{FileNames, file_name};
 use crate::report::terminal::layout::{counted, number};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Missing files named for one database at most.
 const MISSING_MAX: usize = 3;
@@ -26,13 +27,13 @@ pub(in crate::report) struct Row {
 }
 
 /// The databases of `report`, the worst first.
-pub(super) fn rows(report: &ScrubReport) -> Vec<Row> {
-    report.databases.iter().map(row).collect()
+pub(super) fn rows(report: &ScrubReport, names: &Names<'_>) -> Vec<Row> {
+    report.databases.iter().map(|database| row(database, names)).collect()
 }
 
-fn row(database: &DatabaseReport) -> Row {
+fn row(database: &DatabaseReport, names: &Names<'_>) -> Row {
     Row {
-        name: called(database),
+        name: names.database(database),
         verdict: database.verdict,
         files: files(database),
         suspects: database.suspects,
@@ -42,13 +43,43 @@ fn row(database: &DatabaseReport) -> Row {
     }
 }
 
-/// Its name, with the machine's in a merged report.
-pub(super) fn called(database: &DatabaseReport) -> String {
-    let host = database.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
-    let first = database.files.iter().find_map(|file| file.path.as_deref());
-    let nameless = || first.map_or("(no name)".into(), |path| format!("({})", file_name(path)));
-    let name = database.name.as_ref().map_or_else(nameless, ToString::to_string);
-    safe(&format!("{name}{host}")).into_owned()
+/// What databases and files are called. All of it is safe to show.
+pub(super) struct Names<'a> {
+    files: FileNames<'a>,
+    /// How many databases of a machine have a name.
+    uses: BTreeMap<(Option<&'a str>, Option<&'a str>), usize>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(report: &'a ScrubReport) -> Self {
+        let mut uses = BTreeMap::new();
+        for database in &report.databases {
+            *uses.entry((database.host.as_deref(), database.name.as_deref())).or_default() += 1;
+        }
+        Self { files: FileNames::of(report), uses }
+    }
+
+    /// `sales on web01`; with a file where others have the same name, or it has none.
+    pub(super) fn database(&self, database: &DatabaseReport) -> String {
+        let (host, name) = (database.host.as_deref(), database.name.as_deref());
+        let is_known = name.is_some() && self.uses.get(&(host, name)).is_none_or(|n| *n < 2);
+        let path = database.files.iter().find_map(|file| file.path.as_deref());
+        let file = path.filter(|_| !is_known).map(|path| format!("({})", file_name(path)));
+        let on = host.map(|host| format!("on {host}"));
+        let words = [name.map(str::to_owned), file, on].into_iter().flatten();
+        safe(&words.collect::<Vec<_>>().join(" ")).into_owned()
+    }
+
+    pub(super) fn file(&self, host: Option<&str>, path: &str) -> String {
+        self.files.name(host, path)
+    }
+
+    /// `text` with short names for the paths in it.
+    pub(super) fn shortened(&self, database: &DatabaseReport, text: &str) -> String {
+        let known = self.files.known(database.host.as_deref());
+        let text = known.fold(text.to_owned(), |text, (path, name)| text.replace(path, name));
+        safe(&text).into_owned()
+    }
 }
 
 /// Of its data files.
@@ -98,7 +129,7 @@ fn short_name(path: &str) -> &str {
 }
 
 /// `1 of 2 data files of sales not in this scan (file 3, sales_2.ndf)`; nothing where none is missing.
-pub(super) fn missing_words(database: &DatabaseReport) -> Option<String> {
+pub(super) fn missing_words(database: &DatabaseReport, names: &Names<'_>) -> Option<String> {
     let missing: Vec<&DatabaseFile> = database.missing_files().collect();
     let mut named: Vec<String> =
         missing.iter().take(MISSING_MAX).map(|file| file_words(file)).collect();
@@ -107,16 +138,16 @@ pub(super) fn missing_words(database: &DatabaseReport) -> Option<String> {
         named.push(format!("and {more} more"));
     }
     let files = counted(database.data_files().count() as u64, "data file");
-    let (name, many, named) = (called(database), missing.len(), named.join("; "));
+    let (name, many, named) = (names.database(database), missing.len(), named.join("; "));
     (many > 0).then(|| format!("{many} of {files} of {name} not in this scan ({named})"))
 }
 
 /// `sales.mdf of sales (448 of 512 pages are there)` for each file that was cut.
-pub(super) fn cut_words(database: &DatabaseReport, names: &FileNames<'_>) -> Vec<String> {
+pub(super) fn cut_words(database: &DatabaseReport, names: &Names<'_>) -> Vec<String> {
     let cut = database.data_files().filter(|file| file.state == FileState::Cut);
     let words = cut.filter_map(|file| {
-        let name = names.name(database.host.as_deref(), file.path.as_deref()?);
-        let of = called(database);
+        let name = names.file(database.host.as_deref(), file.path.as_deref()?);
+        let of = names.database(database);
         let (seen, all) = (number(file.pages_seen), file.pages_expected.unwrap_or_default());
         Some(format!("{name} of {of} ({seen} of {} are there)", counted(all, "page")))
     });

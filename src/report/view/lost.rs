@@ -1,12 +1,11 @@
 //! What is lost, the worst first, and of which database and objects.
 
-use super::databases::{called, cut_words, name_of};
+use super::databases::{Names, cut_words, name_of};
 use super::missed::listed;
 use crate::consolidate::recovery::Remedy;
 use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::score::TIERS;
 use crate::report::escape::terminal as safe;
-use crate::report::file_names::FileNames;
 use crate::report::terminal::layout::counted;
 use std::collections::BTreeSet;
 
@@ -14,13 +13,13 @@ use std::collections::BTreeSet;
 const NAMES_MAX: usize = 3;
 
 /// Pages of backups are copies, and none of that.
-pub(super) fn words(report: &ScrubReport, names: &FileNames<'_>) -> Option<String> {
+pub(super) fn words(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let own = || report.suspects.iter().filter(|suspect| !suspect.is_in_backup());
     let is_doubtful = |s: &&Suspect| Remedy::of(s) == Remedy::Doubtful;
     let mut parts = Vec::from_iter(cut(report, names));
     for (tier, what) in TIERS {
         let of_tier = own().filter(|s| s.tier == tier && !is_doubtful(s));
-        let files = if tier == "T0" { lost_files(report) } else { None };
+        let files = if tier == "T0" { lost_files(report, names) } else { None };
         let lost: Vec<String> = files.into_iter().chain(pages_of(of_tier)).collect();
         if !lost.is_empty() {
             parts.push(format!("{tier} {what}: {}", lost.join(", ")));
@@ -31,14 +30,14 @@ pub(super) fn words(report: &ScrubReport, names: &FileNames<'_>) -> Option<Strin
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn cut(report: &ScrubReport, names: &FileNames<'_>) -> Option<String> {
+fn cut(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let damaged = report.databases.iter().filter(|d| d.verdict == RunVerdict::Damaged);
     let files: Vec<String> = damaged.flat_map(|database| cut_words(database, names)).collect();
     (!files.is_empty()).then(|| format!("cut short: {}", listed(files.into_iter())))
 }
 
 /// `file 3 of sales (sales_2.ndf, zeros)`.
-fn lost_files(report: &ScrubReport) -> Option<String> {
+fn lost_files(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let mut files = Vec::new();
     for database in &report.databases {
         for lost in database.lost_files() {
@@ -51,7 +50,7 @@ fn lost_files(report: &ScrubReport) -> Option<String> {
                 Some(content) => content,
             };
             let name = name_of(lost).map(|name| format!("{name}, ")).unwrap_or_default();
-            let (id, of) = (lost.file_id, called(database));
+            let (id, of) = (lost.file_id, names.database(database));
             files.push(format!("file {id} of {of} ({name}{})", safe(content)));
         }
     }

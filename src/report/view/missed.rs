@@ -1,13 +1,12 @@
 //! What the verdict does not cover, and what could be read and not be verified.
 
-use super::databases::{called, cut_words, missing_words};
+use super::databases::{Names, cut_words, missing_words};
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::database::{DatabaseReport, Restore};
 use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
 use crate::report::escape::terminal as safe;
-use crate::report::file_names::FileNames;
 use crate::report::terminal::layout::counted;
 use std::collections::BTreeSet;
 
@@ -36,8 +35,8 @@ pub(in crate::report) fn missed(report: &ScrubReport) -> Vec<Remark> {
     if gaps.is_empty() {
         return Vec::new();
     }
-    let names = FileNames::of(report);
-    let name = |file: &&FileReport| names.name(file.host.as_deref(), &file.path);
+    let names = Names::of(report);
+    let name = |file: &&FileReport| names.file(file.host.as_deref(), &file.path);
     let of_files = |files: &[&FileReport], what: &str| {
         let many = Some(files.len() as u64).filter(|n| *n > 0)?;
         let what = format!("{} {what}", counted(many, "file"));
@@ -58,8 +57,8 @@ pub(in crate::report) fn missed(report: &ScrubReport) -> Vec<Remark> {
         of_files(&refused, "refused"),
         backups(&gaps, &names),
         cut(report, &names),
-        chains(&gaps),
-        without_files(&gaps),
+        chains(&gaps, &names),
+        without_files(&gaps, &names),
     ];
     let remarks: Vec<Remark> = remarks.into_iter().flatten().collect();
     let is_all = remarks.is_empty() && gaps.is_nothing_scanned;
@@ -75,7 +74,7 @@ fn pages(report: &ScrubReport) -> Option<Remark> {
 }
 
 /// `1 file cut short: a.mdf (448 of 512 pages are there)`; of damaged databases that is a loss.
-fn cut(report: &ScrubReport, names: &FileNames<'_>) -> Option<Remark> {
+fn cut(report: &ScrubReport, names: &Names<'_>) -> Option<Remark> {
     let undamaged = report.databases.iter().filter(|d| d.verdict != RunVerdict::Damaged);
     let files: Vec<String> = undamaged.flat_map(|database| cut_words(database, names)).collect();
     let many = Some(files.len() as u64).filter(|n| *n > 0)?;
@@ -84,34 +83,34 @@ fn cut(report: &ScrubReport, names: &FileNames<'_>) -> Option<Remark> {
 }
 
 /// `1 database without all of its data files: sales (1 of 2: file 3, sales_2.ndf)`.
-fn without_files(gaps: &Gaps<'_>) -> Option<Remark> {
+fn without_files(gaps: &Gaps<'_>, names: &Names<'_>) -> Option<Remark> {
     let many = Some(gaps.databases.len() as u64).filter(|n| *n > 0)?;
-    let words = gaps.databases.iter().filter_map(|database| missing_words(database));
+    let words = gaps.databases.iter().filter_map(|database| missing_words(database, names));
     let text = listed(words.collect::<Vec<_>>().into_iter());
     let what = format!("{} without all of its data files", counted(many, "database"));
     Some(Remark { what, text })
 }
 
 /// `1 incomplete backup: sales.bak (without member 2 of 3)`.
-fn backups(gaps: &Gaps<'_>, names: &FileNames<'_>) -> Option<Remark> {
+fn backups(gaps: &Gaps<'_>, names: &Names<'_>) -> Option<Remark> {
     let many = Some(gaps.backups.len() as u64).filter(|n| *n > 0)?;
     let words = gaps.backups.iter().map(|(file, backup)| {
-        let name = names.name(file.host.as_deref(), &file.path);
+        let name = names.file(file.host.as_deref(), &file.path);
         missing(backup).map_or_else(|| name.clone(), |missing| format!("{name} ({missing})"))
     });
     Some(Remark { what: counted(many, "incomplete backup"), text: listed(words) })
 }
 
 /// `1 database with newer backups that cannot be reached: sales comes back to 2026-11-28 23:00:00`.
-fn chains(gaps: &Gaps<'_>) -> Option<Remark> {
+fn chains(gaps: &Gaps<'_>, names: &Names<'_>) -> Option<Remark> {
     let many = Some(gaps.chains.len() as u64).filter(|n| *n > 0)?;
     let what = format!("{} with newer backups that cannot be reached", counted(many, "database"));
-    Some(Remark { what, text: listed(gaps.chains.iter().map(|database| reached(database))) })
+    Some(Remark { what, text: listed(gaps.chains.iter().map(|database| reached(database, names))) })
 }
 
-fn reached(database: &DatabaseReport) -> String {
+fn reached(database: &DatabaseReport, names: &Names<'_>) -> String {
     let Restore { reachable_to, reachable_to_lsn, gap_log, .. } = &database.restore;
-    let name = called(database);
+    let name = names.database(database);
     let to = reachable_to.as_ref().map(|at| format!(" to {}", at.replacen('T', " ", 1)));
     let lsn = reachable_to_lsn.map(|lsn| format!(", LSN {lsn}")).unwrap_or_default();
     let log = gap_log.map(|gap| format!("; log {} to {} is missing", gap.first_lsn, gap.end_lsn));
@@ -137,7 +136,7 @@ pub(in crate::report) fn unverified(report: &ScrubReport) -> Option<Remark> {
             format!("{} and {}", counted(databases, "database"), counted(sets, "backup set"))
         }
     };
-    let names = FileNames::of(report);
+    let names = Names::of(report);
     let why = "no page in use carries a checksum or torn bits; DBCC CHECKDB can tell";
     let text = format!("{}: {why}", listed(units.iter().map(|unit| unit_name(unit, &names))));
     Some(Remark { what: format!("{what} could not be verified"), text })
@@ -147,9 +146,9 @@ pub(in crate::report) fn unverified(report: &ScrubReport) -> Option<Remark> {
 pub(in crate::report) fn structure_only(report: &ScrubReport) -> Option<Remark> {
     let units: Vec<Unit<'_>> = units(&report.files).filter(Unit::is_structure_only).collect();
     let many = Some(units.len() as u64).filter(|n| *n > 0)?;
-    let names = FileNames::of(report);
+    let names = Names::of(report);
     let name = |unit: &Unit<'_>| {
-        let name = names.name(unit.file.host.as_deref(), &unit.file.path);
+        let name = names.file(unit.file.host.as_deref(), &unit.file.path);
         let position = unit.set.map_or(0, |set| set.position);
         if position > 1 { format!("{name} (set {position})") } else { name }
     };
@@ -158,9 +157,9 @@ pub(in crate::report) fn structure_only(report: &ScrubReport) -> Option<Remark> 
 }
 
 /// `Sales (sales.mdf)`, `sales.bak (full backup of Sales)`.
-fn unit_name(unit: &Unit<'_>, names: &FileNames<'_>) -> String {
+fn unit_name(unit: &Unit<'_>, names: &Names<'_>) -> String {
     let Unit { file, set, .. } = unit;
-    let name = names.name(file.host.as_deref(), &file.path);
+    let name = names.file(file.host.as_deref(), &file.path);
     match (set, &file.database) {
         (Some(set), _) => format!("{name} ({})", safe(&set.words())),
         (None, Some(database)) => format!("{} ({name})", safe(database)),
