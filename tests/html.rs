@@ -7,9 +7,10 @@ mod browser;
 
 use pagescrub::consolidate::report::{RunVerdict, ScoreTerms, ScrubReport};
 use pagescrub::page::address::{FileId, PageAddress, PageId};
-use pagescrub::report::{html, json};
+use pagescrub::report::{html, json, terminal};
 use scraper::{Html, Selector};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -115,23 +116,120 @@ fn the_first_screen_says_what_the_verdict_does_not_cover() {
     report.run.stopped = true;
     report.suspects_not_listed = 7;
     let document = Html::parse_document(&page(&report));
-    let loud = text(&document, "ul.alarm, ul.gap");
+    let loud = text(&document, "ul.alarm, .verdict, .answer, ul.note");
     for words in [
         "computes wrongly",
         "<b>two engines disagree</b>",
-        "Stopped before the end",
+        "STOPPEDbefore the end",
         "120,000 pages not reached",
         "99.913 %",
-        "18 pages without protection",
-        "3 pages bad and then good (Msg 825)",
+        "18 pages in use without protection",
+        "3 pages were bad and then good (Msg 825)",
         "2 files refused",
         "7 suspect pages counted and not listed",
     ] {
         assert!(loud.contains(words), "{words} is not in {loud}");
     }
     let verdict = text(&document, ".verdict");
-    assert!(verdict.contains("14 suspect pages in 8 incidents, in 4 of 7 files."), "{verdict}");
-    assert!(verdict.contains("P1, act now; lost (T0): the database may not start."), "{verdict}");
+    assert!(verdict.starts_with("DAMAGED14 suspect pages in 8 incidents; "), "{verdict}");
+    let lost = text(&document, ".answer .damaged");
+    assert!(lost.contains("T0 the database may not start: 1 page of"), "{lost}");
+}
+
+/// Told once: the words of the page are those of the terminal.
+#[test]
+fn the_page_and_the_terminal_give_the_same_answer() {
+    let look = terminal::Look { width: None, rows_max: 20, verbose: false };
+    for report in [sample(), golden(), clean()] {
+        let mut styled = Vec::new();
+        terminal::write_quiet(&report, look, &mut styled).expect("memory takes everything");
+        let styled = String::from_utf8(styled).expect("UTF-8");
+        let printed = anstream::adapter::strip_str(&styled).to_string();
+        let document = Html::parse_document(&page(&report));
+        let shown = text(&document, ".verdict") + &text(&document, ".answer, footer");
+        for line in printed.lines() {
+            let (_, said) = line.split_once("  ").unwrap_or(("", line));
+            // What the verdict does not speak of stands in a list of its own.
+            let said = said.split("; ").next().expect("there is always one");
+            assert!(shown.contains(said), "{said} is not in {shown}");
+        }
+        let databases = count(&document, "#databases tbody tr");
+        assert_eq!(databases, report.databases.len());
+    }
+}
+
+#[test]
+fn every_table_says_what_it_is_and_damaged_files_come_first() {
+    let document = Html::parse_document(&page(&sample()));
+    assert!(count(&document, "table") > 3);
+    assert_eq!(count(&document, "table"), count(&document, "table > caption:first-child"));
+    let selector = Selector::parse("table.files tbody tr td:last-child").expect("a selector");
+    let suspects = document.select(&selector).flat_map(|cell| cell.text().next());
+    let suspects: Vec<u64> = suspects.map(|n| n.replace(',', "").parse().expect("n")).collect();
+    assert!(suspects[0] > 0 && suspects.is_sorted_by(|a, b| a >= b), "{suspects:?}");
+    assert_eq!(count(&document, "#file-filter"), 1);
+}
+
+#[test]
+fn the_run_tells_the_command_as_it_can_be_typed() {
+    let mut report = sample();
+    let words = ["pagescrub", "scan", "/data/it's here", "--top=5"];
+    report.run.command_line = words.map(str::to_owned).to_vec();
+    let run = text(&Html::parse_document(&page(&report)), "#run");
+    assert!(run.contains(r"pagescrub scan '/data/it'\''s here' --top=5"), "{run}");
+}
+
+/// `--name: #abc` in the rule that begins at `from`.
+fn colours(style: &str, from: &str) -> BTreeMap<String, [f64; 3]> {
+    let rule = style.split_once(from).expect("the rule is there").1;
+    let rule = rule.split_once('}').expect("it ends").0;
+    let pair = |part: &str| {
+        let (name, value) = part.trim().strip_prefix("--")?.split_once(": #")?;
+        let doubled = |c: char| [c, c].iter().collect::<String>();
+        let value = match value.len() {
+            3 => value.chars().map(doubled).collect(),
+            _ => value.to_owned(),
+        };
+        let channel = |i: usize| u8::from_str_radix(&value[i..i + 2], 16).expect("hex");
+        Some((name.to_owned(), [0, 2, 4].map(|i| f64::from(channel(i)) / 255.0)))
+    };
+    rule.split(';').filter_map(pair).collect()
+}
+
+/// As WCAG 2 has it.
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+    let luminance =
+        |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn all_text_stands_out_from_its_ground_in_light_and_dark() {
+    let style = text(&Html::parse_document(&page(&sample())), "style");
+    let light = colours(&style, ":root {");
+    let dark = colours(&style, "(prefers-color-scheme: dark) {\n  :root {");
+    let on = |ground: &str, inks: &str| -> Vec<(String, String)> {
+        inks.split(' ').map(|ink| (ink.to_owned(), ground.to_owned())).collect()
+    };
+    let tags = ["t0", "t1", "t2", "t3", "t4", "tu"];
+    let pairs = [
+        on("ground", "ink faint link bad warn good"),
+        on("panel", "ink faint link bad warn good"),
+        on("bad-ground", "ink bad"),
+        on("warn-ground", "ink warn"),
+        tags.iter().flat_map(|tag| on(tag, "on-tag")).collect(),
+    ];
+    for (name, colours) in [("light", light), ("dark", dark)] {
+        for (ink, ground) in pairs.iter().flatten() {
+            let contrast = contrast(colours[ink], colours[ground]);
+            assert!(contrast >= 4.5, "{name}: {ink} on {ground} has {contrast:.2}");
+        }
+    }
+    // What lets its ground through has less; a cell of a map holds no text.
+    let pale: Vec<&str> = style.lines().filter(|line| line.contains("opacity")).collect();
+    assert!(pale.iter().all(|line| line.starts_with(".cell.")), "{pale:?}");
 }
 
 #[test]

@@ -294,7 +294,10 @@ fn what_was_missed_stands_in_the_first_line_and_in_the_last_one() {
     assert!(said.starts_with("DAMAGED") && said.contains(" INCOMPLETE "), "{said}");
     assert!(said.contains(names) && said.contains("2 incomplete backups"), "{said}");
     let page = scan(&[text(folder.path()), text(&datasets), "--format=html"]).stdout;
-    assert!(page.contains("4 files refused.") && page.contains("2 incomplete backups."), "{page}");
+    assert!(
+        page.contains("4 files refused: ") && page.contains("2 incomplete backups: "),
+        "{page}"
+    );
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let guard = Guard::default().and(args.reports.iter().map(PathBuf::as_path));
     let reports: Result<Vec<_>, Failure> = args.reports.iter().map(|path| read(path)).collect();
     outputs.check(&guard)?;
-    let merged = merge(reports?).map_err(Failure::usage)?;
+    let merged = args.outputs.chosen(merge(reports?).map_err(Failure::usage)?)?;
     outputs.write(&merged, &guard)?;
     Ok(Exit::of_report(&merged))
 }

@@ -10,6 +10,7 @@ pub(crate) use guard::Guard;
 use super::exit::Failure;
 use super::say::print;
 use clap::ValueEnum;
+use pagescrub::consolidate::only::only;
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::paths;
 use pagescrub::report::{csv, html, json, jsonl, mapfile, prometheus, terminal, tsql};
@@ -33,6 +34,16 @@ pub(crate) struct Options {
     /// Rows of each table in the terminal report
     #[arg(long, default_value_t = 20, value_name = "N")]
     top: usize,
+
+    /// Of the terminal report, the answer and the last line only: no tables, no progress
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Only of the databases of this name, in upper or lower case, and of their backups, in all
+    /// formats and in the exit code; may be given more than once. Files that do not say whose they
+    /// are stay. A name that is nowhere is an error (exit code 2)
+    #[arg(long, value_name = "NAME")]
+    database: Vec<String>,
 
     /// In the terminal report, also SQL Server's message, the likely cause and the evidence for
     /// each suspect, healthy files and skipped files
@@ -143,7 +154,10 @@ impl Outputs<'_> {
         pairs.sort_by_key(|(_, path)| path.map(writer::is_in_place));
         first_failure(pairs.into_iter().map(|(format, path)| match path {
             Some(path) => self.write_format(report, format, path, guard),
-            None => print(|out| render(report, format, self.options.look(width()), out)),
+            None => print(|out| match format {
+                Format::Terminal => self.options.terminal(report, self.options.look(width()), out),
+                _ => render(report, format, out),
+            }),
         }))
     }
 
@@ -154,40 +168,59 @@ impl Outputs<'_> {
         path: &Path,
         guard: &Guard,
     ) -> Result<(), Failure> {
-        let look = self.options.look(None);
         match format {
             Format::Mapfile => write_maps(report, path, guard),
             Format::Terminal => guard.write_file(path, &|out| {
                 let mut text = anstream::StripStream::new(Vec::new());
-                terminal::write(report, look, &mut text)?;
+                self.options.terminal(report, self.options.look(None), &mut text)?;
                 out.write_all(&text.into_inner())
             }),
-            _ => guard.write_file(path, &|out| render(report, format, look, out)),
+            _ => guard.write_file(path, &|out| render(report, format, out)),
         }
     }
 }
 
 impl Options {
+    /// Nothing but the answer is wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// `report`, if only some databases are wanted, of these only.
+    pub(crate) fn chosen(&self, report: ScrubReport) -> Result<ScrubReport, Failure> {
+        if self.database.is_empty() {
+            return Ok(report);
+        }
+        only(report, &self.database).map_err(|unknown| Failure::usage(unknown))
+    }
+
+    fn terminal(
+        &self,
+        report: &ScrubReport,
+        look: terminal::Look,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self.quiet {
+            true => terminal::write_quiet(report, look, out),
+            false => terminal::write(report, look, out),
+        }
+    }
+
     fn look(&self, width: Option<u16>) -> terminal::Look {
         terminal::Look { width, rows_max: self.top, verbose: self.verbose }
     }
 }
 
-fn render(
-    report: &ScrubReport,
-    format: Format,
-    look: terminal::Look,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// All formats but those for people at a terminal, which depend on it, and those of many files.
+fn render(report: &ScrubReport, format: Format, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Terminal => terminal::write(report, look, out),
         Format::Json => json::write(report, out),
         Format::Jsonl => jsonl::write(report, out),
         Format::Csv => csv::write(report, out),
         Format::Tsql => tsql::write(report, out),
         Format::Html => html::write(report, out),
         Format::Prometheus => prometheus::write(report, out),
-        Format::Mapfile => Err(io::Error::other("a mapfile is written into a directory")),
+        Format::Terminal | Format::Mapfile => Err(io::Error::other("is written elsewhere")),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let outputs = args.outputs.outputs()?;
     let guard = Guard::default().and([&*args.report]);
-    let report = read(&args.report)?;
+    let report = args.outputs.chosen(read(&args.report)?)?;
     outputs.check(&guard)?;
     outputs.write(&report, &guard)?;
     Ok(Exit::Clean)

@@ -153,7 +153,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
     stop::at_a_signal()?;
-    let mut scrubbed = scrub(&discovery, &settings, &Bar::new(args.progress == When::Auto));
+    let shows_progress = args.progress == When::Auto && !args.outputs.is_quiet();
+    let mut scrubbed = scrub(&discovery, &settings, &Bar::new(shows_progress));
+    scrubbed.report.run.command_line = command_line();
+    scrubbed.report = args.outputs.chosen(scrubbed.report)?;
     let written = write_everything(&mut scrubbed, &outputs, args, &guard);
     if written.is_ok() && !scrubbed.report.run.stopped {
         args.checkpoint.remove();
@@ -200,6 +203,11 @@ fn hex(bytes: &[u8]) -> String {
     let digits = |byte: &u8| [byte >> 4, byte & 15].map(u32::from);
     let digits = bytes.iter().flat_map(digits);
     digits.filter_map(|digit| char::from_digit(digit, 16)).collect()
+}
+
+/// As it was given, in the words of a report.
+fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| paths::text(Path::new(&word)).into_owned()).collect()
 }
 
 /// Bytes that a scan needs whatever it finds.

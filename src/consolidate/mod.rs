@@ -14,6 +14,7 @@ pub mod harm;
 pub mod incident;
 pub mod merge;
 pub mod message;
+pub mod only;
 pub mod pattern;
 pub mod rank;
 pub mod recovery;

@@ -117,6 +117,9 @@ pub struct Run {
     pub host: Option<Arc<str>>,
     /// RFC 3339, UTC.
     pub started_at: String,
+    /// The program and its arguments; empty in merged reports and those of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command_line: Vec<String>,
     /// From the first to the last byte, without interruptions.
     pub elapsed_seconds: f64,
     /// As asked for.

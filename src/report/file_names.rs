@@ -34,6 +34,12 @@ impl<'a> FileNames<'a> {
         let known = self.0.get(&(host, path)).cloned();
         known.unwrap_or_else(|| safe(&with_host(host, path)).into())
     }
+
+    /// The files of `host` by path, with their names.
+    pub(super) fn known(&self, host: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+        let is_there = move |((of, _), _): &(&FileKey<'_>, &String)| *of == host;
+        self.0.iter().filter(is_there).map(|((_, path), name)| (*path, name.as_str()))
+    }
 }
 
 /// ` (set 1, file 3)` of pages in a backup, else nothing.

@@ -7,6 +7,7 @@
 mod backups;
 mod charts;
 mod data;
+mod databases;
 mod details;
 mod files;
 mod incidents;
@@ -22,6 +23,7 @@ mod words;
 
 use super::escape::terminal as safe;
 use super::file_names::FileNames;
+use super::view::View;
 use crate::consolidate::report::ScrubReport;
 use maud::html;
 use std::io::{self, Write};
@@ -31,11 +33,12 @@ pub const SUSPECTS_MAX: usize = 100_000;
 
 /// Writes `report` as a page.
 pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
-    let names = FileNames::of(report);
+    let (names, view) = (FileNames::of(report), View::of(report));
     let body = html! {
         (page::header(report))
         main {
-            (summary::section(report))
+            (summary::section(report, &view))
+            (databases::section(&view))
             (plan::section(report))
             (incidents::section(report, &names))
             (suspects::section(report, &names))

@@ -6,7 +6,6 @@
 pub mod csv;
 pub mod escape;
 pub mod file_names;
-mod headline;
 pub mod hgrm;
 pub mod html;
 pub mod json;
@@ -17,3 +16,4 @@ mod moment;
 pub mod prometheus;
 pub mod terminal;
 pub mod tsql;
+mod view;

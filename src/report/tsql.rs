@@ -17,8 +17,8 @@ mod system;
 mod target;
 
 use super::escape::tsql_comment as safe;
-use super::headline;
 use super::moment::sql_datetime;
+use super::view::missed as headline;
 use crate::consolidate::recovery::databases;
 use crate::consolidate::report::{ScrubReport, Step};
 use backups::DamagedBackups;

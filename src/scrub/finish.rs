@@ -97,6 +97,7 @@ pub(super) fn finish(
             id: shared.history.id,
             host: Some(host()),
             started_at: shared.history.started_at,
+            command_line: Vec::new(),
             elapsed_seconds,
             engine: shared.settings.engine_name.clone(),
             devices: devices(shared.settings, &gpus, !shared.are_gpus_wrong),

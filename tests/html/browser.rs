@@ -203,6 +203,34 @@ fn filters_narrow_the_list_and_are_cleared() {
 
 #[test]
 #[cfg_attr(not(browser_tests), ignore = "PAGESCRUB_BROWSER_TESTS is not 1")]
+fn files_have_a_filter_also_where_nothing_is_suspect() {
+    for report in [sample(), clean()] {
+        let browser = Browser::showing(&report);
+        browser.type_into("#file-filter", "SALES");
+        let shown = browser.count("#files tbody tr:not([hidden])");
+        let all = browser.count("#files tbody tr");
+        assert!(0 < shown && shown < all, "{shown} of {all}");
+        browser.type_into("#file-filter", " is in no path");
+        assert_eq!(browser.count("#files tbody tr:not([hidden]), #files li:not([hidden])"), 0);
+        browser.assert_quiet();
+    }
+}
+
+#[test]
+#[cfg_attr(not(browser_tests), ignore = "PAGESCRUB_BROWSER_TESTS is not 1")]
+fn a_phone_shows_what_a_suspect_belongs_to() {
+    let browser = Browser::showing(&sample());
+    let metrics = json!({ "width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": true });
+    let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics });
+    browser.post("goog/cdp/execute", &command);
+    let widths = "return [...document.querySelectorAll('tr.suspect td:nth-child(9)')]\
+        .filter(td => td.textContent).map(td => td.getBoundingClientRect().width)";
+    let widths: Vec<f64> = serde_json::from_value(browser.run(widths)).expect("numbers");
+    assert!(!widths.is_empty() && widths.iter().all(|width| *width > 200.0), "{widths:?}");
+}
+
+#[test]
+#[cfg_attr(not(browser_tests), ignore = "PAGESCRUB_BROWSER_TESTS is not 1")]
 fn a_keyboard_is_enough_to_read_everything_about_a_suspect() {
     let browser = Browser::showing(&sample());
     browser.run("document.querySelector('.opens').focus()");

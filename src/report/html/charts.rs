@@ -62,6 +62,7 @@ fn stages(report: &ScrubReport) -> Markup {
     html! {
         @if stages.iter().any(|(_, stage)| stage.is_some()) {
             table.stages {
+                caption { "How long reads and checksums of a batch took" }
                 thead { tr {
                     th scope="col" { "Stage" }
                     @for heading in ["Batches", "Mean", "p50", "p90", "p99", "p99.9", "Max"] {

@@ -8,6 +8,7 @@ use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::PAGE_BYTES;
 use crate::page::checksum::Checksum;
 use crate::report::file_names::FileNames;
+use crate::report::view::wrong;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::collections::{BTreeMap, HashMap};
@@ -132,7 +133,7 @@ fn row(
         suspect.file_id,
         suspect.page_id,
         texts.number(words(&suspect.page_type)),
-        texts.number(details::wrong(suspect)),
+        texts.number(wrong(suspect, false)),
         texts.number(cause),
         texts.number(object),
         texts.number(names.name(suspect.host.as_deref(), &suspect.path)),

@@ -85,19 +85,6 @@ pub(super) fn cause(suspect: &Suspect) -> Option<Line> {
     Some(line("Cause", cause + &sure.unwrap_or_default()))
 }
 
-/// What is wrong, in a few words.
-pub(super) fn wrong(suspect: &Suspect) -> String {
-    let mut text = words(&suspect.reason);
-    if suspect.unsettled {
-        text += ", changing";
-    }
-    match &*suspect.allocated {
-        "yes" => text,
-        "no" => text + ", not in use",
-        _ => text + ", maybe free",
-    }
-}
-
 /// What the score is made of; empty for reports of before that was told.
 pub(super) fn terms(suspect: &Suspect) -> Vec<(&'static str, u32)> {
     let terms = &suspect.terms;

@@ -7,8 +7,9 @@ use crate::consolidate::report::{FileReport, Outcome, ScrubReport};
 use crate::page::PAGE_BYTES;
 use crate::report::file_names::{FileNames, part_words};
 use maud::{Markup, html};
+use std::cmp::Reverse;
 
-/// Rows at most; those with something to say come first when not all fit.
+/// Rows at most.
 const ROWS_MAX: usize = 1000;
 /// Skipped paths shown at most.
 const SKIPPED_MAX: usize = 100;
@@ -24,6 +25,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
     html! {
         section #files {
             h2 { "Files" small { (counted(paths as u64, "path")) " looked at" } }
+            @if scanned.len() + others.len() > 1 { (filter()) }
             @if !scanned.is_empty() { (table(&scanned, names)) }
             @if !others.is_empty() { h3 { "Not scanned" } (declined(&others)) }
             @if report.not_looked_into.count > 0 { (not_looked_into(report)) }
@@ -32,14 +34,29 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
     }
 }
 
-/// In their order, those that have least to say left out if there are too many.
-fn most_telling<'a>(files: &[&'a FileReport]) -> Vec<&'a FileReport> {
-    let mut shown = files.to_vec();
-    if shown.len() > ROWS_MAX {
-        shown.sort_by_key(|file| file.coverage.suspect == 0 && file.coverage.not_reached == 0);
-        shown.truncate(ROWS_MAX);
-        shown.sort_by_key(|file| file.key());
+/// Hidden until a script makes it work.
+fn filter() -> Markup {
+    html! {
+        div.filters role="search" hidden {
+            label.search {
+                span { "Filter files" }
+                input #file-filter type="search" autocomplete="off" spellcheck="false"
+                    placeholder="part of a path or database";
+            }
+            small #file-count role="status" aria-live="polite" {}
+        }
     }
+}
+
+/// Damaged ones first, then those that were not read to the end, or have something said of them.
+fn worst_first<'a>(files: &[&'a FileReport]) -> Vec<&'a FileReport> {
+    let mut shown = files.to_vec();
+    shown.sort_by_key(|file| {
+        let FileReport { coverage, why, notes, .. } = file;
+        let has_news = why.is_some() || !notes.is_empty();
+        (Reverse(coverage.suspect), Reverse(coverage.not_reached), !has_news, file.key())
+    });
+    shown.truncate(ROWS_MAX);
     shown
 }
 
@@ -48,7 +65,8 @@ fn table(files: &[&FileReport], names: &FileNames<'_>) -> Markup {
         ["Pages", "Intact", "Free", "Unprotected", "Transient", "Not reached", "Suspect"];
     let is_wide = |i: usize| (1..5).contains(&i);
     html! {
-        table.files {
+        table.files.stacked {
+            caption { "Files with pages, damaged ones first" }
             thead { tr {
                 th scope="col" { "File" }
                 th.wide scope="col" { "Database" }
@@ -57,7 +75,7 @@ fn table(files: &[&FileReport], names: &FileNames<'_>) -> Markup {
                 }
             } }
             tbody {
-                @for file in most_telling(files) {
+                @for file in worst_first(files) {
                     tr {
                         td {
                             b title=(safe(&file.path)) {

@@ -6,6 +6,7 @@ use super::safe;
 use super::words::{colour, words};
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::report::file_names::FileNames;
+use crate::report::view::wrong;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -123,7 +124,7 @@ fn evidence(top: &Suspect) -> Markup {
         div.evidence {
             h3 { "Its most urgent page: #" (top.rank) " " (top.address) }
             dl.facts {
-                div { dt { "Wrong" } dd { (details::wrong(top)) } }
+                div { dt { "Wrong" } dd { (wrong(top, false)) } }
                 @for line in &lines {
                     div { dt { (line.label) } dd { (value(line)) } }
                 }

@@ -1,8 +1,9 @@
 //! The frame of the page: what the browser may load (nothing), style, script, and the header.
 
 use super::safe;
+use super::summary::class;
 use super::words::moment;
-use crate::consolidate::report::{RunVerdict, ScrubReport};
+use crate::consolidate::report::ScrubReport;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
@@ -45,19 +46,15 @@ pub(super) fn tail() -> String {
 
 /// The name of this report, and where its parts are.
 pub(super) fn header(report: &ScrubReport) -> Markup {
-    let class = match report.verdict {
-        RunVerdict::Clean => "clean",
-        RunVerdict::Damaged => "damaged",
-        RunVerdict::Incomplete | RunVerdict::Unverified => "incomplete",
-    };
     let has_suspects = !report.suspects.is_empty();
     html! {
-        header.(class) {
+        header.(class(report.verdict)) {
             div.title {
                 strong { "pagescrub" } " report"
                 span.when { (safe(&moment(&report.run.started_at))) }
             }
             nav aria-label="Parts of this report" {
+                @if !report.databases.is_empty() { a href="#databases" { "Databases" } }
                 @if has_suspects || !report.plan.is_empty() {
                     a href="#plan" { "What to do" }
                 }

@@ -4,7 +4,7 @@ use super::super::terminal::layout::{counted, number};
 use super::super::terminal::result_line;
 use super::safe;
 use super::words::{duration, moment, rate, size, words};
-use crate::consolidate::report::{ScrubReport, Source};
+use crate::consolidate::report::{Run, ScrubReport, Source};
 use crate::plan::pace::PaceSummary;
 use crate::verify::gpu::calibration::Speed;
 use crate::verify::gpu::pool::GpuSummary;
@@ -39,6 +39,7 @@ fn facts(report: &ScrubReport) -> Vec<(&'static str, String)> {
         ("Reader", format!("{} ({})", safe(&run.reader), readers(report))),
         ("Threads", format!("{}, batches of {} pages", run.threads, run.batch_pages)),
     ];
+    facts.extend((!run.command_line.is_empty()).then(|| ("Command", command(run))));
     facts.extend(run.host.iter().map(|host| ("Host", safe(host).into_owned())));
     facts.extend(report.sources.iter().take(SHOWN_MAX).map(|source| ("Scan", one_scan(source))));
     facts.extend(calibration(report).map(|text| ("Choice of engine", text)));
@@ -53,6 +54,16 @@ fn facts(report: &ScrubReport) -> Vec<(&'static str, String)> {
     }
     facts.push(("Schema", format!("{}, exit code {}", safe(&report.schema), report.exit_code)));
     facts
+}
+
+/// As it was typed, or could have been.
+fn command(run: &Run) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./\\:=,+@%".contains(c);
+    let word = |word: &String| match word.chars().all(is_plain) && !word.is_empty() {
+        true => safe(word).into_owned(),
+        false => format!("'{}'", safe(&word.replace('\'', "'\\''"))),
+    };
+    run.command_line.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// One of the scans of a merged report.

@@ -1,5 +1,21 @@
-// The table of suspects: sorted, filtered, in pages, with details. All else is there without it.
+// The table of suspects: sorted, filtered, in pages, with details; and a filter for files. All else
+// is there without it.
 "use strict";
+// Files whose rows have the text that is typed.
+(() => {
+  const filter = document.getElementById("file-filter");
+  if (!filter) return;
+  const rows = [...document.querySelectorAll("#files tbody tr, #files li")];
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  const choose = () => {
+    const wanted = filter.value.trim().toLowerCase();
+    rows.forEach((row, i) => { row.hidden = !texts[i].includes(wanted); });
+    const shown = rows.filter((row) => !row.hidden).length;
+    document.getElementById("file-count").textContent = wanted ? `${shown} of ${rows.length}` : "";
+  };
+  filter.addEventListener("input", choose);
+  filter.closest(".filters").hidden = false;
+})();
 (() => {
   const element = (id) => document.getElementById(id);
   const source = element("data");
@@ -33,7 +49,7 @@
     { place: TYPE, asText: true, text: (row) => texts[row[TYPE]], classes: "wide" },
     { place: WRONG, asText: true, text: (row) => texts[row[WRONG]] },
     { place: CAUSE, asText: true, text: (row) => texts[row[CAUSE]], classes: "wide" },
-    { place: OBJECT, asText: true, text: (row) => texts[row[OBJECT]], classes: "wide" },
+    { place: OBJECT, asText: true, text: (row) => texts[row[OBJECT]] },
     { place: FILE, asText: true, text: (row) => texts[row[FILE]], classes: "wide" },
   ];
 

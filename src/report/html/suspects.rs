@@ -1,11 +1,11 @@
 //! The table of suspects. Here are its first rows; the script shows all of them.
 
 use super::super::terminal::layout::{counted, number};
-use super::details;
 use super::words::{colour, words};
 use super::{SUSPECTS_MAX, safe};
 use crate::consolidate::report::{ScrubReport, Suspect};
 use crate::report::file_names::FileNames;
+use crate::report::view::wrong;
 use maud::{Markup, html};
 
 /// Rows without a script.
@@ -21,7 +21,7 @@ const COLUMNS: [(&str, &str); 10] = [
     ("Type", "wide"),
     ("What is wrong", ""),
     ("Cause", "wide"),
-    ("Object", "wide"),
+    ("Object", ""),
     ("File", "wide"),
 ];
 
@@ -38,6 +38,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
                         "the JSON report has all of them." }
                 }
                 table #table .no-tier[!has.tier] .no-cause[!has.cause] .no-object[!has.object] {
+                    caption { "Suspect pages, most urgent first" }
                     thead {
                         tr {
                             @for (name, class) in COLUMNS {
@@ -121,9 +122,9 @@ fn row(suspect: &Suspect, names: &FileNames<'_>) -> Markup {
             td.number.wide { (suspect.score) }
             td { (suspect.address) }
             td.wide { (words(&suspect.page_type)) }
-            td { (details::wrong(suspect)) }
+            td { (wrong(suspect, false)) }
             td.wide { (suspect.cause.as_deref().map(words).unwrap_or_default()) }
-            td.wide { (safe(suspect.object.as_deref().unwrap_or_default())) }
+            td { (safe(suspect.object.as_deref().unwrap_or_default())) }
             td.wide { (names.name(suspect.host.as_deref(), &suspect.path)) }
         }
     }

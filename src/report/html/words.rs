@@ -31,11 +31,6 @@ pub(super) fn colour(tier: &str, priority: &str) -> &'static str {
     }
 }
 
-/// The place of a tier among [`TIERS`], those that are not known last.
-pub(super) fn tier_order(tier: &str) -> usize {
-    TIERS.iter().position(|(name, _)| *name == tier).unwrap_or(TIERS.len())
-}
-
 /// `1-3, 7`, cut after a few; `ranks` ascend.
 pub(super) fn runs(ranks: &[usize]) -> String {
     rank_runs(ranks, RUNS_MAX)

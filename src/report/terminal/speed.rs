@@ -1,9 +1,10 @@
 //! How fast a scan was, with what, and what held it back.
 
 use super::layout::{counted, number};
-use super::{Look, headed, safe};
+use super::{Look, headed};
 use crate::consolidate::report::{Run, ScrubReport};
 use crate::plan::pace::PaceSummary;
+use crate::report::escape::terminal as safe;
 use crate::verify::gpu::calibration::{Calibration, Speed};
 use crate::verify::gpu::pool::GpuSummary;
 use std::io::{self, Write};

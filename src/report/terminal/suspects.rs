@@ -3,13 +3,18 @@
 use super::super::escape::terminal as safe;
 use super::BOLD;
 use super::layout::{Look, counted, number, table};
+use crate::consolidate::advice::rank_runs;
 use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::address::PageAddress;
 use crate::report::file_names::FileNames;
+use crate::report::view::wrong;
 use comfy_table::{Cell, CellAlignment};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// From here on, messages of one kind are the same.
+const SAME_FROM: &str = "Additional messages in the SQL Server error log";
 /// From so many columns on there is room for causes.
 const CAUSE_COLUMNS: u16 = 160;
 /// Runs of ranks printed for one step at most.
@@ -39,15 +44,32 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         look.paragraph(&text, 0, out)?;
     }
     if look.verbose {
-        for suspect in shown {
-            let text = format!("{:>5}  {}", suspect.rank, safe(&suspect.message.to_string()));
-            look.paragraph(&text, 7, out)?;
-            because(suspect, look, out)?;
-        }
+        messages(shown, look, out)?;
     }
     plan(report, look, out)?;
     incidents(report, &names, look, out)?;
     patterns(report, look, out)
+}
+
+/// What a server would say of each suspect; what is the same for many stands once, at the end.
+fn messages(shown: &[Suspect], look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut ends: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for suspect in shown {
+        let message = suspect.message.to_string();
+        let (own, end) = match message.find(SAME_FROM) {
+            Some(at) => message.split_at(at),
+            None => (&*message, ""),
+        };
+        if !end.is_empty() {
+            ends.entry(end.to_owned()).or_default().push(suspect.rank);
+        }
+        look.paragraph(&format!("{:>5}  {}", suspect.rank, safe(own.trim_end())), 7, out)?;
+        because(suspect, look, out)?;
+    }
+    ends.iter().try_for_each(|(end, ranks)| {
+        let ranks = rank_runs(ranks, RANK_RUNS_MAX);
+        look.paragraph(&format!("  The messages of #{ranks} end: {}", safe(end)), 7, out)
+    })
 }
 
 /// The likely cause, its evidence and the newest clean copy, each on a line of its own.
@@ -95,8 +117,8 @@ fn list(
             Cell::new(suspect.address),
         ];
         row.extend(belongs.cells(suspect));
-        let wrong = belongs.what_is_wrong(suspect);
-        row.push(Cell::new(safe(&wrong)));
+        // Where room is scarce, all else is worth more than two checksums, which the message has.
+        row.push(Cell::new(wrong(suspect, look.is_wide())));
         if shows_causes {
             row.push(Cell::new(safe(&likely_cause(suspect).unwrap_or_default())));
         }
@@ -152,28 +174,6 @@ impl Belonging {
             Self::Type => vec![kind()],
             Self::Either => vec![object.unwrap_or_else(kind)],
             Self::Both => vec![kind(), object.unwrap_or_else(|| Cell::new(""))],
-        }
-    }
-
-    /// Where room is scarce, the object is worth more than two checksums, which the message has.
-    fn what_is_wrong(&self, suspect: &Suspect) -> String {
-        let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
-            ("bad_checksum", Some(stored), Some(computed), _) if !matches!(self, Self::Either) => {
-                format!("checksum {stored}, is {computed}")
-            }
-            ("wrong_page_id", _, _, Some(found)) => format!("wrong page id: it says {found}"),
-            (reason, ..) => reason.replace('_', " "),
-        };
-        if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
-            words += &format!(", header of {found}");
-        }
-        if suspect.unsettled {
-            words += ", changing";
-        }
-        match &*suspect.allocated {
-            "yes" => words,
-            "no" => words + ", not in use",
-            _ => words + ", maybe free",
         }
     }
 }
