@@ -100,6 +100,7 @@ fn facts(path: &str, database: &str, simple: Option<bool>) -> FileFacts {
         sound_pages: PAGES,
         has_primary: true,
         is_boot_suspect: false,
+        is_of_unknown_database: false,
         database_files: Vec::new(),
     }
 }
