@@ -46,7 +46,7 @@ fn of_copy(
 }
 
 /// What keeps pages in `medium` from being restored.
-fn obstacle(medium: &Medium<'_>, all: &[Medium<'_>]) -> Option<&'static str> {
+pub(super) fn obstacle(medium: &Medium<'_>, all: &[Medium<'_>]) -> Option<&'static str> {
     match (medium.state, medium.set.kind) {
         (MediumState::Damaged, _) => Some("its backup set is damaged"),
         (MediumState::MemberMissing, _) => Some("members of its backup set are not in this scan"),

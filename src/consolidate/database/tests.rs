@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use super::copies::obstacle;
 use super::restore::Restore;
 use super::sets::{Medium, MediumState};
 use crate::backup::BackupKind;
@@ -160,4 +161,41 @@ fn a_gap_that_a_differential_makes_up_for_is_told_and_is_none() {
     assert!(!before.gap && before.sets.len() == 1);
     let alone = of(vec![log(1, 5), log(9, 10)]);
     assert!(!alone.gap && alone.sets.is_empty() && alone.reachable_to.is_none());
+}
+
+#[test]
+fn a_damaged_log_that_would_come_next_is_told() {
+    let with = |state| {
+        let sets = vec![
+            ("f".to_owned(), set(BackupKind::Full, 10, 12, "f", None), MediumState::Sound),
+            ("1".to_owned(), set(BackupKind::Log, 5, 15, "1", None), MediumState::Sound),
+            ("2".to_owned(), set(BackupKind::Log, 15, 20, "2", None), state),
+            ("3".to_owned(), set(BackupKind::Log, 20, 25, "3", None), MediumState::Damaged),
+        ];
+        let restore = Restore::by(&media(&sets));
+        restore.damaged_log.map(|set| set.paths[0].to_string())
+    };
+    assert_eq!(with(MediumState::Damaged).as_deref(), Some("2"), "not the one behind it");
+    assert_eq!(with(MediumState::Sound).as_deref(), Some("3"));
+    assert_eq!(with(MediumState::MemberMissing), None, "of that nothing can be restored");
+}
+
+#[test]
+fn a_copy_can_be_restored_if_its_set_is_whole_and_so_is_what_it_is_based_on() {
+    let why_not = |full, differential| {
+        let sets = vec![
+            ("f".to_owned(), set(BackupKind::Full, 10, 12, "f", None), full),
+            ("d".to_owned(), set(BackupKind::Differential, 20, 22, "d", Some("f")), differential),
+        ];
+        let media = media(&sets);
+        media.iter().map(|medium| obstacle(medium, &media)).collect::<Vec<_>>()
+    };
+    use MediumState::{Damaged, Incomplete, MemberMissing, Sound};
+    assert_eq!(why_not(Sound, Sound), [None, None]);
+    let base = Some("the full backup that it is based on is not sound, or not here");
+    assert_eq!(why_not(Damaged, Sound), [Some("its backup set is damaged"), base]);
+    let members = Some("members of its backup set are not in this scan");
+    assert_eq!(why_not(MemberMissing, Sound), [members, base]);
+    let unread = Some("not all of its backup set could be read");
+    assert_eq!(why_not(Sound, Incomplete), [None, unread]);
 }
