@@ -162,7 +162,8 @@ fn damage(report: &ScrubReport) -> String {
     }));
     let backup = counted(backups, "backup");
     parts.extend((backups > 0).then(|| format!("{faults} in {backup} (see Backups)")));
-    let end = if suspects > 0 { "; most urgent first" } else { ", no suspect page" };
+    parts.extend((suspects == 0).then(|| "no suspect page".to_owned()));
+    let end = if suspects > 0 { "; most urgent first" } else { "" };
     let (all, damaged) = (report.databases.len() as u64, damaged(report).count());
     let of = match all {
         0 | 1 => String::new(),
@@ -298,7 +299,11 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
         }
         ("wrong_page_id", _, _, Some(found)) => format!("wrong page id: it says {found}"),
         ("unreadable", ..) if suspect.message.to_string().ends_with(&format!("{BEYOND}.")) => {
-            BEYOND.to_owned()
+            if has_room {
+                BEYOND.to_owned()
+            } else {
+                "beyond the end".to_owned()
+            }
         }
         (reason, ..) => safe(reason).replace('_', " "),
     };

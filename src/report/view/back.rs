@@ -84,13 +84,12 @@ fn files(report: &ScrubReport, database: &DatabaseReport) -> String {
 }
 
 fn nothing_helps(database: &DatabaseReport, names: &Names<'_>) -> String {
-    let sets = counted(database.backup_sets, "backup set");
     let missing = &database.restore.missing;
     let why = match missing.is_empty() {
         true => "no full backup is among them".to_owned(),
         false => listed(missing.iter().map(|why| names.shortened(database, why))),
     };
-    format!("nothing in this scan restores it, of {sets}: {why}")
+    format!("nothing in this scan restores it: {why}")
 }
 
 fn sound_backups(database: &DatabaseReport, names: &Names<'_>) -> String {
@@ -138,13 +137,13 @@ fn is_made_anew(database: &DatabaseReport) -> bool {
 pub(super) fn way_words(database: &DatabaseReport) -> &'static str {
     match database.way_back {
         WayBack::None if !is_damaged_itself(database) => "",
-        WayBack::None if is_made_anew(database) => "restart the server",
+        WayBack::None if is_made_anew(database) => "restart",
         WayBack::None => "look again",
         WayBack::RebuildIndexes => "rebuild indexes",
-        WayBack::Pages => "restore pages",
-        WayBack::FilegroupOnline => "restore filegroup",
-        WayBack::File => "restore files",
-        WayBack::Database => "restore database",
+        WayBack::Pages => "pages",
+        WayBack::FilegroupOnline => "filegroup",
+        WayBack::File => "files",
+        WayBack::Database => "database",
         WayBack::NothingHelps => "nothing helps",
     }
 }
