@@ -70,6 +70,7 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
         has_primary: true,
         is_boot_suspect: false,
         database_files: Vec::new(),
+        is_of_unknown_database: false,
     };
     let saved = include_bytes!("../tests/golden/report.json");
     let mut report = json::read(saved).expect("it is a report");

@@ -68,7 +68,7 @@ fn damage_in_a_backup_is_no_loss_of_rows_and_restores_nothing() {
     assert!(!action.contains("PAGE"), "{action}");
     holds(&report.incidents[0].action, &["in a backup only"]);
     let titles: Vec<&str> = report.plan.iter().map(|step| &*step.title).collect();
-    assert!(titles.contains(&"Take a new full backup now"), "{titles:?}");
+    assert!(titles.contains(&"Scan the data files of these backups"), "{titles:?}");
     assert!(!titles.iter().any(|title| title.contains("estore")), "{titles:?}");
     let script = written(|out| tsql::write(&report, out));
     let is_statement = |line: &&str| line.starts_with("--") && !line.starts_with("-- ");
@@ -336,7 +336,7 @@ fn a_bit_flipped_in_a_real_backup_is_a_suspect_and_a_fault() {
         "1 of 2 stream checksums verified",
         "DAMAGED 1 suspect page: RESTORE stops at the first with Msg 3183",
         "FAULT at byte 8704",
-        "Take a new full backup now",
+        "Scan the data files of these backups",
     ];
     holds(&run.stdout, &essentials);
     assert!(!run.stdout.contains("the database may not start"), "{}", run.stdout);

@@ -5,38 +5,46 @@
 
 mod tsql;
 
+use pagescrub::consolidate::database;
 use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Suspect};
 use pagescrub::report::{json, tsql as format};
 use sqlparser::ast::Statement;
 use std::path::Path;
-use tsql::{Line, is_known, lines, names, off, parsed, shape};
+use tsql::{Line, flowing, is_known, lines, names, off, parsed, shape, way};
 
 fn report() -> ScrubReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.json");
     json::read(&std::fs::read(path).expect("it is in the repository")).expect("a report")
 }
 
+/// The script for `report`, whose suspects say which databases there are.
 fn script(report: &ScrubReport) -> String {
+    let mut report = report.clone();
+    for file in &mut report.files {
+        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
+        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
+    }
+    database::tell(&mut report);
     let mut out = Vec::new();
-    format::write(report, &mut out).expect("memory takes everything");
+    format::write(&report, &mut out).expect("memory takes everything");
     String::from_utf8(out).expect("UTF-8")
 }
 
 /// The part on the database whose heading has `name`.
 fn part<'a>(script: &'a str, name: &str) -> &'a str {
-    let parts = script.split("\n-- Part ");
+    let parts = script.split("\n-- | Part ");
     parts
         .into_iter()
         .find(|part| part.lines().next().is_some_and(|line| line.contains(name)))
         .unwrap_or_else(|| panic!("no part on {name} in\n{script}"))
 }
 
-/// The statements of a way, by its letter.
-fn way(part: &str, letter: char) -> Vec<String> {
-    let mut titles = part.split("\n-- ---- ");
-    let found = titles.find(|text| text.contains(&format!("Way {letter}: ")));
-    off(found.unwrap_or_else(|| panic!("no way {letter} in\n{part}")))
-}
+/// How the tail is saved: as it should be, else as it can be.
+const TAILS: [&str; 3] = [
+    "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , CHECKSUM",
+    "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , CONTINUE_AFTER_ERROR",
+    "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE",
+];
 
 fn shapes(statements: &[String]) -> Vec<String> {
     statements.iter().map(|statement| shape(statement)).collect()
@@ -113,10 +121,10 @@ fn page_restores_are_whole_sequences_online_and_offline() {
     assert_eq!(online[3], "BACKUP LOG ID TO DISK = STR WITH CHECKSUM");
     assert_eq!(online[4], "RESTORE LOG ID FROM DISK = STR WITH RECOVERY");
     let offline = shapes(&way(part, 'B'));
-    assert_eq!(offline[0], "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , CHECKSUM");
-    assert_eq!(offline[1..4], [pages, rest[0], rest[1]]);
-    assert_eq!(offline[4], "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY");
-    assert_eq!(offline[5], "RESTORE DATABASE ID WITH RECOVERY");
+    assert_eq!(offline[..3], TAILS);
+    assert_eq!(offline[3..6], [pages, rest[0], rest[1]]);
+    assert_eq!(offline[6], "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY");
+    assert_eq!(offline[7], "RESTORE DATABASE ID WITH RECOVERY");
     assert!(part.contains("PAGE = '1:57, 1:58'"), "{part}");
     assert!(!part.contains("FILE = ") || !part.contains("Way C"), "one way for a file");
 }
@@ -128,12 +136,12 @@ fn of_a_whole_restore_the_tail_is_first_saved_and_last_restored() {
     for letter in ['C', 'D'] {
         let statements = way(part, letter);
         let shapes = shapes(&statements);
-        assert_eq!(shapes[0], "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE");
+        assert_eq!(shapes[..3], TAILS);
         let tail = tsql::filled_in(&statements[0]);
         assert_eq!(shapes[shapes.len() - 1], "RESTORE DATABASE ID WITH RECOVERY");
         let last = &statements[statements.len() - 2];
         assert!(last.starts_with("RESTORE LOG") && tsql::filled_in(last) == tail, "{last}");
-        let between = &shapes[1..shapes.len() - 1];
+        let between = &shapes[3..shapes.len() - 1];
         assert!(between.iter().all(|shape| shape.ends_with("WITH NORECOVERY")), "{between:?}");
     }
     assert!(!part.contains("PAGE = "), "no page restore for files that are restored as a whole");
@@ -154,10 +162,10 @@ fn files_and_pages_are_one_sequence_and_the_database_is_closed_once() {
     let script = script(&with_files(1));
     let part = part(&script, "sales");
     let shapes = shapes(&way(part, 'C'));
-    assert_eq!(shapes[0], "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE");
+    assert_eq!(shapes[..3], TAILS);
     let both = "RESTORE DATABASE ID PAGE = STR , FILE = STR FROM DISK = STR WITH NORECOVERY";
-    assert_eq!(shapes[1], both);
-    assert_eq!(shapes[2], "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY");
+    assert_eq!(shapes[3], both);
+    assert_eq!(shapes[4], "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY");
     assert!(part.contains("PAGE = '1:57',\n--    FILE = <db1_file3_logical_name"), "{part}");
     assert!(!part.contains("Way A: ") && !part.contains("Way B: "), "{part}");
     let closings = way(part, 'C').iter().filter(|s| s.contains("WITH NORECOVERY, NO_TR")).count();
@@ -175,7 +183,7 @@ fn no_page_is_restored_online_where_the_database_may_not_start() {
     let script = script(&report);
     let part = part(&script, "sales");
     assert!(!part.contains("Way A: ") && part.contains("PAGE = '1:57, 1:58'"), "{part}");
-    assert!(way(part, 'B')[0].contains("NO_TRUNCATE"), "{part}");
+    assert_eq!(shapes(&way(part, 'B'))[..3], TAILS);
 }
 
 #[test]
@@ -202,7 +210,9 @@ fn the_way_of_simple_opens_with_what_it_is_not_for() {
     let part = part(&script, "simple");
     let (_, way) = part.split_once("Way S: ").expect("there");
     let (_, opening) = way.split_once('\n').expect("lines");
-    assert!(opening.starts_with("-- If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG"));
+    assert!(opening.starts_with(
+        "--USE [master];\n-- | If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG"
+    ));
 }
 
 #[test]
@@ -335,17 +345,12 @@ fn system(name: &str, simple: Option<bool>) -> String {
     part(&script, &format!(": {name}")).to_owned()
 }
 
-/// `text` without its line breaks, so that a sentence can be looked for.
-fn flowing(text: &str) -> String {
-    text.replace("\n-- ", " ")
-}
-
 #[test]
 fn system_databases_are_restored_in_their_own_ways() {
     let cases = [
-        ("master", 3, "single-user"),
-        ("MSDB", 3, "SQL Server Agent"),
-        ("model", 1, "before any restart"),
+        ("master", 4, "single-user mode (startup parameter -m), WITH REPLACE"),
+        ("MSDB", 4, "SQL Server Agent"),
+        ("model", 4, "before any restart"),
         ("tempdb", 0, "nothing to restore"),
         ("tempdb", 0, "has no backup, and needs no CHECKDB"),
         ("mssqlsystemresource", 0, "exactly the same build"),
@@ -364,13 +369,13 @@ fn msdb_is_restored_by_its_recovery_model() {
     let full = system("msdb", Some(false));
     assert!(!full.contains("SIMPLE"), "{full}");
     let shapes = shapes(&way(&full, 'D'));
-    assert_eq!(shapes[0], "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE");
+    assert_eq!(shapes[..3], TAILS);
     assert!(full.contains("WITH COPY_ONLY, CHECKSUM") && full.contains("CHECKDB ("), "{full}");
     let simple = flowing(&system("msdb", Some(true)));
     assert!(simple.contains("does not say so, STOP: BACKUP LOG first"), "{simple}");
     let unknown = system("msdb", None);
     assert!(unknown.contains("MODEL IS FULL OR") && unknown.contains("MODEL IS SIMPLE"));
-    assert_eq!(off(&unknown).iter().filter(|s| s.starts_with("BACKUP LOG")).count(), 3);
+    assert_eq!(off(&unknown).iter().filter(|s| s.starts_with("BACKUP LOG")).count(), 6);
 }
 
 #[test]
@@ -381,45 +386,6 @@ fn that_msdb_is_damaged_is_said_where_it_is_read() {
     let script = script(&report);
     assert!(flowing(part(&script, "look (active")).contains("they may fail, and may add rows"));
     assert!(flowing(part(&script, ": msdb")).contains("part 1 read msdb: they may fail"));
-}
-
-/// The golden report with pages of nonclustered indexes and, of sales, nothing else but `others`.
-fn with_indexes(others: &[u32]) -> ScrubReport {
-    let mut report = with_pages(others.iter().copied());
-    let mut found = self::report().suspects.into_iter();
-    let index = found.find(|suspect| suspect.page_id == 202).expect("there");
-    let rank = others.len() + 1;
-    report.suspects.push(Suspect { rank, ..index.clone() });
-    report.suspects.push(Suspect { rank: rank + 1, page_id: 203, ..index });
-    report
-}
-
-#[test]
-fn an_index_that_can_be_made_again_is_looked_at_and_not_dropped() {
-    let script = script(&with_indexes(&[]));
-    let part = part(&script, "sales");
-    assert!(part.contains("i.object_id = 21575115 AND i.index_id = 3"), "{part}");
-    assert!(part.contains("N'[dbo].[Orders]'") && part.contains("PAGE = '1:202, 1:203'"));
-    assert!(!off(part).iter().any(|statement| statement.contains("DROP")));
-    let at = |text: &str| part.find(text).unwrap_or_else(|| panic!("no {text} in\n{part}"));
-    let order = ["DBCC CHECKTABLE (", "Then script the index", "IN DOUBT, OR IF", "Way A", "Way B"];
-    assert!(order.map(at).is_sorted(), "{part}");
-}
-
-#[test]
-fn pages_of_indexes_stand_in_a_list_of_their_own() {
-    let script = script(&with_indexes(&[57]));
-    let part = part(&script, "sales");
-    for letter in ['A', 'B'] {
-        let lists: Vec<_> =
-            way(part, letter).into_iter().filter(|s| s.contains("PAGE = ")).collect();
-        assert_eq!(lists.len(), 1, "{lists:?}");
-        assert!(lists[0].contains("PAGE = '1:57'\n"), "{lists:?}");
-    }
-    let (before, after) = part.split_once("Indexes that can be made again").expect("there");
-    assert!(!before.contains("PAGE = '1:202"), "{before}");
-    assert_eq!(after.matches("PAGE = '1:202, 1:203'\n").count(), 1, "{after}");
-    assert!(flowing(after).contains("In doubt, or if that fails: restore these pages as well"));
 }
 
 #[test]

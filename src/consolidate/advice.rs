@@ -2,8 +2,11 @@
 
 mod backups;
 mod incident;
+mod isolate;
 mod plan;
+mod restore;
 mod routes;
+mod system;
 
 use incident::incident_actions;
 use routes::Routes;
@@ -30,13 +33,39 @@ pub fn rank_runs(ranks: &[usize], runs_max: usize) -> String {
 /// plan.
 pub fn advise(report: &mut ScrubReport) {
     let routes = Routes::of(report);
+    routes.overrule(&mut report.suspects);
+    backups::overrule(report);
     let ScrubReport { suspects, incidents, patterns, files, .. } = report;
-    routes.overrule(suspects);
-    backups::overrule(suspects, files);
     backups::mark_copies(suspects, files);
     incident_actions(incidents, suspects, patterns, &routes);
     report.plan = plan::plan(report);
 }
+
+/// Beside a database in SIMPLE, which has the newest rows.
+macro_rules! beside {
+    ($before:expr) => {
+        concat!(
+            $before,
+            "restore the last backup beside it, under another name, and copy over what can still \
+             be read: the damaged one has the newest rows"
+        )
+    };
+}
+
+/// What is said of a page that page restore brings back.
+macro_rules! by_page {
+    ($before:expr, $after:expr) => {
+        concat!(
+            $before,
+            "RESTORE DATABASE ... PAGE",
+            $after,
+            "; in an availability group RESTORE is refused: ask its other replicas first"
+        )
+    };
+}
+
+/// What is said of pages of a database in SIMPLE.
+const UNDER_SIMPLE: &str = beside!("SIMPLE recovery model, no page restore: ");
 
 /// What to do about `finding`, as far as it does not depend on others.
 pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
@@ -61,39 +90,36 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
         Consequence::Index if finding.object.is_some() => {
             "its index can be made again if the table is sound: DBCC CHECKTABLE and mend the table \
              first, script the index (unique? constraint? foreign keys?), stop writers, then DROP \
-             and CREATE it (a rebuild may read the damaged one); in doubt restore it"
+             and CREATE it in one transaction, or DISABLE and REBUILD it (never a clustered one: \
+             the table becomes inaccessible); in doubt restore it"
         }
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
-            "cannot be restored alone (SIMPLE recovery model): do not detach or restart; restore \
-             the last backup beside it, under another name, and copy over what can still be read: \
-             the damaged one has the newest rows"
+            beside!("cannot be restored alone (SIMPLE recovery model): do not detach or restart; ")
         }
         Consequence::StopsDatabase => {
             "cannot be restored alone: do not detach or restart; back up the log tail, \
              then restore the file or the database"
         }
-        _ if file.simple_recovery == Some(true) => {
-            "SIMPLE recovery model, no page restore: restore the last backup beside it, under \
-             another name, and copy over what can still be read: the damaged one has the newest \
-             rows"
-        }
+        _ if file.simple_recovery == Some(true) => UNDER_SIMPLE,
         Consequence::SystemOrMap if is_extent_map => {
-            "a DIFF or ML map, not restored alone: back up the log tail, then restore the file"
+            "a DIFF or ML map: back up the log tail, then restore the file; page restore of it is \
+             not excluded by the documentation, to be tried on a copy first"
         }
         Consequence::SystemOrMap => {
-            "back up the log tail, then RESTORE DATABASE ... PAGE; if refused, restore the file"
+            by_page!("back up the log tail, then ", "; if refused, restore the file")
         }
-        Consequence::Rows if file.simple_recovery.is_none() => {
-            "recovery model not known: under FULL, RESTORE DATABASE ... PAGE from the last full \
-             backup, then its differentials and logs; under SIMPLE, restore the database"
-        }
+        Consequence::Rows if file.simple_recovery.is_none() => by_page!(
+            "recovery model not known: under FULL, ",
+            " from the last full backup, then its differentials and logs; under SIMPLE, restore \
+             the database"
+        ),
         Consequence::Rows => {
-            "RESTORE DATABASE ... PAGE from the last full backup, then its differentials and logs"
+            by_page!("", " from the last full backup, then its differentials and logs")
         }
         Consequence::Index => {
-            "whose index it is, is not known: if a nonclustered one, DBCC CHECKTABLE and mend the \
-             table first, script the index, DROP and CREATE it; else as rows: RESTORE DATABASE ... \
-             PAGE, or under SIMPLE the database beside it"
+            "whose index it is, is not known: never DISABLE it; if a nonclustered one, DBCC \
+             CHECKTABLE and mend the table first, script the index, DROP and CREATE it; else as \
+             rows: RESTORE DATABASE ... PAGE, or under SIMPLE the database beside it"
         }
     }
 }

@@ -16,7 +16,7 @@ use super::weights::Weights;
 use crate::backup::layout::Layout;
 use crate::discover::device::placement::Placement;
 use crate::page::PAGE_BYTES;
-use crate::page::address::PageId;
+use crate::page::address::{FileId, PageId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,6 +45,8 @@ pub struct FileFacts {
     pub is_boot_suspect: bool,
     /// Of a primary file: the files of its database.
     pub database_files: Vec<CatalogEntry>,
+    /// Nothing in it tells of which database it is, so that no copies could be looked for.
+    pub is_of_unknown_database: bool,
 }
 
 /// What a finding needs to know of the backup set that it is in.
@@ -67,6 +69,11 @@ impl FileFacts {
     pub fn offset_bytes(&self, page: PageId) -> u64 {
         let in_part = self.part.as_ref().and_then(|part| part.layout.page_offset_bytes(page));
         in_part.unwrap_or_else(|| page.offset_bytes())
+    }
+
+    /// Of a primary file: its own GUID, by its catalog.
+    pub fn own_guid(&self, file_id: FileId) -> Option<&Arc<str>> {
+        self.database_files.iter().find(|told| told.file_id == file_id.0)?.guid.as_ref()
     }
 
     /// Its offsets are those in what a compressed backup unpacks to.

@@ -34,8 +34,17 @@ impl<'a> Gaps<'a> {
     /// The same, if what is not said to count does, or does not.
     pub(super) fn if_unsaid(report: &'a ScrubReport, counts: bool) -> Self {
         let files = || report.files.iter();
-        let is_missed =
-            |file: &&FileReport| file.outcome == Outcome::Refused && file.counts.unwrap_or(counts);
+        let databases = || report.databases.iter();
+        let lost = databases().flat_map(|database| {
+            let host = database.host.as_deref();
+            database.lost_files().filter_map(move |file| Some((host, file.path.as_deref()?)))
+        });
+        let lost: BTreeSet<(Option<&str>, &str)> = lost.collect();
+        // What is known to be lost is damage.
+        let is_missed = |file: &&FileReport| {
+            let is_refused = file.outcome == Outcome::Refused && file.counts.unwrap_or(counts);
+            is_refused && !lost.contains(&(file.host.as_deref(), &*file.path))
+        };
         let lacks_files = |database: &&DatabaseReport| {
             report.run.whole_databases && database.missing_files().next().is_some()
         };
@@ -44,8 +53,8 @@ impl<'a> Gaps<'a> {
             failed: files().filter(|file| file.outcome == Outcome::Failed).collect(),
             refused: files().filter(is_missed).collect(),
             backups: report.backups().filter(|(_, backup)| backup.is_incomplete()).collect(),
-            chains: report.databases.iter().filter(|database| database.restore.gap).collect(),
-            databases: report.databases.iter().filter(lacks_files).collect(),
+            chains: databases().filter(|database| database.restore.gap).collect(),
+            databases: databases().filter(lacks_files).collect(),
             is_nothing_scanned: !files().any(|file| file.outcome == Outcome::Scanned),
         }
     }

@@ -274,8 +274,8 @@ type Place = (Option<(u32, u16)>, u32);
 
 fn urgency(suspect: &Suspect) -> Urgency {
     let Suspect { tier, score, host, path, page_id, .. } = suspect;
-    let (is_first, place) =
-        (&**tier == "T0" && !suspect.is_in_backup(), (suspect.file_key().2, *page_id));
+    let is_first = &**tier == "T0" && !suspect.is_in_backup() && !suspect.unsettled;
+    let place = (suspect.file_key().2, *page_id);
     (!is_first, Reverse(*score), (&**tier).into(), host.clone(), Arc::clone(path), place)
 }
 

@@ -279,6 +279,7 @@ mod tests {
             has_primary: true,
             is_boot_suspect: false,
             database_files: Vec::new(),
+            is_of_unknown_database: false,
         }
     }
 

@@ -65,6 +65,12 @@ pub fn is_control_page(suspect: &Suspect) -> bool {
     matches!(fixed, Some(FileHeader | Boot | Gam | Sgam | Pfs | DiffMap | MlMap))
 }
 
+/// A DIFF or ML map: Microsoft's list of what page restore cannot restore does not name it.
+pub fn is_extent_map(suspect: &Suspect) -> bool {
+    let fixed = fixed_page_type(FileId(suspect.file_id), PageId(suspect.page_id));
+    matches!(fixed, Some(PageType::DiffMap | PageType::MlMap))
+}
+
 /// A page of a system table; online restores of such pages may fail.
 pub fn is_system_page(suspect: &Suspect) -> bool {
     suspect.object_id.is_some_and(|id| (0..SYSTEM_OBJECT_ID_END).contains(&id))
@@ -98,7 +104,10 @@ pub enum Route {
 pub enum Why {
     /// It has a suspect that cannot be restored alone.
     ControlPage,
-    /// More suspects than [`PAGE_RESTORE_MAX`].
+    /// Of those that are not restored alone it has DIFF and ML maps, and no other.
+    ExtentMap,
+    /// More suspects than [`PAGE_RESTORE_MAX`], with those of indexes that can be made again: if
+    /// these are restored after all, it is in the same sequence.
     TooMany,
     /// More suspects than [`SHARE_PERCENT_MAX`] of its pages.
     TooLarge,
@@ -113,6 +122,7 @@ impl Why {
     pub fn text(self) -> &'static str {
         match self {
             Self::ControlPage => "it has a damaged page that cannot be restored alone",
+            Self::ExtentMap => "it has a damaged DIFF or ML map",
             Self::TooMany => "more than the 1,000 pages that page restore takes are damaged",
             Self::TooLarge => "more than 5 % of its pages are damaged",
             Self::NotListed => "not all of its suspects are listed",
@@ -153,15 +163,17 @@ impl<'a> FileLoss<'a> {
     /// How it is made good, if its database's recovery model allows all ways.
     pub fn route(&self) -> Route {
         let lost = self.suspects.iter().filter(|s| Remedy::of(s).is_restored()).count();
+        let (control, rebuilds) = (self.with(&[Remedy::File]), self.with(&[Remedy::Rebuild]).len());
         let pages = self.file.map_or(0, |file| file.pages);
         match () {
             () if self.is_log() => Route::Database,
             () if self.is_lost => Route::File(Why::Lost),
-            () if !self.with(&[Remedy::File]).is_empty() => Route::File(Why::ControlPage),
+            () if !control.iter().all(|page| is_extent_map(page)) => Route::File(Why::ControlPage),
             () if self.not_listed() > 0 => Route::File(Why::NotListed),
-            () if lost > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
+            () if lost > 0 && lost + rebuilds > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
             () if is_too_large(lost, pages) => Route::File(Why::TooLarge),
-            () if lost > 0 || !self.with(&[Remedy::Rebuild]).is_empty() => Route::Pages,
+            () if !control.is_empty() => Route::File(Why::ExtentMap),
+            () if lost + rebuilds > 0 => Route::Pages,
             () => Route::None,
         }
     }
@@ -262,7 +274,10 @@ impl<'a> DatabaseLoss<'a> {
         let name = name.or_else(|| by_suspects.filter_map(|s| s.database.as_deref()).next());
         let possible = |name: &&str| (1..=NAME_UNITS_MAX).contains(&name.encode_utf16().count());
         let simple = |loss: &FileLoss<'_>| loss.file.and_then(|file| file.simple_recovery);
-        let models: BTreeSet<bool> = files.iter().filter_map(simple).collect();
+        let mut models: BTreeSet<bool> = files.iter().filter_map(simple).collect();
+        if files.iter().all(|loss| loss.is_lost) {
+            models.extend(database.and_then(|database| database.simple_recovery));
+        }
         let model = match models.first() {
             Some(is_simple) if models.len() == 1 && *is_simple => Model::Simple,
             Some(_) if models.len() == 1 => Model::Logged,
@@ -305,6 +320,11 @@ impl<'a> DatabaseLoss<'a> {
             Route::File(why) => Some((loss, why)),
             _ => None,
         })
+    }
+
+    /// Files of which nothing is left.
+    pub fn lost_files(&self) -> impl Iterator<Item = &FileLoss<'a>> {
+        self.files.iter().filter(|loss| loss.is_lost)
     }
 
     /// Files whose pages are restored alone.

@@ -100,6 +100,12 @@ pub fn priority(is_first: bool, score: u32, weights: &Weights) -> &'static str {
     }
 }
 
+/// The priority of a page that changed between looks: nobody acts on it before it was looked at
+/// again.
+pub fn in_flux(priority: &'static str) -> &'static str {
+    if priority == "P1" { "P2" } else { priority }
+}
+
 /// The terms of the score of `finding`.
 pub fn terms(finding: &Finding, around: &Surroundings, weights: &Weights) -> ScoreTerms {
     let tier = Tier::of(finding, around.is_tempdb);

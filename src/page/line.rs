@@ -88,8 +88,14 @@ pub fn digits(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
+/// The GUID that [`digits`] wrote as `text`.
+pub fn guid_of(text: &str) -> Option<Guid> {
+    let is_whole = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_whole.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+}
+
 mod hexadecimal {
-    use super::{Deserialize, Deserializer, Guid, Serialize, Serializer, digits};
+    use super::{Deserialize, Deserializer, Guid, Serialize, Serializer, digits, guid_of};
     use serde::de::Error;
 
     #[allow(clippy::ref_option, reason = "as serde calls it")]
@@ -101,12 +107,7 @@ mod hexadecimal {
         from: D,
     ) -> Result<Option<Guid>, D::Error> {
         let text = Option::<String>::deserialize(from)?;
-        text.map(|text| guid(&text).ok_or_else(|| D::Error::custom("no GUID"))).transpose()
-    }
-
-    fn guid(text: &str) -> Option<Guid> {
-        let is_whole = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_whole.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+        text.map(|text| guid_of(&text).ok_or_else(|| D::Error::custom("no GUID"))).transpose()
     }
 }
 

@@ -66,9 +66,9 @@ fn head(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
     script.remark(&format!("Written by {name} {version} from scan {id} of {at}."))?;
     script.remark(
         "Run as a whole, this file changes nothing: active are queries of sys and msdb that only \
-         read (part 1). All else is commented out: remarks begin with two dashes and a blank, \
-         statements with two dashes and no blank. Read all of a part before you uncomment any of \
-         it, and run it statement by statement.",
+         read (part 1). All else is commented out: remarks begin with two dashes and a blank (and \
+         are no T-SQL if uncommented), statements with two dashes and no blank. Read all of a part \
+         before you uncomment any of it, and run it statement by statement.",
     )?;
     script.remark(
         "Each <..., ..., > stands for something to fill in (SSMS: Query, Specify Values for \

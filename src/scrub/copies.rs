@@ -11,6 +11,7 @@ use super::context::{Opened, SUSPECTS_MAX};
 use crate::backup::BackupKind;
 use crate::consolidate::backup::kind_words;
 use crate::consolidate::clean_copy::{self, CleanCopy, DATA_FILE, Version};
+use crate::consolidate::conclude::FileFacts;
 use crate::consolidate::rank::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::DataFile;
@@ -19,7 +20,7 @@ use crate::discover::paths;
 use crate::page::address::{FileId, PageId};
 use crate::page::file_header::BindingId;
 use crate::page::header::Lsn;
-use crate::page::line::{Guid, Line};
+use crate::page::line::{Guid, Line, guid_of};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -33,12 +34,15 @@ const CUT: &str = "there are more copies of suspect pages than were looked at: w
 /// it did not look at all copies there are.
 pub(super) fn find(
     findings: &mut [Finding],
-    files: &[DataFile],
+    (files, facts): (&[DataFile], &mut [FileFacts]),
     open: Open<'_>,
 ) -> Option<&'static str> {
     let suspects: BTreeSet<(usize, PageId)> =
         findings.iter().map(|finding| (finding.file, finding.place.page)).collect();
-    let databases = Databases::of(files);
+    let databases = Databases::of(files, facts);
+    for (facts, origin) in facts.iter_mut().zip(&databases.origins) {
+        facts.is_of_unknown_database = !origin.is_known();
+    }
     let urgent = findings.len().min(SUSPECTS_MAX);
     let urgent = &mut findings[..urgent];
     let mut asked: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -69,7 +73,7 @@ struct Origin {
 }
 
 impl Origin {
-    fn of(file: &DataFile) -> Self {
+    fn of(file: &DataFile, facts: &FileFacts) -> Self {
         let header = file.header.as_ref();
         let set = file.part.as_ref().map(Part::set);
         let told = set.and_then(|set| set.files.iter().find(|f| f.file_id == file.file_id.0));
@@ -83,8 +87,16 @@ impl Origin {
             end: end.or_else(|| boot.map(|boot| boot.checkpoint_lsn)),
             // The set says whose backup it is; page 0 in it may be older.
             binding: set.and_then(|set| set.binding_id).or_else(|| header.map(|h| h.binding_id)),
-            guid: told.and_then(|file| file.guid).or_else(|| header.and_then(|h| h.file_guid)),
+            guid: told
+                .and_then(|file| file.guid)
+                .or_else(|| header.and_then(|h| h.file_guid))
+                .or_else(|| facts.own_guid(file.file_id).and_then(|text| guid_of(text))),
         }
+    }
+
+    /// Something tells of which database it is.
+    fn is_known(&self) -> bool {
+        self.line.is_told() || self.binding.is_some() || self.guid.is_some()
     }
 
     /// True if both are of one line of one database, and of the same file of it.
@@ -105,7 +117,7 @@ struct Databases {
 }
 
 impl Databases {
-    fn of(files: &[DataFile]) -> Self {
+    fn of(files: &[DataFile], facts: &[FileFacts]) -> Self {
         let mut by_base: HashMap<Guid, Vec<usize>> = HashMap::new();
         for (index, file) in files.iter().enumerate() {
             let set = file.part.as_ref().map(Part::set);
@@ -119,7 +131,7 @@ impl Databases {
             id.and_then(|id| by_base.get(&id)).cloned().unwrap_or_default()
         };
         Self {
-            origins: files.iter().map(Origin::of).collect(),
+            origins: files.iter().zip(facts).map(|(file, facts)| Origin::of(file, facts)).collect(),
             heirs: files.iter().map(heirs).collect(),
         }
     }

@@ -208,11 +208,11 @@ fn look_up(
     names::name(findings, files, primaries, open);
     by_urgency(findings);
     context::add(findings, &discovery.files, primaries, open);
-    let note = copies::find(findings, &discovery.files, open);
-    by_place(findings);
     for (facts, file) in facts.iter_mut().zip(files) {
         facts.database_files = names::database_files(file, open);
     }
+    let note = copies::find(findings, (&discovery.files, facts), open);
+    by_place(findings);
     places::find(facts, findings, &discovery.files);
     note
 }
@@ -257,6 +257,7 @@ fn file_facts(file: &DataFile) -> FileFacts {
         has_primary: false,
         is_boot_suspect: false,
         database_files: Vec::new(),
+        is_of_unknown_database: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A strict reading of the script: its lines, its statements, and what they may be.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 pub(crate) mod names;
 
 use sqlparser::ast::Statement;
@@ -47,6 +49,20 @@ pub(crate) fn off(script: &str) -> Vec<String> {
     }
     assert!(current.is_empty(), "the script ends inside: {current}");
     statements
+}
+
+/// The statements of a way, by its letter, after the one that leaves the database.
+pub(crate) fn way(script: &str, letter: char) -> Vec<String> {
+    let mut titles = script.split("\n-- ---- ");
+    let found = titles.find(|text| text.starts_with(&format!("Way {letter}: ")));
+    let mut statements = off(found.unwrap_or_else(|| panic!("no way {letter} in\n{script}")));
+    assert_eq!(statements.remove(0), "USE [master]");
+    statements
+}
+
+/// `text` without its line breaks, so that a sentence can be looked for.
+pub(crate) fn flowing(text: &str) -> String {
+    text.replace("\n-- | ", " ").replace("\n-- ", " ")
 }
 
 /// By sqlparser, as SQL Server's dialect.
@@ -182,7 +198,7 @@ pub(crate) fn value(expression: &str) -> Option<(String, &str)> {
 }
 
 /// Statements that no parser at hand knows: all there may be.
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 32] = [
     "RESTORE HEADERONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR WITH FILE = NUM",
@@ -190,8 +206,10 @@ const KNOWN: [&str; 30] = [
     "RESTORE VERIFYONLY FROM DISK = STR",
     "RESTORE VERIFYONLY FROM DISK = STR WITH FILE = NUM",
     "BACKUP LOG ID TO DISK = STR WITH COPY_ONLY , CHECKSUM",
+    "BACKUP LOG ID TO DISK = STR WITH COPY_ONLY , CHECKSUM , CONTINUE_AFTER_ERROR",
     "BACKUP LOG ID TO DISK = STR WITH NO_TRUNCATE",
     "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , CHECKSUM",
+    "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , CONTINUE_AFTER_ERROR",
     "BACKUP LOG ID TO DISK = STR WITH NORECOVERY , NO_TRUNCATE",
     "BACKUP LOG ID TO DISK = STR WITH CHECKSUM",
     "BACKUP DATABASE ID TO DISK = STR WITH CHECKSUM",
@@ -200,7 +218,7 @@ const KNOWN: [&str; 30] = [
     "RESTORE DATABASE ID PAGE = STR , FILE = STR FROM DISK = STR WITH NORECOVERY",
     "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY",
     "RESTORE DATABASE ID FROM DISK = STR WITH NORECOVERY , MOVE STR TO STR , MOVE STR TO STR",
-    "RESTORE DATABASE ID FROM DISK = STR WITH RECOVERY",
+    "RESTORE DATABASE ID FROM DISK = STR WITH REPLACE , RECOVERY",
     "RESTORE DATABASE ID WITH RECOVERY",
     "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY",
     "RESTORE LOG ID FROM DISK = STR WITH RECOVERY",

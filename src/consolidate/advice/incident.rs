@@ -1,7 +1,8 @@
 //! What to do about an incident as a whole, and why.
 
 use super::routes::{Routes, Way};
-use crate::consolidate::recovery::{Model, Remedy, Route};
+use super::system;
+use crate::consolidate::recovery::{Model, Remedy, Route, Why};
 use crate::consolidate::report::{IncidentReport, Pattern, Suspect};
 
 /// Fills in the `action` of each of `incidents`, whose suspects are ranks in `suspects`.
@@ -69,8 +70,8 @@ fn is_on_member(suspect: &Suspect, pattern: &Pattern) -> bool {
     }
 }
 
-const IN_BACKUP: &str = "in a backup only: do not rely on it, take a new full backup WITH \
-    CHECKSUM, and scan the data files; restore nothing because of it";
+const IN_BACKUP: &str = "in a backup only: do not rely on it, restore nothing because of it, and \
+    scan the data files; where these are sound, take a new full backup WITH CHECKSUM at once";
 
 /// What to do about the `members` of an incident that are in data files.
 fn what_to_restore(members: &[&Suspect], way: Option<Way>) -> String {
@@ -84,24 +85,36 @@ fn what_to_restore(members: &[&Suspect], way: Option<Way>) -> String {
         }
         _ if all(Remedy::Unsettled) => "scan a snapshot: its pages change between looks",
         _ if all(Remedy::Doubtful) => "scan again when the PFS page is sound: perhaps free pages",
+        Some(Way { system: Some(system), .. }) => system::action(system),
         Some(way) if way.is_copy => {
             "find out first which of the scanned copies the server uses; restore nothing before"
         }
-        Some(way) if way.model == Model::Simple => {
+        Some(way) if way.model == Model::Simple && !all(Remedy::Rebuild) => {
             "restore the database beside this one: its recovery model is SIMPLE, so pages cannot be"
         }
-        Some(Way { route: Route::Database, .. }) => "restore the database: its log is damaged",
-        Some(Way { route: Route::File(why), .. }) => {
-            return format!("restore the file, not its pages: {}", why.text());
+        Some(Way { route: Route::Database, .. } | Way { has_log: true, .. }) => {
+            "restore the database: its log is damaged"
+        }
+        Some(Way { route: Route::File(why), model, is_online, .. }) if model != Model::Simple => {
+            return of_file(why, is_online);
         }
         _ if all(Remedy::Rebuild) => {
             "pages of indexes that can be made again: check the table first, then DROP and CREATE \
-             them"
+             them in one transaction, or DISABLE and REBUILD them (never a clustered one)"
         }
         _ if members.len() == 1 => "restore the page: it stands alone",
         _ => return by_page(members.iter().filter(|s| Remedy::of(s) == Remedy::Page).count()),
     };
     text.to_owned()
+}
+
+fn of_file(why: Why, is_online: bool) -> String {
+    let map = match why {
+        Why::ExtentMap => " (page restore of that: on a copy first)",
+        _ => "",
+    };
+    let online = if is_online { "; Enterprise edition: its filegroup online" } else { "" };
+    format!("restore the file, not its pages: {}{map}{online}", why.text())
 }
 
 fn by_page(pages: usize) -> String {

@@ -1,18 +1,11 @@
 //! What to do, in order: what preserves comes before what changes, what proves comes last
 //! (docs/runbook.md). A step is left out where it does not apply.
 
-use super::{backups, rank_runs};
+use super::{backups, isolate, rank_runs, restore};
 use crate::consolidate::harm::Harm;
-use crate::consolidate::recovery::{
-    DatabaseLoss, FileLoss, Model, Remedy, Route, System, Why, databases,
-};
-use crate::consolidate::report::{
-    FileKey, FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect,
-};
-use crate::discover::names::has_foreign_ending;
-use crate::page::EXTENT_PAGES;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, Route, databases};
+use crate::consolidate::report::{FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect};
+use std::collections::BTreeSet;
 
 /// Runs of ranks named in a step at most.
 const RANK_RUNS_MAX: usize = 20;
@@ -24,46 +17,45 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
     let ScrubReport { suspects, incidents, patterns, files, host_findings, .. } = report;
     let mut steps = Vec::new();
     steps.extend(another_machine(host_findings));
-    let (keep, back_up) = backups::steps(report);
+    let of_backups = backups::steps(report);
     let databases = databases(report);
-    if databases.is_empty() && suspects.is_empty() && keep.is_none() {
+    if databases.is_empty() && suspects.is_empty() && of_backups.keep.is_none() {
         return steps;
     }
-    let (users, systems): (Vec<_>, Vec<_>) =
-        databases.iter().partition(|database| database.system.is_none());
-    steps.extend(isolate(suspects, patterns, files));
-    let freeze = freeze(report);
+    steps.extend(isolate::isolate(report));
+    // Where the data files are sound, nothing comes before a backup that can be relied on.
+    steps.extend(of_backups.now);
+    let freeze = freeze(report, databases.is_empty());
     let is_frozen = freeze.is_some();
     steps.extend(freeze);
     if databases.is_empty() {
-        // With its data files sound, nothing comes before a backup that can be relied on.
-        if backups::are_originals_sound(report) {
-            steps.splice(0..0, back_up);
-            steps.extend(keep);
-        } else {
-            steps.extend(keep);
-            steps.extend(back_up);
-        }
-        steps.extend(look_again(&databases, files));
-        steps.push(root_cause(suspects, incidents, patterns, is_frozen));
-        return steps;
+        steps.extend(of_backups.keep);
+        steps.extend(of_backups.look);
+    } else {
+        steps.extend(preserve(files, &databases));
+        steps.extend(of_backups.keep);
+        steps.extend(of_backups.look);
+        steps.extend(clean_backup(&databases));
+        steps.extend(restore::steps(&databases));
     }
-    steps.push(leave_alone(&databases));
-    steps.extend(copies(&databases));
-    steps.extend(save_tail(&users));
-    steps.push(copy_files(files, &databases));
-    steps.extend(keep);
-    steps.extend(clean_backup(&databases));
-    steps.extend(system_databases(&systems));
-    steps.extend(restore_whole(&users));
-    steps.extend(restore_pages(&users));
-    steps.extend(make_indexes(&users));
     steps.extend(look_again(&databases, files));
     steps.extend(check(&databases));
     // Never before what is damaged is mended: it would be a backup of the damage.
-    steps.extend(back_up);
-    steps.push(scan_again());
+    steps.extend(of_backups.mended);
+    if !databases.is_empty() {
+        steps.push(scan_again());
+    }
     steps.push(root_cause(suspects, incidents, patterns, is_frozen));
+    steps
+}
+
+/// What nobody can do any more once something was changed.
+fn preserve(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Vec<Step> {
+    let users: Vec<_> = databases.iter().filter(|database| database.system.is_none()).collect();
+    let mut steps = vec![leave_alone(databases)];
+    steps.extend(copies(databases));
+    steps.extend(save_tail(&users));
+    steps.push(copy_files(files, databases));
     steps
 }
 
@@ -96,7 +88,7 @@ pub(super) fn named(names: impl Iterator<Item = String>) -> String {
     if more == 0 { names } else { format!("{names} and {more} more") }
 }
 
-fn called<'d>(databases: impl Iterator<Item = &'d DatabaseLoss<'d>>) -> String {
+pub(super) fn called<'d>(databases: impl Iterator<Item = &'d DatabaseLoss<'d>>) -> String {
     named(databases.map(DatabaseLoss::called))
 }
 
@@ -108,50 +100,6 @@ fn another_machine(findings: &[String]) -> Option<Step> {
              service. If only a GPU is named, what is said of pages is the CPU's and stands.",
         )
     })
-}
-
-/// Suspects as random as encrypted ones that make an attack likely, at least.
-const ENCRYPTED_MIN: usize = 8;
-/// Of the pages at fixed places in the first extent of a file, so many are noise where its head is.
-const HEAD_NOISE_MIN: usize = 5;
-
-/// What looks like an attack that goes on is stopped before anything else.
-fn isolate(suspects: &[Suspect], patterns: &[Pattern], files: &[FileReport]) -> Option<Step> {
-    let is_noise =
-        |suspect: &&Suspect| matches!(suspect.cause.as_deref(), Some("encrypted" | "garbage"));
-    let noise = suspects.iter().filter(is_noise).count();
-    let is_most = 2 * noise > suspects.len();
-    let encrypted = suspects.iter().filter(|s| s.cause.as_deref() == Some("encrypted")).count();
-    let is_encrypted = encrypted >= ENCRYPTED_MIN && 2 * encrypted > suspects.len();
-    let has = |kind: &str| patterns.iter().any(|pattern| pattern.kind == kind);
-    // A member of an array that returns noise looks like encryption, and is none.
-    let is_attack = has("period") && is_most
-        || is_encrypted && !has("stripe_member")
-        || are_heads_noise(suspects, files);
-    is_attack.then(|| {
-        step(
-            "Isolate the host",
-            "Programs that encrypt leave damage like this: noise in most suspects, at every so \
-             many pages, or at the beginning of files that have got another ending. Take the host \
-             off the network, keep it running, and restore nothing onto it before that is ruled \
-             out.",
-        )
-    })
-}
-
-/// A file begins with noise and has a foreign ending, or several files begin with it.
-fn are_heads_noise(suspects: &[Suspect], files: &[FileReport]) -> bool {
-    let mut heads: BTreeMap<FileKey<'_>, usize> = BTreeMap::new();
-    for suspect in suspects.iter().filter(|suspect| !suspect.is_in_backup()) {
-        if suspect.page_id < EXTENT_PAGES && suspect.cause.as_deref() == Some("encrypted") {
-            *heads.entry(suspect.file_key()).or_default() += 1;
-        }
-    }
-    heads.retain(|_, pages| *pages >= HEAD_NOISE_MIN);
-    let is_foreign = |file: &&FileReport| {
-        heads.contains_key(&file.key()) && has_foreign_ending(Path::new(&*file.path))
-    };
-    heads.len() > 1 || files.iter().any(|file| is_foreign(&file))
 }
 
 /// Files of which a server can use only one.
@@ -170,8 +118,7 @@ fn copies(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
 
 /// None where backups alone are damaged, and only cut off or put together wrongly: a copy that
 /// stopped half-way leaves that, and no array is at fault.
-fn freeze(report: &ScrubReport) -> Option<Step> {
-    let is_copy_only = report.suspects.iter().all(Suspect::is_in_backup);
+fn freeze(report: &ScrubReport, is_copy_only: bool) -> Option<Step> {
     let is_at_fault = !is_copy_only || Harm::of(report).storage;
     let whose = if is_copy_only { "The storage that holds the damaged backups: no" } else { "No" };
     let text = format!(
@@ -197,9 +144,9 @@ fn save_tail(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
     }
     let unknown = logged.iter().any(|database| database.model == Model::Unknown);
     let mut text = format!(
-        "{}: to a device that has not failed, BACKUP LOG WITH COPY_ONLY if the database is open, \
-         WITH NO_TRUNCATE if not. The tail WITH NORECOVERY closes it: only when an offline restore \
-         begins.",
+        "{}: to a device that has not failed, BACKUP LOG WITH COPY_ONLY, CHECKSUM; if that fails, \
+         WITH CONTINUE_AFTER_ERROR as well; WITH NO_TRUNCATE only if the database does not open. \
+         The tail WITH NORECOVERY closes it: only when an offline restore begins.",
         called(logged.iter().map(|database| **database))
     );
     if unknown {
@@ -222,6 +169,11 @@ fn copy_files(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Step {
         "By a snapshot of their volumes, or byte by byte from one{how}: {paths}. What goes wrong \
          later can then be tried again."
     );
+    let lost = databases.iter().flat_map(DatabaseLoss::lost_files).map(FileLoss::called);
+    let lost = named(lost);
+    if !lost.is_empty() {
+        text += &format!(" Nothing of its pages is left in {lost}: keep that, too, as it is.");
+    }
     let is_open = |loss: &&FileLoss<'_>| loss.file.is_some_and(|f| f.clean_shutdown == Some(false));
     let mut losses = databases.iter().flat_map(|database| &database.files);
     if losses.any(|loss| is_open(&loss)) {
@@ -241,94 +193,6 @@ fn clean_backup(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
         );
         step("Find the newest clean backup", text)
     })
-}
-
-fn system_databases(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let way = |database: &&DatabaseLoss<'_>| match database.system {
-        Some(System::Master) => {
-            "master: from its full backup, the instance in single-user mode (-m)"
-        }
-        Some(System::Msdb) => "msdb: from its full backup, with SQL Server Agent stopped",
-        Some(System::Model) => "model: from its full backup, before any restart: tempdb needs it",
-        Some(System::Tempdb) => {
-            "tempdb: nothing to restore; it is made anew at the next start, which comes last, on \
-             storage that is sound"
-        }
-        _ => "mssqlsystemresource: its two files from an installation of the same build",
-    };
-    let ways: BTreeSet<&str> = databases.iter().map(way).collect();
-    let text = ways.into_iter().collect::<Vec<_>>().join("; ") + ".";
-    let suspects = databases.iter().flat_map(|database| database.suspects());
-    step("Restore system databases", text).for_these(suspects)
-}
-
-fn restore_whole(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let own = databases.iter().filter(|database| !database.is_copy);
-    let parts = own.clone().flat_map(|database| whole_parts(database));
-    let (parts, suspects): (Vec<_>, Vec<_>) = parts.unzip();
-    let mut text = format!("{}.", named(parts.into_iter()));
-    if own.clone().any(|database| database.model != Model::Simple) {
-        text += " Under FULL: the tail WITH NORECOVERY, full backup, differential, logs, and the \
-                 tail last; pages of other files of the same database in the same sequence.";
-    }
-    if own.clone().any(|database| database.model != Model::Logged) {
-        text += " Under SIMPLE: beside the damaged one, which has the newest rows.";
-    }
-    step("Restore files or databases as a whole", text).for_these(suspects.into_iter().flatten())
-}
-
-/// What of `database` is restored as a whole, in words, and the suspects in it.
-fn whole_parts<'a>(database: &DatabaseLoss<'a>) -> Vec<(String, Vec<&'a Suspect>)> {
-    let name = database.called();
-    if database.is_whole() {
-        let why = if database.has_log() { "its log is damaged" } else { "SIMPLE" };
-        // Under SIMPLE, indexes can be made again where they are.
-        let is_lost = |suspect: &&Suspect| {
-            database.has_log() || matches!(Remedy::of(suspect), Remedy::File | Remedy::Page)
-        };
-        let lost = database.suspects().filter(is_lost).collect();
-        return vec![(format!("database {name} ({why})"), lost)];
-    }
-    let part = |(loss, why): (&FileLoss<'a>, Why)| {
-        (format!("file {} of {name} ({})", loss.file_id, why.text()), loss.suspects.clone())
-    };
-    database.whole_files().map(part).collect()
-}
-
-fn restore_pages(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let has_pages = |database: &&&DatabaseLoss<'_>| {
-        let mut losses = database.files_by_page();
-        let is_whole = database.is_whole() || database.is_copy;
-        !is_whole && losses.any(|loss| !loss.with(&[Remedy::Page]).is_empty())
-    };
-    let by_page: Vec<_> = databases.iter().filter(has_pages).collect();
-    let losses = by_page.iter().flat_map(|database| database.files_by_page());
-    let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Page])).collect();
-    let text = format!(
-        "{}: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new \
-         log backup (FULL only; online in Enterprise edition; --format tsql writes it). In an \
-         availability group or mirror, reading a page may mend it from the other side.",
-        called(by_page.iter().map(|database| **database))
-    );
-    step("Restore single pages", text).for_these(suspects.into_iter())
-}
-
-fn make_indexes(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
-    let own = databases.iter().filter(|d| !d.has_log() && !d.is_copy);
-    let losses = own.flat_map(|database| database.files_by_page());
-    let suspects: Vec<_> = losses.flat_map(|loss| loss.with(&[Remedy::Rebuild])).collect();
-    let object = |suspect: &&Suspect| {
-        let database =
-            suspect.database.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        suspect.object.as_ref().map(|object| database + object)
-    };
-    let text = format!(
-        "{}: DBCC CHECKTABLE first, and mend the table; script the index (unique? foreign keys?), \
-         stop writers, DROP and CREATE it: a rebuild may read the damaged one. In doubt, restore \
-         its pages.",
-        named(suspects.iter().filter_map(object))
-    );
-    step("Make indexes again", text).for_these(suspects.into_iter())
 }
 
 fn look_again(databases: &[DatabaseLoss<'_>], files: &[FileReport]) -> Option<Step> {

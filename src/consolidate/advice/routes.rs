@@ -1,7 +1,10 @@
 //! How each file is made good, for what is said of its suspects and incidents: never two ways at
 //! once.
 
-use crate::consolidate::recovery::{Model, PAGE_RESTORE_MAX, Remedy, Route, Why, databases};
+use super::{UNDER_SIMPLE, restore, system};
+use crate::consolidate::recovery::{
+    DatabaseLoss, FileLoss, Model, PAGE_RESTORE_MAX, Remedy, Route, System, Why, databases,
+};
 use crate::consolidate::report::{ScrubReport, Suspect};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,6 +20,11 @@ pub(super) struct Way {
     pub(super) route: Route,
     pub(super) model: Model,
     pub(super) is_copy: bool,
+    pub(super) system: Option<System>,
+    /// The log of its database is damaged.
+    pub(super) has_log: bool,
+    /// Its filegroup can be restored while the rest of the database is in use.
+    pub(super) is_online: bool,
 }
 
 /// A machine, in a merged report, and a path on it.
@@ -34,8 +42,7 @@ impl Routes {
         let (mut ways, mut overruled) = (BTreeMap::new(), Vec::new());
         for database in databases(report) {
             for loss in &database.files {
-                let (route, is_copy) = (loss.route(), database.is_copy);
-                let way = Way { route, model: database.model, is_copy };
+                let way = Way::of(loss, &database);
                 let listed = loss.suspects.iter().filter_map(|suspect| {
                     Some((suspect.rank.checked_sub(1)?, way.overrules(Remedy::of(suspect))?))
                 });
@@ -62,35 +69,70 @@ impl Routes {
 }
 
 impl Way {
+    fn of(loss: &FileLoss<'_>, database: &DatabaseLoss<'_>) -> Self {
+        Self {
+            route: loss.route(),
+            model: database.model,
+            is_copy: database.is_copy,
+            system: database.system,
+            has_log: database.has_log(),
+            is_online: restore::is_online(database),
+        }
+    }
+
     fn overrules(self, remedy: Remedy) -> Option<&'static str> {
+        let is_made_good = matches!(remedy, Remedy::File | Remedy::Page | Remedy::Rebuild);
         match (remedy, self.route) {
-            (Remedy::File | Remedy::Page | Remedy::Rebuild, _) if self.is_copy => Some(COPY),
-            (Remedy::Page, Route::File(why)) if self.model != Model::Simple => Some(with_file(why)),
+            _ if !is_made_good => None,
+            _ if self.system.is_some() => self.system.map(system::action),
+            _ if self.is_copy => Some(COPY),
+            (_, Route::Database) => None,
+            _ if self.has_log => Some(WITH_DATABASE),
+            (Remedy::Page, _) if self.model == Model::Simple => Some(UNDER_SIMPLE),
+            (_, _) if self.model == Model::Simple => None,
+            (Remedy::Page | Remedy::Rebuild, Route::File(why)) => {
+                Some(with_file(why, self.is_online))
+            }
             _ => None,
         }
     }
 }
 
+const WITH_DATABASE: &str = "with its database, whose log is damaged: restore that, beside the \
+    damaged one if the tail of the log cannot be saved";
+
 /// What is said of a page whose file is restored.
-fn with_file(why: Why) -> &'static str {
+fn with_file(why: Why, is_online: bool) -> &'static str {
     const { assert!(PAGE_RESTORE_MAX == 1000, "the text below names it") };
+    macro_rules! file {
+        ($why:expr) => {
+            if is_online {
+                concat!(
+                    "with its file: ",
+                    $why,
+                    ", so the file is restored, with the log tail last, or in Enterprise edition \
+                     its filegroup online"
+                )
+            } else {
+                concat!(
+                    "with its file: ",
+                    $why,
+                    ", so the file is restored, with the log tail last"
+                )
+            }
+        };
+    }
     match why {
-        Why::ControlPage => {
-            "with its file: that has a damaged page that cannot be restored alone, so the file is \
-             restored, with the log tail last"
+        Why::ControlPage => file!("that has a damaged page that cannot be restored alone"),
+        Why::ExtentMap => {
+            file!("that has a damaged DIFF or ML map (page restore only tried on a copy first)")
         }
-        Why::TooMany => {
-            "with its file: more of its pages are suspect than the 1,000 that one page restore \
-             takes, so the file is restored, with the log tail last"
-        }
-        Why::TooLarge => {
-            "with its file: more than 5 % of its pages are suspect, so the file is restored, with \
-             the log tail last"
-        }
-        Why::Lost => "with its file, of which nothing is left",
-        Why::NotListed => {
-            "with its file: not all of its suspects are listed, so the file is restored, with the \
-             log tail last"
-        }
+        Why::TooMany => file!(
+            "more of its pages are suspect, those of indexes counted, than the 1,000 that one page \
+             restore takes"
+        ),
+        Why::TooLarge => file!("more than 5 % of its pages are suspect"),
+        Why::Lost => file!("nothing of that is left"),
+        Why::NotListed => file!("not all of its suspects are listed"),
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Ranked {
     pub(super) position: usize,
     pub(super) tier: Tier,
     pub(super) terms: ScoreTerms,
-    /// The database may not start, and it is not only a copy that is damaged.
+    /// The database may not start, and it is neither a copy that is damaged nor a page in flux.
     pub(super) is_first: bool,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn ranked(
         };
         let tier = Tier::of(&finding, around.is_tempdb);
         let terms = score::terms(&finding, &around, weights);
-        let is_first = tier == Tier::T0 && around.copy.is_none();
+        let is_first = tier == Tier::T0 && around.copy.is_none() && !finding.unsettled;
         Ranked { finding, position, tier, terms, is_first }
     };
     let mut ranked: Vec<Ranked> = findings.into_iter().enumerate().map(rate).collect();

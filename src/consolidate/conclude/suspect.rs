@@ -5,7 +5,7 @@ use super::ranked::Ranked;
 use crate::catalog::object::Object;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::report::Suspect;
-use crate::consolidate::score::priority;
+use crate::consolidate::score::{in_flux, priority};
 use crate::consolidate::weights::Weights;
 use crate::consolidate::{advice, message};
 use crate::diagnose::verdict::Allocation;
@@ -22,6 +22,8 @@ pub(super) fn suspect(
 ) -> Suspect {
     let Ranked { finding, tier, terms, is_first, .. } = ranked;
     let score = terms.sum();
+    let settled = priority(*is_first, score, weights);
+    let priority = if finding.unsettled { in_flux(settled) } else { settled };
     let object = finding.object.as_deref();
     let (stored, computed) = finding.reason.checksums().unzip();
     let offset_bytes = file.offset_bytes(finding.place.page);
@@ -29,7 +31,7 @@ pub(super) fn suspect(
     let on_device = placement.and_then(|placement| placement.device_offset(offset_bytes));
     Suspect {
         rank,
-        priority: priority(*is_first, score, weights).into(),
+        priority: priority.into(),
         tier: tier.name().into(),
         score,
         terms: *terms,

@@ -42,6 +42,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         has_primary: true,
         is_boot_suspect: false,
         database_files: Vec::new(),
+        is_of_unknown_database: false,
     }
 }
 
@@ -176,4 +177,26 @@ fn a_page_in_a_backup_counts_less_and_least_where_redo_may_cure_it() {
     assert_eq!(Tier::of(&boot, false), Tier::T0);
     let score = scored(&boot, Some(Copied::Verified)).sum();
     assert_eq!([true, false].map(|first| priority(first, score, &weights)), ["P1", "P2"]);
+}
+
+/// The most urgent page there is: nobody acts on it before it was looked at again.
+#[test]
+fn a_page_in_flux_is_never_to_be_acted_on_now() {
+    let mut boot = finding(0, 9, 13, Allocation::Allocated);
+    boot.unsettled = true;
+    let rows = finding(0, 2000, 1, Allocation::Allocated);
+    // With so low a limit its score alone would make it P1.
+    let mut weights = Weights::default();
+    weights.priority.p1 = 1;
+    for weights in [Weights::default(), weights] {
+        let suspects = concluded(vec![boot.clone(), rows.clone()], &weights).suspects;
+        let of = |page| suspects.iter().find(|suspect| suspect.page_id == page).unwrap();
+        let flux = of(9);
+        assert_eq!((&*flux.tier, &*flux.priority), ("T0", "P2"));
+        assert!(of(2000).rank < flux.rank, "it does not come first by its tier");
+        assert!(flux.action.starts_with("changed between looks: scan"), "{}", flux.action);
+    }
+    boot.unsettled = false;
+    let settled = concluded(vec![boot, rows], &Weights::default()).suspects;
+    assert_eq!((settled[0].page_id, &*settled[0].priority), (9, "P1"));
 }

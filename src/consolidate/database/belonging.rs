@@ -1,15 +1,14 @@
 //! Which files and which backup sets are of one database: by origin, then by line, then nothing
 //! more (docs/page-format.md, section 5.5). Names say nothing: databases of one name stay apart.
 
+use super::lost;
 use super::sets::{Medium, sets};
 use crate::consolidate::backup::SetFile;
-use crate::consolidate::report::{FileReport, Outcome};
+use crate::consolidate::report::FileReport;
 use crate::discover::FileKind;
-use crate::discover::names::has_foreign_ending as is_foreign;
 use crate::page::header::Lsn;
 use crate::page::line::{Guid, Line};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// The id of a primary file.
 pub(super) const PRIMARY: u16 = 1;
@@ -55,31 +54,6 @@ impl Group<'_> {
         kinship.unwrap_or_else(|| self.shares_a_file(medium) || self.shares_binding(medium))
     }
 
-    /// The id of the file of this database that `file` is called like, if none is in its place.
-    fn seat_of(&self, file: &FileReport) -> Option<u16> {
-        let name = base_name(&file.path);
-        let by_catalog = self.files.iter().flat_map(|file| &file.database_files);
-        let by_catalog = by_catalog.map(|told| (told.file_id, &told.physical_name));
-        let by_sets = self.sets.iter().flat_map(|medium| &medium.set.files);
-        let by_sets = by_sets.map(|told| (told.file_id, &told.physical_name));
-        let is_taken = |id: u16| {
-            let ids = self.files.iter().filter_map(|file| file.file_id);
-            ids.chain(self.lost.iter().map(|(id, _)| *id)).any(|taken| taken == id)
-        };
-        let mut names = by_catalog.chain(by_sets);
-        let (id, _) =
-            names.find(|(id, path)| !is_taken(*id) && is_name_of(&name, &base_name(path)))?;
-        Some(id)
-    }
-
-    /// It has a file or a backup in the folder of `file`.
-    fn stands_beside(&self, file: &FileReport) -> bool {
-        let folder = |path: &str| Path::new(path).parent().map(Path::to_owned);
-        let paths = self.sets.iter().flat_map(|medium| medium.paths.iter().copied());
-        let mut paths = self.files.iter().map(|file| &*file.path).chain(paths);
-        paths.any(|path| folder(path) == folder(&file.path))
-    }
-
     fn shares_a_file(&self, medium: &Medium<'_>) -> bool {
         self.files.iter().any(|file| {
             let is_it =
@@ -105,57 +79,27 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
         let is_file = matches!(file.kind, FileKind::Data | FileKind::Log);
         file.host.as_deref() == host && is_file && file.backup_set.is_none()
     };
-    let of_database: Vec<&FileReport> =
-        files.iter().filter(has_place).filter(|file| file.file_id.is_some()).collect();
+    let of_database = files.iter().filter(has_place).filter(|file| file.file_id.is_some());
+    let (orphans, of_database): (Vec<&FileReport>, Vec<&FileReport>) = of_database
+        .partition(|file| file.file_id != Some(PRIMARY) && keys_of_file(file).is_empty());
     let mut groups = by_files(&of_database, host);
     let mut left = Vec::new();
+    let index = Index::of(&groups);
     for medium in sets(files, host) {
-        let mut is_taken = false;
-        for group in groups.iter_mut().filter(|group| !group.files.is_empty()) {
-            if group.has_backup(&medium) {
-                group.sets.push(medium.clone());
-                is_taken = true;
-            }
+        let mut of_them = index.candidates(&keys_of_medium(&medium));
+        of_them.retain(|group| groups[*group].has_backup(&medium));
+        for group in &of_them {
+            groups[*group].sets.push(medium.clone());
         }
-        if !is_taken {
+        if of_them.is_empty() {
             left.push(medium);
         }
     }
     groups.extend(by_sets(left, host));
-    claim_lost(files, host, &mut groups);
-    groups
-}
-
-/// Files of which nothing tells what they were go to the database that has a file of their name and
-/// none in its place: the one beside which they stand, or else the only one.
-fn claim_lost<'a>(files: &'a [FileReport], host: Option<&str>, groups: &mut [Group<'a>]) {
-    let is_lost = |file: &&FileReport| {
-        let is_refused = file.outcome == Outcome::Refused && file.file_id.is_none();
-        file.host.as_deref() == host && is_refused && file.content.is_some()
-    };
-    for file in files.iter().filter(is_lost) {
-        let claims = groups.iter().enumerate();
-        let claims = claims.filter_map(|(index, group)| Some((index, group.seat_of(file)?)));
-        let claims: Vec<(usize, u16)> = claims.collect();
-        let mut beside = claims.iter().filter(|(index, _)| groups[*index].stands_beside(file));
-        let is_only = claims.len() == 1;
-        let claim = beside.next().or_else(|| claims.first().filter(|_| is_only));
-        if let Some((index, id)) = claim {
-            groups[*index].lost.push((*id, file));
-        }
+    for file in lost::claim(files, orphans, host, &mut groups) {
+        groups.push(Group { host, files: vec![file], ..Group::default() });
     }
-}
-
-/// The last part of a path, of Windows or another system; case does not count.
-fn base_name(path: &str) -> String {
-    path.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase()
-}
-
-/// True if `name` is `base`, or was before ransomware or somebody else appended to it.
-fn is_name_of(name: &str, base: &str) -> bool {
-    let Some(appended) = name.strip_prefix(base).filter(|_| !base.is_empty()) else { return false };
-    appended.is_empty()
-        || (!appended.starts_with(char::is_alphanumeric) && is_foreign(Path::new(name)))
+    groups
 }
 
 /// Every primary file begins a database of its own, be it a copy of another one. Other files go to
@@ -166,30 +110,98 @@ fn by_files<'a>(files: &[&'a FileReport], host: Option<&'a str>) -> Vec<Group<'a
         files.iter().copied().partition(|file| file.file_id == Some(PRIMARY));
     let group = |file| Group { host, files: vec![file], ..Group::default() };
     let mut groups: Vec<Group<'_>> = primaries.into_iter().map(group).collect();
+    let index = Index::of(&groups);
     for file in others {
-        let fits = |group: &&mut Group<'_>| is_of_one(group.files[0], file);
-        let folder = |file: &FileReport| Path::new(&*file.path).parent().map(Path::to_owned);
-        let is_beside = |group: &Group<'_>| folder(group.files[0]) == folder(file);
-        let mut fitting: Vec<&mut Group<'_>> = groups.iter_mut().filter(fits).collect();
-        fitting.sort_by_key(|group| !is_beside(group));
-        match fitting.into_iter().next() {
-            Some(group) => group.files.push(file),
+        let mut fitting = index.candidates(&keys_of_file(file));
+        fitting.retain(|index| is_of_one(groups[*index].files[0], file));
+        let is_beside = |index: &usize| folder(&groups[*index].files[0].path) == folder(&file.path);
+        let beside = fitting.iter().copied().find(is_beside);
+        match beside.or(fitting.first().copied()) {
+            Some(index) => groups[index].files.push(file),
             None => groups.push(group(file)),
         }
     }
     groups
 }
 
+/// The folder of `path`, of Windows or another system.
+pub(super) fn folder(path: &str) -> &str {
+    path.rfind(['/', '\\']).map_or("", |end| &path[..end])
+}
+
+/// What files and backups of one database have in common, if nothing of it is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'a> {
+    Family(Guid),
+    File(&'a str),
+    Binding(&'a str),
+    Name(&'a str),
+}
+
+fn keys_of_file(file: &FileReport) -> Vec<Key<'_>> {
+    let own = [
+        file.line.family_id.map(Key::Family),
+        file.file_guid.as_deref().map(Key::File),
+        file.binding_id.as_deref().map(Key::Binding),
+        file.database.as_deref().filter(|_| file.binding_id.is_none()).map(Key::Name),
+    ];
+    let named = file.database_files.iter().filter_map(|told| told.guid.as_deref());
+    own.into_iter().flatten().chain(named.map(Key::File)).collect()
+}
+
+fn keys_of_medium<'a>(medium: &Medium<'a>) -> Vec<Key<'a>> {
+    let own = [medium.set.line.family_id.map(Key::Family), medium.binding_id.map(Key::Binding)];
+    let files = medium.set.files.iter().filter_map(|told| told.guid.as_deref());
+    own.into_iter().flatten().chain(files.map(Key::File)).collect()
+}
+
+/// Databases by what they have: there may be thousands of them, and more backups.
+struct Index<'a>(BTreeMap<Key<'a>, BTreeSet<usize>>);
+
+impl<'a> Index<'a> {
+    fn of(groups: &[Group<'a>]) -> Self {
+        let mut index: BTreeMap<Key<'_>, BTreeSet<usize>> = BTreeMap::new();
+        for (at, group) in groups.iter().enumerate() {
+            for key in group.files.iter().flat_map(|file| keys_of_file(file)) {
+                index.entry(key).or_default().insert(at);
+            }
+        }
+        Self(index)
+    }
+
+    /// Those that have any of `keys`, in their order.
+    fn candidates(&self, keys: &[Key<'_>]) -> Vec<usize> {
+        let found: BTreeSet<usize> =
+            keys.iter().filter_map(|key| self.0.get(key)).flatten().copied().collect();
+        found.into_iter().collect()
+    }
+}
+
 fn is_of_one(first: &FileReport, file: &FileReport) -> bool {
     let is_named = first.database_files.iter().any(|told| {
         Some(told.file_id) == file.file_id && told.guid.is_some() && told.guid == file.file_guid
     });
-    is_named || (first.binding_id.is_some() && first.binding_id == file.binding_id)
+    match (&first.binding_id, &file.binding_id) {
+        (Some(first), Some(file)) => is_named || first == file,
+        // In reports of before binding ids were told, a file has its name from its primary file.
+        (None, None) => is_named || (first.database.is_some() && first.database == file.database),
+        _ => is_named,
+    }
 }
 
 /// Sets without any file of their database: those of the newest one's line are one database, then
 /// those of the newest of what is left.
-fn by_sets<'a>(mut sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a>> {
+fn by_sets<'a>(sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a>> {
+    let mut by_origin: BTreeMap<Option<Key<'_>>, Vec<Medium<'_>>> = BTreeMap::new();
+    for medium in sets {
+        let family = medium.set.line.family_id.map(Key::Family);
+        let origin = family.or(medium.binding_id.map(Key::Binding));
+        by_origin.entry(origin).or_default().push(medium);
+    }
+    by_origin.into_values().flat_map(|sets| of_one_origin(sets, host)).collect()
+}
+
+fn of_one_origin<'a>(mut sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a>> {
     sets.sort_by_key(|medium| medium.last_lsn);
     let mut groups = Vec::new();
     while let Some(newest) = sets.last().cloned() {

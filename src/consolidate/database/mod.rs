@@ -5,6 +5,7 @@
 
 mod belonging;
 mod copies;
+mod lost;
 mod members;
 pub mod restore;
 pub mod sets;
@@ -12,7 +13,7 @@ mod way_back;
 
 pub use members::{DatabaseFile, FileState};
 pub use restore::{LogGap, Restore, RestoreSet};
-pub use way_back::WayBack;
+pub use way_back::{WayBack, is_secondary};
 
 use super::recovery;
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
@@ -20,7 +21,7 @@ use super::verified::Verified;
 use crate::page::line::Line;
 use belonging::Group;
 use serde::{Deserialize, Serialize};
-use sets::MediumState;
+use sets::{Medium, MediumState};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -57,6 +58,10 @@ pub struct DatabaseReport {
     pub line: Line,
     /// What all of its files share.
     pub binding_id: Option<Arc<str>>,
+    /// SIMPLE recovery model, by the boot page in its primary file, else in its newest backup that
+    /// tells.
+    #[serde(default)]
+    pub simple_recovery: Option<bool>,
     /// The answer for it.
     pub verdict: RunVerdict,
     /// Every file that its catalog or its backups name, by id.
@@ -139,6 +144,7 @@ fn database(group: &Group<'_>) -> DatabaseReport {
         server: newest.and_then(|medium| told(&medium.set.server)),
         line: group.line(),
         binding_id: binding.or_else(|| Some(newest?.binding_id?.into())),
+        simple_recovery: simple_recovery(group),
         verdict: verdict(group, &files, &restore),
         files,
         suspects: 0,
@@ -147,6 +153,13 @@ fn database(group: &Group<'_>) -> DatabaseReport {
         backup_sets: group.sets.len() as u64,
         restore,
     }
+}
+
+fn simple_recovery(group: &Group<'_>) -> Option<bool> {
+    let told = |medium: &&Medium<'_>| medium.simple_recovery.is_some();
+    let newest = group.sets.iter().filter(told).max_by_key(|medium| medium.last_lsn);
+    let by_files = group.files.iter().find_map(|file| file.simple_recovery);
+    by_files.or_else(|| newest?.simple_recovery)
 }
 
 /// Damage of its files, then of its backups; then what was not seen of either.

@@ -23,6 +23,8 @@ pub struct Medium<'a> {
     pub state: MediumState,
     /// What all files of its database share, if that is known.
     pub binding_id: Option<&'a str>,
+    /// SIMPLE recovery model, by the boot page in it.
+    pub simple_recovery: Option<bool>,
     /// Its end: the LSN behind its log.
     pub last_lsn: Lsn,
 }
@@ -84,6 +86,7 @@ struct Pages<'a> {
     is_damaged: bool,
     is_unseen: bool,
     binding_id: Option<&'a str>,
+    simple_recovery: Option<bool>,
 }
 
 /// All sets on `host` that say where they end.
@@ -96,6 +99,7 @@ pub fn sets<'a>(files: &'a [FileReport], host: Option<&str>) -> Vec<Medium<'a>> 
             pages.is_damaged |= file.coverage.suspect > 0;
             pages.is_unseen |= is_unseen(file);
             pages.binding_id = pages.binding_id.or(file.binding_id.as_deref());
+            pages.simple_recovery = pages.simple_recovery.or(file.simple_recovery);
         }
     }
     let mut by_set: BTreeMap<Key<'_>, Vec<Member<'_>>> = BTreeMap::new();
@@ -121,7 +125,10 @@ pub fn sets<'a>(files: &'a [FileReport], host: Option<&str>) -> Vec<Medium<'a>> 
             };
             let binding_id = pages.and_then(|pages| pages.binding_id);
             let is_packed = file.kind == FileKind::CompressedBackup && pages_in(set) == 0;
-            let member = Member { path: &file.path, backup, set, binding_id, state, is_packed };
+            let simple_recovery = pages.and_then(|pages| pages.simple_recovery);
+            let path = &*file.path;
+            let member =
+                Member { path, backup, set, binding_id, simple_recovery, state, is_packed };
             by_set.entry((key, set.position, identity(set))).or_default().push(member);
         }
     }
@@ -135,6 +142,8 @@ struct Member<'a> {
     set: &'a SetReport,
     /// By its pages.
     binding_id: Option<&'a str>,
+    /// By its boot page.
+    simple_recovery: Option<bool>,
     state: MediumState,
     /// Compressed, and verified by the checksums of its records: nobody has seen its pages.
     is_packed: bool,
@@ -176,6 +185,7 @@ fn medium(mut members: Vec<Member<'_>>) -> Option<Medium<'_>> {
         is_one_of_several: told.set.position > 1 || first.backup.sets.len() > 1,
         binding_id: told.set.binding_id.as_deref().or(by_pages),
         state: state_of(&members, told.set.kind),
+        simple_recovery: members.iter().find_map(|member| member.simple_recovery),
         last_lsn,
     })
 }

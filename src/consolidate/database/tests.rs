@@ -73,6 +73,7 @@ fn media(sets: &[(String, SetReport, MediumState)]) -> Vec<Medium<'_>> {
             is_one_of_several: false,
             state: *state,
             binding_id: None,
+            simple_recovery: None,
             last_lsn: set.last_lsn.unwrap(),
         });
     }

@@ -58,7 +58,7 @@ fn way_back(loss: &DatabaseLoss<'_>) -> WayBack {
 }
 
 /// All that is damaged of it lies in filegroups other than the primary one.
-fn is_secondary(loss: &DatabaseLoss<'_>) -> bool {
+pub fn is_secondary(loss: &DatabaseLoss<'_>) -> bool {
     let filegroup = |id: u16| {
         let files = &loss.database?.files;
         files.iter().find(|file| file.file_id == id)?.filegroup_id

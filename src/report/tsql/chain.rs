@@ -59,7 +59,9 @@ impl<'a> Chain<'a> {
             let is_named = loss.name.is_some_and(|name| name == &*medium.set.database);
             let family = database.line.family_id;
             let is_akin = family.is_some() && family == line.family_id;
-            (is_named || is_akin) && database.line.kinship(end, line, last).is_line() == Some(false)
+            let is_of_line = database.line.kinship(end, line, last).is_line();
+            let is_of_binding = || medium.binding_id == database.binding_id.as_deref();
+            (is_named || is_akin) && !is_of_line.unwrap_or_else(is_of_binding)
         };
         let of_host = media.0.iter().filter(|((host, ..), _)| *host == loss.host);
         let left_out = of_host.map(|(_, medium)| medium).filter(is_other).cloned();

@@ -2,7 +2,7 @@
 
 use super::Target;
 use super::script::Script;
-use crate::consolidate::recovery::{FileLoss, Model, Remedy, Route};
+use crate::consolidate::recovery::{FileLoss, Model, Remedy, Route, is_extent_map};
 use crate::consolidate::report::Suspect;
 use crate::report::escape::tsql_comment as safe;
 use std::io;
@@ -38,6 +38,9 @@ pub(super) fn found(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
 fn found_in(file: &FileLoss<'_>, target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let (id, path, count) = (file.file_id, safe(file.path), file.suspects.len());
     let way = way(file, target);
+    if file.is_lost {
+        return script.remark(&format!("File {id}, {path}: nothing is left of it, KEEP it; {way}"));
+    }
     script.remark(&format!("File {id}, {path}: suspects {count}; {way}"))?;
     if let Some(not_reached) = file.file.map(|f| f.coverage.not_reached).filter(|n| *n > 0) {
         script.remark(&format!(
@@ -85,6 +88,7 @@ fn described(suspect: &Suspect) -> String {
     let Suspect { rank, file_id, page_id, page_type, reason, .. } = suspect;
     let object = suspect.object.as_ref().map_or_else(String::new, |name| format!(", {name}"));
     let hint = match Remedy::of(suspect) {
+        Remedy::File if is_extent_map(suspect) => "; page restore only tried on a copy first",
         Remedy::File => "; cannot be restored alone",
         Remedy::Rebuild => "; its index can be made again",
         Remedy::Unsettled => "; changed between looks, LEFT OUT: scan a snapshot first",

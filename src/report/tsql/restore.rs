@@ -11,6 +11,8 @@ use std::io;
 /// What is restored by the first statements of a sequence.
 enum What {
     Pages,
+    /// With DIFF and ML maps among them.
+    PagesWithMaps,
     Files,
     Database,
 }
@@ -42,7 +44,7 @@ fn ways(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
         Model::Simple => simple::write(target, script),
         Model::Logged => logged(target, script),
         Model::Unknown => {
-            script.title("IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED (A to D)")?;
+            script.title("IF ITS RECOVERY MODEL IS FULL OR BULK_LOGGED")?;
             logged(target, script)?;
             script.title("IF ITS RECOVERY MODEL IS SIMPLE (S)")?;
             simple::write(target, script)
@@ -54,7 +56,9 @@ fn ways(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 fn logged(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     match () {
         () if target.loss.has_log() => whole(target, script),
-        () if target.has_files() => {
+        () if !target.files().is_empty() => {
+            with_maps(target, script)?;
+            filegroup_online(target, script)?;
             by_file(target, script)?;
             whole(target, script)
         }
@@ -103,9 +107,14 @@ pub(super) fn save_log(target: &Target<'_>, script: &mut Script<'_>) -> io::Resu
     script.remark("If the database is open:")?;
     script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH COPY_ONLY, CHECKSUM;"))?;
     script.remark(
-        "INSTEAD, if it does not open or the statement above fails (this goes on after errors; not \
-         possible if the log has bulk-logged changes of files that are lost). Keep what you get: \
-         it takes the place of the tail below, should that fail.",
+        "INSTEAD, if that fails (this goes on after errors). Keep what you get: it takes the place \
+         of the tail below, should that fail.",
+    )?;
+    let all = "COPY_ONLY, CHECKSUM, CONTINUE_AFTER_ERROR";
+    script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH {all};"))?;
+    script.remark(
+        "INSTEAD, only if the database does not open (not possible if the log has bulk-logged \
+         changes of files that are lost):",
     )?;
     script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH NO_TRUNCATE;"))?;
     script.remark(
@@ -121,13 +130,13 @@ fn by_page(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
         online(target, script)?;
     }
     let which = if is_online { "Choose A OR B" } else { "There is no way A here" };
-    script.title(&format!("Way B: pages, OFFLINE, any edition. {which}"))?;
+    script.way(&format!("B: pages, OFFLINE, any edition. {which}"))?;
     if !is_online {
         script.remark(
             "Not online: of the suspects there is one without which the database may not start.",
         )?;
     }
-    tail(target, "tail_b", !is_online, script)?;
+    tail(target, "tail_b", script)?;
     restore(target, &What::Pages, script)?;
     tail_last(target, "tail_b", script)
 }
@@ -135,22 +144,61 @@ fn by_page(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 fn online(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let system = target.loss.suspects().any(is_system_page);
     let which = if system { "; here it has pages of system tables, so B" } else { "" };
-    script.title("Way A: pages, ONLINE. Choose A OR B")?;
+    script.way("A: pages, ONLINE. Choose A OR B")?;
     script.remark(&format!(
         "Enterprise edition (Developer, Evaluation), database open. Not for read-only filegroups, \
          nor under BULK_LOGGED. If it is refused, way B{which}."
     ))?;
     restore(target, &What::Pages, script)?;
+    up_to_now(target, script)
+}
+
+/// The end of an online sequence: it needs the log up to where its data went offline.
+fn up_to_now(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let (db, new) = (&target.sql, target.hole("new_log_backup"));
     script.remark("A new log backup, to a new file; keep it, it is part of the log chain:")?;
     script.off(&format!("BACKUP LOG {db} TO DISK = {new} WITH CHECKSUM;"))?;
     script.off(&format!("RESTORE LOG {db} FROM DISK = {new} WITH RECOVERY;"))
 }
 
+/// The documentation does not exclude it, and does not promise it either.
+fn with_maps(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    if target.pages_with_maps().is_empty() {
+        return Ok(());
+    }
+    script.way("M: pages, with the damaged DIFF or ML maps, OFFLINE, ON A COPY FIRST")?;
+    script.remark(
+        "Of what page restore cannot restore, Microsoft's list has no DIFF and no ML map, but \
+         nobody has promised that it works. Make the copied files a database of the same name on \
+         ANOTHER server, and run this there. If it is refused, or if CHECKDB finds anything there: \
+         way C, which is sure. If not, the same here.",
+    )?;
+    tail(target, "tail_m", script)?;
+    restore(target, &What::PagesWithMaps, script)?;
+    tail_last(target, "tail_m", script)
+}
+
+/// By Microsoft's example of an online restore of a read/write file: the first statement takes its
+/// filegroup offline, and a log backup after that has the moment when it did.
+fn filegroup_online(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+    if !target.is_online() {
+        return Ok(());
+    }
+    script.way("F: files of secondary filegroups, ONLINE. Choose F, C OR D")?;
+    script.remark(
+        "Enterprise edition (Developer, Evaluation), database open, FULL (not BULK_LOGGED). Only \
+         the filegroup is offline while that lasts, the rest stays in use. Logical names: part 1, \
+         by file id. A database that does not open because of such a file may open without it \
+         (ALTER DATABASE ... MODIFY FILE ... OFFLINE): only a restore brings that file back.",
+    )?;
+    restore(target, &What::Files, script)?;
+    up_to_now(target, script)
+}
+
 fn by_file(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let has_pages = !target.pages().is_empty();
     let pages = if has_pages { ", and pages of other files with them" } else { "" };
-    script.title(&format!("Way C: files as a whole{pages}, OFFLINE. Choose C OR D"))?;
+    script.way(&format!("C: files as a whole{pages}, OFFLINE. Choose C OR D"))?;
     script.remark(
         "Logical names: part 1, by file id. A file that has been read-only since its backup needs \
          no logs. To restore to another disk, add MOVE.",
@@ -162,43 +210,40 @@ fn by_file(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
              is closed once, not twice.",
         )?;
     }
-    tail(target, "tail_c", true, script)?;
+    tail(target, "tail_c", script)?;
     restore(target, &What::Files, script)?;
     tail_last(target, "tail_c", script)
 }
 
 /// From the tail to the opened database.
 pub(super) fn whole(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    script.title("Way D: the whole database, OFFLINE")?;
+    script.way("D: the whole database, OFFLINE")?;
     if target.loss.has_log() {
         script.remark(
             "Its log is damaged: the tail may fail. Then do NOT restore over it: restore beside it \
              under another name (add MOVE for each file) up to the last good log backup.",
         )?;
     }
-    tail(target, "tail_d", true, script)?;
+    tail(target, "tail_d", script)?;
     restore(target, &What::Database, script)?;
     tail_last(target, "tail_d", script)
 }
 
 /// From here on the database is closed.
-fn tail(
-    target: &Target<'_>,
-    file: &str,
-    is_broken: bool,
-    script: &mut Script<'_>,
-) -> io::Result<()> {
+fn tail(target: &Target<'_>, file: &str, script: &mut Script<'_>) -> io::Result<()> {
     script.remark(
         "The tail of the log, to a new file. It CLOSES the database (RESTORING) and needs that \
-         nobody else uses it; do this only when the backups below are at hand and proven. If it \
-         fails, stop: without it, what was committed since the last log backup is lost.",
+         nobody else uses it; do this only when the backups below are at hand and proven. If all \
+         of these fail, stop: without it, what was committed since the last log backup is lost.",
     )?;
     let (db, to) = (&target.sql, target.hole(file));
-    let options = if is_broken { "NORECOVERY, NO_TRUNCATE" } else { "NORECOVERY, CHECKSUM" };
-    if is_broken {
-        script.remark("If the database is open, CHECKSUM instead of NO_TRUNCATE.")?;
-    }
-    script.off(&format!("BACKUP LOG {db} TO DISK = {to}\n    WITH {options};"))
+    let backup =
+        |options: &str| format!("BACKUP LOG {db} TO DISK = {to}\n    WITH NORECOVERY, {options};");
+    script.off(&backup("CHECKSUM"))?;
+    script.remark("INSTEAD, if that fails:")?;
+    script.off(&backup("CONTINUE_AFTER_ERROR"))?;
+    script.remark("INSTEAD, only if the database does not open:")?;
+    script.off(&backup("NO_TRUNCATE"))
 }
 
 /// From the full backup up to the last ordinary log backup.
@@ -206,8 +251,8 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
     let db = &target.sql;
     let (full, differential) = (target.full(), target.differential());
     let (lists, again) = match what {
-        What::Pages if target.is_only_rebuild() => (page_lists(&target.rebuilds()), String::new()),
         What::Pages => (page_lists(&target.pages()), String::new()),
+        What::PagesWithMaps => (page_lists(&target.pages_with_maps()), String::new()),
         What::Files => files_and_pages(target),
         What::Database => (vec![String::new()], String::new()),
     };
@@ -255,6 +300,5 @@ fn files_and_pages(target: &Target<'_>) -> (Vec<String>, String) {
 /// ` FILE = <...>, FILE = <...>`
 fn file_list(target: &Target<'_>) -> String {
     let file = |id: u16| format!("\n    FILE = {}", target.hole(&format!("file{id}_logical_name")));
-    let files = target.loss.whole_files().map(|(loss, _)| file(loss.file_id));
-    files.collect::<Vec<_>>().join(",")
+    target.files().into_iter().map(file).collect::<Vec<_>>().join(",")
 }

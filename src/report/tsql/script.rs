@@ -4,6 +4,10 @@ use std::io::{self, Write};
 
 /// Columns of a remark.
 const COLUMNS: usize = 98;
+/// Stands before the text of a remark. Uncommented by mistake, a line of words may be a statement:
+/// two words call a procedure, and a name from outside is broken where it may begin with DROP.
+/// Nothing in T-SQL begins with a bar.
+const BAR: &str = "| ";
 
 /// A script in the making. Text that comes from outside must be escaped before it gets here.
 pub(super) struct Script<'a> {
@@ -15,11 +19,15 @@ impl<'a> Script<'a> {
         Self { out }
     }
 
-    /// `text` as lines of comment: two dashes and a blank.
+    /// `text` as lines of comment: two dashes, a blank, and what no statement begins with. An item
+    /// of a list begins with a dash already, a title with a comment.
     pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
-        let options = textwrap::Options::new(COLUMNS - 3).break_words(false);
+        let options = textwrap::Options::new(COLUMNS - 3 - BAR.len()).break_words(false);
         let lines = textwrap::wrap(text.trim_start(), options);
-        lines.iter().try_for_each(|line| writeln!(self.out, "-- {}", line.trim()))
+        lines.iter().map(|line| line.trim()).try_for_each(|line| {
+            let is_inert = line.starts_with("- ") || line.starts_with("--");
+            writeln!(self.out, "-- {}{line}", if is_inert { "" } else { BAR })
+        })
     }
 
     /// What a part of the script is about.
@@ -33,6 +41,13 @@ impl<'a> Script<'a> {
     pub(super) fn title(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out)?;
         self.remark(&format!("---- {text}"))
+    }
+
+    /// The title of a sequence that restores: nobody, this connection included, may use the database
+    /// when it begins.
+    pub(super) fn way(&mut self, text: &str) -> io::Result<()> {
+        self.title(&format!("Way {text}"))?;
+        self.off("USE [master];")
     }
 
     /// `statement` commented out: two dashes, no blank.

@@ -6,11 +6,12 @@ use std::io;
 
 /// Beside the damaged database, which has the newest rows there are.
 pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    script.title("Way S: the whole database (SIMPLE: no page restore, no log backups)")?;
+    script.way("S: the whole database (SIMPLE: no page restore, no log backups)")?;
     script.remark(
         "If the query of part 1 does not say SIMPLE, STOP: BACKUP LOG first, as under FULL (WITH \
-         COPY_ONLY, CHECKSUM; if the database does not open, WITH NO_TRUNCATE). Pages and files \
-         can then be restored up to the last moment, and this is not the way.",
+         COPY_ONLY, CHECKSUM; if that fails, WITH CONTINUE_AFTER_ERROR as well; WITH NO_TRUNCATE \
+         only if the database does not open). Pages and files can then be restored up to the last \
+         moment, and this is not the way.",
     )?;
     script.remark(
         "The damaged database has everything since the last backup, the backup has not: restore it \

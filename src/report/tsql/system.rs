@@ -12,17 +12,17 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
     script.remark(match kind {
         System::Master => {
             "master: only a full backup can be restored, and only while the instance runs in \
-             single-user mode (startup parameter -m); it stops by itself afterwards. If it does \
-             not start: Setup /ACTION=REBUILDDATABASE makes all system databases anew, then \
+             single-user mode (startup parameter -m), WITH REPLACE; it stops by itself afterwards. \
+             If it does not start: Setup /ACTION=REBUILDDATABASE makes all system databases anew, then \
              restore master, msdb and model. The backup must be of the same build."
         }
         System::Msdb => {
-            "msdb: jobs and the history of backups. Stop SQL Server Agent and all else that uses \
+            "msdb: jobs and the history of backups, restored as a user database. Stop SQL Server Agent and all else that uses \
              it. The queries of part 1 read msdb: they may fail, and may add rows to suspect_pages."
         }
         System::Model => {
             "model: tempdb is made from it, so without it the instance does not start. Restore it \
-             before any restart, and never leave it in the state RESTORING. If it is not open, see \
+             as a user database, before any restart, and never leave it in the state RESTORING. If it is not open, see \
              Microsoft's documentation on restoring system databases, or take its two files from \
              an instance of the same build and collation."
         }
@@ -41,15 +41,14 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
     })?;
     match kind {
         System::Tempdb | System::Resource => return Ok(()),
-        System::Msdb => msdb(target, script)?,
+        System::Msdb | System::Model => by_model(target, script)?,
         System::Master => from_full_backup(target, script)?,
-        System::Model => {}
     }
     script.off(&format!("DBCC CHECKDB ({}) WITH NO_INFOMSGS, ALL_ERRORMSGS;", target.sql))
 }
 
 /// By its recovery model, which somebody may have changed.
-fn msdb(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
+fn by_model(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     match target.model() {
         Model::Logged => {
             script.remark("By its boot page it is in FULL or BULK_LOGGED.")?;
@@ -81,5 +80,10 @@ fn as_users(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
 fn from_full_backup(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     let (db, full) = (&target.sql, target.hole("full_backup"));
     script.off(&format!("RESTORE VERIFYONLY FROM DISK = {full} WITH CHECKSUM;"))?;
-    script.off(&format!("RESTORE DATABASE {db} FROM DISK = {full} WITH RECOVERY;"))
+    script.remark(
+        "REPLACE: what is there is overwritten, without asking for the tail of its log. Copy its \
+         files first.",
+    )?;
+    script.off("USE [master];")?;
+    script.off(&format!("RESTORE DATABASE {db} FROM DISK = {full} WITH REPLACE, RECOVERY;"))
 }

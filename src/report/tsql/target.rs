@@ -2,8 +2,9 @@
 
 use super::chain::{Chain, Media};
 use super::script::Script;
+use crate::consolidate::database::is_secondary;
 use crate::consolidate::recovery::{
-    DatabaseLoss, FileLoss, Model, PAGE_RESTORE_MAX, Remedy, Route,
+    DatabaseLoss, FileLoss, Model, PAGE_RESTORE_MAX, Remedy, Route, Why,
 };
 use crate::consolidate::report::Suspect;
 use crate::report::escape::{tsql_identifier, tsql_text};
@@ -89,16 +90,60 @@ impl<'a> Target<'a> {
         self.loss.whole_files().next().is_some()
     }
 
-    /// Pages that are restored alone, by file and page.
+    /// Pages that are restored alone, by file and page; those of indexes if nothing else is to be
+    /// restored.
     pub(super) fn pages(&self) -> Vec<&'a Suspect> {
+        if self.is_only_rebuild() {
+            return self.rebuilds_by_page();
+        }
         self.loss.files_by_page().flat_map(|file| file.with(&[Remedy::Page])).collect()
     }
 
     /// Pages of indexes that are made again; none of them is restored otherwise.
     pub(super) fn rebuilds(&self) -> Vec<&'a Suspect> {
+        self.with_rebuilds().flat_map(|file| file.with(&[Remedy::Rebuild])).collect()
+    }
+
+    fn with_rebuilds(&self) -> impl Iterator<Item = &FileLoss<'a>> {
         let is_alone = |file: &&FileLoss<'_>| matches!(file.route(), Route::Pages | Route::None);
-        let files = self.loss.files.iter().filter(is_alone).filter(|_| !self.is_whole());
-        files.flat_map(|file| file.with(&[Remedy::Rebuild])).collect()
+        self.loss.files.iter().filter(is_alone).filter(|_| !self.is_whole())
+    }
+
+    /// Those of them that page restore takes, should it be in doubt that they can be made again.
+    pub(super) fn rebuilds_by_page(&self) -> Vec<&'a Suspect> {
+        let files = self.with_rebuilds().map(|file| file.with(&[Remedy::Rebuild]));
+        files.filter(|pages| pages.len() <= PAGE_RESTORE_MAX).flatten().collect()
+    }
+
+    /// Files that have too many of them for page restore.
+    pub(super) fn rebuilds_by_file(&self) -> Vec<u16> {
+        let is_above =
+            |file: &&FileLoss<'_>| file.with(&[Remedy::Rebuild]).len() > PAGE_RESTORE_MAX;
+        self.with_rebuilds().filter(is_above).map(|file| file.file_id).collect()
+    }
+
+    /// Ids of the files that are restored as a whole.
+    pub(super) fn files(&self) -> Vec<u16> {
+        if self.is_only_rebuild() {
+            return self.rebuilds_by_file();
+        }
+        self.loss.whole_files().map(|(file, _)| file.file_id).collect()
+    }
+
+    /// Pages that are restored alone if DIFF and ML maps are taken for such; none if that would
+    /// spare no file.
+    pub(super) fn pages_with_maps(&self) -> Vec<&'a Suspect> {
+        let is_map = |(_, why): (&FileLoss<'_>, Why)| why == Why::ExtentMap;
+        if self.is_whole() || !self.has_files() || !self.loss.whole_files().all(is_map) {
+            return Vec::new();
+        }
+        let remedies = [Remedy::File, Remedy::Page];
+        self.loss.files.iter().flat_map(|file| file.with(&remedies)).collect()
+    }
+
+    /// All files that are restored are in secondary filegroups.
+    pub(super) fn is_online(&self) -> bool {
+        self.has_files() && !self.is_whole() && is_secondary(&self.loss)
     }
 
     /// A full backup of the scan is named, and the scan has no differential that is based on it.
@@ -108,7 +153,9 @@ impl<'a> Target<'a> {
 
     /// Nothing has to be restored.
     pub(super) fn is_sound(&self) -> bool {
-        !self.loss.has_log() && !self.has_files() && self.pages().is_empty()
+        let has_pages = |file: &FileLoss<'_>| !file.with(&[Remedy::Page]).is_empty();
+        let is_by_page = self.loss.files_by_page().any(has_pages);
+        !self.loss.has_log() && !self.has_files() && !is_by_page
     }
 
     /// Nothing has to be restored if its indexes can be made again.

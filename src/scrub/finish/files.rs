@@ -96,7 +96,9 @@ fn scanned_file(
         notes: notes((file, size, backup.as_ref()), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
         binding_id: header.map(|header| backups::hexadecimal(&header.binding_id)),
-        file_guid: header.and_then(|header| Some(backups::hexadecimal(&header.file_guid?))),
+        file_guid: header
+            .and_then(|header| Some(backups::hexadecimal(&header.file_guid?)))
+            .or_else(|| facts.own_guid(file.file_id).cloned()),
         logical_name: header.and_then(|header| Some(header.logical_name.as_deref()?.into())),
         line: own_boot.map(|boot| boot.line).unwrap_or_default(),
         checkpoint_lsn: own_boot.map(|boot| boot.checkpoint_lsn),
@@ -220,6 +222,13 @@ fn notes(
         notes.push(
             "its primary file is not in this scan: what its suspects belong to is told by \
              allocation unit id only"
+                .to_owned(),
+        );
+    }
+    if coverage.suspect > 0 && facts.is_of_unknown_database {
+        notes.push(
+            "nothing that is left of it tells of which database it is: clean copies of its \
+             suspects could not be looked for, and no backup is known to be its own"
                 .to_owned(),
         );
     }
