@@ -15,8 +15,10 @@ pub(super) use unspoken::backups;
 use super::escape::terminal as safe;
 use super::terminal::layout::counted;
 use crate::consolidate::database::DatabaseReport;
+use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::{RunVerdict, ScrubReport, Suspect};
 use databases::{Names, missing_words};
+use std::cmp::Reverse;
 
 /// Damaged databases of which the answer tells how they come back; the table has all.
 const BACK_MAX: usize = 3;
@@ -79,7 +81,7 @@ impl View {
         }
         say(Tone::Help, ACTION, action(report));
         besides(report, &names, &mut say);
-        Self { points, databases: databases::rows(report, &names), unspoken }
+        Self { points, databases: databases::rows(&worst_first(report), &names), unspoken }
     }
 
     /// The verdict.
@@ -174,7 +176,16 @@ fn damage(report: &ScrubReport) -> String {
 
 /// The databases that are damaged.
 pub(super) fn damaged(report: &ScrubReport) -> impl Iterator<Item = &DatabaseReport> {
-    report.databases.iter().filter(|database| database.verdict == RunVerdict::Damaged)
+    worst_first(report).into_iter().filter(|database| database.verdict == RunVerdict::Damaged)
+}
+
+/// Of equal verdict, those that lose most.
+fn worst_first(report: &ScrubReport) -> Vec<&DatabaseReport> {
+    let mut databases: Vec<&DatabaseReport> = report.databases.iter().collect();
+    databases.sort_by_key(|database| {
+        Reverse((database.verdict, database.lost_files().count(), database.suspects))
+    });
+    databases
 }
 
 /// How the damaged databases come back.
@@ -215,7 +226,7 @@ type Say<'a> = &'a mut dyn FnMut(Tone, &'static str, Option<String>);
 fn besides(report: &ScrubReport, names: &Names<'_>, say: Say<'_>) {
     let mut unsure = |word, text| say(Tone::Unsure, word, text);
     unsure("STOPPED", report.run.stopped.then(|| stopped(report)));
-    let has_gaps = report.verdict == RunVerdict::Damaged && !missed::missed(report).is_empty();
+    let has_gaps = report.verdict == RunVerdict::Damaged && !Gaps::of(report).is_empty();
     unsure("INCOMPLETE", has_gaps.then(|| missed_words(report)));
     unsure("MISSING", missing(report, names));
     let is_told = report.verdict == RunVerdict::Unverified;

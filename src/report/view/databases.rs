@@ -26,9 +26,8 @@ pub(in crate::report) struct Row {
     pub(in crate::report) reaches: String,
 }
 
-/// The databases of `report`, the worst first.
-pub(super) fn rows(report: &ScrubReport, names: &Names<'_>) -> Vec<Row> {
-    report.databases.iter().map(|database| row(database, names)).collect()
+pub(super) fn rows(databases: &[&DatabaseReport], names: &Names<'_>) -> Vec<Row> {
+    databases.iter().map(|database| row(database, names)).collect()
 }
 
 fn row(database: &DatabaseReport, names: &Names<'_>) -> Row {
