@@ -232,6 +232,7 @@ fn besides(report: &ScrubReport, names: &Names<'_>, say: Say<'_>) {
     let is_told = report.verdict == RunVerdict::Unverified;
     let unverified = missed::unverified(report).filter(|_| !is_told);
     unsure("UNVERIFIED", unverified.map(|remark| remark.words()));
+    unsure("PATTERN", pattern(report));
     unsure("PERHAPS LOST", perhaps_lost(report));
     unsure("TRANSIENT", healed(report));
     unsure("NOT SEEN", not_looked_into(report));
@@ -263,6 +264,17 @@ fn missing(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let words = report.databases.iter().filter(|_| !report.run.whole_databases);
     let words: Vec<String> = words.filter_map(|database| missing_words(database, names)).collect();
     (!words.is_empty()).then(|| missed::listed(words.into_iter()))
+}
+
+/// What the places of the damage have in common leads to its cause.
+fn pattern(report: &ScrubReport) -> Option<String> {
+    let first = report.patterns.first()?;
+    let text = first.text.trim_end_matches('.');
+    let more = match report.patterns.len() - 1 {
+        0 => String::new(),
+        more => format!("; {} below", counted(more as u64, "more pattern")),
+    };
+    Some(safe(text).into_owned() + &more)
 }
 
 /// Zeros that nobody can tell from free pages: the more is lost, the fewer suspects there may be.
