@@ -165,7 +165,14 @@ fn ransomware_with_backups_beside_it() {
         fs::rename(case.path(name), case.path(&format!("{name}.lockbit"))).expect("room");
     }
     let back = format!("have a clean copy; restore pages {REACHES}");
-    let words = ["DAMAGED 43 suspect pages", "pages of Drill (", &back, "ACTION Isolate the host"];
+    let encrypts = "programs that encrypt the head of every 128 KiB";
+    let words = [
+        "DAMAGED 43 suspect pages",
+        "pages of Drill (",
+        &back,
+        "ACTION Isolate the host",
+        encrypts,
+    ];
     is_as_before(&case, "ransomware.txt", &words, &["BACK Drill: 43 of 43", "ACTION Isolate"]);
 }
 

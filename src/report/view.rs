@@ -16,7 +16,7 @@ use super::escape::terminal as safe;
 use super::terminal::layout::counted;
 use crate::consolidate::database::DatabaseReport;
 use crate::consolidate::gaps::Gaps;
-use crate::consolidate::report::{RunVerdict, ScrubReport, Suspect};
+use crate::consolidate::report::{Pattern, RunVerdict, ScrubReport, Suspect};
 use databases::{Names, missing_words};
 use std::cmp::Reverse;
 
@@ -268,7 +268,9 @@ fn missing(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
 
 /// What the places of the damage have in common leads to its cause.
 fn pattern(report: &ScrubReport) -> Option<String> {
-    let first = report.patterns.first()?;
+    // A period, such as programs leave, always lies on one member of some array as well.
+    let is_period = |pattern: &&Pattern| pattern.kind == "period";
+    let first = report.patterns.iter().find(is_period).or(report.patterns.first())?;
     let text = first.text.trim_end_matches('.');
     let more = match report.patterns.len() - 1 {
         0 => String::new(),
