@@ -7,7 +7,7 @@
 mod harness;
 
 use harness::pagescrub;
-use harness::scanned::scanned;
+use harness::scanned::{folder_in_memory, scanned};
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::report::{json, terminal};
 use std::fs;
@@ -24,7 +24,8 @@ struct Case(TempDir);
 
 impl Case {
     fn new() -> Self {
-        let case = Self(tempfile::tempdir().expect("a folder"));
+        // On a disk, what stands beside what would depend on where it put the files.
+        let case = Self(folder_in_memory());
         case.made("Drill.mdf", &["--database-files=1,3"]);
         case.made("Drill_3.ndf", &["--file-id=3", "--database-files=1,3"]);
         case
@@ -88,7 +89,7 @@ impl Case {
 /// `again`.
 fn is_as_before(case: &Case, name: &str, words: &[&str], again: &[&str]) {
     let printed = case.printed();
-    let lines: Vec<&str> = printed.lines().collect();
+    let lines: Vec<&str> = printed.lines().map(shown).collect();
     // How long it took is another time another one.
     let run = lines.iter().position(|line| line.starts_with("Coverage"));
     let end = run.unwrap_or(LINES).min(LINES);
@@ -106,6 +107,12 @@ fn is_as_before(case: &Case, name: &str, words: &[&str], again: &[&str]) {
     holds(&flat(&last), again);
     let before = fs::read_to_string(path).expect("it is in the repository");
     assert!(before == first, "{name} was\n{before}\nand is\n{first}");
+}
+
+/// Without what is no matter of a first screen: how many steps there are, and blanks at the end.
+fn shown(line: &str) -> &str {
+    let step = line.split_once(" (").filter(|_| line.starts_with("ACTION"));
+    step.map_or(line, |(step, _)| step).trim_end()
 }
 
 fn holds(text: &str, words: &[&str]) {
@@ -137,7 +144,7 @@ fn a_cut_file() {
     case.cut("Drill.mdf", 3 << 20);
     let back = format!("have a clean copy; restore file 1 {REACHES}");
     let lost = "LOST cut short: Drill.mdf of Drill (384 of 512 pages are there); T2 rows: ";
-    let words = [lost, &back, "ACTION ", "2 scanned, 1 cut", "beyond the end of the file"];
+    let words = [lost, &back, "ACTION ", "2 scanned, 1 cut", "beyond the end"];
     is_as_before(&case, "cut_file.txt", &words, &["DAMAGED ", "BACK Drill: 75 of 75", &back]);
 }
 
@@ -158,7 +165,14 @@ fn ransomware_with_backups_beside_it() {
         fs::rename(case.path(name), case.path(&format!("{name}.lockbit"))).expect("room");
     }
     let back = format!("have a clean copy; restore pages {REACHES}");
-    let words = ["DAMAGED 43 suspect pages", "pages of Drill (", &back, "ACTION Isolate the host"];
+    let encrypts = "programs that encrypt the head of every 128 KiB";
+    let words = [
+        "DAMAGED 43 suspect pages",
+        "pages of Drill (",
+        &back,
+        "ACTION Isolate the host",
+        encrypts,
+    ];
     is_as_before(&case, "ransomware.txt", &words, &["BACK Drill: 43 of 43", "ACTION Isolate"]);
 }
 

@@ -214,3 +214,20 @@ fn with_page_0_and_the_boot_page_lost_the_catalog_tells_whose_backups_are_its_ow
     assert_eq!(damaged["suspects"], 2);
     assert_eq!(damaged["suspects_with_copy"], 2, "{damaged}");
 }
+
+#[test]
+fn a_primary_file_without_its_head_is_known_by_its_name_beside_its_backups() {
+    let folder = TempDir::new().expect("a folder");
+    generate(folder.path(), "sales.bak", &["--backup=full"]);
+    generate(folder.path(), "Drill.mdf.locked", &[]);
+    spoil(&folder.path().join("Drill.mdf.locked"), &(0..128).collect::<Vec<_>>());
+    let report = report(folder.path());
+    let databases = report["databases"].as_array().expect("databases");
+    assert_eq!(databases.len(), 1, "{databases:#?}");
+    assert_eq!(databases[0]["name"], "Drill");
+    assert_eq!(
+        (&databases[0]["verdict"], &databases[0]["way_back"]),
+        (&"damaged".into(), &"file".into())
+    );
+    assert_eq!(databases[0]["restore"]["sets"].as_array().expect("sets").len(), 1);
+}

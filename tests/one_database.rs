@@ -19,8 +19,10 @@ fn saved(name: &str) -> ScrubReport {
 }
 
 fn all_reports() -> Vec<ScrubReport> {
-    let merged = || merge(vec![saved("golden/report.json"), saved("html/sample.json")]);
-    vec![saved("golden/report.json"), saved("html/sample.json"), merged().expect("two hosts")]
+    let (one, mut other) = (saved("html/sample.json"), saved("html/sample.json"));
+    (other.run.host, other.run.id) = (Some("other".into()), "run-2".to_owned());
+    let merged = merge(vec![one, other]).expect("two hosts");
+    vec![saved("golden/report.json"), saved("html/sample.json"), merged]
 }
 
 fn names(report: &ScrubReport) -> BTreeSet<String> {

@@ -37,6 +37,21 @@ fn the_first_line_says_what_must_be_known_and_the_last_is_for_scripts() {
 }
 
 #[test]
+fn what_all_messages_end_with_stands_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = damaged(&folder);
+    let inject = ["inject".as_ref(), path.as_os_str(), "--fault=bit-flip".as_ref()];
+    assert_eq!(
+        pagescrub(&[&inject[..], &["--random=3".as_ref(), "--seed=6".as_ref()]].concat()).code,
+        0
+    );
+    let run = pagescrub(&["scan".as_ref(), path.as_os_str(), "-v".as_ref()]);
+    assert_eq!(run.stdout.matches("detected a logical consistency-based I/O error").count(), 4);
+    assert_eq!(run.stdout.matches("threatens database integrity").count(), 1, "{}", run.stdout);
+    assert!(run.stdout.contains("The messages of #1-4 end: Additional messages"), "{}", run.stdout);
+}
+
+#[test]
 fn formats_and_outputs_go_in_pairs() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = damaged(&folder);

@@ -202,7 +202,7 @@ fn a_database_without_protection_is_unverified_and_named_beside_clean_ones() {
     assert!(said.contains("(none.mdf): no page in use carries a checksum"), "{said}");
     assert_eq!(scan(&["--exit-style=nagios", text(&none)]).code, 1);
     let page = scan(&[text(&none), "--format=html"]).stdout;
-    assert!(page.contains("<h1>Unverified</h1>"), "{page}");
+    assert!(page.contains("<h1>UNVERIFIED</h1>"), "{page}");
     let sound = generated(folder.path(), "sound.mdf", &SOUND);
     let said = is(&[text(&none), text(&sound)], 0, "clean");
     assert!(said.starts_with("CLEAN") && said.contains("UNVERIFIED 1 database"), "{said}");

@@ -29,10 +29,10 @@ impl fmt::Display for UnknownDatabase {
         write!(f, "there is no database {}", self.name)?;
         let shown: Vec<&str> = self.known.iter().take(NAMES_MAX).map(|name| &**name).collect();
         let more = if self.known.len() > NAMES_MAX { ", ..." } else { "" };
-        match shown.is_empty() {
-            true => write!(f, ": no file says whose it is"),
-            false => write!(f, ": there are {}{more}", shown.join(", ")),
+        if shown.is_empty() {
+            return write!(f, ": no file says whose it is");
         }
+        write!(f, ": there are {}{more}", shown.join(", "))
     }
 }
 
@@ -89,11 +89,8 @@ impl<'a> Wanted<'a> {
             let is_wanted = is_name(name);
             let places = database.files.iter().filter_map(|file| file.path.clone());
             let places = places.map(|path| (database.host.clone(), path));
-            if is_wanted {
-                own.extend(places)
-            } else {
-                others.extend(places)
-            }
+            let known = if is_wanted { &mut own } else { &mut others };
+            known.extend(places);
             families.extend(database.line.family_id.filter(|_| is_wanted));
         }
         Self { is_name, own, others, families }
@@ -146,7 +143,10 @@ fn kept(mut report: ScrubReport, is_name: &dyn Fn(&str) -> bool) -> ScrubReport 
     report
 }
 
-fn owned((host, path, part): FileKey<'_>) -> (Option<Arc<str>>, Arc<str>, Option<(u32, u16)>) {
+/// A [`FileKey`] that outlives its file.
+type Key = (Option<Arc<str>>, Arc<str>, Option<(u32, u16)>);
+
+fn owned((host, path, part): FileKey<'_>) -> Key {
     (host.map(Into::into), path.into(), part)
 }
 
@@ -175,10 +175,7 @@ fn files(files: Vec<FileReport>, wanted: &Wanted<'_>) -> Vec<FileReport> {
 }
 
 /// Suspects of the files that are left, with ranks of their own, and their incidents.
-fn suspects(
-    report: &mut ScrubReport,
-    keys: &BTreeSet<(Option<Arc<str>>, Arc<str>, Option<(u32, u16)>)>,
-) {
+fn suspects(report: &mut ScrubReport, keys: &BTreeSet<Key>) {
     let all = std::mem::take(&mut report.suspects);
     let mut rank_of = vec![0; all.len() + 1];
     for suspect in all {

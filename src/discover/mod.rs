@@ -159,8 +159,8 @@ pub struct Refusal {
     pub counts: bool,
     /// Why, in words.
     pub why: String,
-    /// What it holds in place of pages, if that is nothing which is known: `empty`, `zeros`, `noise`
-    /// or `unknown`.
+    /// What it holds in place of pages, if that is nothing which is known: `empty`, `zeros`,
+    /// `noise` or `unknown`.
     pub lost: Option<&'static str>,
 }
 

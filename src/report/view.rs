@@ -15,8 +15,10 @@ pub(super) use unspoken::backups;
 use super::escape::terminal as safe;
 use super::terminal::layout::counted;
 use crate::consolidate::database::DatabaseReport;
-use crate::consolidate::report::{RunVerdict, ScrubReport, Suspect};
+use crate::consolidate::gaps::Gaps;
+use crate::consolidate::report::{Pattern, RunVerdict, ScrubReport, Suspect};
 use databases::{Names, missing_words};
+use std::cmp::Reverse;
 
 /// Damaged databases of which the answer tells how they come back; the table has all.
 const BACK_MAX: usize = 3;
@@ -79,7 +81,7 @@ impl View {
         }
         say(Tone::Help, ACTION, action(report));
         besides(report, &names, &mut say);
-        Self { points, databases: databases::rows(report, &names), unspoken }
+        Self { points, databases: databases::rows(&worst_first(report), &names), unspoken }
     }
 
     /// The verdict.
@@ -162,7 +164,8 @@ fn damage(report: &ScrubReport) -> String {
     }));
     let backup = counted(backups, "backup");
     parts.extend((backups > 0).then(|| format!("{faults} in {backup} (see Backups)")));
-    let end = if suspects > 0 { "; most urgent first" } else { ", no suspect page" };
+    parts.extend((suspects == 0).then(|| "no suspect page".to_owned()));
+    let end = if suspects > 0 { "; most urgent first" } else { "" };
     let (all, damaged) = (report.databases.len() as u64, damaged(report).count());
     let of = match all {
         0 | 1 => String::new(),
@@ -173,7 +176,16 @@ fn damage(report: &ScrubReport) -> String {
 
 /// The databases that are damaged.
 pub(super) fn damaged(report: &ScrubReport) -> impl Iterator<Item = &DatabaseReport> {
-    report.databases.iter().filter(|database| database.verdict == RunVerdict::Damaged)
+    worst_first(report).into_iter().filter(|database| database.verdict == RunVerdict::Damaged)
+}
+
+/// Of equal verdict, those that lose most.
+fn worst_first(report: &ScrubReport) -> Vec<&DatabaseReport> {
+    let mut databases: Vec<&DatabaseReport> = report.databases.iter().collect();
+    databases.sort_by_key(|database| {
+        Reverse((database.verdict, database.lost_files().count(), database.suspects))
+    });
+    databases
 }
 
 /// How the damaged databases come back.
@@ -214,12 +226,13 @@ type Say<'a> = &'a mut dyn FnMut(Tone, &'static str, Option<String>);
 fn besides(report: &ScrubReport, names: &Names<'_>, say: Say<'_>) {
     let mut unsure = |word, text| say(Tone::Unsure, word, text);
     unsure("STOPPED", report.run.stopped.then(|| stopped(report)));
-    let has_gaps = report.verdict == RunVerdict::Damaged && !missed::missed(report).is_empty();
+    let has_gaps = report.verdict == RunVerdict::Damaged && !Gaps::of(report).is_empty();
     unsure("INCOMPLETE", has_gaps.then(|| missed_words(report)));
     unsure("MISSING", missing(report, names));
     let is_told = report.verdict == RunVerdict::Unverified;
     let unverified = missed::unverified(report).filter(|_| !is_told);
     unsure("UNVERIFIED", unverified.map(|remark| remark.words()));
+    unsure("PATTERN", pattern(report));
     unsure("PERHAPS LOST", perhaps_lost(report));
     unsure("TRANSIENT", healed(report));
     unsure("NOT SEEN", not_looked_into(report));
@@ -251,6 +264,19 @@ fn missing(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let words = report.databases.iter().filter(|_| !report.run.whole_databases);
     let words: Vec<String> = words.filter_map(|database| missing_words(database, names)).collect();
     (!words.is_empty()).then(|| missed::listed(words.into_iter()))
+}
+
+/// What the places of the damage have in common leads to its cause.
+fn pattern(report: &ScrubReport) -> Option<String> {
+    // A period, such as programs leave, always lies on one member of some array as well.
+    let is_period = |pattern: &&Pattern| pattern.kind == "period";
+    let first = report.patterns.iter().find(is_period).or(report.patterns.first())?;
+    let text = first.text.trim_end_matches('.');
+    let more = match report.patterns.len() - 1 {
+        0 => String::new(),
+        more => format!("; {} below", counted(more as u64, "more pattern")),
+    };
+    Some(safe(text).into_owned() + &more)
 }
 
 /// Zeros that nobody can tell from free pages: the more is lost, the fewer suspects there may be.
@@ -298,7 +324,11 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
         }
         ("wrong_page_id", _, _, Some(found)) => format!("wrong page id: it says {found}"),
         ("unreadable", ..) if suspect.message.to_string().ends_with(&format!("{BEYOND}.")) => {
-            BEYOND.to_owned()
+            if has_room {
+                BEYOND.to_owned()
+            } else {
+                "beyond the end".to_owned()
+            }
         }
         (reason, ..) => safe(reason).replace('_', " "),
     };

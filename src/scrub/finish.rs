@@ -90,6 +90,7 @@ pub(super) fn finish(
     if !shared.are_gpus_wrong {
         notes.extend(gpus.iter().filter_map(retired_note));
     }
+    let of_file = |(path, of): &(String, StageLatencies)| (path.clone(), stage_summaries(of));
     let mut report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool::this(),
@@ -127,10 +128,7 @@ pub(super) fn finish(
             bytes_by_reader,
             stages: stage_summaries(&latencies),
             timeline: into_inner(shared.timeline),
-            files: file_latencies
-                .iter()
-                .map(|(path, latencies)| (path.clone(), stage_summaries(latencies)))
-                .collect(),
+            files: file_latencies.iter().map(of_file).collect(),
             histogram_files: Vec::new(),
         },
         coverage,

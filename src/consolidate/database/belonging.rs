@@ -80,8 +80,8 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
         file.host.as_deref() == host && is_file && file.backup_set.is_none()
     };
     let of_database = files.iter().filter(has_place).filter(|file| file.file_id.is_some());
-    let (orphans, of_database): (Vec<&FileReport>, Vec<&FileReport>) = of_database
-        .partition(|file| file.file_id != Some(PRIMARY) && keys_of_file(file).is_empty());
+    let (orphans, of_database): (Vec<&FileReport>, Vec<&FileReport>) =
+        of_database.partition(|file| keys_of_file(file).is_empty());
     let mut groups = by_files(&of_database, host);
     let mut left = Vec::new();
     let index = Index::of(&groups);

@@ -7,9 +7,9 @@ use crate::discover::names::has_foreign_ending;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Files of which nothing tells what they were, and `orphans`, which only have an id left, go to the
-/// database that has a file of their name and none in its place: the one beside which they stand, or
-/// else, with no id left, the only one. Those of `orphans` that go to none are returned.
+/// Files of which nothing tells what they were, and `orphans`, which only have an id left, go to
+/// the database that has a file of their name and none in its place: the one beside which they
+/// stand, or else, with no id left, the only one. Those of `orphans` that go to none are returned.
 pub(super) fn claim<'a>(
     files: &'a [FileReport],
     mut orphans: Vec<&'a FileReport>,

@@ -59,9 +59,11 @@ fn facts(report: &ScrubReport) -> Vec<(&'static str, String)> {
 /// As it was typed, or could have been.
 fn command(run: &Run) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./\\:=,+@%".contains(c);
-    let word = |word: &String| match word.chars().all(is_plain) && !word.is_empty() {
-        true => safe(word).into_owned(),
-        false => format!("'{}'", safe(&word.replace('\'', "'\\''"))),
+    let word = |word: &String| {
+        if word.chars().all(is_plain) && !word.is_empty() {
+            return safe(word).into_owned();
+        }
+        format!("'{}'", safe(&word.replace('\'', "'\\''")))
     };
     run.command_line.iter().map(word).collect::<Vec<_>>().join(" ")
 }

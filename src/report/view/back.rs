@@ -12,9 +12,10 @@ use std::sync::Arc;
 /// `sales: 14 of 18 suspect pages have a clean copy; restore pages from full.bak, 3 logs: reaches
 /// 2026-11-28 23:00:00, LSN (39:642:1)`.
 pub(super) fn words(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
-    let parts = match is_damaged_itself(database) {
-        true => vec![copies(database), Some(way(report, database, names))],
-        false => vec![Some(sound_backups(database, names))],
+    let parts = if is_damaged_itself(database) {
+        vec![copies(database), Some(way(report, database, names))]
+    } else {
+        vec![Some(sound_backups(database, names))]
     };
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     format!("{}: {}", names.database(database), parts.join("; "))
@@ -33,8 +34,9 @@ fn is_damaged_itself(database: &DatabaseReport) -> bool {
 
 fn copies(database: &DatabaseReport) -> Option<String> {
     let DatabaseReport { suspects, suspects_with_copy, backup_sets, .. } = database;
-    let pages = Some(counted(*suspects, "suspect page")).filter(|_| *suspects > 0)?;
+    let pages = counted(*suspects, "suspect page");
     Some(match suspects_with_copy {
+        _ if *suspects == 0 => return None,
         0 if *backup_sets == 0 => return None,
         0 if *suspects == 1 => format!("{pages} has no clean copy"),
         0 => format!("none of {pages} has a clean copy"),
@@ -84,13 +86,13 @@ fn files(report: &ScrubReport, database: &DatabaseReport) -> String {
 }
 
 fn nothing_helps(database: &DatabaseReport, names: &Names<'_>) -> String {
-    let sets = counted(database.backup_sets, "backup set");
     let missing = &database.restore.missing;
-    let why = match missing.is_empty() {
-        true => "no full backup is among them".to_owned(),
-        false => listed(missing.iter().map(|why| names.shortened(database, why))),
+    let why = if missing.is_empty() {
+        "no full backup is among its backups".to_owned()
+    } else {
+        listed(missing.iter().map(|why| names.shortened(database, why)))
     };
-    format!("nothing in this scan restores it, of {sets}: {why}")
+    format!("nothing in this scan restores it: {why}")
 }
 
 fn sound_backups(database: &DatabaseReport, names: &Names<'_>) -> String {
@@ -138,13 +140,13 @@ fn is_made_anew(database: &DatabaseReport) -> bool {
 pub(super) fn way_words(database: &DatabaseReport) -> &'static str {
     match database.way_back {
         WayBack::None if !is_damaged_itself(database) => "",
-        WayBack::None if is_made_anew(database) => "restart the server",
+        WayBack::None if is_made_anew(database) => "restart",
         WayBack::None => "look again",
         WayBack::RebuildIndexes => "rebuild indexes",
-        WayBack::Pages => "restore pages",
-        WayBack::FilegroupOnline => "restore filegroup",
-        WayBack::File => "restore files",
-        WayBack::Database => "restore database",
+        WayBack::Pages => "pages",
+        WayBack::FilegroupOnline => "filegroup",
+        WayBack::File => "files",
+        WayBack::Database => "database",
         WayBack::NothingHelps => "nothing helps",
     }
 }

@@ -26,9 +26,8 @@ pub(in crate::report) struct Row {
     pub(in crate::report) reaches: String,
 }
 
-/// The databases of `report`, the worst first.
-pub(super) fn rows(report: &ScrubReport, names: &Names<'_>) -> Vec<Row> {
-    report.databases.iter().map(|database| row(database, names)).collect()
+pub(super) fn rows(databases: &[&DatabaseReport], names: &Names<'_>) -> Vec<Row> {
+    databases.iter().map(|database| row(database, names)).collect()
 }
 
 fn row(database: &DatabaseReport, names: &Names<'_>) -> Row {
@@ -131,15 +130,15 @@ fn short_name(path: &str) -> &str {
 /// `1 of 2 data files of sales not in this scan (file 3, sales_2.ndf)`; nothing where none is missing.
 pub(super) fn missing_words(database: &DatabaseReport, names: &Names<'_>) -> Option<String> {
     let missing: Vec<&DatabaseFile> = database.missing_files().collect();
-    let mut named: Vec<String> =
-        missing.iter().take(MISSING_MAX).map(|file| file_words(file)).collect();
+    let shown = missing.iter().take(MISSING_MAX);
+    let mut listed: Vec<String> = shown.map(|file| file_words(file)).collect();
     let more = missing.len().saturating_sub(MISSING_MAX);
     if more > 0 {
-        named.push(format!("and {more} more"));
+        listed.push(format!("and {more} more"));
     }
     let files = counted(database.data_files().count() as u64, "data file");
-    let (name, many, named) = (names.database(database), missing.len(), named.join("; "));
-    (many > 0).then(|| format!("{many} of {files} of {name} not in this scan ({named})"))
+    let (of, many, listed) = (names.database(database), missing.len(), listed.join("; "));
+    (many > 0).then(|| format!("{many} of {files} of {of} not in this scan ({listed})"))
 }
 
 /// `sales.mdf of sales (448 of 512 pages are there)` for each file that was cut.

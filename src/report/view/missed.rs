@@ -8,7 +8,6 @@ use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
 use crate::report::escape::terminal as safe;
 use crate::report::terminal::layout::counted;
-use std::collections::BTreeSet;
 
 /// Names in one remark at most.
 const NAMES_MAX: usize = 3;
@@ -42,19 +41,10 @@ pub(in crate::report) fn missed(report: &ScrubReport) -> Vec<Remark> {
         let what = format!("{} {what}", counted(many, "file"));
         Some(Remark { what, text: listed(files.iter().map(name)) })
     };
-    // What is lost of a database is more than missed.
-    let lost: BTreeSet<_> = report
-        .databases
-        .iter()
-        .flat_map(|database| database.lost_files().map(|lost| (&database.host, lost.path.as_ref())))
-        .collect();
-    let is_lost = |file: &&FileReport| lost.contains(&(&file.host, Some(&file.path)));
-    let refused: Vec<&FileReport> =
-        gaps.refused.iter().copied().filter(|file| !is_lost(file)).collect();
     let remarks = [
         pages(report),
         of_files(&gaps.failed, "not read, or not to the end"),
-        of_files(&refused, "refused"),
+        of_files(&gaps.refused, "refused"),
         backups(&gaps, &names),
         cut(report, &names),
         chains(&gaps, &names),

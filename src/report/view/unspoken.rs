@@ -46,9 +46,10 @@ fn bare_streams(report: &ScrubReport) -> Option<Remark> {
     let bare = || report.backups().map(|(_, backup)| backup).filter(|backup| is_bare(backup));
     let streams = bare().map(|backup| backup.streams_without_checksum);
     let streams = Some(streams.fold(0, u64::saturating_add)).filter(|n| *n > 0)?;
-    let pages = match bare().all(BackupReport::is_log_only) {
-        true => "their",
-        false => "their pages carry their own, where PAGE_VERIFY is on; their",
+    let pages = if bare().all(BackupReport::is_log_only) {
+        "their"
+    } else {
+        "their pages carry their own, where PAGE_VERIFY is on; their"
     };
     Some(Remark {
         what: format!("{} without a backup checksum", counted(streams, "stream")),
