@@ -127,7 +127,8 @@ fn short_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// `1 of 2 data files of sales not in this scan (file 3, sales_2.ndf)`; nothing where none is missing.
+/// `1 of 2 data files of sales not in this scan (file 3, sales_2.ndf)`; nothing where none is
+/// missing.
 pub(super) fn missing_words(database: &DatabaseReport, names: &Names<'_>) -> Option<String> {
     let missing: Vec<&DatabaseFile> = database.missing_files().collect();
     let shown = missing.iter().take(MISSING_MAX);
