@@ -112,7 +112,7 @@ fn each_system_database_has_one_way_that_plan_suspects_and_script_know() {
             assert!(!action.contains("PAGE"), "{name}: {action}");
         }
         let text = script(&report);
-        let part = part(&text, name);
+        let part = part(&text, &format!(": {name}"));
         let statements = off(part.split_once("A system database").expect("a title").1);
         let flat = statements.join("\n").replace("\n    ", " ");
         assert!(statement.is_none_or(|statement| flat.contains(statement)), "{name}: {flat}");

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 use pagescrub::consolidate::advice::advise;
+use pagescrub::consolidate::database;
 use pagescrub::consolidate::report::{FileReport, Pattern, ScrubReport, Step, Suspect};
 use pagescrub::report::json;
 use std::path::Path;
@@ -14,6 +15,12 @@ fn report() -> ScrubReport {
 
 fn steps(report: &ScrubReport) -> Vec<Step> {
     let mut report = report.clone();
+    // The suspects say which databases there are.
+    for file in &mut report.files {
+        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
+        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
+    }
+    database::tell(&mut report);
     advise(&mut report);
     report.plan
 }

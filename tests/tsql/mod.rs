@@ -198,7 +198,7 @@ pub(crate) fn value(expression: &str) -> Option<(String, &str)> {
 }
 
 /// Statements that no parser at hand knows: all there may be.
-const KNOWN: [&str; 32] = [
+const KNOWN: [&str; 33] = [
     "RESTORE HEADERONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR WITH FILE = NUM",
@@ -221,6 +221,7 @@ const KNOWN: [&str; 32] = [
     "RESTORE DATABASE ID FROM DISK = STR WITH REPLACE , RECOVERY",
     "RESTORE DATABASE ID WITH RECOVERY",
     "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY",
+    "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY , STOPAT = STR",
     "RESTORE LOG ID FROM DISK = STR WITH RECOVERY",
     "DBCC TRACEON ( NUM ) WITH NO_INFOMSGS",
     "DBCC PAGE ( STR , NUM , NUM , NUM ) WITH TABLERESULTS",

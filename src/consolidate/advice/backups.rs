@@ -130,7 +130,9 @@ fn action(original: Original, condition: Condition, restore: Restore) -> &'stati
         }
         (Original::Sound, Condition::Damaged) => each!(mend!(), sound!()),
         (Original::Sound, Condition::Unknown) => each!(scan!(), sound!()),
-        (Original::Unknown, Condition::Damaged) => each!(mend!()),
+        (Original::Unknown, Condition::Damaged) => {
+            each!(mend!(), "; scan the data files, of which this page is not known")
+        }
         (Original::Unknown, _) => each!(scan!()),
     }
 }
