@@ -51,6 +51,13 @@ pub(crate) fn off(script: &str) -> Vec<String> {
     statements
 }
 
+/// The part on the database whose heading has `name`.
+pub(crate) fn part<'a>(script: &'a str, name: &str) -> &'a str {
+    let mut parts = script.split("=\n-- | Part ").skip(1);
+    let is_it = |part: &&str| part.lines().next().is_some_and(|line| line.contains(name));
+    parts.find(is_it).unwrap_or_else(|| panic!("no part on {name} in\n{script}"))
+}
+
 /// The statements of a way, by its letter, after the one that leaves the database.
 pub(crate) fn way(script: &str, letter: char) -> Vec<String> {
     let mut titles = script.split("\n-- ---- ");
