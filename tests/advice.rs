@@ -4,12 +4,15 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod damaged;
+mod harness;
 mod tsql;
 
-use damaged::{Page, part, plan, sales, script, step, titles};
-use pagescrub::consolidate::recovery::System;
+use damaged::{Page, plan, sales, script, step, titles};
+use harness::{pagescrub as run, scan_json};
 use pagescrub::consolidate::report::{ScrubReport, Suspect};
-use tsql::{flowing, off, shape, way};
+use serde_json::Value;
+use std::path::Path;
+use tsql::{flowing, off, part, shape, way};
 
 fn rows(count: u32) -> impl Iterator<Item = Page> {
     (0..count).map(|i| Page::rows(1, 1000 + i))
@@ -95,13 +98,13 @@ fn nothing_but_a_database_that_does_not_open_needs_no_truncate() {
 #[test]
 fn each_system_database_has_one_way_that_plan_suspects_and_script_know() {
     let cases = [
-        ("master", System::Master, "WITH REPLACE", Some("WITH REPLACE, RECOVERY")),
-        ("model", System::Model, "as a user database", Some("WITH NORECOVERY, CHECKSUM")),
-        ("msdb", System::Msdb, "as a user database", Some("WITH NORECOVERY, CHECKSUM")),
-        ("tempdb", System::Tempdb, "made anew", None),
-        ("mssqlsystemresource", System::Resource, "of the same build", None),
+        ("master", "WITH REPLACE", Some("WITH REPLACE, RECOVERY")),
+        ("model", "as a user database", Some("WITH NORECOVERY, CHECKSUM")),
+        ("msdb", "as a user database", Some("WITH NORECOVERY, CHECKSUM")),
+        ("tempdb", "made anew", None),
+        ("mssqlsystemresource", "of the same build", None),
     ];
-    for (name, _, said, statement) in cases {
+    for (name, said, statement) in cases {
         let pages = [Page::rows(1, 300), Page::index(1, 301), Page::at(1, 9)];
         let report = damaged::named(name, pages.into_iter());
         let text = step(&report, "Restore system databases").text;
@@ -112,7 +115,7 @@ fn each_system_database_has_one_way_that_plan_suspects_and_script_know() {
             assert!(!action.contains("PAGE"), "{name}: {action}");
         }
         let text = script(&report);
-        let part = part(&text, name);
+        let part = part(&text, &format!(": {name}"));
         let statements = off(part.split_once("A system database").expect("a title").1);
         let flat = statements.join("\n").replace("\n    ", " ");
         assert!(statement.is_none_or(|statement| flat.contains(statement)), "{name}: {flat}");
@@ -333,4 +336,73 @@ fn no_step_repeats_a_list_of_many_databases() {
     }
     let told = step(&report, "Leave the databases as they are").text;
     assert!(told.contains("and 15 more"), "{told}");
+}
+
+/// A database of `seed` in `folder`, damaged or not, and its full backup, which is damaged.
+fn with_backup(folder: &Path, seed: u32, data: Option<&str>) {
+    let (seed_is, at) = (format!("--seed={seed}"), |name: &str| folder.join(name));
+    let text = |name: String| at(&name).to_str().expect("text").to_owned();
+    let make = |name: String, more: &[&str]| {
+        let path = text(name);
+        let words = ["generate", &path, "--size=4MiB", &seed_is];
+        assert_eq!(run(&[&words[..], more].concat()).code, 0);
+        path
+    };
+    let inject = |path: &str, place: &str| {
+        let words = ["inject", path, "--fault=bit-flip", place, &seed_is];
+        assert_eq!(run(&words).code, 0, "{path}");
+    };
+    let backup = make(format!("{seed}.bak"), &["--backup=full", "--with-checksum"]);
+    inject(&backup, "--random=2");
+    if let Some(damage) = data {
+        let data = make(format!("{seed}.mdf"), &[]);
+        if damage != "none" {
+            inject(&data, damage);
+        }
+    }
+}
+
+fn words<'a>(report: &'a Value, list: &str, key: &str) -> Vec<&'a str> {
+    let list = report[list].as_array().expect("a list");
+    list.iter().map(|entry| entry[key].as_str().expect("text")).collect()
+}
+
+/// Each of them is judged alone: one has a sound data file, one a damaged one, one has none.
+#[test]
+fn a_new_full_backup_is_step_one_of_a_sound_database_and_never_of_a_damaged_one() {
+    let scanned = |databases: &[(u32, Option<&str>)]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        databases.iter().for_each(|(seed, data)| with_backup(folder.path(), *seed, *data));
+        let (code, report) = scan_json(folder.path(), &[]);
+        assert_eq!(code, 1);
+        report
+    };
+    let (sound, damaged, unknown) = ((1, Some("none")), (2, Some("--random=2")), (3, None));
+    let (now, look) = ("Take a new full backup now", "Scan the data files of these backups");
+    let mended = "Take a new full backup of what is mended";
+    for (databases, expected) in [
+        (vec![sound], vec![now]),
+        (vec![damaged], vec![mended]),
+        (vec![unknown], vec![look]),
+        (vec![sound, damaged, unknown], vec![now, look, mended]),
+    ] {
+        let report = scanned(&databases);
+        let titles = words(&report, "plan", "title");
+        let at = |title: &&str| titles.iter().position(|t| t == title);
+        let told: Vec<&str> = [now, look, mended].into_iter().filter(|t| at(t).is_some()).collect();
+        assert_eq!(told, expected, "{titles:?}");
+        assert!(at(&now).is_none_or(|at| at == 0), "{titles:?}");
+        assert!(at(&mended) > at(&"Run CHECKDB") || at(&mended).is_none(), "{titles:?}");
+        for suspect in report["suspects"].as_array().expect("a list") {
+            let (path, action) = (&suspect["path"], suspect["action"].as_str().expect("text"));
+            let is_of = |name: &str| path.as_str().is_some_and(|path| path.ends_with(name));
+            let is_now = action.contains("take a new full backup WITH CHECKSUM now");
+            assert_eq!(is_now, is_of("1.bak"), "{path} {action}");
+            let is_later = action.contains("before a new full backup") || action.contains("No new");
+            assert_eq!(is_later, is_of("2.bak"), "{path} {action}");
+        }
+        for action in words(&report, "incidents", "action") {
+            assert!(!action.contains("take a new full backup") || action.contains("where these"));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 use pagescrub::consolidate::advice::advise;
+use pagescrub::consolidate::database;
 use pagescrub::consolidate::report::{FileReport, Pattern, ScrubReport, Step, Suspect};
 use pagescrub::report::json;
 use std::path::Path;
@@ -14,6 +15,12 @@ fn report() -> ScrubReport {
 
 fn steps(report: &ScrubReport) -> Vec<Step> {
     let mut report = report.clone();
+    // The suspects say which databases there are.
+    for file in &mut report.files {
+        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
+        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
+    }
+    database::tell(&mut report);
     advise(&mut report);
     report.plan
 }
@@ -78,8 +85,8 @@ fn member(scope: &str) -> Pattern {
 fn what_preserves_comes_before_what_changes_and_what_proves_comes_last() {
     let mut report = report();
     report.host_findings = vec!["avx2 and reference disagree".to_owned()];
-    let (unused, index) = (rank(&report, 210) - 1, rank(&report, 202) - 1);
-    report.suspects[unused].database = Some("master".into());
+    let (system, index) = (rank(&report, 201) - 1, rank(&report, 202) - 1);
+    report.suspects[system].database = Some("master".into());
     report.suspects[index].path = "/data/simple.mdf".into();
     report.suspects[index].database = Some("simple".into());
     let expected = [

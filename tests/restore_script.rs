@@ -10,7 +10,7 @@ use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Suspect};
 use pagescrub::report::{json, tsql as format};
 use sqlparser::ast::Statement;
 use std::path::Path;
-use tsql::{Line, flowing, is_known, lines, names, off, parsed, shape, way};
+use tsql::{Line, flowing, is_known, lines, names, off, parsed, part, shape, way};
 
 fn report() -> ScrubReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.json");
@@ -28,15 +28,6 @@ fn script(report: &ScrubReport) -> String {
     let mut out = Vec::new();
     format::write(&report, &mut out).expect("memory takes everything");
     String::from_utf8(out).expect("UTF-8")
-}
-
-/// The part on the database whose heading has `name`.
-fn part<'a>(script: &'a str, name: &str) -> &'a str {
-    let parts = script.split("\n-- | Part ");
-    parts
-        .into_iter()
-        .find(|part| part.lines().next().is_some_and(|line| line.contains(name)))
-        .unwrap_or_else(|| panic!("no part on {name} in\n{script}"))
 }
 
 /// How the tail is saved: as it should be, else as it can be.

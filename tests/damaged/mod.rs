@@ -269,10 +269,3 @@ pub(crate) fn script(report: &ScrubReport) -> String {
     format::write(report, &mut out).expect("memory takes everything");
     String::from_utf8(out).expect("UTF-8")
 }
-
-/// The part on the database whose heading has `name`.
-pub(crate) fn part<'a>(script: &'a str, name: &str) -> &'a str {
-    let mut parts = script.split("\n-- | Part ").skip(1);
-    let is_it = |part: &&str| part.lines().next().is_some_and(|line| line.contains(name));
-    parts.find(is_it).unwrap_or_else(|| panic!("no part on {name} in\n{script}"))
-}

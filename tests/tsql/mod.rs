@@ -51,6 +51,13 @@ pub(crate) fn off(script: &str) -> Vec<String> {
     statements
 }
 
+/// The part on the database whose heading has `name`.
+pub(crate) fn part<'a>(script: &'a str, name: &str) -> &'a str {
+    let mut parts = script.split("=\n-- | Part ").skip(1);
+    let is_it = |part: &&str| part.lines().next().is_some_and(|line| line.contains(name));
+    parts.find(is_it).unwrap_or_else(|| panic!("no part on {name} in\n{script}"))
+}
+
 /// The statements of a way, by its letter, after the one that leaves the database.
 pub(crate) fn way(script: &str, letter: char) -> Vec<String> {
     let mut titles = script.split("\n-- ---- ");
@@ -198,7 +205,7 @@ pub(crate) fn value(expression: &str) -> Option<(String, &str)> {
 }
 
 /// Statements that no parser at hand knows: all there may be.
-const KNOWN: [&str; 32] = [
+const KNOWN: [&str; 33] = [
     "RESTORE HEADERONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR",
     "RESTORE FILELISTONLY FROM DISK = STR WITH FILE = NUM",
@@ -221,6 +228,7 @@ const KNOWN: [&str; 32] = [
     "RESTORE DATABASE ID FROM DISK = STR WITH REPLACE , RECOVERY",
     "RESTORE DATABASE ID WITH RECOVERY",
     "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY",
+    "RESTORE LOG ID FROM DISK = STR WITH NORECOVERY , STOPAT = STR",
     "RESTORE LOG ID FROM DISK = STR WITH RECOVERY",
     "DBCC TRACEON ( NUM ) WITH NO_INFOMSGS",
     "DBCC PAGE ( STR , NUM , NUM , NUM ) WITH TABLERESULTS",

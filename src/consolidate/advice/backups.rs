@@ -130,7 +130,9 @@ fn action(original: Original, condition: Condition, restore: Restore) -> &'stati
         }
         (Original::Sound, Condition::Damaged) => each!(mend!(), sound!()),
         (Original::Sound, Condition::Unknown) => each!(scan!(), sound!()),
-        (Original::Unknown, Condition::Damaged) => each!(mend!()),
+        (Original::Unknown, Condition::Damaged) => {
+            each!(mend!(), "; scan the data files, of which this page is not known")
+        }
         (Original::Unknown, _) => each!(scan!()),
     }
 }
@@ -169,14 +171,14 @@ pub(super) fn steps(report: &ScrubReport) -> Steps {
     }
     let mut of = |condition| names.remove(&condition).map(|names| named(names.into_iter()));
     Steps {
-        now: of(Condition::Sound).map(take_now),
+        now: of(Condition::Sound).as_deref().map(take_now),
         keep: Some(keep),
-        look: of(Condition::Unknown).map(look_first),
-        mended: of(Condition::Damaged).map(take_when_mended),
+        look: of(Condition::Unknown).as_deref().map(look_first),
+        mended: of(Condition::Damaged).as_deref().map(take_when_mended),
     }
 }
 
-fn take_now(names: String) -> Step {
+fn take_now(names: &str) -> Step {
     let text = format!(
         "{names}: full, WITH CHECKSUM, to storage that has not failed; then RESTORE VERIFYONLY \
          WITH CHECKSUM, and a scan of the new backup. The data files were scanned and are sound, \
@@ -185,7 +187,7 @@ fn take_now(names: String) -> Step {
     step("Take a new full backup now", text)
 }
 
-fn look_first(names: String) -> Step {
+fn look_first(names: &str) -> Step {
     let text = format!(
         "{names}: damage in a backup is damage of the database only if it is there as well. If \
          the data files are sound, take a new full backup at once: WITH CHECKSUM, to storage that \
@@ -195,7 +197,7 @@ fn look_first(names: String) -> Step {
     step("Scan the data files of these backups", text)
 }
 
-fn take_when_mended(names: String) -> Step {
+fn take_when_mended(names: &str) -> Step {
     let text = format!(
         "{names}, whose backups are damaged: not before the database is mended and CHECKDB finds \
          nothing; full, WITH CHECKSUM, to storage that has not failed, and not over an older one; \
