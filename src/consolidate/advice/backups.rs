@@ -1,6 +1,6 @@
 //! What to do about damage in backups: a copy is damaged, and nothing is restored because of it. A
-//! new backup is step one where the database was scanned and is sound; where it is damaged, it would
-//! be a backup of the damage.
+//! new backup is step one where the database was scanned and is sound; where it is damaged, it
+//! would be a backup of the damage.
 
 mod originals;
 

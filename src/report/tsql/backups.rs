@@ -54,10 +54,10 @@ impl<'a> DamagedBackups<'a> {
         script.heading("Damaged backups: do not rely on these")?;
         script.remark(&format!(
             "What is damaged here is a copy. Restore nothing into a database because of it: its \
-             data files may be sound, which a scan of them tells. Where they are, a new full backup \
-             WITH CHECKSUM comes first, to storage that has not failed; where they are not, it \
-             comes when the database is mended. Delete neither these backups nor older ones before \
-             that is verified. {}",
+             data files may be sound, which a scan of them tells. Where they are, a new full \
+             backup WITH CHECKSUM comes first, to storage that has not failed; where they are not, \
+             it comes when the database is mended. Delete neither these backups nor older ones \
+             before that is verified. {}",
             self.1.words().trim_end()
         ))?;
         for (i, damaged) in self.0.iter().take(BACKUPS_MAX).enumerate() {

@@ -43,8 +43,8 @@ impl<'a> Script<'a> {
         self.remark(&format!("---- {text}"))
     }
 
-    /// The title of a sequence that restores: nobody, this connection included, may use the database
-    /// when it begins.
+    /// The title of a sequence that restores: nobody, this connection included, may use the
+    /// database when it begins.
     pub(super) fn way(&mut self, text: &str) -> io::Result<()> {
         self.title(&format!("Way {text}"))?;
         self.off("USE [master];")

@@ -106,10 +106,10 @@ fn availability(script: &mut Script<'_>) -> io::Result<()> {
     script.remark(
         "SQL Server 2012 and later: availability groups, and pages that these mended by \
          themselves. RESTORE is refused while a database is in a group (Msg 3104). The other \
-         replicas may have good pages: reading a damaged page asks them for it, but for pages 0 and \
-         9 and GAM, SGAM and PFS pages. Never restore a secondary: its primary mends it, or it is \
-         taken out of the group and seeded anew. A damaged primary: fail over to a sound secondary, \
-         or take it out of the group first.",
+         replicas may have good pages: reading a damaged page asks them for it, but for pages 0 \
+         and 9 and GAM, SGAM and PFS pages. Never restore a secondary: its primary mends it, or it \
+         is taken out of the group and seeded anew. A damaged primary: fail over to a sound \
+         secondary, or take it out of the group first.",
     )?;
     script.off(
         "SELECT r.group_database_id, DB_NAME(r.database_id) AS name, r.is_local,\n    \

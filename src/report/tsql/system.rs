@@ -13,18 +13,19 @@ pub(super) fn write(kind: System, target: &Target<'_>, script: &mut Script<'_>) 
         System::Master => {
             "master: only a full backup can be restored, and only while the instance runs in \
              single-user mode (startup parameter -m), WITH REPLACE; it stops by itself afterwards. \
-             If it does not start: Setup /ACTION=REBUILDDATABASE makes all system databases anew, then \
-             restore master, msdb and model. The backup must be of the same build."
+             If it does not start: Setup /ACTION=REBUILDDATABASE makes all system databases anew, \
+             then restore master, msdb and model. The backup must be of the same build."
         }
         System::Msdb => {
-            "msdb: jobs and the history of backups, restored as a user database. Stop SQL Server Agent and all else that uses \
-             it. The queries of part 1 read msdb: they may fail, and may add rows to suspect_pages."
+            "msdb: jobs and the history of backups, restored as a user database. Stop SQL Server \
+             Agent and all else that uses it. The queries of part 1 read msdb: they may fail, and \
+             may add rows to suspect_pages."
         }
         System::Model => {
             "model: tempdb is made from it, so without it the instance does not start. Restore it \
-             as a user database, before any restart, and never leave it in the state RESTORING. If it is not open, see \
-             Microsoft's documentation on restoring system databases, or take its two files from \
-             an instance of the same build and collation."
+             as a user database, before any restart, and never leave it in the state RESTORING. If \
+             it is not open, see Microsoft's documentation on restoring system databases, or take \
+             its two files from an instance of the same build and collation."
         }
         System::Tempdb => {
             "tempdb: nothing to restore. It is made anew whenever the instance starts; when all \
