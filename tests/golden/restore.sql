@@ -22,10 +22,10 @@
 -- | /data/orphan.ndf, quo'te] ümläut: no detach, offline, restart, shrink, rebuild of index or
 -- | log, no REPAIR_ALLOW_DATA_LOSS, no deletion of old backups. What is open may not open again.
 -- | 3. Save the tail of the log: sales, =x]y'z\nGO\n"$ (v);+1ü漢, the database of
--- | /data/orphan.ndf, quo'te] ümläut: to a device that has not failed, BACKUP LOG WITH COPY_ONLY
--- | if the database is open, WITH NO_TRUNCATE if not. The tail WITH NORECOVERY closes it: only
--- | when an offline restore begins. Under SIMPLE, if a recovery model here turns out to be that,
--- | there is no log backup.
+-- | /data/orphan.ndf, quo'te] ümläut: to a device that has not failed, BACKUP LOG WITH COPY_ONLY,
+-- | CHECKSUM; if that fails, WITH CONTINUE_AFTER_ERROR as well; WITH NO_TRUNCATE only if the
+-- | database does not open. The tail WITH NORECOVERY closes it: only when an offline restore
+-- | begins. Under SIMPLE, if a recovery model here turns out to be that, there is no log backup.
 -- | 4. Copy the damaged files as they are: By a snapshot of their volumes, or byte by byte from
 -- | one (ddrescue reads around what fails): /data/sales.mdf, /data/sales_2.ndf,
 -- | /data/a]b'c"d\n=cmd();=1\u{1b}[31m\u{202e}.mdf, /data/simple.mdf, /data/orphan.ndf and 1
@@ -36,30 +36,41 @@
 -- | where a backup is cut off or its blocks are broken. Delete none of them, and none that is
 -- | older. Differential and log backups that follow a damaged one need it, or an older one that
 -- | is sound.
--- | 6. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of
+-- | 6. Scan the data files of these backups: =x]y'z\nGO: damage in a backup is damage of the
+-- | database only if it is there as well. If the data files are sound, take a new full backup at
+-- | once: WITH CHECKSUM, to storage that has not failed; then RESTORE VERIFYONLY WITH CHECKSUM,
+-- | and a scan of it. If they are not, mend the database before that.
+-- | 7. Find the newest clean backup: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of
 -- | /data/orphan.ndf, quo'te] ümläut: newest first, on another server and array: RESTORE
 -- | HEADERONLY, VERIFYONLY WITH CHECKSUM; then restore it under another name, scan that, run
 -- | CHECKDB. VERIFYONLY alone proves no page.
--- | 7. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot
+-- | 8. Ask the other replicas first: sales, =x]y'z\nGO\n"$ (v);+1ü漢, the database of
+-- | /data/orphan.ndf, quo'te] ümläut: only if in an availability group or mirrored, where RESTORE
+-- | is refused (Msg 3104). A read of a damaged page fetches it from a synchronized partner, but
+-- | for pages 0 and 9 and GAM, SGAM and PFS pages. A secondary is mended by its primary, or taken
+-- | out of the group and seeded anew, never restored; from a damaged primary, fail over to a
+-- | sound secondary, or take it out of the group to restore it.
+-- | 9. Restore files or databases as a whole: file 1 of sales (it has a damaged page that cannot
 -- | be restored alone), file 3 of sales (it has a damaged page that cannot be restored alone),
 -- | database simple (SIMPLE). Under FULL: the tail WITH NORECOVERY, full backup, differential,
 -- | logs, and the tail last; pages of other files of the same database in the same sequence.
 -- | Under SIMPLE: beside the damaged one, which has the newest rows.
--- | 8. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf, quo'te]
+-- | 10. Restore single pages: =x]y'z\nGO\n"$ (v);+1ü漢, the database of /data/orphan.ndf, quo'te]
 -- | ümläut: RESTORE DATABASE ... PAGE from the full backup, differential, all logs, then a new
--- | log backup (FULL only; online in Enterprise edition; --format tsql writes it). In an
--- | availability group or mirror, reading a page may mend it from the other side.
--- | 9. Look again at what is not settled: Changed between looks: scan a snapshot. Perhaps free:
+-- | log backup (FULL only; at most 1,000 pages of a file in one sequence, those of indexes
+-- | counted; online in Enterprise edition; --format tsql writes it).
+-- | 11. Look again at what is not settled: Changed between looks: scan a snapshot. Perhaps free:
 -- | scan again when the PFS page is sound. 29 pages were not reached, and may be damaged too.
--- | 10. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of /data/orphan.ndf,
+-- | 12. Run CHECKDB: sales, =x]y'z\nGO\n"$ (v);+1ü漢, simple, the database of /data/orphan.ndf,
 -- | quo'te] ümläut: WITH NO_INFOMSGS, ALL_ERRORMSGS; it finds what no checksum shows. Then a full
 -- | backup WITH CHECKSUM.
--- | 11. Take a new full backup now: =x]y'z\nGO, sales: full, WITH CHECKSUM, to storage that has
--- | not failed; then RESTORE VERIFYONLY WITH CHECKSUM, and a scan of the new backup. Scan the
--- | data files, too: damage in a backup is damage of the database only if it is there as well.
--- | 12. Scan again: A fresh snapshot, with --reader direct: the exit code must be 0 and the files
+-- | 13. Take a new full backup of what is mended: sales, whose backups are damaged: not before
+-- | the database is mended and CHECKDB finds nothing; full, WITH CHECKSUM, to storage that has
+-- | not failed, and not over an older one; then RESTORE VERIFYONLY WITH CHECKSUM, and a scan of
+-- | it.
+-- | 14. Scan again: A fresh snapshot, with --reader direct: the exit code must be 0 and the files
 -- | the same. Then clear old rows of msdb.dbo.suspect_pages; it stops recording at 1,000.
--- | 13. Find the cause: A ticket with this report (incidents: 9); 31 of 31 damaged 64 KiB units
+-- | 15. Find the cause: A ticket with this report (incidents: 9); 31 of 31 damaged 64 KiB units
 -- | lie on member 3 of 8 (counted from 0; p = 2e-9): one disk or path of the array behind
 -- | /dev/md0; suspects that are not in use (1) show where storage fails, too. Unfreeze the array
 -- | when the part is replaced, and scan once more after that.
