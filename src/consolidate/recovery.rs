@@ -269,9 +269,9 @@ impl<'a> DatabaseLoss<'a> {
         mut files: Vec<FileLoss<'a>>,
     ) -> Self {
         files.sort_by_key(|loss| (loss.file_id, loss.path));
-        let by_suspects = files.iter().flat_map(|loss| &loss.suspects);
+        let mut by_suspects = files.iter().flat_map(|loss| &loss.suspects);
         let name = database.and_then(|database| database.name.as_deref());
-        let name = name.or_else(|| by_suspects.filter_map(|s| s.database.as_deref()).next());
+        let name = name.or_else(|| by_suspects.find_map(|s| s.database.as_deref()));
         let possible = |name: &&str| (1..=NAME_UNITS_MAX).contains(&name.encode_utf16().count());
         let simple = |loss: &FileLoss<'_>| loss.file.and_then(|file| file.simple_recovery);
         let mut models: BTreeSet<bool> = files.iter().filter_map(simple).collect();

@@ -192,14 +192,11 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
             reaches(restore)
         ))?;
         script.remark(&format!("- {}.{}", described(full), left_open(full)))?;
-        match target.chain.differential() {
-            Some(medium) => {
-                script.remark(&format!("- {}.{}", described(medium), left_open(medium)))?;
-            }
-            None => {
-                script.remark("- no differential: none that was scanned spares a log backup.")?
-            }
-        }
+        let differential = target.chain.differential().map_or_else(
+            || "- no differential: none that was scanned spares a log backup.".to_owned(),
+            |medium| format!("- {}.{}", described(medium), left_open(medium)),
+        );
+        script.remark(&differential)?;
         let logs = sets.iter().filter(|medium| medium.set.kind == BackupKind::Log).count();
         script.remark(&format!("- log backups: {logs}"))?;
     } else if !restore.missing.is_empty() {
