@@ -246,7 +246,7 @@ impl Telling<'_> {
         if self.dice.one_in(3) {
             turns.push(BackupKind::Differential);
         }
-        turns.extend((0..1 + self.dice.below(3)).map(|_| BackupKind::Log));
+        turns.extend((0..=self.dice.below(3)).map(|_| BackupKind::Log));
         for (turn, kind) in (1..).zip(turns) {
             let tape = one_file.unwrap_or_else(|| self.tape(name, turn));
             self.set(kind, turn, tape);
@@ -322,10 +322,10 @@ impl Telling<'_> {
         }
         let is_before = |(_, set): &(usize, &Set)| set.last <= point;
         let sets = self.story.sets.iter().enumerate();
-        let full = sets.filter(is_before).filter(|(_, set)| set.kind == BackupKind::Full).last();
+        let full = sets.filter(is_before).rfind(|(_, set)| set.kind == BackupKind::Full);
         self.full = full.map(|(index, _)| index);
         (self.fork, self.at, self.log_end) = (1, point, point);
         self.story.fork = Some(Fork { point, is_sister });
-        (0..1 + self.dice.below(3)).for_each(|_| self.day(name));
+        (0..=self.dice.below(3)).for_each(|_| self.day(name));
     }
 }

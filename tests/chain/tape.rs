@@ -95,10 +95,10 @@ fn write_set(story: &Story, set: &Set, recipe: Recipe, path: &Path) -> Guid {
     for (path, before) in paths.iter().zip(before) {
         let mut bytes = fs::read(path).expect("it was written");
         let own = &mut bytes[before..];
-        let start = block(own, b"SSET");
+        let start = block(own, *b"SSET");
         put(own, start + SET_DATE, &date(set, 59));
         put(own, start + SET_ID, &set.id);
-        for (tag, last) in [(b"MSCI", set.told_first), (b"MSLS", set.last)] {
+        for (tag, last) in [(*b"MSCI", set.told_first), (*b"MSLS", set.last)] {
             let block = block(own, tag);
             let behind = own[block..].windows(4).position(|tag| tag == b"SCIN");
             let at = block + behind.expect("it has one");
@@ -111,8 +111,8 @@ fn write_set(story: &Story, set: &Set, recipe: Recipe, path: &Path) -> Guid {
 }
 
 /// Where the first block with this tag begins.
-fn block(bytes: &[u8], tag: &[u8; 4]) -> usize {
-    let is_it = |at: &usize| bytes[*at..].starts_with(tag);
+fn block(bytes: &[u8], tag: [u8; 4]) -> usize {
+    let is_it = |at: &usize| bytes[*at..].starts_with(&tag);
     (0..bytes.len()).step_by(SECTOR_BYTES).find(is_it).expect("it has one")
 }
 
@@ -170,7 +170,7 @@ fn strike(story: &Story, tape: usize, paths: &[PathBuf]) {
     let injection = BackupInjection {
         damage,
         target: Target::Random(1),
-        seed: story.seed ^ set.last as u64,
+        seed: story.seed ^ u64::from(set.last),
         force: false,
         set: set.position as u16,
     };
