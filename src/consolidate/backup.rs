@@ -103,6 +103,10 @@ pub struct SetReport {
     pub files: Vec<SetFile>,
     /// Its end is there.
     pub is_complete: bool,
+    /// How many of the faults listed may concern it; null where that is not known, as in a
+    /// compressed backup.
+    #[serde(default)]
+    pub faults: Option<u64>,
     /// How much of it could be verified; null in reports of before that was told.
     #[serde(default)]
     pub verified: Option<Verified>,

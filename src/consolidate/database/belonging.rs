@@ -1,6 +1,7 @@
 //! Which files and which backup sets are of one database: by origin, then by line, then nothing
 //! more (docs/page-format.md, section 5.5). Names say nothing: databases of one name stay apart.
 
+use super::forks::ForkPath;
 use super::lost;
 use super::sets::{Medium, sets};
 use crate::consolidate::backup::SetFile;
@@ -85,17 +86,18 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
     let mut groups = by_files(&of_database, host);
     let mut left = Vec::new();
     let index = Index::of(&groups);
-    for medium in sets(files, host) {
-        let mut of_them = index.candidates(&keys_of_medium(&medium));
-        of_them.retain(|group| groups[*group].has_backup(&medium));
+    let all = sets(files, host);
+    for medium in &all {
+        let mut of_them = index.candidates(&keys_of_medium(medium));
+        of_them.retain(|group| groups[*group].has_backup(medium));
         for group in &of_them {
             groups[*group].sets.push(medium.clone());
         }
         if of_them.is_empty() {
-            left.push(medium);
+            left.push(medium.clone());
         }
     }
-    groups.extend(by_sets(left, host));
+    groups.extend(by_sets(left, &all, host));
     for file in lost::claim(files, orphans, host, &mut groups) {
         groups.push(Group { host, files: vec![file], ..Group::default() });
     }
@@ -189,60 +191,40 @@ fn is_of_one(first: &FileReport, file: &FileReport) -> bool {
     }
 }
 
-/// Sets without any file of their database: those of the newest one's line are one database, then
-/// those of the newest of what is left.
-fn by_sets<'a>(sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a>> {
-    let mut by_origin: BTreeMap<Option<Key<'_>>, Vec<Medium<'_>>> = BTreeMap::new();
-    for medium in sets {
-        let family = medium.set.line.family_id.map(Key::Family);
-        let origin = family.or(medium.binding_id.map(Key::Binding));
-        by_origin.entry(origin).or_default().push(medium);
+/// Databases of which there are `left` sets without any file: those of the line of the newest one
+/// are one database, then those of the newest of what is left. What was backed up before a fork is of
+/// both lines, so that `all` sets of one origin are looked through each time.
+fn by_sets<'a>(left: Vec<Medium<'a>>, all: &[Medium<'a>], host: Option<&'a str>) -> Vec<Group<'a>> {
+    let mut by_origin: BTreeMap<Option<Key<'_>>, [Vec<&Medium<'_>>; 2]> = BTreeMap::new();
+    for medium in &left {
+        by_origin.entry(origin(medium)).or_default()[0].push(medium);
     }
-    by_origin.into_values().flat_map(|sets| of_one_origin(sets, host)).collect()
+    for medium in all {
+        if let Some([_, all]) = by_origin.get_mut(&origin(medium)) {
+            all.push(medium);
+        }
+    }
+    by_origin.into_values().flat_map(|[left, all]| of_one_origin(left, &all, host)).collect()
 }
 
-fn of_one_origin<'a>(mut sets: Vec<Medium<'a>>, host: Option<&'a str>) -> Vec<Group<'a>> {
-    sets.sort_by_key(|medium| medium.last_lsn);
+fn origin<'a>(medium: &Medium<'a>) -> Option<Key<'a>> {
+    let family = medium.set.line.family_id.map(Key::Family);
+    family.or(medium.binding_id.map(Key::Binding))
+}
+
+fn of_one_origin<'a>(
+    mut left: Vec<&Medium<'a>>,
+    all: &[&Medium<'a>],
+    host: Option<&'a str>,
+) -> Vec<Group<'a>> {
+    left.sort_by_key(|medium| medium.last_lsn);
     let mut groups = Vec::new();
-    while let Some(newest) = sets.last().cloned() {
-        let path = ForkPath::to(&newest, &sets);
-        let (of_it, others) = sets.into_iter().partition(|medium| path.has(&newest, medium));
-        groups.push(Group { host, sets: of_it, ..Group::default() });
-        sets = others;
+    while let Some(newest) = left.last().copied() {
+        let path = ForkPath::to(newest, all);
+        left.retain(|medium| !path.has(newest, medium));
+        let sets = all.iter().filter(|medium| path.has(newest, medium));
+        let sets = sets.map(|medium| (*medium).clone()).collect();
+        groups.push(Group { host, sets, ..Group::default() });
     }
     groups
-}
-
-/// The recovery forks that lead to a set, each up to where the next one left it.
-struct ForkPath {
-    family: Option<Guid>,
-    ends: BTreeMap<Guid, Option<Lsn>>,
-}
-
-impl ForkPath {
-    fn to(newest: &Medium<'_>, sets: &[Medium<'_>]) -> Self {
-        let line = newest.set.line;
-        let mut ends = BTreeMap::from_iter(line.fork_id.map(|fork| (fork, None)));
-        let mut child = line;
-        while let Some(fork) = child.earlier_fork_id.filter(|fork| !ends.contains_key(fork)) {
-            ends.insert(fork, child.fork_point_lsn);
-            let parent = sets
-                .iter()
-                .map(|medium| medium.set.line)
-                .find(|line| line.fork_id == Some(fork) && line.family_id == child.family_id);
-            child = parent.unwrap_or_default();
-        }
-        Self { family: line.family_id, ends }
-    }
-
-    fn has(&self, newest: &Medium<'_>, medium: &Medium<'_>) -> bool {
-        let line = medium.set.line;
-        if self.family.is_none() || line.family_id.is_none() {
-            let is_same = medium.binding_id.is_some() && medium.binding_id == newest.binding_id;
-            return is_same || std::ptr::eq(newest.set, medium.set);
-        }
-        let end = line.fork_id.and_then(|fork| self.ends.get(&fork));
-        let is_before = |end: &Option<Lsn>| end.is_none_or(|end| medium.last_lsn <= end);
-        line.family_id == self.family && end.is_some_and(is_before)
-    }
 }

@@ -5,6 +5,7 @@
 
 mod belonging;
 mod copies;
+mod forks;
 mod lost;
 mod members;
 pub mod restore;

@@ -1,6 +1,7 @@
 //! The shortest sequence of backup sets that brings a database as far as the sets of the scan can:
 //! full, differential, log backups (docs/page-format.md, section 9.5).
 
+use super::forks;
 use super::sets::{Medium, MediumState};
 use crate::backup::BackupKind;
 use crate::consolidate::backup::kind_words;
@@ -57,16 +58,20 @@ pub struct LogGap {
 impl Restore {
     /// By `sets`, which are all of one line.
     pub fn by(sets: &[Medium<'_>]) -> Self {
-        let chosen = shortest(sets);
+        let on_path = forks::paths(sets).into_iter().map(|path| (shortest(&path), path));
+        let reach = |(chain, _): &(Vec<&Medium<'_>>, Vec<&Medium<'_>>)| {
+            (Reverse(chain.last().map(|last| last.last_lsn)), chain.len())
+        };
+        let (chosen, path) = on_path.min_by_key(reach).unwrap_or_default();
         let end = chosen.last().map(|medium| medium.last_lsn);
         let gap = end.is_some_and(|end| sets.iter().any(|medium| medium.last_lsn > end));
         let mut missing: Vec<String> = sets.iter().filter_map(unusable).collect();
         missing.truncate(UNUSABLE_MAX);
         Self {
             gap,
-            gap_log: end.filter(|_| gap).and_then(|end| follow(logs(sets), end).1),
-            bridged: bridged(sets, &chosen),
-            damaged_log: end.and_then(|end| damaged_log(sets, end)).map(named),
+            gap_log: end.filter(|_| gap).and_then(|end| follow(logs(&path), end).1),
+            bridged: bridged(&path, &chosen),
+            damaged_log: end.and_then(|end| damaged_log(&path, end)).map(named),
             reachable_to: chosen.last().and_then(|medium| medium.set.finished.clone()),
             reachable_to_lsn: end,
             sets: chosen.into_iter().map(named).collect(),
@@ -84,12 +89,12 @@ fn named(medium: &Medium<'_>) -> RestoreSet {
 }
 
 /// The log backup that would follow at `end` if it were sound.
-fn damaged_log<'m, 'a>(sets: &'m [Medium<'a>], end: Lsn) -> Option<&'m Medium<'a>> {
+fn damaged_log<'m, 'a>(sets: &[&'m Medium<'a>], end: Lsn) -> Option<&'m Medium<'a>> {
     let is_log = |medium: &&Medium<'_>| {
         medium.set.kind == BackupKind::Log && medium.state == MediumState::Damaged
     };
     let follows = |medium: &&Medium<'_>| medium.set.first_lsn <= Some(end) && medium.last_lsn > end;
-    newest(sets.iter().filter(is_log).filter(follows))
+    newest(sets.iter().copied().filter(is_log).filter(follows))
 }
 
 /// What is not sound, in words.
@@ -106,8 +111,9 @@ fn unusable(medium: &Medium<'_>) -> Option<String> {
 
 /// Of all sequences that work, those that reach furthest, and of these one of the fewest sets. A
 /// base that ends later never reaches less far, so that the newest ones are enough to look at.
-fn shortest<'m, 'a>(sets: &'m [Medium<'a>]) -> Vec<&'m Medium<'a>> {
-    let sound = |kind| sets.iter().filter(move |m| m.set.kind == kind && m.is_sound());
+fn shortest<'m, 'a>(sets: &[&'m Medium<'a>]) -> Vec<&'m Medium<'a>> {
+    let of_kind = |kind| sets.iter().copied().filter(move |m: &&Medium<'_>| m.set.kind == kind);
+    let sound = |kind| of_kind(kind).filter(|m| m.is_sound());
     let fulls: Vec<_> = sound(BackupKind::Full).collect();
     let differentials: Vec<_> = sound(BackupKind::Differential).collect();
     let based = |differential: &Medium<'_>| {
@@ -133,8 +139,8 @@ fn shortest<'m, 'a>(sets: &'m [Medium<'a>]) -> Vec<&'m Medium<'a>> {
 }
 
 /// Sound log backups.
-fn logs<'m, 'a>(sets: &'m [Medium<'a>]) -> impl Iterator<Item = &'m Medium<'a>> {
-    sets.iter().filter(|medium| medium.set.kind == BackupKind::Log && medium.is_sound())
+fn logs<'m, 'a>(sets: &[&'m Medium<'a>]) -> impl Iterator<Item = &'m Medium<'a>> {
+    sets.iter().copied().filter(|medium| medium.set.kind == BackupKind::Log && medium.is_sound())
 }
 
 type Age<'m> = (Reverse<Lsn>, Reverse<Option<&'m str>>, &'m [&'m str], u32);
@@ -185,7 +191,7 @@ fn follow<'m, 'a: 'm>(
 }
 
 /// Gaps between the logs behind the full backup that is `chosen` and its differential.
-fn bridged(sets: &[Medium<'_>], chosen: &[&Medium<'_>]) -> Vec<LogGap> {
+fn bridged(sets: &[&Medium<'_>], chosen: &[&Medium<'_>]) -> Vec<LogGap> {
     let [full, differential, ..] = chosen else { return Vec::new() };
     if differential.set.kind != BackupKind::Differential {
         return Vec::new();

@@ -110,7 +110,10 @@ pub fn sets<'a>(files: &'a [FileReport], host: Option<&str>) -> Vec<Medium<'a>> 
             let pages = parts.get(&(&*file.path, set.position));
             let is = |what: fn(&Pages<'_>) -> bool| pages.is_some_and(what);
             let has_suspects = file.coverage.suspect > 0 || is(|pages| pages.is_damaged);
-            let state = if has_suspects || backup.fault_count() > 0 {
+            // What is not listed may concern any of them.
+            let own = set.faults.filter(|_| backup.faults_not_listed == 0);
+            let has_faults = own.unwrap_or_else(|| backup.fault_count()) > 0;
+            let state = if has_suspects || has_faults {
                 MediumState::Damaged
             } else if backup.missing_members.is_empty()
                 && (is_unseen(file)

@@ -12,6 +12,7 @@ use crate::page::address::PageId;
 use crate::page::line::digits;
 use crate::scrub::file::{BackupTally, FileTally};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -241,7 +242,7 @@ pub(super) fn report(
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
         missing_members,
-        sets: media.sets.iter().enumerate().map(|set| of_set(set, &pages)).collect(),
+        sets: sets(file, media, &faults, &pages),
         faults,
         faults_not_listed: tally.faults_not_listed.saturating_add(backup.media.faults_not_listed),
         not_read: media.not_read.clone(),
@@ -267,7 +268,51 @@ fn pages_of_parts(backup: &Arc<BackupFile>, discovery: &Discovery) -> BTreeMap<(
     discovery.files.iter().filter_map(pages).collect()
 }
 
-fn of_set((index, set): (usize, &BackupSet), pages: &BTreeMap<(usize, u16), u64>) -> SetReport {
+fn sets(
+    file: &DataFile,
+    media: &Media,
+    faults: &[Fault],
+    pages: &BTreeMap<(usize, u16), u64>,
+) -> Vec<SetReport> {
+    let stretches = stretches(&media.sets);
+    let streams = media.sets.iter().flat_map(|set| set.data.iter().chain(&set.logs));
+    let first = streams.map(|piece| piece.offset_bytes).min().unwrap_or(u64::MAX);
+    // Where a set stands in a compressed backup, its unpacked offsets do not tell.
+    let is_packed = file.kind == FileKind::CompressedBackup;
+    let faults_of = |stretch: &Range<u64>| {
+        let concerns = |fault: &&Fault| {
+            let end = fault.offset_bytes.saturating_add(fault.bytes.max(1));
+            let is_before_all = fault.offset_bytes < first;
+            is_before_all || (fault.offset_bytes < stretch.end && end > stretch.start)
+        };
+        (!is_packed).then(|| faults.iter().filter(concerns).count() as u64)
+    };
+    let sets = media.sets.iter().enumerate().zip(&stretches);
+    sets.map(|(set, stretch)| of_set(set, faults_of(stretch), pages)).collect()
+}
+
+/// Where in the file each set is: from the streams of the one before it to those of the next one,
+/// for what stands between them may be of either. What comes before all streams is of all sets.
+fn stretches(sets: &[BackupSet]) -> Vec<Range<u64>> {
+    let pieces = |set: &BackupSet| {
+        let pieces = set.data.iter().chain(&set.logs);
+        let ends = pieces.map(|p| (p.offset_bytes, p.offset_bytes.saturating_add(p.bytes)));
+        ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    };
+    let streams: Vec<Option<(u64, u64)>> = sets.iter().map(pieces).collect();
+    let stretch = |index: usize| {
+        let before = streams[..index].iter().flatten().map(|(_, end)| *end).max();
+        let next = streams[index + 1..].iter().flatten().map(|(begin, _)| *begin).min();
+        before.unwrap_or(0)..next.unwrap_or(u64::MAX)
+    };
+    (0..sets.len()).map(stretch).collect()
+}
+
+fn of_set(
+    (index, set): (usize, &BackupSet),
+    faults: Option<u64>,
+    pages: &BTreeMap<(usize, u16), u64>,
+) -> SetReport {
     let file = |file: &BackedUpFile| SetFile {
         file_id: file.file_id,
         logical_name: file.logical_name.as_str().into(),
@@ -297,6 +342,7 @@ fn of_set((index, set): (usize, &BackupSet), pages: &BTreeMap<(usize, u16), u64>
         chain_origin_lsn: set.chain_origin_lsn,
         files: set.files.iter().map(file).collect(),
         is_complete: set.is_complete,
+        faults,
         verified: None,
     }
 }
