@@ -275,37 +275,62 @@ fn sets(
     pages: &BTreeMap<(usize, u16), u64>,
 ) -> Vec<SetReport> {
     let stretches = stretches(&media.sets);
-    let streams = media.sets.iter().flat_map(|set| set.data.iter().chain(&set.logs));
-    let first = streams.map(|piece| piece.offset_bytes).min().unwrap_or(u64::MAX);
     // Where a set stands in a compressed backup, its unpacked offsets do not tell.
     let is_packed = file.kind == FileKind::CompressedBackup;
-    let faults_of = |stretch: &Range<u64>| {
-        let concerns = |fault: &&Fault| {
-            let end = fault.offset_bytes.saturating_add(fault.bytes.max(1));
-            let is_before_all = fault.offset_bytes < first;
-            is_before_all || (fault.offset_bytes < stretch.end && end > stretch.start)
-        };
-        (!is_packed).then(|| faults.iter().filter(concerns).count() as u64)
+    let set = |((index, set), stretch): ((usize, &BackupSet), &Stretch)| {
+        let concerned = || faults.iter().filter(|fault| stretch.has(fault)).count() as u64;
+        of_set((index, set), (!is_packed).then(concerned), pages)
     };
-    let sets = media.sets.iter().enumerate().zip(&stretches);
-    sets.map(|(set, stretch)| of_set(set, faults_of(stretch), pages)).collect()
+    media.sets.iter().enumerate().zip(&stretches).map(set).collect()
 }
 
-/// Where in the file each set is: from the streams of the one before it to those of the next one,
-/// for what stands between them may be of either. What comes before all streams is of all sets.
-fn stretches(sets: &[BackupSet]) -> Vec<Range<u64>> {
-    let pieces = |set: &BackupSet| {
-        let pieces = set.data.iter().chain(&set.logs);
-        let ends = pieces.map(|p| (p.offset_bytes, p.offset_bytes.saturating_add(p.bytes)));
-        ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-    };
-    let streams: Vec<Option<(u64, u64)>> = sets.iter().map(pieces).collect();
-    let stretch = |index: usize| {
-        let before = streams[..index].iter().flatten().map(|(_, end)| *end).max();
-        let next = streams[index + 1..].iter().flatten().map(|(begin, _)| *begin).min();
-        before.unwrap_or(0)..next.unwrap_or(u64::MAX)
-    };
-    (0..sets.len()).map(stretch).collect()
+/// Where in its file a set can be.
+struct Stretch {
+    /// Where the first stream of all begins: what comes before that is of all sets.
+    first: u64,
+    /// Where the streams of the sets before it end, and those of the next ones begin: what stands
+    /// between the streams of two sets may be of either.
+    between: Range<u64>,
+    /// Where its own streams end, if its end was seen behind them.
+    whole: Option<u64>,
+}
+
+impl Stretch {
+    fn has(&self, fault: &Fault) -> bool {
+        let begin = fault.offset_bytes;
+        let end = begin.saturating_add(fault.bytes.max(1));
+        // The file ends there, and not in this set.
+        let is_whole = self.whole.is_some_and(|end| begin > end);
+        let is_elsewhere = fault.kind == FaultKind::Truncated && is_whole;
+        let is_between = begin < self.between.end && end > self.between.start;
+        begin < self.first || (is_between && !is_elsewhere)
+    }
+}
+
+fn stretches(sets: &[BackupSet]) -> Vec<Stretch> {
+    let streams: Vec<Option<Range<u64>>> = sets.iter().map(streams_of).collect();
+    let first = streams.iter().flatten().map(|range| range.start).min().unwrap_or(u64::MAX);
+    let mut stretches = Vec::with_capacity(sets.len());
+    let mut ended = 0;
+    for (set, own) in sets.iter().zip(&streams) {
+        let end = own.as_ref().map(|own| own.end);
+        let whole = end.filter(|_| set.is_complete && !set.has_gap);
+        stretches.push(Stretch { first, between: ended..u64::MAX, whole });
+        ended = ended.max(end.unwrap_or(0));
+    }
+    let mut begun = u64::MAX;
+    for (stretch, own) in stretches.iter_mut().zip(&streams).rev() {
+        stretch.between.end = begun;
+        begun = begun.min(own.as_ref().map_or(u64::MAX, |own| own.start));
+    }
+    stretches
+}
+
+/// From the first byte of its streams to the one after the last.
+fn streams_of(set: &BackupSet) -> Option<Range<u64>> {
+    let pieces = set.data.iter().chain(&set.logs);
+    let ranges = pieces.map(|p| p.offset_bytes..p.offset_bytes.saturating_add(p.bytes));
+    ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
 }
 
 fn of_set(
