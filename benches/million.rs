@@ -34,8 +34,8 @@ const BYTES_MAX: u64 = 1 << 30;
 /// Databases that the suspects are dealt out to.
 const DATABASES: usize = 20;
 const PER_DATABASE: usize = SUSPECTS_MAX / DATABASES;
-/// One suspect in so many has a clean copy in a backup.
-const COPY_EVERY: usize = 4;
+/// Suspects with a clean copy in a backup: copies are looked for of the most urgent ones only.
+const COPIED: usize = 4096;
 
 type Format = fn(&ScrubReport, &mut dyn Write) -> io::Result<()>;
 
@@ -240,7 +240,7 @@ fn give_copies(suspects: &mut [Suspect]) {
     let paths: Vec<Arc<str>> =
         (0..DATABASES).map(|database| backup_path(database, 0).into()).collect();
     let finished: Arc<str> = "2026-11-01T01:02:03".into();
-    for (number, suspect) in suspects.iter_mut().enumerate().step_by(COPY_EVERY) {
+    for (number, suspect) in suspects.iter_mut().enumerate().take(COPIED) {
         let is_of = |n: &usize| *suspect.path == path(*n);
         let Some(database) = (0..DATABASES).find(is_of) else { continue };
         let copy = CleanCopy {

@@ -132,6 +132,8 @@ impl CleanCopy {
 /// Adds `copy` to `copies`, the newest first. Of too many the oldest goes, but never the newest one
 /// that is in a full backup.
 pub fn add(copies: &mut Vec<CleanCopy>, copy: CleanCopy) {
+    // Most suspects have one: a vector grows by four at once.
+    copies.reserve_exact(1);
     copies.push(copy);
     copies.sort_by(CleanCopy::newest_first);
     if copies.len() > COPIES_MAX {
