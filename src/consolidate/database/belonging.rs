@@ -192,8 +192,8 @@ fn is_of_one(first: &FileReport, file: &FileReport) -> bool {
 }
 
 /// Databases of which there are `left` sets without any file: those of the line of the newest one
-/// are one database, then those of the newest of what is left. What was backed up before a fork is of
-/// both lines, so that `all` sets of one origin are looked through each time.
+/// are one database, then those of the newest of what is left. What was backed up before a fork is
+/// of both lines, so that `all` sets of one origin are looked through each time.
 fn by_sets<'a>(left: Vec<Medium<'a>>, all: &[Medium<'a>], host: Option<&'a str>) -> Vec<Group<'a>> {
     let mut by_origin: BTreeMap<Option<Key<'_>>, [Vec<&Medium<'_>>; 2]> = BTreeMap::new();
     for medium in &left {
