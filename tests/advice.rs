@@ -372,7 +372,9 @@ fn words<'a>(report: &'a Value, list: &str, key: &str) -> Vec<&'a str> {
 fn a_new_full_backup_is_step_one_of_a_sound_database_and_never_of_a_damaged_one() {
     let scanned = |databases: &[(u32, Option<&str>)]| {
         let folder = tempfile::tempdir().expect("a folder");
-        databases.iter().for_each(|(seed, data)| with_backup(folder.path(), *seed, *data));
+        for (seed, data) in databases {
+            with_backup(folder.path(), *seed, *data);
+        }
         let (code, report) = scan_json(folder.path(), &[]);
         assert_eq!(code, 1);
         report

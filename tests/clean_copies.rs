@@ -4,7 +4,6 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod harness;
-#[allow(dead_code, reason = "each test file uses its own part")]
 mod tsql;
 
 use harness::pagescrub;

@@ -164,7 +164,7 @@ fn every_table_says_what_it_is_and_damaged_files_come_first() {
     assert!(count(&document, "table") > 3);
     assert_eq!(count(&document, "table"), count(&document, "table > caption:first-child"));
     let selector = Selector::parse("table.files tbody tr td:last-child").expect("a selector");
-    let suspects = document.select(&selector).flat_map(|cell| cell.text().next());
+    let suspects = document.select(&selector).filter_map(|cell| cell.text().next());
     let suspects: Vec<u64> = suspects.map(|n| n.replace(',', "").parse().expect("n")).collect();
     assert!(suspects[0] > 0 && suspects.is_sorted_by(|a, b| a >= b), "{suspects:?}");
     assert_eq!(count(&document, "#file-filter"), 1);

@@ -22,8 +22,8 @@ fn noise() -> Vec<u8> {
 fn generate(folder: &Path, name: &str, more: &[&str]) {
     let path = folder.join(name);
     let path = path.to_str().expect("text");
-    let is_seed = |word: &&str| word.starts_with("--seed");
-    let seed = if more.iter().any(|word| is_seed(&word)) { &[][..] } else { &["--seed=7"] };
+    let has_seed = more.iter().any(|word| word.starts_with("--seed"));
+    let seed = if has_seed { &[][..] } else { &["--seed=7"] };
     let run = pagescrub(&[&["generate", path, "--size=2MiB"][..], seed, more].concat());
     assert_eq!(run.code, 0, "{}", run.stderr);
 }

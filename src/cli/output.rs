@@ -191,7 +191,7 @@ impl Options {
         if self.database.is_empty() {
             return Ok(report);
         }
-        only(report, &self.database).map_err(|unknown| Failure::usage(unknown))
+        only(report, &self.database).map_err(Failure::usage)
     }
 
     fn terminal(
@@ -200,9 +200,10 @@ impl Options {
         look: terminal::Look,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        match self.quiet {
-            true => terminal::write_quiet(report, look, out),
-            false => terminal::write(report, look, out),
+        if self.quiet {
+            terminal::write_quiet(report, look, out)
+        } else {
+            terminal::write(report, look, out)
         }
     }
 

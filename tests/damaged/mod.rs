@@ -27,15 +27,15 @@ const FILES: [(u16, &str, u32); 2] = [(1, "/data/sales.mdf", 1), (3, "/data/sale
 #[derive(Clone)]
 pub(crate) struct Page {
     file: u16,
-    page: u32,
+    id: u32,
     object: Option<Object>,
     cause: Option<&'static str>,
 }
 
 impl Page {
     /// What the place says that it is.
-    pub(crate) fn at(file: u16, page: u32) -> Self {
-        Self { file, page, object: None, cause: None }
+    pub(crate) fn at(file: u16, id: u32) -> Self {
+        Self { file, id, object: None, cause: None }
     }
 
     pub(crate) fn rows(file: u16, page: u32) -> Self {
@@ -51,12 +51,12 @@ impl Page {
     }
 
     fn finding(&self) -> Finding {
-        let place = PageAddress::new(FileId(self.file), PageId(self.page));
+        let place = PageAddress::new(FileId(self.file), PageId(self.id));
         let mut bytes = Bytes::ZERO;
         let header = PageHeader::of_mut(&mut bytes);
         header.header_version = 1;
         header.page_type = if self.object.as_ref().is_some_and(|o| o.index_id > 1) { 2 } else { 1 };
-        (header.file_id, header.page_id, header.free_data) = (self.file, self.page, 96);
+        (header.file_id, header.page_id, header.free_data) = (self.file, self.id, 96);
         (header.object_id, header.index_id) = (100, 256);
         let reason = SuspectReason::BadChecksum { stored: Checksum(1), computed: Checksum(2) };
         let file = FILES.iter().position(|(id, ..)| *id == self.file).expect("a file");
@@ -112,14 +112,14 @@ pub(crate) fn database(
     pages: impl Iterator<Item = Page>,
 ) -> ScrubReport {
     let mut pages: Vec<Page> = pages.collect();
-    pages.sort_by_key(|page| (page.file, page.page));
+    pages.sort_by_key(|page| (page.file, page.id));
     let findings = pages.iter().map(Page::finding).collect();
     let files = FILES.map(|(_, path, _)| facts(path, name, simple));
     let concluded = conclude(findings, &files, &Weights::default(), None);
     let mut report = empty();
     (report.suspects, report.incidents) = (concluded.suspects, concluded.incidents);
     for suspect in &mut report.suspects {
-        let is_it = |page: &&Page| (page.file, page.page) == (suspect.file_id, suspect.page_id);
+        let is_it = |page: &&Page| (page.file, page.id) == (suspect.file_id, suspect.page_id);
         let cause = pages.iter().find(is_it).and_then(|page| page.cause);
         suspect.cause = cause.map(Into::into).or(suspect.cause.take());
     }

@@ -97,7 +97,7 @@ fn on_host<'a>(files: &'a [FileReport], host: Option<&'a str>) -> Vec<Group<'a>>
             left.push(medium.clone());
         }
     }
-    groups.extend(by_sets(left, &all, host));
+    groups.extend(by_sets(&left, &all, host));
     for file in lost::claim(files, orphans, host, &mut groups) {
         groups.push(Group { host, files: vec![file], ..Group::default() });
     }
@@ -194,9 +194,9 @@ fn is_of_one(first: &FileReport, file: &FileReport) -> bool {
 /// Databases of which there are `left` sets without any file: those of the line of the newest one
 /// are one database, then those of the newest of what is left. What was backed up before a fork is
 /// of both lines, so that `all` sets of one origin are looked through each time.
-fn by_sets<'a>(left: Vec<Medium<'a>>, all: &[Medium<'a>], host: Option<&'a str>) -> Vec<Group<'a>> {
+fn by_sets<'a>(left: &[Medium<'a>], all: &[Medium<'a>], host: Option<&'a str>) -> Vec<Group<'a>> {
     let mut by_origin: BTreeMap<Option<Key<'_>>, [Vec<&Medium<'_>>; 2]> = BTreeMap::new();
-    for medium in &left {
+    for medium in left {
         by_origin.entry(origin(medium)).or_default()[0].push(medium);
     }
     for medium in all {

@@ -182,6 +182,7 @@ fn a_damaged_log_that_would_come_next_is_told() {
 
 #[test]
 fn a_copy_can_be_restored_if_its_set_is_whole_and_so_is_what_it_is_based_on() {
+    use MediumState::{Damaged, Incomplete, MemberMissing, Sound};
     let why_not = |full, differential| {
         let sets = vec![
             ("f".to_owned(), set(BackupKind::Full, 10, 12, "f", None), full),
@@ -190,7 +191,6 @@ fn a_copy_can_be_restored_if_its_set_is_whole_and_so_is_what_it_is_based_on() {
         let media = media(&sets);
         media.iter().map(|medium| obstacle(medium, &media)).collect::<Vec<_>>()
     };
-    use MediumState::{Damaged, Incomplete, MemberMissing, Sound};
     assert_eq!(why_not(Sound, Sound), [None, None]);
     let base = Some("the full backup that it is based on is not sound, or not here");
     assert_eq!(why_not(Damaged, Sound), [Some("its backup set is damaged"), base]);
