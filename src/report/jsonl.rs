@@ -1,6 +1,7 @@
 //! The report as one JSON object per line, for what reads lines.
 
 use super::json_text;
+use crate::consolidate::database::DatabaseReport;
 use crate::consolidate::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
     Source, Step, Suspect, Throughput, Tool,
@@ -30,6 +31,7 @@ enum Line<'a> {
     Incident(&'a IncidentReport),
     Step(&'a Step),
     Pattern(&'a Pattern),
+    Database(&'a DatabaseReport),
     File(&'a FileReport),
     Result(Answer<'a>),
 }
@@ -72,6 +74,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let found = found.chain(incidents.iter().map(Line::Incident));
     let found = found.chain(patterns.iter().map(Line::Pattern));
     let found = found.chain(report.plan.iter().map(Line::Step));
+    let found = found.chain(report.databases.iter().map(Line::Database));
     let lines = found.chain(files.iter().map(Line::File));
     for line in std::iter::once(header).chain(lines).chain([result]) {
         json_text::write_line(&line, out)?;

@@ -20,6 +20,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let mut metrics = Metrics { out };
     about_the_run(report, &mut metrics)?;
     about_pages(report, &mut metrics)?;
+    about_databases(report, &mut metrics)?;
     about_files(report, &mut metrics)?;
     about_backups(report, &mut metrics)?;
     about_hosts(report, &mut metrics)
@@ -94,6 +95,23 @@ fn noteworthy(coverage: &Coverage) -> [(&'static str, u64); 4] {
         ("suspect", coverage.suspect),
         ("not_reached", coverage.not_reached),
     ]
+}
+
+fn about_databases(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    let databases = || report.databases.iter();
+    metrics.head("databases", "Databases, by what is to be said of their files and backups.")?;
+    for verdict in RunVerdict::ALL {
+        let count = databases().filter(|database| database.verdict == verdict).count();
+        metrics.sample("databases", &[("verdict", verdict.name())], count)?;
+    }
+    let lost: usize = databases().map(|database| database.lost_files().count()).sum();
+    metrics.gauge("lost_files", "Data files of which nothing is left.", lost)?;
+    let missing: usize = databases().map(|database| database.missing_files().count()).sum();
+    let help = "Data files of scanned databases that are not in the scan.";
+    metrics.gauge("missing_files", help, missing)?;
+    let gaps = databases().filter(|database| database.restore.gap).count();
+    let help = "Databases with newer backups than can be reached.";
+    metrics.gauge("databases_with_gap", help, gaps)
 }
 
 fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {

@@ -18,7 +18,6 @@ use crate::consolidate::database::DatabaseReport;
 use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::{Pattern, RunVerdict, ScrubReport, Suspect};
 use databases::{Names, missing_words};
-use std::cmp::Reverse;
 
 /// Damaged databases of which the answer tells how they come back; the table has all.
 const BACK_MAX: usize = 3;
@@ -81,7 +80,7 @@ impl View {
         }
         say(Tone::Help, ACTION, action(report));
         besides(report, &names, &mut say);
-        Self { points, databases: databases::rows(&worst_first(report), &names), unspoken }
+        Self { points, databases: databases::rows(&report.databases, &names), unspoken }
     }
 
     /// The verdict.
@@ -176,16 +175,7 @@ fn damage(report: &ScrubReport) -> String {
 
 /// The databases that are damaged.
 pub(super) fn damaged(report: &ScrubReport) -> impl Iterator<Item = &DatabaseReport> {
-    worst_first(report).into_iter().filter(|database| database.verdict == RunVerdict::Damaged)
-}
-
-/// Of equal verdict, those that lose most.
-fn worst_first(report: &ScrubReport) -> Vec<&DatabaseReport> {
-    let mut databases: Vec<&DatabaseReport> = report.databases.iter().collect();
-    databases.sort_by_key(|database| {
-        Reverse((database.verdict, database.lost_files().count(), database.suspects))
-    });
-    databases
+    report.databases.iter().filter(|database| database.verdict == RunVerdict::Damaged)
 }
 
 /// How the damaged databases come back.

@@ -100,8 +100,8 @@ impl DatabaseReport {
     }
 }
 
-/// Fills in what follows from the files of `report`: its databases, which clean copies can be
-/// restored, and how each database is made good.
+/// Fills in what follows from the files of `report`: its databases, the worst first, which clean
+/// copies can be restored, and how each database is made good.
 pub fn tell(report: &mut ScrubReport) {
     report.databases = databases(report);
     copies::mark(&mut report.suspects, &report.files);
@@ -116,9 +116,12 @@ pub fn tell(report: &mut ScrubReport) {
         *with_copy = with_copy.saturating_add(suspects_with_copy);
         database.way_back = database.way_back.max(way_back);
     }
+    report.databases.sort_by_key(|database| {
+        Reverse((database.verdict, database.lost_files().count(), database.suspects))
+    });
 }
 
-/// The databases of `report`, the worst first.
+/// The databases of `report`, by verdict and name.
 fn databases(report: &ScrubReport) -> Vec<DatabaseReport> {
     let groups = belonging::groups(&report.files);
     let mut databases: Vec<DatabaseReport> = groups.iter().map(database).collect();

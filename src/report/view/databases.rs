@@ -26,7 +26,7 @@ pub(in crate::report) struct Row {
     pub(in crate::report) reaches: String,
 }
 
-pub(super) fn rows(databases: &[&DatabaseReport], names: &Names<'_>) -> Vec<Row> {
+pub(super) fn rows(databases: &[DatabaseReport], names: &Names<'_>) -> Vec<Row> {
     databases.iter().map(|database| row(database, names)).collect()
 }
 
