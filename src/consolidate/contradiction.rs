@@ -107,8 +107,7 @@ fn sources(report: &ScrubReport) -> Option<String> {
         let code = exit_code(source.verdict, source.run.stopped, is_host_at_fault);
         source.exit_code != code || (is_host_at_fault && !findings_of(&source.host))
     };
-    let has_lost_files = report.databases.iter().any(|d| d.lost_files().next().is_some());
-    let has_damage = report.coverage.suspect > 0 || report.backup_faults() > 0 || has_lost_files;
+    let has_damage = report.has_damage();
     let is_invented = |source: &&Source| source.verdict == RunVerdict::Damaged && !has_damage;
     if let Some(source) = report.sources.iter().find(is_invented) {
         return Some(format!("{} is damaged, and no damage is listed", source.host));

@@ -35,11 +35,7 @@ impl<'a> Gaps<'a> {
     pub(super) fn if_unsaid(report: &'a ScrubReport, counts: bool) -> Self {
         let files = || report.files.iter();
         let databases = || report.databases.iter();
-        let lost = databases().flat_map(|database| {
-            let host = database.host.as_deref();
-            database.lost_files().filter_map(move |file| Some((host, file.path.as_deref()?)))
-        });
-        let lost: BTreeSet<(Option<&str>, &str)> = lost.collect();
+        let lost: BTreeSet<(Option<&str>, &str)> = report.lost_files().collect();
         // What is known to be lost is damage.
         let is_missed = |file: &&FileReport| {
             let is_refused = file.outcome == Outcome::Refused && file.counts.unwrap_or(counts);

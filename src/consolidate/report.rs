@@ -5,7 +5,7 @@ mod file;
 mod keys;
 mod passed;
 
-pub use file::{FileReport, Outcome};
+pub use file::{FileReport, Outcome, base_name, folder};
 pub use keys::FileKey;
 pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
 

@@ -67,8 +67,7 @@ impl Source {
 }
 
 fn judged(report: &ScrubReport, unsaid_counts: bool) -> RunVerdict {
-    let has_lost_files = report.databases.iter().any(|d| d.lost_files().next().is_some());
-    if report.coverage.suspect > 0 || report.backup_faults() > 0 || has_lost_files {
+    if report.has_damage() {
         RunVerdict::Damaged
     } else if !Gaps::if_unsaid(report, unsaid_counts).is_empty() {
         RunVerdict::Incomplete

@@ -5,7 +5,7 @@
 //! what counts is the database, or the backup set over all of its members.
 
 use super::backup::{BackupReport, SetReport};
-use super::report::FileReport;
+use super::report::{FileReport, folder};
 use crate::backup::BackupKind;
 use crate::discover::FileKind;
 use serde::{Deserialize, Serialize};
@@ -185,11 +185,6 @@ impl<'a> Keys<'a> {
             None => path,
         }
     }
-}
-
-/// Alike on every system: a report may be read on another one than it was written on.
-fn folder(path: &str) -> &str {
-    path.rfind(['/', '\\']).map_or("", |end| &path[..end])
 }
 
 fn is_primary(file: &FileReport) -> bool {

@@ -104,7 +104,7 @@ fn about_databases(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Resul
         let count = databases().filter(|database| database.verdict == verdict).count();
         metrics.sample("databases", &[("verdict", verdict.name())], count)?;
     }
-    let lost: usize = databases().map(|database| database.lost_files().count()).sum();
+    let lost = report.lost_files().count();
     metrics.gauge("lost_files", "Data files of which nothing is left.", lost)?;
     let missing: usize = databases().map(|database| database.missing_files().count()).sum();
     let help = "Data files of scanned databases that are not in the scan.";

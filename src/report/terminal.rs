@@ -67,7 +67,7 @@ pub fn result_line(report: &ScrubReport) -> String {
         gaps.missing_members(),
         units(&report.files).filter(Unit::is_unverified).count(),
         report.not_looked_into.count,
-        report.databases.iter().map(|database| database.lost_files().count()).sum::<usize>(),
+        report.lost_files().count(),
         damaged(report).count(),
     )
 }

@@ -152,7 +152,7 @@ fn unproven(report: &ScrubReport) -> String {
 /// `1 lost file, 2 suspect pages in 1 incident, 1 fault in 1 backup; most urgent first`
 fn damage(report: &ScrubReport) -> String {
     let suspects = report.coverage.suspect;
-    let lost: u64 = report.databases.iter().map(|d| d.lost_files().count() as u64).sum();
+    let lost = report.lost_files().count() as u64;
     let backups = report.backups().filter(|(_, backup)| backup.fault_count() > 0).count() as u64;
     let faults = counted(report.backup_faults(), "fault");
     let mut parts = Vec::new();

@@ -58,11 +58,7 @@ fn noisy_heads(report: &ScrubReport) -> BTreeSet<FileKey<'_>> {
     }
     pages.retain(|_, pages| *pages >= HEAD_NOISE_MIN);
     let mut heads: BTreeSet<FileKey<'_>> = pages.into_keys().collect();
-    let lost = report.databases.iter().flat_map(|database| {
-        let paths = database.lost_files().filter_map(|file| file.path.as_deref());
-        paths.map(|path| (database.host.as_deref(), path))
-    });
-    let lost: BTreeSet<(Option<&str>, &str)> = lost.collect();
+    let lost: BTreeSet<(Option<&str>, &str)> = report.lost_files().collect();
     let is_noise = |file: &&FileReport| {
         let is_lost = lost.contains(&(file.host.as_deref(), &*file.path));
         is_lost && file.content.as_deref() == Some("noise")

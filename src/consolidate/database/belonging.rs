@@ -5,7 +5,7 @@ use super::forks::ForkPath;
 use super::lost;
 use super::sets::{Medium, sets};
 use crate::consolidate::backup::SetFile;
-use crate::consolidate::report::FileReport;
+use crate::consolidate::report::{FileReport, folder};
 use crate::discover::FileKind;
 use crate::page::header::Lsn;
 use crate::page::line::{Guid, Line};
@@ -124,11 +124,6 @@ fn by_files<'a>(files: &[&'a FileReport], host: Option<&'a str>) -> Vec<Group<'a
         }
     }
     groups
-}
-
-/// The folder of `path`, of Windows or another system.
-pub(super) fn folder(path: &str) -> &str {
-    path.rfind(['/', '\\']).map_or("", |end| &path[..end])
 }
 
 /// What files and backups of one database have in common, if nothing of it is lost.

@@ -1,8 +1,8 @@
 //! Files of which nothing is left: that they were of a database is told by the database's own
 //! catalog, or by its backups.
 
-use super::belonging::{Group, folder};
-use crate::consolidate::report::{FileReport, Outcome};
+use super::belonging::Group;
+use crate::consolidate::report::{FileReport, Outcome, base_name, folder};
 use crate::discover::names::has_foreign_ending;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -82,7 +82,7 @@ impl Seats {
 
     fn add(&mut self, seat: (usize, u16), path: &str, logical_name: &str) {
         let names = [
-            (&mut self.by_path, base_name(path)),
+            (&mut self.by_path, base_name(path).to_lowercase()),
             (&mut self.by_logical_name, logical_name.to_lowercase()),
         ];
         for (seats, name) in names {
@@ -100,7 +100,7 @@ impl Seats {
 
     /// Those that `path` is called like, or was before something was appended to it.
     fn called(&self, path: &str) -> BTreeSet<(usize, u16)> {
-        let name = base_name(path);
+        let name = base_name(path).to_lowercase();
         let is_foreign = has_foreign_ending(Path::new(&name));
         let ends = name.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(at, _)| at);
         let shortened = ends.filter(|_| is_foreign).map(|end| &name[..end]);
@@ -109,9 +109,4 @@ impl Seats {
         let stem = name.rsplit_once('.').map_or(&*name, |(stem, _)| stem);
         by_path.chain(self.by_logical_name.get(stem)).flatten().copied().collect()
     }
-}
-
-/// The last part of a path, of Windows or another system; case does not count.
-fn base_name(path: &str) -> String {
-    path.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase()
 }

@@ -1,6 +1,7 @@
 //! How a database is made good, in a word, by the smallest way that mends all of it.
 
 use crate::consolidate::recovery::{DatabaseLoss, Remedy, System};
+use crate::consolidate::report::Suspect;
 use serde::{Deserialize, Serialize};
 
 /// The id of the filegroup that a database cannot be opened without.
@@ -29,10 +30,9 @@ pub enum WayBack {
 
 /// Suspects of `loss`, those of them with a clean copy that can be restored, and its way back.
 pub(super) fn told(loss: &DatabaseLoss<'_>) -> (u64, u64, WayBack) {
-    let with_copy = |suspects: &mut dyn Iterator<Item = bool>| suspects.filter(|has| *has).count();
-    let mut has_copies = loss.suspects().map(|s| s.clean_copies.iter().any(|c| c.restorable));
-    let copies = with_copy(&mut has_copies) as u64;
-    (loss.suspects().count() as u64, copies, way_back(loss))
+    let has_copy = |suspect: &&Suspect| suspect.clean_copies.iter().any(|copy| copy.restorable);
+    let with_copy = loss.suspects().filter(has_copy).count() as u64;
+    (loss.suspects().count() as u64, with_copy, way_back(loss))
 }
 
 fn way_back(loss: &DatabaseLoss<'_>) -> WayBack {

@@ -99,3 +99,14 @@ pub struct FileReport {
     #[serde(default)]
     pub backup_set: Option<u32>,
 }
+
+/// The folder of `path`, as on every system: a report may be read on another one than it was
+/// written on.
+pub fn folder(path: &str) -> &str {
+    path.rfind(['/', '\\']).map_or("", |end| &path[..end])
+}
+
+/// The last part of `path`, likewise.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}

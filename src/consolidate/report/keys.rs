@@ -17,6 +17,20 @@ impl ScrubReport {
         self.backups().fold(0, |sum: u64, (_, backup)| sum.saturating_add(backup.fault_count()))
     }
 
+    /// Data files of databases of which nothing is left: the machine, in a merged report, and path.
+    pub fn lost_files(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        self.databases.iter().flat_map(|database| {
+            let host = database.host.as_deref();
+            database.lost_files().filter_map(move |file| Some((host, file.path.as_deref()?)))
+        })
+    }
+
+    /// Something is damaged: pages, backups beside their pages, or whole files.
+    pub fn has_damage(&self) -> bool {
+        let has_lost_files = self.lost_files().next().is_some();
+        self.coverage.suspect > 0 || self.backup_faults() > 0 || has_lost_files
+    }
+
     /// Streams of backups that pass their checksums.
     pub fn verified_streams(&self) -> u64 {
         let verified = self.backups().map(|(_, backup)| backup.streams_verified);

@@ -2,7 +2,7 @@
 
 use super::back::{reaches, way_words};
 use crate::consolidate::database::{DatabaseFile, DatabaseReport, FileState};
-use crate::consolidate::report::{RunVerdict, ScrubReport};
+use crate::consolidate::report::{RunVerdict, ScrubReport, base_name};
 use crate::report::escape::terminal as safe;
 use crate::report::file_names::{FileNames, file_name};
 use crate::report::terminal::layout::{counted, number};
@@ -109,7 +109,7 @@ fn files(database: &DatabaseReport) -> String {
 /// Its own name, where that is known.
 pub(super) fn name_of(file: &DatabaseFile) -> Option<Cow<'_, str>> {
     let path = file.path.as_deref().or(file.physical_name.as_deref());
-    path.map(short_name).or(file.logical_name.as_deref()).map(safe)
+    path.map(base_name).or(file.logical_name.as_deref()).map(safe)
 }
 
 /// `file 3, sales_2.ndf`.
@@ -120,11 +120,6 @@ fn file_words(file: &DatabaseFile) -> String {
         None if id == 1 => "file 1, the primary one".to_owned(),
         None => format!("file {id}"),
     }
-}
-
-/// The file name in a path of whichever system.
-fn short_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 /// `1 of 2 data files of sales not in this scan (file 3, sales_2.ndf)`; nothing where none is

@@ -67,7 +67,7 @@ pub(super) fn copies(report: &ScrubReport) -> Option<String> {
     let itself =
         if databases.len() == 1 { "the database itself" } else { "the databases themselves" };
     let has_own = report.suspects.iter().any(|suspect| !suspect.is_in_backup())
-        || report.databases.iter().any(|database| database.lost_files().next().is_some());
+        || report.lost_files().next().is_some();
     let all_listed = report.suspects_not_listed == 0;
     let rest = if has_own || !all_listed {
         String::new()
