@@ -10,6 +10,7 @@ use super::transient::Transient;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
+use crate::page::header::Lsn;
 use crate::read::ReadError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -51,6 +52,15 @@ enum What {
     Torn(u32, u32),
     PageId(Option<PageAddress>),
     Audit,
+    Owner {
+        unit: u64,
+        owner: u64,
+    },
+    Stale {
+        lsn: Lsn,
+        copy_lsn: Lsn,
+        copy: Arc<str>,
+    },
     /// What the system says, or what is wrong with the record that holds it in a compressed backup.
     Unreadable(Box<ReadError>),
 }
@@ -79,7 +89,8 @@ impl fmt::Display for Message {
             Told::Written(text) => f.write_str(text),
             Told::Of(what, place) if place.backup.is_some() => message_3043(what, place, f),
             Told::Of(What::Unreadable(error), place) => message_823(error, place, f),
-            Told::Of(what, place) => message_824(&what.words(place.place), place, f),
+            Told::Of(What::Owner { unit, owner }, place) => message_605(*unit, *owner, place, f),
+            Told::Of(what, place) => message_824(what, place, f),
             Told::Healed(what, place, failures) => message_825(what, place, *failures, f),
         }
     }
@@ -146,6 +157,12 @@ impl What {
             SuspectReason::Zeroed => Self::PageId(None),
             SuspectReason::BadHeader => Self::Audit,
             SuspectReason::Unreadable(error) => Self::Unreadable(error.clone().into()),
+            SuspectReason::WrongObject { unit, owner } => {
+                Self::Owner { unit: *unit, owner: *owner }
+            }
+            SuspectReason::StalePage { lsn, copy_lsn, copy } => {
+                Self::Stale { lsn: *lsn, copy_lsn: *copy_lsn, copy: Arc::clone(copy) }
+            }
         }
     }
 
@@ -164,6 +181,13 @@ impl What {
             Self::Audit => {
                 "audit failure (a page read from disk failed to pass basic integrity checks)".into()
             }
+            Self::Owner { unit, owner } => {
+                format!("it belongs to allocation unit {unit} not to {owner}")
+            }
+            Self::Stale { lsn, copy_lsn, .. } => format!(
+                "stale page (a page read returned a log sequence number (LSN) {lsn} that is older \
+                 than the last one that was written {copy_lsn})"
+            ),
             Self::Unreadable(error) => match WindowsError::of(error) {
                 Some(server) => {
                     format!("unreadable, operating system error {server}, here {}", here(error))
@@ -197,7 +221,8 @@ fn bare(address: PageAddress) -> String {
     format!("{}:{}", address.file, address.page)
 }
 
-fn message_824(what: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn message_824(what_is: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let what = what_is.words(at.place);
     let Where { place, database_id, path, .. } = at;
     write!(
         f,
@@ -205,6 +230,20 @@ fn message_824(what: &str, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Resul
          read of page {place} in database ID {database_id} at offset {:#016x} in file '{path}'.  \
          {AFTER_824}",
         place.page.offset_bytes(),
+    )?;
+    match what_is {
+        What::Stale { copy, .. } => write!(f, " It is older than its copy in {copy}."),
+        _ => Ok(()),
+    }
+}
+
+fn message_605(unit: u64, owner: u64, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Where { place, database_id, path, .. } = at;
+    write!(
+        f,
+        "Attempt to fetch logical page {place} in database {database_id} failed. It belongs to \
+         allocation unit {unit} not to {owner}. It is at offset {:#016x} in file '{path}'.",
+        at.offset_bytes(),
     )
 }
 

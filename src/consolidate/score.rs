@@ -177,9 +177,11 @@ fn certainty(finding: &Finding, tier: Tier, weights: &Weights) -> f64 {
         SuspectReason::BadChecksum { .. }
         | SuspectReason::TornPage(_)
         | SuspectReason::Unreadable(_) => certainty.stable,
-        SuspectReason::WrongPageId { .. } | SuspectReason::Zeroed | SuspectReason::BadHeader => {
-            certainty.without_checksum
-        }
+        SuspectReason::WrongPageId { .. }
+        | SuspectReason::Zeroed
+        | SuspectReason::BadHeader
+        | SuspectReason::WrongObject { .. }
+        | SuspectReason::StalePage { .. } => certainty.without_checksum,
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Cause {
     StaleHome,
     /// The first sectors are those of another page.
     PartOfAnotherPage,
+    /// A write that the server was told had succeeded, and that never reached the disk.
+    LostWrite,
     /// Only a part of the last write arrived.
     TornWrite,
     /// One bit, or a few, inverted.
@@ -80,6 +82,7 @@ impl Cause {
             Self::Misplaced => "misplaced",
             Self::StaleHome => "stale_home",
             Self::PartOfAnotherPage => "part_of_another_page",
+            Self::LostWrite => "lost_write",
             Self::TornWrite => "torn_write",
             Self::BitFlip => "bit_flip",
             Self::LostSectors => "lost_sectors",
@@ -107,7 +110,8 @@ impl Confidence {
 /// The likely cause of a page that is suspect for `reason`. In this order, so that what is more
 /// specific wins:
 ///
-/// 1. what the reason itself says: `io_error`, `in_flux`, `zeroed`, `misplaced`, `stale_home`;
+/// 1. what the reason itself says: `io_error`, `in_flux`, `zeroed`, `lost_write`, `misplaced`,
+///    `stale_home`;
 /// 2. a syndrome of one bit: `bit_flip`;
 /// 3. the first sectors of the page that the header names: `part_of_another_page`;
 /// 4. fill where there must be something else: `lost_block`, `lost_sectors`;
@@ -129,7 +133,7 @@ pub fn of(
     evidence: Option<&Evidence>,
     unsettled: bool,
 ) -> Option<(Cause, Confidence)> {
-    use Confidence::{Certain, Likely};
+    use Confidence::{Certain, Likely, Possible};
     match reason {
         // What has no number is no error of the system's: the record that holds it is bad.
         // Where the file was cut, what did that is not known.
@@ -139,6 +143,9 @@ pub fn of(
         SuspectReason::Unreadable(_) => return Some((Cause::IoError, Certain)),
         _ if unsettled => return Some((Cause::InFlux, Likely)),
         SuspectReason::Zeroed => return Some((Cause::Zeroed, Certain)),
+        SuspectReason::StalePage { .. } => return Some((Cause::LostWrite, Likely)),
+        // Its former owner's content, or another page's under this id.
+        SuspectReason::WrongObject { .. } => return Some((Cause::LostWrite, Possible)),
         _ => {}
     }
     let evidence = evidence?;

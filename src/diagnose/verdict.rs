@@ -2,10 +2,11 @@
 
 use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
-use crate::page::header::Protection;
+use crate::page::header::{Lsn, Protection};
 use crate::page::torn::TornCheck;
 use crate::read::ReadError;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The verdict on one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,24 @@ pub enum SuspectReason {
     BadHeader,
     /// Msg 823, event type 1: the operating system could not read it.
     Unreadable(ReadError),
+    /// Msg 605, event type 1: a sound page of its place, and of another owner than the IAM page
+    /// of its extent says. Nothing on the page alone shows that.
+    WrongObject {
+        /// The allocation unit that it says it belongs to.
+        unit: u64,
+        /// The one that owns its extent.
+        owner: u64,
+    },
+    /// Msg 824, event type 1: a sound page of its place, and older than a copy of it that was taken
+    /// before. Nothing on the page alone shows that.
+    StalePage {
+        /// Its own LSN.
+        lsn: Lsn,
+        /// That of the copy.
+        copy_lsn: Lsn,
+        /// Where the copy is, in words: a path, and in a backup the position of the set.
+        copy: Arc<str>,
+    },
 }
 
 impl SuspectReason {
@@ -77,6 +96,8 @@ impl SuspectReason {
             Self::Zeroed => "zeroed",
             Self::BadHeader => "bad_header",
             Self::Unreadable(_) => "unreadable",
+            Self::WrongObject { .. } => "wrong_object",
+            Self::StalePage { .. } => "stale_page",
         }
     }
 
@@ -93,7 +114,12 @@ impl SuspectReason {
         match self {
             Self::BadChecksum { .. } => 2,
             Self::TornPage(_) => 3,
-            Self::WrongPageId { .. } | Self::Zeroed | Self::BadHeader | Self::Unreadable(_) => 1,
+            Self::WrongPageId { .. }
+            | Self::Zeroed
+            | Self::BadHeader
+            | Self::Unreadable(_)
+            | Self::WrongObject { .. }
+            | Self::StalePage { .. } => 1,
         }
     }
 }
