@@ -13,6 +13,7 @@ mod names;
 mod context;
 mod copies;
 mod places;
+mod shifts;
 mod holes;
 mod batch;
 mod dispatch;

@@ -112,7 +112,9 @@ pub fn conclude(
 ) -> Conclusions {
     let places = places(&findings, files);
     let patterns = pattern::find(scopes(&findings, &places, files), geometry);
-    let grouped = Incidents::group(&places);
+    let shift_of = |index: usize| findings[index].shift;
+    let are_one = |a, b| shift_of(a).is_some() && shift_of(a) == shift_of(b);
+    let grouped = Incidents::group_also(&places, are_one);
     let mut ranked = ranked::ranked(findings, &grouped, &places, files, weights);
     let mut suspects = Vec::with_capacity(ranked.len());
     let mut rank_of = vec![0; ranked.len()];

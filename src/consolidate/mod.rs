@@ -20,6 +20,7 @@ pub mod rank;
 pub mod recovery;
 pub mod report;
 pub mod score;
+pub mod shift;
 pub mod tally;
 pub mod throughput;
 pub mod transient;

@@ -110,6 +110,9 @@ pub struct Finding {
     /// What follows from that; found out at the end of a scan.
     #[serde(skip)]
     pub cause: Option<(Cause, Confidence)>,
+    /// Which of the shifts of the scan it is a part of, if it is; found out at the end of a scan.
+    #[serde(skip)]
+    pub shift: Option<usize>,
     /// Clean copies of it, the newest first; looked up at the end of a scan.
     #[serde(skip)]
     pub copies: Vec<CleanCopy>,
@@ -163,6 +166,7 @@ impl Finding {
             unsettled: false,
             evidence,
             cause: None,
+            shift: None,
             copies: Vec::new(),
         }
     }
@@ -229,9 +233,14 @@ impl Finding {
         };
     }
 
-    /// Tells the likely cause, by all evidence there is by now. Old content of a page that is free
-    /// has none, and nobody knows whether this one is.
+    /// Tells the likely cause, by all evidence there is by now: first what a run of pages shows that
+    /// none of them does alone. Old content of a page that is free has none, and nobody knows
+    /// whether this one is.
     pub fn conclude(&mut self) {
+        if self.shift.is_some() {
+            self.cause = Some((Cause::Shifted, Confidence::Likely));
+            return;
+        }
         if self.usage == Usage::Doubtful {
             return;
         }

@@ -12,6 +12,7 @@ pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
 use super::clean_copy::CleanCopy;
 use super::database::DatabaseReport;
 use super::message::Message;
+use super::shift::ShiftReport;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
 use super::transient::TransientReport;
@@ -73,6 +74,9 @@ pub struct ScrubReport {
     /// Incidents beyond the longest list.
     #[serde(default)]
     pub incidents_not_listed: u64,
+    /// Content that has moved in its file, by file and page.
+    #[serde(default)]
+    pub shifts: Vec<ShiftReport>,
     /// Regularities in where the damage is.
     #[serde(default)]
     pub patterns: Vec<Pattern>,
@@ -409,8 +413,11 @@ pub struct Span {
     pub pages: usize,
     /// The block device, where the file system tells.
     pub device: Option<Arc<str>>,
-    /// Where the first page begins on it.
+    /// Where the first of its suspects begins on it, by their places on the device.
     pub device_offset_bytes: Option<u64>,
+    /// Where the last of them ends there: the last byte of it.
+    #[serde(default)]
+    pub device_last_byte: Option<u64>,
 }
 
 /// Rates and latencies.

@@ -7,7 +7,7 @@ pub(super) mod size;
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
-use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
+use super::{Open, Scrub, Settings, Shared, context, copies, holes, places, shifts};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
 use crate::consolidate::rank::{Finding, Findings, by_place, by_urgency};
@@ -15,13 +15,15 @@ use crate::consolidate::report::{
     Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
     Throughput, Tool,
 };
+use crate::consolidate::shift::ShiftReport;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::consolidate::transient::{Transient, TransientReport};
+use crate::diagnose::shift::Shift;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::backup::Part;
 use crate::discover::paths;
 use crate::discover::{DataFile, Discovery, FileKind};
-use crate::page::address::PageAddress;
+use crate::page::address::{FileId, PageAddress};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
@@ -60,9 +62,10 @@ pub(super) fn finish(
     holes::mark(&mut findings, plan, &mut tallies);
     let remembered = remembered(&discovery.files, &tallies);
     let primaries = Primaries::among(&remembered);
-    let mut copies_note = None;
+    let (mut copies_note, mut shifts) = (None, Vec::new());
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
+        shifts = shifts::find(&mut findings, &discovery.files, shared.settings.open);
         let files = (discovery, &*remembered);
         copies_note = look_up(&mut findings, files, &primaries, shared.settings.open, &mut facts);
     }
@@ -72,6 +75,7 @@ pub(super) fn finish(
     }
     disbelieve_boot_pages(&mut facts, &findings, &primaries);
     findings.iter_mut().for_each(Finding::conclude);
+    let shifts = shift_reports(&shifts, &findings, &facts);
     let Settings { weights, geometry, .. } = shared.settings;
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
@@ -139,6 +143,7 @@ pub(super) fn finish(
         suspects,
         incidents,
         incidents_not_listed,
+        shifts,
         patterns,
         databases: Vec::new(),
         plan: Vec::new(),
@@ -186,6 +191,23 @@ fn host() -> Arc<str> {
 #[cfg(not(unix))]
 fn host() -> Arc<str> {
     std::env::var("COMPUTERNAME").unwrap_or_default().into()
+}
+
+fn shift_reports(
+    shifts: &[(usize, Shift)],
+    findings: &[Finding],
+    facts: &[FileFacts],
+) -> Vec<ShiftReport> {
+    let mut explained = vec![(0, FileId(0)); shifts.len()];
+    for finding in findings {
+        if let Some(of) = finding.shift.and_then(|shift| explained.get_mut(shift)) {
+            *of = (of.0 + 1, finding.place.file);
+        }
+    }
+    let report = |((file, shift), (pages, file_id)): (&(usize, Shift), (u64, FileId))| {
+        ShiftReport::new(shift, &facts[*file].path, file_id, pages)
+    };
+    shifts.iter().zip(explained).map(report).collect()
 }
 
 fn transient_reports(transients: &[Transient], facts: &[FileFacts]) -> Vec<TransientReport> {

@@ -11,12 +11,13 @@ use std::sync::Arc;
 /// The byte of its file where a page begins, and its place.
 type At<'a> = (u64, &'a Place);
 
-/// The scopes of `findings`, which are at `places`. Pages with a fixed place are left out: they
-/// are at regular distances themselves.
+/// The scopes of `findings`, which are at `places`. Pages with a fixed place are left out:
+/// they are at regular distances themselves. So is content that has moved: nothing is damaged there.
 pub fn scopes(findings: &[Finding], places: &[Place], files: &[FileFacts]) -> Vec<Scope> {
     let mut by_file: BTreeMap<usize, Vec<At<'_>>> = BTreeMap::new();
     for (finding, place) in findings.iter().zip(places) {
-        if fixed_page_type(finding.place.file, finding.place.page).is_none() {
+        let is_fixed = fixed_page_type(finding.place.file, finding.place.page).is_some();
+        if !is_fixed && finding.shift.is_none() {
             let at = files[finding.file].offset_bytes(finding.place.page);
             by_file.entry(finding.file).or_default().push((at, place));
         }

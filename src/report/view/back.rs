@@ -58,6 +58,10 @@ fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> St
         }
         WayBack::RebuildIndexes => "make its indexes again, or restore".to_owned(),
         WayBack::Pages => "restore pages".to_owned(),
+        WayBack::File | WayBack::FilegroupOnline if is_moved(report, database) => format!(
+            "copy again from its source what has moved; only if there is none, {}",
+            files(report, database)
+        ),
         WayBack::File | WayBack::FilegroupOnline => files(report, database),
         WayBack::Database => "restore the database".to_owned(),
     };
@@ -68,6 +72,14 @@ fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> St
         }
         None => format!("{way} from a full backup: none in this scan is sound"),
     }
+}
+
+/// The content of one of its files has moved.
+fn is_moved(report: &ScrubReport, database: &DatabaseReport) -> bool {
+    let moved = |path: &Arc<str>| {
+        report.shifts.iter().any(|shift| shift.host == database.host && shift.path == *path)
+    };
+    database.data_files().any(|file| file.path.as_ref().is_some_and(moved))
 }
 
 /// `restore file 3`: those that are lost or have suspects.
