@@ -9,15 +9,15 @@ use super::leads::Remembered;
 use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places, shifts};
 use crate::consolidate::advice;
-use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
-use crate::consolidate::rank::{Finding, Findings, by_place, by_urgency};
+use crate::consolidate::conclude::{Conclusions, conclude};
+use crate::consolidate::file_facts::{FileFacts, PartFacts};
+use crate::consolidate::findings::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::{
-    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
-    Throughput, Tool,
+    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, ShiftReport, Skipped,
+    Throughput, Tool, TransientReport,
 };
-use crate::consolidate::shift::ShiftReport;
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
-use crate::consolidate::transient::{Transient, TransientReport};
+use crate::consolidate::transient::Transient;
 use crate::diagnose::shift::Shift;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::backup::Part;

@@ -4,7 +4,7 @@
 
 use super::Open;
 use super::file::open_unchanged;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::diagnose::shift::{self, Shift, Witness};
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::{DataFile, FileKind};

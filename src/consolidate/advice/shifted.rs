@@ -1,9 +1,8 @@
 //! What to do about content that has moved in its file: it was copied wrongly, and what it was copied
 //! from may be sound.
 
-use super::plan::{named, step};
-use crate::consolidate::report::{ScrubReport, Step};
-use crate::consolidate::shift::ShiftReport;
+use super::step::{named, step};
+use crate::consolidate::report::{ScrubReport, ShiftReport, Step};
 
 /// The files are copied again before anything else is tried.
 pub(super) fn copy_again(report: &ScrubReport) -> Option<Step> {

@@ -3,8 +3,7 @@
 use super::super::terminal::layout::counted;
 use super::safe;
 use super::words::runs;
-use crate::consolidate::report::{Pattern, ScrubReport, Step, Suspect};
-use crate::consolidate::shift::ShiftReport;
+use crate::consolidate::report::{Pattern, ScrubReport, ShiftReport, Step, Suspect};
 use crate::report::file_names::FileNames;
 use maud::{Markup, html};
 use std::collections::BTreeMap;

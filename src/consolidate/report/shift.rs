@@ -1,7 +1,5 @@
 //! Content that has moved in its file, as the report tells it: one finding, however many suspects.
 
-use super::report::{IncidentReport, ScrubReport, Suspect};
-use crate::diagnose::cause::Cause;
 use crate::diagnose::shift::Shift;
 use crate::page::address::{FileId, PageAddress};
 use serde::{Deserialize, Serialize};
@@ -47,25 +45,6 @@ impl ShiftReport {
             pages,
             text: text(shift, at(shift.first), at(shift.last)),
         }
-    }
-
-    fn is_of(&self, incident: &IncidentReport) -> bool {
-        let is_inside = (incident.first..=incident.last).contains(&self.first);
-        self.host == incident.host && self.path == incident.path && is_inside
-    }
-}
-
-impl ScrubReport {
-    /// The shift that `incident` is, if it is one.
-    pub fn shift_of(&self, incident: &IncidentReport) -> Option<&ShiftReport> {
-        self.shifts.iter().find(|shift| shift.is_of(incident))
-    }
-}
-
-impl Suspect {
-    /// It is a part of content that has moved.
-    pub fn is_shifted(&self) -> bool {
-        self.cause.as_deref() == Some(Cause::Shifted.name())
     }
 }
 
