@@ -7,6 +7,7 @@
 mod commit;
 pub mod checkpoint;
 mod file;
+mod in_use;
 mod leads;
 mod owners;
 mod names;

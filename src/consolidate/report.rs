@@ -334,6 +334,9 @@ pub struct Pattern {
     pub scope: Arc<str>,
     /// The offsets are those on a device, not those in a file.
     pub on_device: bool,
+    /// The reason or the cause of the damage that shows it; null for damage of every kind.
+    #[serde(default)]
+    pub damage: Option<Cow<'static, str>>,
     /// Bytes that go to one member before the next one's turn; of a period, those of a page.
     pub unit_bytes: u64,
     /// Members of the array; of a period, its pages.

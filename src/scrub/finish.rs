@@ -5,6 +5,7 @@ mod files;
 pub(super) mod size;
 
 use super::file::{FileScan, FileTally};
+use super::in_use::InUse;
 use super::leads::Remembered;
 use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places, shifts};
@@ -77,8 +78,9 @@ pub(super) fn finish(
     findings.iter_mut().for_each(Finding::conclude);
     let shifts = shift_reports(&shifts, &findings, &facts);
     let Settings { weights, geometry, .. } = shared.settings;
+    let in_use = InUse::new(&discovery.files, shared.settings.open);
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
-        conclude(findings, &facts, weights, *geometry);
+        conclude(findings, &facts, weights, *geometry, &|file, page| in_use.around(file, page));
     let transients = transient_reports(&into_inner(shared.transients).into_list(), &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
