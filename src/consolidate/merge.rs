@@ -7,8 +7,8 @@ use super::advice;
 use super::findings::SUSPECTS_MAX;
 use super::report::TransientReport;
 use super::report::{
-    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport, Skipped,
-    Source, Suspect, Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport,
+    Skipped, Source, Suspect, Throughput, Tool,
 };
 use super::tally::Coverage;
 use super::transient::TRANSIENTS_MAX;

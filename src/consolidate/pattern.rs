@@ -197,7 +197,8 @@ impl Tried {
         let period = |pages| (PAGE_BYTES as u64, pages);
         let periods = foldings(Kind::Period, PERIODS.map(period).collect());
         let times = |kind, is_of_kind| {
-            let is_it = |scope: &&Scope| scope.offsets.show(kind) && scope.is_of_kind() == is_of_kind;
+            let is_it =
+                |scope: &&Scope| scope.offsets.show(kind) && scope.is_of_kind() == is_of_kind;
             scopes.iter().filter(is_it).count()
         };
         let any = |kind| times(kind, false) + times(kind, true);

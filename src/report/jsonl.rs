@@ -4,8 +4,8 @@ use super::json_text;
 use crate::consolidate::report::TransientReport;
 use crate::consolidate::report::database::DatabaseReport;
 use crate::consolidate::report::{
-    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport, Skipped,
-    Source, Step, Suspect, Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport,
+    Skipped, Source, Step, Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::weights::WeightsOrigin;

@@ -14,8 +14,8 @@ use crate::consolidate::conclude::{Conclusions, conclude};
 use crate::consolidate::file_facts::{FileFacts, PartFacts};
 use crate::consolidate::findings::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::{
-    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, ShiftReport, Skipped,
-    Throughput, Tool, TransientReport,
+    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, ShiftReport,
+    Skipped, Throughput, Tool, TransientReport,
 };
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::consolidate::transient::Transient;

@@ -76,7 +76,8 @@ fn add(
     offset: impl Fn(&At<'_>) -> u64,
     to: &mut Vec<Scope>,
 ) {
-    let damaged = |at: &At<'_>| Damaged { offset: offset(at), file: at.0.file, page: at.0.place.page };
+    let damaged =
+        |at: &At<'_>| Damaged { offset: offset(at), file: at.0.file, page: at.0.place.page };
     let scope = |kind, pages| Scope { name: Arc::clone(name), offsets, kind, pages, sound_pages };
     let mut kinds: BTreeMap<&'static str, Vec<Damaged>> = BTreeMap::new();
     for at in places {
