@@ -189,8 +189,8 @@ fn misplaced_pages_are_no_shift() {
     }
 }
 
-/// Instant file initialization leaves what was on the disk, and where the PFS page is bad nobody
-/// knows that it is free.
+/// Instant file initialization leaves what was on the disk, and where the PFS page is bad, and the
+/// GAM page, nobody knows that it is free.
 #[test]
 fn what_free_pages_hold_of_another_database_is_no_shift() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -203,6 +203,7 @@ fn what_free_pages_hold_of_another_database_is_no_shift() {
         whole[page * PAGE..(page + 1) * PAGE].copy_from_slice(&other[from..from + PAGE]);
     }
     whole[PAGE + 4000] ^= 1;
+    whole[2 * PAGE + 4000] ^= 1;
     let (code, report) = scanned(folder.path(), &whole);
     assert_eq!(code, 1);
     assert!(report["coverage"]["suspect"].as_u64() > Some(100), "{}", report["coverage"]);

@@ -233,8 +233,8 @@ impl Finding {
         };
     }
 
-    /// Tells the likely cause, by all evidence there is by now: first what a run of pages shows that
-    /// none of them does alone. Old content of a page that is free has none, and nobody knows
+    /// Tells the likely cause, by all evidence there is by now: first what a run of pages shows
+    /// that none of them does alone. Old content of a page that is free has none, and nobody knows
     /// whether this one is.
     pub fn conclude(&mut self) {
         if self.shift.is_some() {

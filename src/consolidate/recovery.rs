@@ -130,8 +130,8 @@ impl Why {
             Self::NotListed => "not all of its suspects are listed",
             Self::Lost => "nothing of its pages is left",
             Self::Shifted => {
-                "its content has moved; copy it again from its source, and restore it only if there \
-                 is none"
+                "its content has moved; copy it again from its source, and restore it only if \
+                 there is none"
             }
         }
     }

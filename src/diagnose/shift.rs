@@ -19,6 +19,9 @@ pub const ONE_WRITE_PAGES: usize = 128;
 /// behind the one before, are what a transfer in text mode leaves.
 const PLACES_OF_ONE_MIN: usize = 8;
 
+/// A distance that returns more often is that of members of an array in a wrong order.
+const RECURRING_MAX: usize = 2;
+
 /// A page header, or that there is none to go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witness {
@@ -82,6 +85,8 @@ pub fn shifts(
             None => shifts.extend(steps(island, returns, suspects, missing_bytes)),
         }
     }
+    let runs_of = |bytes| runs.iter().filter(|run| run.bytes == bytes).count();
+    shifts.retain(|shift| runs_of(shift.bytes) <= RECURRING_MAX);
     shifts
 }
 
@@ -95,15 +100,18 @@ fn runs(witnesses: &[Witness]) -> Vec<Run> {
     of_one.filter_map(run).collect()
 }
 
-/// Joins runs of one distance that a few pages of another one divide: those were misplaced before.
+/// Joins long runs of one distance that a few pages of another one divide: those were misplaced
+/// before.
 fn without_strays(runs: Vec<Run>, suspects: &dyn Fn(PageId, PageId) -> usize) -> Vec<Run> {
+    let is_short = |run: &Run| suspects(run.first, run.last) < PAGES_MIN;
     let mut kept: Vec<Run> = Vec::with_capacity(runs.len());
     for run in runs {
-        let is_stray =
-            |stray: &Run| stray.bytes != 0 && suspects(stray.first, stray.last) < PAGES_MIN;
         if let [.., before, stray] = &mut kept[..]
             && before.bytes == run.bytes
-            && is_stray(stray)
+            && stray.bytes != 0
+            && is_short(stray)
+            && !is_short(before)
+            && !is_short(&run)
         {
             (before.last, before.witnesses) = (run.last, before.witnesses + run.witnesses);
             kept.pop();

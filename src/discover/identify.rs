@@ -266,8 +266,8 @@ fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
     convincing.then(|| majority(&ids)).flatten().map(FileId)
 }
 
-/// The file id of a data file by its name whose content lies behind a few bytes that are not its own,
-/// or lacks its first bytes: pages of its first extent, of the types that stand there, are all
+/// The file id of a data file by its name whose content lies behind a few bytes that are not its
+/// own, or lacks its first bytes: pages of its first extent, of the types that stand there, are all
 /// equally far from their places.
 fn moved_file_id(file: &mut File, candidate: &Candidate) -> Option<FileId> {
     if !promises_pages(&candidate.path) {

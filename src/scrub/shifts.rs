@@ -1,6 +1,6 @@
 //! Looks for content that has moved in its file, at the end of a scan: whole pages say themselves
 //! where they belong, and where suspects are no pages at all, a header is searched for in what
-//! stands there. Bounded: samples are taken, and between two that differ the place is narrowed down.
+//! stands there. Bounded: samples are taken, and between two that differ it is narrowed down.
 
 use super::Open;
 use super::file::open_unchanged;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// Places of one file that are looked at at most, ...
-const LOOKS_MAX: usize = 2048;
+const LOOKS_MAX: usize = 4096;
 /// ... and of all files: 512 MiB if all of them are alone.
 const LOOKS_OF_SCAN_MAX: usize = 32_768;
 /// Samples of a file, evenly over its suspects, of which one must show that something has moved ...
@@ -33,6 +33,8 @@ const LOOKS_PER_GAP: u32 = 8;
 const LOOK_PAGES: u32 = 8;
 /// Looks that are left for gaps.
 const LOOKS_FOR_GAPS: usize = (GAPS_MAX + 1) * LOOKS_PER_GAP as usize;
+/// Looks that are left for them and for PFS pages.
+const LOOKS_FOR_OTHERS: usize = LOOKS_FOR_GAPS + 512;
 /// Pages that a header is searched for in: it begins in the first one wherever content is.
 const SEARCH_PAGES: u32 = 2;
 /// Pages around its place that a PFS page is searched for in, if it has not moved further.
@@ -152,24 +154,27 @@ impl Search<'_> {
         while self.narrow(findings, lies) {}
     }
 
-    /// Looks between each two neighbours that lie differently. False if nothing is left to look at.
+    /// Looks before each suspect that lies otherwise than the one before it of which that is known,
+    /// half-way to what was looked at. False if nothing is left to look at.
     fn narrow(&mut self, findings: &[Finding], lies: &mut [Lies]) -> bool {
-        let seen = |index: &usize| matches!(lies[*index], Lies::By(_));
-        let seen: Vec<usize> = (0..lies.len()).filter(seen).collect();
         let mut between = Vec::new();
-        for pair in seen.windows(2).filter(|pair| lies[pair[0]] != lies[pair[1]]) {
-            let unseen = (pair[0] + 1..pair[1]).filter(|&index| lies[index] == Lies::Unseen);
-            let unseen: Vec<usize> = unseen.collect();
-            between.extend(unseen.get(unseen.len() / 2));
+        let (mut before, mut looked_at) = (Lies::By(0), None);
+        for (index, lies) in lies.iter().enumerate().filter(|(_, lies)| **lies != Lies::Unseen) {
+            let first = looked_at.map_or(0, |at: usize| at + 1);
+            if matches!(lies, Lies::By(_)) {
+                let is_other = std::mem::replace(&mut before, *lies) != *lies;
+                between.extend((is_other && first < index).then_some((first + index) / 2));
+            }
+            looked_at = Some(index);
         }
         for &index in &between {
             self.look_at(findings, lies, index);
         }
-        !between.is_empty() && self.looks > LOOKS_FOR_GAPS
+        !between.is_empty() && self.looks > LOOKS_FOR_OTHERS
     }
 
     fn look_at(&mut self, findings: &[Finding], lies: &mut [Lies], index: usize) {
-        if lies[index] != Lies::Unseen || self.looks <= LOOKS_FOR_GAPS {
+        if lies[index] != Lies::Unseen || self.looks <= LOOKS_FOR_OTHERS {
             return;
         }
         let page = findings[index].place.page;
@@ -228,7 +233,8 @@ impl Search<'_> {
         let is_near = last - first < PFS_SEARCH_PAGES;
         let first = PageId(if is_near { first } else { moved_to });
         let pages = if is_near { last - first.0 + SEARCH_PAGES } else { SEARCH_PAGES };
-        let Some(read) = self.read(first, pages) else { return false };
+        let read = (self.looks > LOOKS_FOR_GAPS).then(|| self.read(first, pages)).flatten();
+        let Some(read) = read else { return false };
         let place = PageAddress::new(self.file.file_id, pfs);
         PageHeader::search(bytemuck::cast_slice(&read)).any(|(at, header)| {
             let is_pfs = header.page_type == PageType::Pfs.m_type() && header.address() == place;

@@ -99,8 +99,8 @@ impl Way {
     }
 }
 
-const SHIFTED: &str = "with its file, whose content has moved: copy that again from its source, and \
-    scan it; do not restore its pages. Only if there is no source, restore the file";
+const SHIFTED: &str = "with its file, whose content has moved: copy that again from its source, \
+    and scan it; do not restore its pages. Only if there is no source, restore the file";
 
 const WITH_DATABASE: &str = "with its database, whose log is damaged: restore that, beside the \
     damaged one if the tail of the log cannot be saved";

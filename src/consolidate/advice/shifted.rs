@@ -1,5 +1,5 @@
-//! What to do about content that has moved in its file: it was copied wrongly, and what it was copied
-//! from may be sound.
+//! What to do about content that has moved in its file: it was copied wrongly, and what it was
+//! copied from may be sound.
 
 use super::step::{named, step};
 use crate::consolidate::report::{ScrubReport, ShiftReport, Step};
@@ -11,11 +11,10 @@ pub(super) fn copy_again(report: &ScrubReport) -> Option<Step> {
         format!("{host}{}", shift.path)
     };
     let text = format!(
-        "{}: its content has moved, because bytes were inserted or left out on the way here. The \
-         original, or the copy that it was made from, may be sound: scan that, compare sizes, copy \
-         it again (in binary mode, and compare a hash), and scan the copy. Restore no pages because \
-         of this: what stands in their places are other pages. Only if there is no source left, \
-         restore the file.",
+        "{}: its content has moved, because bytes were inserted or left out on the way here. What \
+         it was copied from may be sound: scan that, copy it again (in binary mode, and compare a \
+         hash), and scan the copy. Restore no pages because of this: what stands in their places \
+         are other pages. Only if there is no source left, restore the file.",
         named(report.shifts.iter().map(called))
     );
     let suspects = report.suspects.iter().filter(|suspect| suspect.is_shifted());

@@ -105,8 +105,8 @@ mod tests {
         let early = "from (1:641) to (1:2000), everything lies 1 byte too early: bytes are missing \
             before it, and what follows is in its place again; ";
         assert_eq!(told(-1, 1, true), format!("{early}{copy}"));
-        let more = "from (1:641) on, more and more lies too late, 1,234,567 bytes in the end: bytes \
-            were inserted in at least 1,000 places, as a transfer in text mode leaves it; ";
+        let more = "from (1:641) on, more and more lies too late, 1,234,567 bytes in the end: \
+            bytes were inserted in at least 1,000 places, as a transfer in text mode leaves it; ";
         assert_eq!(told(1_234_567, 1000, false), format!("{more}{copy}, in binary mode"));
     }
 }

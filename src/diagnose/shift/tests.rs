@@ -54,6 +54,20 @@ fn members_of_an_array_in_a_wrong_order_are_none() {
     assert_eq!(shifts(&apart.collect::<Vec<_>>(), &all, None), []);
 }
 
+/// The first member is taken for the last one.
+#[test]
+fn members_that_are_rotated_are_none() {
+    for unit in [8, 16, 128, 512] {
+        let stripes = (0..20_u32).flat_map(|stripe| {
+            let (first, unit) = (stripe * 4 * unit, unit as i64);
+            let last = first + 3 * unit as u32;
+            let end = last + unit as u32;
+            [(first..last, -unit * PAGE), (last..end, 3 * unit * PAGE)]
+        });
+        assert_eq!(found(&stripes.collect::<Vec<_>>()), [], "{unit}");
+    }
+}
+
 #[test]
 fn what_comes_back_into_its_place_must_be_long_and_longer_than_it_is_far() {
     let run = |pages: u32, far| [(0..600, 0), (600..600 + pages, far), (900..1000, 0)];

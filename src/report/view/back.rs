@@ -46,6 +46,14 @@ fn copies(database: &DatabaseReport) -> Option<String> {
 }
 
 fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
+    let way = restored(report, database, names);
+    if is_moved(report, database) {
+        return format!("copy again from its source what has moved; only if there is none, {way}");
+    }
+    way
+}
+
+fn restored(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
     let way = match database.way_back {
         WayBack::NothingHelps => return nothing_helps(database, names),
         WayBack::None if is_made_anew(database) => {
@@ -58,10 +66,6 @@ fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> St
         }
         WayBack::RebuildIndexes => "make its indexes again, or restore".to_owned(),
         WayBack::Pages => "restore pages".to_owned(),
-        WayBack::File | WayBack::FilegroupOnline if is_moved(report, database) => format!(
-            "copy again from its source what has moved; only if there is none, {}",
-            files(report, database)
-        ),
         WayBack::File | WayBack::FilegroupOnline => files(report, database),
         WayBack::Database => "restore the database".to_owned(),
     };
