@@ -255,6 +255,12 @@ pub struct Suspect {
     pub found: Option<PageAddress>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,
+    /// Of an index page whose header can be believed: its level, 0 for leaves.
+    #[serde(default)]
+    pub level: Option<u8>,
+    /// It is the page that the tree of its index begins with.
+    #[serde(default)]
+    pub is_root: bool,
     /// `yes`, `no` or `unknown`.
     pub allocated: Cow<'static, str>,
     /// What it belongs to: the object's name, else the allocation unit's id.
