@@ -4,7 +4,7 @@ use super::file::FileScan;
 use super::{HOST_FINDINGS_MAX, Shared, lock};
 use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::transient::Transient;
 use crate::page::address::{PageId, PageRange};

@@ -5,7 +5,7 @@ use super::leads::CatalogPages;
 use super::{Open, lock};
 use crate::backup::stream_checksum::StreamSum;
 use crate::backup::{Fault, Media};
-use crate::consolidate::rank::{Finding, Findings};
+use crate::consolidate::findings::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;

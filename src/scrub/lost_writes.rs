@@ -13,7 +13,7 @@ mod page_lsns;
 use super::Open;
 use super::context::Opened;
 use super::names::Primaries;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::discover::DataFile;
 use crate::discover::paths::explain;
 use crate::page::address::PageId;
@@ -62,7 +62,8 @@ impl LostWrites {
         if relatives.is_empty() {
             return Ok(None);
         }
-        let lsns = PageLsns::new(files, &relatives).map_err(|error| not_compared(&explain(&error)))?;
+        let lsns =
+            PageLsns::new(files, &relatives).map_err(|error| not_compared(&explain(&error)))?;
         let of_relatives = done.enumerate().filter(|(file, _)| lsns.has(*file));
         let read_before = of_relatives.map(|(_, pages)| u64::from(pages)).sum();
         Ok(Some(Self { lsns, read_before }))
@@ -150,11 +151,7 @@ impl Shown {
 }
 
 /// The stale pages that are proved, each with the copy that is newest, by files and pages.
-fn newest_copies(
-    proofs: &[Compared],
-    relatives: &Relatives,
-    files: &[DataFile],
-) -> Vec<Doubt> {
+fn newest_copies(proofs: &[Compared], relatives: &Relatives, files: &[DataFile]) -> Vec<Doubt> {
     let mut newest = BTreeMap::new();
     for pair in proofs {
         let doubts = pair.first.iter().filter_map(|stale| {
@@ -223,7 +220,9 @@ fn note(
     let (names, and) = (names.join(", "), if beyond > 0 { " and others" } else { "" });
     let each = match count {
         1 => format!("a page in use, {names}, is older than its copy in {copy}"),
-        _ => format!("each of {count} pages in use, {names}{and}, is older than its copy in {copy}"),
+        _ => {
+            format!("each of {count} pages in use, {names}{and}, is older than its copy in {copy}")
+        }
     };
     Some((file, format!("{each}: {}", what_it_means(pair, count))))
 }

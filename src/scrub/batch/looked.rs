@@ -2,7 +2,7 @@
 
 use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId};

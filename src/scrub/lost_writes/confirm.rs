@@ -2,7 +2,7 @@
 
 use super::compare::Stale;
 use super::kin::{Pair, Relatives};
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::DataFile;
 use crate::discover::paths;

@@ -192,7 +192,8 @@ fn sets_of(later: usize, data: Data<'_>, sets: &[(usize, Told<'_>)]) -> Vec<Pair
         told.is_of_line(&boot.line, end)
     };
     let of_line = || sets.iter().take(LOOKED_AT_MAX).filter(is_of_line);
-    let is_named = |told: &Told<'_>| boot.last_full_id.is_some_and(|id| told.set.set_id == Some(id));
+    let is_named =
+        |told: &Told<'_>| boot.last_full_id.is_some_and(|id| told.set.set_id == Some(id));
     let named = of_line().map(|(_, told)| told).find(|told| is_named(told));
     let proof = |told: &Told<'_>| match named {
         _ if boot.checkpoint_lsn < told.checkpoint => None,
