@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// The share of what is free on its file system that the file may take: one in so many bytes.
+#[cfg(target_os = "linux")]
 const OF_FREE: u64 = 4;
 /// The most that it may take of a file system that is memory.
+#[cfg(target_os = "linux")]
 const IN_MEMORY_BYTES_MAX: u64 = 64 << 20;
 /// In the primary file: a page that attaching the file rewrites.
 const REWRITTEN: PageAddress = PageAddress { file: FileId(1), page: PageId(32) };
@@ -43,10 +45,12 @@ impl Seen {
     const HAS_CHECKSUM: u16 = 4;
     pub(super) const BYTES: u64 = size_of::<Self>() as u64;
 
-    /// Of `page` in its place; `None` for pages that SQL Server rewrites under an old LSN.
+    /// Of `page` in its place; `None` for pages that SQL Server rewrites under an old LSN, and for
+    /// those that it wrote without logging, which carry (0:0:1).
     pub(in crate::scrub) fn of(page: &Page, place: PageAddress) -> Option<Self> {
         let header = PageHeader::of(page);
-        if place.page == PageId(0) || place == PageAddress::new(FileId(1), BOOT_PAGE) {
+        let is_boot = place == PageAddress::new(FileId(1), BOOT_PAGE);
+        if place.page == PageId(0) || is_boot || header.lsn_vlf == 0 {
             return None;
         }
         let is_rewritten =
@@ -194,6 +198,5 @@ fn check_room(folder: &Path, bytes: u64) -> io::Result<()> {
 /// What would not fit fails when it is written.
 #[cfg(not(target_os = "linux"))]
 fn check_room(_: &Path, _: u64) -> io::Result<()> {
-    let _ = (OF_FREE, IN_MEMORY_BYTES_MAX);
     Ok(())
 }
