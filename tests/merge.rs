@@ -272,7 +272,7 @@ fn a_page_that_is_sound_on_another_host_is_named_there() {
     let step = step.expect("a step");
     assert_eq!(step["suspects"], 2);
     assert!(step["text"].as_str().is_some_and(|text| text.contains("automatic page repair")));
-    let shown = merge(&[&a, &b], &[]).stdout;
+    let shown = merge(&[&a, &b], &["-v"]).stdout;
     assert!(shown.contains("elsewhere: host sql-"), "{shown}");
     let page = merge(&[&a, &b], &["--format=html"]).stdout;
     assert!(page.contains("host sql-b has scanned its copy"), "the HTML says it");

@@ -1,8 +1,9 @@
-//! Which other machines hold a sound copy of a suspect page: known in a merged report, where several
-//! have scanned copies of one data file, as in availability groups and with log shipping.
+//! Which other machines hold a sound copy of a suspect page: known in a merged report, where
+//! several have scanned copies of one data file, as in availability groups and with log shipping.
 //!
-//! A report lists what is suspect and not what is sound: a page is taken for sound where all that is
-//! suspect or has healed in its file is listed, all of the file was reached, and the page is neither.
+//! A report lists what is suspect and not what is sound: a page is taken for sound where all that
+//! is suspect or has healed in its file is listed, all of the file was reached, and the page is
+//! neither.
 
 use super::clean_copy::HostCopy;
 use super::report::{FileKey, FileReport, Outcome, ScrubReport};
@@ -138,7 +139,8 @@ fn host_copy(file: &FileReport) -> HostCopy {
     if unprotected > 0 {
         let _ = write!(
             words,
-            ", and {unprotected} pages of that file carry nothing to verify them by, this one perhaps"
+            ", and {unprotected} pages of that file carry nothing to verify them by, perhaps this \
+             one, too"
         );
     }
     let path = Arc::clone(&file.path);

@@ -1,9 +1,10 @@
-//! Lost writes: pages that are sound and in use, and older than a copy of them that was taken before
-//! (docs/page-format.md, section 5.6). Nothing on such a page is wrong; only two copies show it.
+//! Lost writes: pages that are sound and in use, and older than a copy of them that was taken
+//! before (docs/page-format.md, section 5.6). Nothing on such a page is wrong; only two copies show
+//! it.
 //!
-//! While a scan reads, the LSNs of the pages of files that have relatives in it are written down. At
-//! its end they are held against each other, and what looks stale is read again before it is called
-//! anything: a suspect where the history of both copies is proved, else a note.
+//! While a scan reads, the LSNs of the pages of files that have relatives in it are written down.
+//! At its end they are held against each other, and what looks stale is read again before it is
+//! called anything: a suspect where the history of both copies is proved, else a note.
 
 mod compare;
 mod confirm;
@@ -232,7 +233,7 @@ fn what_it_means(pair: &Compared, count: u64) -> &'static str {
         "these copies have parted, each went its own way from where they were one, and that is no \
          damage"
     } else {
-        "a write that was lost, or these copies have parted: nothing here proves that the file took \
-         that backup or a later one"
+        "a write that was lost, or these copies have parted: nothing here proves that the file \
+         took that backup or a later one"
     }
 }

@@ -62,9 +62,9 @@ fn other_hosts(suspects: &[Suspect]) -> Option<Step> {
     let text = format!(
         "{}: scanned copies of the same files and found nothing wrong with these pages, which may \
          be of another version there, or not in use. In an availability group, and where the \
-         database is mirrored, the server mends a page from there when it reads it, all but page \
-         0 and 9 of a file and its allocation maps (sys.dm_hadr_auto_page_repair, \
-         sys.dm_db_mirroring_auto_page_repair); where the log is shipped, that server can take \
+         database is mirrored, the server mends a page from there when it reads it (automatic page \
+         repair: sys.dm_hadr_auto_page_repair, sys.dm_db_mirroring_auto_page_repair), all but page \
+         0 and 9 of a file and its allocation maps; where the log is shipped, that server can take \
          over. Scan there again first; never copy pages by hand.",
         named(hosts.map(|copy| copy.host.to_string()))
     );

@@ -5,8 +5,9 @@ use super::kin::{Pair, Proof, Relatives};
 use super::page_lsns::{PageLsns, Seen, end_page};
 use crate::discover::DataFile;
 use crate::page::EXTENT_PAGES;
-use crate::page::address::PageId;
+use crate::page::address::{PageId, PageRange};
 use crate::page::header::Lsn;
+use crate::plan::DoneRanges;
 use std::io;
 
 /// LSNs in memory at a time, of all copies together: 16 MiB.
@@ -52,7 +53,7 @@ impl Compared {
             Proof::Named => true,
             Proof::Line => self.parted == 0,
             Proof::Lsn => self.parted == 0 && !self.is_scattered,
-            Proof::None => false,
+            Proof::Nothing => false,
         }
     }
 
@@ -104,11 +105,10 @@ pub(super) fn compare(
     let copies = &relatives.copies;
     let mut compared: Vec<_> = relatives.pairs.iter().copied().map(Compared::new).collect();
     let ends: Vec<u32> = copies.iter().map(|copy| end_page(files, copy)).collect();
-    let end = ends.iter().copied().max().unwrap_or_default();
     let run = (SEEN_MAX / copies.len().max(1)).clamp(*RUN_PAGES.start(), *RUN_PAGES.end());
     let run = run.next_multiple_of(EXTENT_PAGES as usize);
     let mut seen = vec![vec![bytemuck::Zeroable::zeroed(); run]; copies.len()];
-    for first in (0..end).step_by(run) {
+    for first in runs(copies, files, run as u32) {
         for ((copy, seen), end) in copies.iter().zip(&mut seen).zip(&ends) {
             let pages = end.saturating_sub(first).min(run as u32) as usize;
             lsns.read(copy[0], first, &mut seen[..pages])?;
@@ -124,4 +124,15 @@ pub(super) fn compare(
         }
     }
     Ok(compared)
+}
+
+/// The first pages of the runs of `pages` in which one of `copies` has any, ascending.
+fn runs(copies: &[Vec<usize>], files: &[DataFile], pages: u32) -> impl Iterator<Item = u32> {
+    let mut there = DoneRanges::default();
+    for range in copies.iter().flatten().flat_map(|file| &files[*file].stored) {
+        let end = range.end().checked_next_multiple_of(pages).unwrap_or(u32::MAX);
+        there.add(PageRange::between(range.first.0 / pages * pages, end));
+    }
+    let there = Vec::from(there).into_iter();
+    there.flat_map(move |range| (range.first.0..range.end()).step_by(pages as usize))
 }

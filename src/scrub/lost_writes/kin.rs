@@ -33,7 +33,7 @@ pub(super) enum Proof {
     /// the pages can tell whether it went another way before.
     Lsn,
     /// Nothing.
-    None,
+    Nothing,
 }
 
 /// A copy, by its place in [`Relatives::copies`], and an older one.
@@ -199,10 +199,10 @@ fn sets_of(later: usize, data: Data<'_>, sets: &[(usize, Told<'_>)]) -> Vec<Pair
         _ if boot.checkpoint_lsn < told.checkpoint => None,
         _ if is_named(told) && is_of_one_time => Some(Proof::Named),
         _ if binding.is_none() || told.set.binding_id != binding => None,
-        _ if !is_of_one_time => Some(Proof::None),
+        _ if !is_of_one_time => Some(Proof::Nothing),
         Some(named) if told.is_before(named) => Some(Proof::Line),
         _ if boot.last_full_lsn.is_some_and(|lsn| told.last <= lsn) => Some(Proof::Lsn),
-        _ => Some(Proof::None),
+        _ => Some(Proof::Nothing),
     };
     let pair = |(older, told): &(usize, Told<'_>)| {
         let proof = proof(told)?;

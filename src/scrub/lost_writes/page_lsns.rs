@@ -1,6 +1,6 @@
-//! The LSNs of the pages of files that have relatives, while a scan reads them: 16 bytes a page in a
-//! file without a name, so that memory does not grow with the files. Written a batch at a time, read
-//! in order at the end.
+//! The LSNs of the pages of files that have relatives, while a scan reads them: 16 bytes a page in
+//! a file without a name, so that memory does not grow with the files. Written a batch at a time,
+//! read in order at the end.
 
 use super::kin::Relatives;
 use crate::catalog::SystemTable;
