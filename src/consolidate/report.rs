@@ -14,7 +14,7 @@ pub use transient::TransientReport;
 
 use database::DatabaseReport;
 
-use super::clean_copy::CleanCopy;
+use super::clean_copy::{CleanCopy, HostCopy};
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
@@ -306,6 +306,9 @@ pub struct Suspect {
     /// Clean copies of it in other files of the scan, the newest first.
     #[serde(default)]
     pub clean_copies: Vec<CleanCopy>,
+    /// Other machines that scanned a copy of its file and found nothing wrong with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_hosts: Vec<HostCopy>,
 }
 
 /// What the score of a suspect is made of, in points.

@@ -75,6 +75,7 @@ pub(super) fn suspect(
         message: message::of(finding, file),
         action: advice::action(finding, file).into(),
         clean_copies: finding.copies.clone(),
+        other_hosts: Vec::new(),
     }
 }
 

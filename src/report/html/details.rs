@@ -53,6 +53,8 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     lines.extend(evidence(suspect));
     let copies = suspect.clean_copies.iter().take(COPIES_MAX);
     lines.extend(copies.map(|copy| rare("Clean copy", safe(&copy.in_words))));
+    let elsewhere = suspect.other_hosts.iter();
+    lines.extend(elsewhere.map(|copy| rare("Elsewhere", safe(&copy.in_words))));
     lines
 }
 

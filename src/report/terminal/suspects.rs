@@ -72,7 +72,8 @@ fn messages(shown: &[Suspect], look: Look, out: &mut dyn Write) -> io::Result<()
     })
 }
 
-/// The likely cause, its evidence and the newest clean copy, each on a line of its own.
+/// The likely cause, its evidence, the newest clean copy and those on other machines, each on a line
+/// of its own.
 fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cause) = likely_cause(suspect) {
         look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;
@@ -83,7 +84,9 @@ fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()>
     if let Some(copy) = newest(&suspect.clean_copies) {
         look.paragraph(&format!("       clean copy: {}", safe(&copy)), 9, out)?;
     }
-    Ok(())
+    suspect.other_hosts.iter().try_for_each(|copy| {
+        look.paragraph(&format!("       elsewhere: {}", safe(&copy.in_words)), 9, out)
+    })
 }
 
 /// `bit flip (certain)`.
