@@ -97,6 +97,17 @@ impl Coverage {
         }
     }
 
+    /// A page that was counted as intact by `protection` has turned out to be suspect.
+    pub fn turn_suspect(&mut self, protection: Protection) {
+        let counted = match protection {
+            Protection::Torn => &mut self.intact_torn,
+            Protection::Checksum | Protection::None => &mut self.intact_checksum,
+        };
+        *counted -= 1;
+        self.intact -= 1;
+        self.suspect += 1;
+    }
+
     /// Counts `pages` free pages of one kind.
     pub fn count_free(&mut self, content: FreeContent, pages: u64) {
         if pages == 0 {

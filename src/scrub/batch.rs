@@ -6,6 +6,7 @@ mod settle;
 use super::Shared;
 use super::file::FileScan;
 use super::lent::Unseen;
+use super::lost_writes::Seen;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -45,6 +46,8 @@ pub(super) struct View<'a> {
     interval: Option<Arc<Interval>>,
     /// Bytes that were read once more than planned.
     reread_bytes: u64,
+    /// The LSNs of its pages are held against those of copies.
+    has_relatives: bool,
 }
 
 impl<'a> View<'a> {
@@ -60,6 +63,7 @@ impl<'a> View<'a> {
             shared,
             interval: None,
             reread_bytes: 0,
+            has_relatives: shared.lost_writes.as_ref().is_some_and(|of| of.wants(file.index)),
         }
     }
 
@@ -287,7 +291,7 @@ impl<'a> View<'a> {
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
             let is_plain = is_fine && word.fits(page, place);
             if is_plain && !gpus.must_check(gpu, place.page, word) {
-                to.count(page, place.page, allocation, &verdict);
+                self.count(page, place, allocation, &verdict, to);
                 if self.file.is_part {
                     let stored = Checksum::stored_in(page);
                     to.stream_sum.add_page(place.page, word.checksum(), stored);
@@ -350,7 +354,23 @@ impl<'a> View<'a> {
                 to.doubtful.push(Doubtful { page: place.page, seen, reason });
             }
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
-            verdict => to.count(page, place.page, allocation, &verdict),
+            verdict => self.count(page, place, allocation, &verdict, to),
+        }
+    }
+
+    /// Counts a page that is in order.
+    #[inline]
+    fn count(
+        &self,
+        page: &Page,
+        place: PageAddress,
+        allocation: Allocation,
+        verdict: &Verdict,
+        to: &mut Looked,
+    ) {
+        to.count(page, place.page, allocation, verdict);
+        if self.has_relatives && allocation == Allocation::Allocated {
+            to.seen.extend(Seen::of(page, place).map(|seen| (place.page, seen)));
         }
     }
 

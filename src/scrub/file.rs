@@ -92,6 +92,9 @@ pub(super) struct FileTally {
     /// Pages of zeros in use; counted at the end of a scan.
     #[serde(skip)]
     pub(super) zeroed: Zeroed,
+    /// What copies of its pages show and do not prove; found at the end of a scan.
+    #[serde(skip)]
+    pub(super) parted: Vec<String>,
 }
 
 /// Pages of zeros in use.
@@ -244,6 +247,7 @@ impl FileTally {
             stream_sums: BTreeMap::new(),
             done: DoneRanges::default(),
             zeroed: Zeroed::default(),
+            parted: Vec::new(),
         }
     }
 

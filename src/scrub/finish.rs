@@ -7,6 +7,7 @@ pub(super) mod size;
 use super::file::{FileScan, FileTally};
 use super::in_use::InUse;
 use super::leads::Remembered;
+use super::lost_writes::Shown;
 use super::names::{self, Primaries};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places, shifts};
 use crate::consolidate::advice;
@@ -59,10 +60,15 @@ pub(super) fn finish(
     let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
     let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
+    let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
+    let mut shown = Shown::default();
+    if let Some(lost_writes) = shared.lost_writes.filter(|_| !stopped) {
+        shown = lost_writes.show(&discovery.files, &primaries, shared.settings.open);
+    }
+    add_shown(&mut shown, &mut tallies, &mut findings);
     let mut findings = findings.into_list();
     holes::mark(&mut findings, plan, &mut tallies);
     let remembered = remembered(&discovery.files, &tallies);
-    let primaries = Primaries::among(&remembered);
     let (mut copies_note, mut shifts) = (None, Vec::new());
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
@@ -91,6 +97,7 @@ pub(super) fn finish(
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
     notes.extend(places::notes(&facts));
     notes.extend(copies_note.map(str::to_owned));
+    notes.extend(shown.not_compared);
     notes.extend(snapshots_note(&discovery.snapshots));
     notes.extend((stopped && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
     if !shared.are_gpus_wrong {
@@ -155,6 +162,17 @@ pub(super) fn finish(
     report.conclude();
     advice::advise(&mut report);
     Scrub { report, latencies, file_latencies, is_guess_wrong }
+}
+
+/// Adds what copies show: pages that were counted as intact and are stale, and notes.
+fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findings) {
+    for (finding, protection) in shown.stale.drain(..) {
+        tallies[finding.file].coverage.turn_suspect(protection);
+        findings.add(finding);
+    }
+    for (file, note) in shown.notes.drain(..) {
+        tallies[file].parted.push(note);
+    }
 }
 
 /// Adds the pages beyond the ends of files that were cut.

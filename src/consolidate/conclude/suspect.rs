@@ -9,6 +9,7 @@ use crate::consolidate::score::{in_flux, priority};
 use crate::consolidate::weights::Weights;
 use crate::consolidate::{advice, message};
 use crate::diagnose::verdict::Allocation;
+use crate::page::kind::PageType;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,6 +54,8 @@ pub(super) fn suspect(
         computed,
         found: finding.found(),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
+        level: Some(finding.level).filter(|_| finding.page_type == Some(PageType::Index)),
+        is_root: finding.is_root,
         allocated: allocated(finding.allocation).into(),
         object: names.of(finding),
         schema: object.and_then(|object| object.schema.clone()),
@@ -72,6 +75,7 @@ pub(super) fn suspect(
         message: message::of(finding, file),
         action: advice::action(finding, file).into(),
         clean_copies: finding.copies.clone(),
+        other_hosts: Vec::new(),
     }
 }
 
