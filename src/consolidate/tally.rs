@@ -82,6 +82,23 @@ impl Coverage {
         }
     }
 
+    /// A page that was counted with this verdict, a good one, is suspect after all. False if there
+    /// is none, so that it cannot be.
+    pub fn suspect_after_all(&mut self, verdict: &Verdict) -> bool {
+        let counts: &mut [&mut u64] = match verdict {
+            Verdict::IntactChecksum => &mut [&mut self.intact, &mut self.intact_checksum],
+            Verdict::IntactTorn => &mut [&mut self.intact, &mut self.intact_torn],
+            Verdict::Unprotected => &mut [&mut self.unprotected],
+            Verdict::Free(_) | Verdict::Transient | Verdict::Suspect(_) => return false,
+        };
+        if counts.iter().any(|count| **count == 0) {
+            return false;
+        }
+        counts.iter_mut().for_each(|count| **count -= 1);
+        self.suspect += 1;
+        true
+    }
+
     /// Counts `pages` free pages of one kind.
     pub fn count_free(&mut self, content: FreeContent, pages: u64) {
         if pages == 0 {

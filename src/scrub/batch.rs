@@ -6,6 +6,7 @@ mod settle;
 use super::Shared;
 use super::file::FileScan;
 use super::lent::Unseen;
+use crate::catalog::Lead;
 use crate::consolidate::rank::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -287,7 +288,7 @@ impl<'a> View<'a> {
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
             let is_plain = is_fine && word.fits(page, place);
             if is_plain && !gpus.must_check(gpu, place.page, word) {
-                to.count(page, place.page, allocation, &verdict);
+                self.count(page, place, allocation, &verdict, to);
                 if self.file.is_part {
                     let stored = Checksum::stored_in(page);
                     to.stream_sum.add_page(place.page, word.checksum(), stored);
@@ -350,7 +351,22 @@ impl<'a> View<'a> {
                 to.doubtful.push(Doubtful { page: place.page, seen, reason });
             }
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
-            verdict => to.count(page, place.page, allocation, &verdict),
+            verdict => self.count(page, place, allocation, &verdict, to),
+        }
+    }
+
+    /// Counts a page that is in order, with what it tells of others.
+    #[inline]
+    fn count(
+        &self,
+        page: &Page,
+        place: PageAddress,
+        allocation: Allocation,
+        verdict: &Verdict,
+        to: &mut Looked,
+    ) {
+        if to.count(page, place.page, allocation, verdict) == Some(Lead::Iam) {
+            to.claims.extend(self.file.claims_of(page));
         }
     }
 
@@ -363,7 +379,7 @@ impl<'a> View<'a> {
         allocation: Allocation,
         to: &mut Looked,
     ) {
-        to.count(page, place.page, allocation, &Verdict::Unprotected);
+        self.count(page, place, allocation, &Verdict::Unprotected, to);
         let header = PageHeader::of(page);
         let is_this_page = header.address() == place
             && (header.is_plausible() || header.is_server_configuration());

@@ -7,6 +7,7 @@ pub(super) mod size;
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::names::{self, Primaries};
+use super::wrong_owners::{self, Scanned};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
@@ -53,11 +54,34 @@ pub(super) fn finish(
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
-    let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
-    let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
+    let mut told = |file: FileScan<'_>| {
+        let tally = into_inner(file.tally).judge_flagless(&mut findings);
+        (tally, into_inner(file.known_owners))
+    };
+    let (mut tallies, mut known_owners): (Vec<FileTally>, Vec<_>) =
+        shared.files.into_iter().map(&mut told).unzip();
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
     let mut findings = findings.into_list();
+    let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
+    if !stopped {
+        let files = &remembered(&discovery.files, &tallies);
+        let found = wrong_owners::find(
+            &Scanned {
+                files,
+                plan,
+                tallies: &tallies,
+                primaries: &Primaries::among(files),
+                findings: &findings,
+                transients: &transients,
+                open: shared.settings.open,
+                stop: shared.settings.stop,
+            },
+            &mut known_owners,
+        );
+        findings = wrong_owners::count(found, &mut tallies, findings);
+    }
+    drop(known_owners);
     let remembered = remembered(&discovery.files, &tallies);
     let primaries = Primaries::among(&remembered);
     let mut copies_note = None;
@@ -75,7 +99,7 @@ pub(super) fn finish(
     let Settings { weights, geometry, .. } = shared.settings;
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
-    let transients = transient_reports(&into_inner(shared.transients).into_list(), &facts);
+    let transients = transient_reports(&transients, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
