@@ -25,8 +25,8 @@ mod streams;
 mod finish;
 
 use crate::backup::compressed::Verified;
+use crate::consolidate::findings::Findings;
 use crate::consolidate::pattern::Geometry;
-use crate::consolidate::rank::Findings;
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::consolidate::transient::Transients;

@@ -12,7 +12,7 @@ use chain::planner::{Line, Plan, lines, plan};
 use chain::{Dice, Fate, Fork, Guid, Set, State, Story, Tape, tape};
 use harness::scanned::{each, folder_in_memory, scanned};
 use pagescrub::backup::BackupKind as Kind;
-use pagescrub::consolidate::database::{DatabaseReport, RestoreSet};
+use pagescrub::consolidate::report::database::{DatabaseReport, RestoreSet};
 use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
 use pagescrub::drill::BackupKind;
 use pagescrub::page::header::Lsn;

@@ -9,7 +9,7 @@
 mod harness;
 
 use harness::scanned::scanned;
-use pagescrub::consolidate::database::{DatabaseReport, FileState};
+use pagescrub::consolidate::report::database::{DatabaseReport, FileState};
 use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

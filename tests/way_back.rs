@@ -7,8 +7,10 @@ mod harness;
 
 use damaged::{Page, database};
 use harness::pagescrub;
-use pagescrub::consolidate::database::{CatalogEntry, WayBack, tell};
+use pagescrub::consolidate::database::tell;
+use pagescrub::consolidate::file_facts::CatalogEntry;
 use pagescrub::consolidate::report::ScrubReport;
+use pagescrub::consolidate::report::database::WayBack;
 use std::fs;
 
 /// That of a database whose file 3 is in a filegroup of its own.

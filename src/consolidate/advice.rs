@@ -6,28 +6,17 @@ mod isolate;
 mod plan;
 mod restore;
 mod routes;
+mod step;
 mod system;
 
 use incident::incident_actions;
 use routes::Routes;
+pub use step::rank_runs;
 
-use super::conclude::FileFacts;
-use super::rank::{Consequence, Finding, Usage};
+use super::file_facts::FileFacts;
+use super::findings::{Consequence, Finding, Usage};
 use super::report::ScrubReport;
 use crate::page::kind::PageType;
-
-/// `1-3, 7`, cut after `runs_max` runs; `ranks` ascend.
-pub fn rank_runs(ranks: &[usize], runs_max: usize) -> String {
-    let mut runs = ranks.chunk_by(|a, b| a.checked_add(1) == Some(*b)).map(|run| match run {
-        [first, .., last] => format!("{first}-{last}"),
-        _ => run.iter().map(ToString::to_string).collect(),
-    });
-    let mut text = runs.by_ref().take(runs_max).collect::<Vec<_>>().join(", ");
-    if runs.next().is_some() {
-        text += ", ...";
-    }
-    text
-}
 
 /// Fills in what depends on all of `report`: the actions of its suspects and incidents, and the
 /// plan.

@@ -1,6 +1,6 @@
 //! What a report says of a backup file beside its pages.
 
-use super::verified::Verified;
+use super::tally::Verified;
 use crate::backup::BackupKind;
 use crate::backup::{Fault, FaultKind, NotRead};
 use crate::page::header::Lsn;

@@ -1,7 +1,7 @@
 //! What a scan was to verify and did not: any of it makes a run incomplete.
 
 use super::backup::BackupReport;
-use super::database::DatabaseReport;
+use super::report::database::DatabaseReport;
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
 use std::collections::BTreeSet;
 

@@ -4,13 +4,14 @@
 //! whether some of them were merged before.
 
 use super::advice;
-use super::rank::SUSPECTS_MAX;
+use super::findings::SUSPECTS_MAX;
+use super::report::TransientReport;
 use super::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
     Source, Suspect, Throughput, Tool,
 };
 use super::tally::Coverage;
-use super::transient::{TRANSIENTS_MAX, TransientReport};
+use super::transient::TRANSIENTS_MAX;
 use super::weights::WeightsOrigin;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,8 +4,8 @@
 
 mod system_error;
 
-use super::conclude::FileFacts;
-use super::rank::Finding;
+use super::file_facts::FileFacts;
+use super::findings::Finding;
 use super::transient::Transient;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;

@@ -3,26 +3,28 @@
 //! The tally must add up to what was planned, suspects are ranked by what their loss means, and
 //! neighbours are told as one incident. The same verdicts in any order give the same report.
 
-pub mod advice;
-pub mod backup;
-pub mod clean_copy;
-pub mod conclude;
-pub mod contradiction;
-pub mod database;
-pub mod gaps;
-pub mod harm;
-pub mod incident;
-pub mod merge;
-pub mod message;
-pub mod only;
-pub mod pattern;
-pub mod rank;
-pub mod recovery;
-pub mod report;
-pub mod score;
 pub mod tally;
 pub mod throughput;
+pub mod clean_copy;
+pub mod findings;
+pub mod file_facts;
 pub mod transient;
-pub mod verdict;
-pub mod verified;
+pub mod message;
+pub mod backup;
 pub mod weights;
+pub mod report;
+pub mod verified;
+pub mod gaps;
+pub mod harm;
+pub mod recovery;
+pub mod database;
+pub mod verdict;
+pub mod incident;
+pub mod pattern;
+pub mod score;
+pub mod rank;
+pub mod advice;
+pub mod conclude;
+pub mod contradiction;
+pub mod merge;
+pub mod only;

@@ -4,7 +4,7 @@
 //! Suspects and files may come from a saved report, so nothing here relies on what they say of
 //! each other.
 
-use super::database::DatabaseReport;
+use super::report::database::DatabaseReport;
 use super::report::{FileReport, ScrubReport, Suspect};
 use crate::discover::FileKind;
 use crate::page::address::{FileId, PageId};

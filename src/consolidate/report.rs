@@ -1,20 +1,23 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
+pub mod database;
 mod file;
 mod keys;
 mod passed;
+pub mod transient;
 
 pub use file::{FileReport, Outcome, base_name, folder};
 pub use keys::FileKey;
 pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
+pub use transient::TransientReport;
+
+use database::DatabaseReport;
 
 use super::clean_copy::CleanCopy;
-use super::database::DatabaseReport;
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
-use super::transient::TransientReport;
 use super::weights::WeightsOrigin;
 use crate::diagnose::evidence::Evidence;
 use crate::page::address::PageAddress;

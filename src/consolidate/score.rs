@@ -1,6 +1,6 @@
 //! How urgent a suspect is: its tier, and a score that is the sum of its terms (docs/ranking.md).
 
-use super::rank::{Consequence, Finding, Usage};
+use super::findings::{Consequence, Finding, Usage};
 use super::report::ScoreTerms;
 use super::weights::Weights;
 use crate::diagnose::verdict::SuspectReason;

@@ -10,6 +10,21 @@ use std::ops::AddAssign;
 /// The most that is said of a coverage that is not all, in percent.
 pub const PERCENT_NOT_ALL: f64 = 99.999;
 
+/// The best that something was held against; from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verified {
+    /// Nothing: no page in use carries a checksum or torn bits.
+    #[serde(rename = "none")]
+    Nothing,
+    /// It is log only and carries no checksums, which is SQL Server's default: its structure.
+    Structure,
+    /// Checksums of a backup's streams or records.
+    Streams,
+    /// Checksums or torn bits of pages.
+    Pages,
+}
+
 /// How many pages met which verdict. Every planned page is in exactly one class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {

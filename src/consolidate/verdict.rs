@@ -3,7 +3,8 @@
 
 use super::gaps::Gaps;
 use super::report::{RunVerdict, ScrubReport, Source};
-use super::verified::{Verified, units};
+use super::tally::Verified;
+use super::verified::units;
 
 impl RunVerdict {
     /// All there are.

@@ -6,25 +6,10 @@
 
 use super::backup::{BackupReport, SetReport};
 use super::report::{FileReport, folder};
+use super::tally::Verified;
 use crate::backup::BackupKind;
 use crate::discover::FileKind;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The best that something was held against; from the least to the most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verified {
-    /// Nothing: no page in use carries a checksum or torn bits.
-    #[serde(rename = "none")]
-    Nothing,
-    /// It is log only and carries no checksums, which is SQL Server's default: its structure.
-    Structure,
-    /// Checksums of a backup's streams or records.
-    Streams,
-    /// Checksums or torn bits of pages.
-    Pages,
-}
 
 /// A database or a backup set of a report: what is verified, or not, as a whole.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 use super::escape::spreadsheet as safe;
 use super::moment::sql_datetime;
 use crate::consolidate::clean_copy::newest;
+use crate::consolidate::report::TransientReport;
 use crate::consolidate::report::{ScrubReport, Suspect};
-use crate::consolidate::transient::TransientReport;
 use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 

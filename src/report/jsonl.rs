@@ -1,13 +1,13 @@
 //! The report as one JSON object per line, for what reads lines.
 
 use super::json_text;
-use crate::consolidate::database::DatabaseReport;
+use crate::consolidate::report::TransientReport;
+use crate::consolidate::report::database::DatabaseReport;
 use crate::consolidate::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
     Source, Step, Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
-use crate::consolidate::transient::TransientReport;
 use crate::consolidate::weights::WeightsOrigin;
 use serde::Serialize;
 use std::io::{self, Write};

@@ -14,8 +14,8 @@ pub(super) use unspoken::backups;
 
 use super::escape::terminal as safe;
 use super::terminal::layout::counted;
-use crate::consolidate::database::DatabaseReport;
 use crate::consolidate::gaps::Gaps;
+use crate::consolidate::report::database::DatabaseReport;
 use crate::consolidate::report::{Pattern, RunVerdict, ScrubReport, Suspect};
 use databases::{Names, missing_words};
 

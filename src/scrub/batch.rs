@@ -7,7 +7,7 @@ use super::Shared;
 use super::file::FileScan;
 use super::lent::Unseen;
 use crate::catalog::Lead;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
 use crate::diagnose::judge::judge;

@@ -9,7 +9,7 @@ pub(super) use writer::while_checkpointing;
 
 use super::file::{BackupTally, FileScan, FileTally};
 use super::{Shared, lock};
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};
 use crate::discover::paths::{self, FileIdentity, FileTimes};

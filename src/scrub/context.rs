@@ -4,7 +4,7 @@
 use super::Open;
 use super::file::open_unchanged;
 use super::names::Primaries;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::diagnose::allocation::AllocationMap;
 use crate::diagnose::evidence::{Evidence, Home};
 use crate::diagnose::judge::judge;

@@ -8,7 +8,7 @@ use super::{Open, lock};
 use crate::backup::stream_checksum::StreamSum;
 use crate::backup::{BackupKind, Fault, Media};
 use crate::catalog::claims::IamClaims;
-use crate::consolidate::rank::{Finding, Findings};
+use crate::consolidate::findings::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;

@@ -10,14 +10,15 @@ use super::names::{self, Primaries};
 use super::wrong_owners::{self, Scanned};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
 use crate::consolidate::advice;
-use crate::consolidate::conclude::{Conclusions, FileFacts, PartFacts, conclude};
-use crate::consolidate::rank::{Finding, Findings, by_place, by_urgency};
+use crate::consolidate::conclude::{Conclusions, conclude};
+use crate::consolidate::file_facts::{FileFacts, PartFacts};
+use crate::consolidate::findings::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::{
     Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
-    Throughput, Tool,
+    Throughput, Tool, TransientReport,
 };
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
-use crate::consolidate::transient::{Transient, TransientReport};
+use crate::consolidate::transient::Transient;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::backup::Part;
 use crate::discover::paths;

@@ -4,7 +4,7 @@
 //! nothing has changed since: the bytes do not tell these apart, so it is said and asked.
 
 use super::file::FileTally;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::FileKind;
 use crate::page::address::PageId;

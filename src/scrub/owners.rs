@@ -7,7 +7,7 @@ use super::leads::{Remembered, is_sound, read};
 use super::names::Primary;
 use crate::catalog::owners::{Claim, NamedBy, Owners, is_same_unit};
 use crate::catalog::units_by_first_iam;
-use crate::consolidate::rank::{Finding, Ownership};
+use crate::consolidate::findings::{Finding, Ownership};
 use crate::diagnose::allocation::AllocationMap;
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{ExtentId, PageAddress, PageId};

@@ -1,7 +1,7 @@
 //! Where suspects are on their devices: asked for at the end of a scan, of files that have any.
 
-use crate::consolidate::conclude::FileFacts;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::file_facts::FileFacts;
+use crate::consolidate::findings::Finding;
 use crate::discover::DataFile;
 use crate::discover::device::extent_map::EXTENTS_MAX;
 use crate::discover::device::placement::Placement;

@@ -21,7 +21,7 @@ use crate::catalog::claims::{Claims, IamClaims};
 use crate::catalog::owner_sums::{ExpectedSums, is_owned};
 use crate::catalog::owners::is_same_unit;
 use crate::catalog::units_by_first_iam;
-use crate::consolidate::rank::{Finding, Findings, SUSPECTS_MAX};
+use crate::consolidate::findings::{Finding, Findings, SUSPECTS_MAX};
 use crate::consolidate::transient::Transient;
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, SuspectReason, Verdict};

@@ -4,9 +4,10 @@
 
 use pagescrub::catalog::object::{Object, ObjectKind};
 use pagescrub::consolidate::advice::advise;
-use pagescrub::consolidate::conclude::{FileFacts, conclude};
-use pagescrub::consolidate::database::{DatabaseFile, DatabaseReport, FileState};
-use pagescrub::consolidate::rank::Finding;
+use pagescrub::consolidate::conclude::conclude;
+use pagescrub::consolidate::file_facts::FileFacts;
+use pagescrub::consolidate::findings::Finding;
+use pagescrub::consolidate::report::database::{DatabaseFile, DatabaseReport, FileState};
 use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Step, Suspect};
 use pagescrub::consolidate::weights::Weights;
 use pagescrub::diagnose::verdict::{Allocation, SuspectReason};

@@ -4,7 +4,7 @@
 
 mod originals;
 
-use super::plan::{named, step};
+use super::step::{named, step};
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::clean_copy::CleanCopy;
 use crate::consolidate::harm::{self, Harm};

@@ -1,7 +1,7 @@
 //! What looks like an attack that goes on. Never flipped bits at a period, which a failing part
 //! leaves as well, nor an ending alone: people rename files in good faith.
 
-use super::plan::step;
+use super::step::step;
 use crate::consolidate::report::{FileKey, FileReport, Pattern, ScrubReport, Step, Suspect};
 use crate::discover::names::has_foreign_ending;
 use crate::page::EXTENT_PAGES;

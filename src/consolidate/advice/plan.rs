@@ -1,16 +1,11 @@
 //! What to do, in order: what preserves comes before what changes, what proves comes last
 //! (docs/runbook.md). A step is left out where it does not apply.
 
-use super::{backups, isolate, rank_runs, restore};
+use super::step::{NAMES_MAX, called, named, step};
+use super::{backups, isolate, restore};
 use crate::consolidate::harm::Harm;
 use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, Route, databases};
 use crate::consolidate::report::{FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect};
-use std::collections::BTreeSet;
-
-/// Runs of ranks named in a step at most.
-const RANK_RUNS_MAX: usize = 20;
-/// Databases and files named in a step at most.
-const NAMES_MAX: usize = 5;
 
 /// The steps for a finished scan; none if nothing is suspect and the machine is sound.
 pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
@@ -57,39 +52,6 @@ fn preserve(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Vec<Step> {
     steps.extend(save_tail(&users));
     steps.push(copy_files(files, databases));
     steps
-}
-
-pub(super) fn step(title: impl Into<String>, text: impl Into<String>) -> Step {
-    Step { title: title.into(), text: text.into(), ranks: String::new(), suspects: 0 }
-}
-
-impl Step {
-    /// For `suspects`; none if there are none.
-    pub(super) fn for_these<'a>(self, suspects: impl Iterator<Item = &'a Suspect>) -> Option<Self> {
-        let ranks: BTreeSet<usize> = suspects.map(|suspect| suspect.rank).collect();
-        let ranks: Vec<usize> = ranks.into_iter().collect();
-        let count = ranks.len() as u64;
-        (count > 0).then(|| Self {
-            ranks: rank_runs(&ranks, RANK_RUNS_MAX),
-            suspects: count,
-            ..self
-        })
-    }
-}
-
-/// `a, b and 3 more`, each of them once.
-pub(super) fn named(names: impl Iterator<Item = String>) -> String {
-    let mut distinct: Vec<String> = Vec::new();
-    let mut seen = BTreeSet::new();
-    distinct.extend(names.filter(|name| seen.insert(name.clone())));
-    let more = distinct.len().saturating_sub(NAMES_MAX);
-    distinct.truncate(NAMES_MAX);
-    let names = distinct.join(", ");
-    if more == 0 { names } else { format!("{names} and {more} more") }
-}
-
-pub(super) fn called<'d>(databases: impl Iterator<Item = &'d DatabaseLoss<'d>>) -> String {
-    named(databases.map(DatabaseLoss::called))
 }
 
 fn another_machine(findings: &[String]) -> Option<Step> {

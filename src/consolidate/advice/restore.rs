@@ -1,7 +1,7 @@
 //! The steps that bring pages, files and databases back: system databases first, then what is
 //! restored as a whole, single pages, and indexes that are made again.
 
-use super::plan::{called, named, step};
+use super::step::{called, named, step};
 use super::system;
 use crate::consolidate::database::is_secondary;
 use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, Why};

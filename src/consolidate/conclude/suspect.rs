@@ -1,9 +1,9 @@
 //! A finding as the report tells it.
 
-use super::FileFacts;
-use super::ranked::Ranked;
 use crate::catalog::object::Object;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::file_facts::FileFacts;
+use crate::consolidate::findings::Finding;
+use crate::consolidate::rank::Ranked;
 use crate::consolidate::report::Suspect;
 use crate::consolidate::score::{in_flux, priority};
 use crate::consolidate::weights::Weights;

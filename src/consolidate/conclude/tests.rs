@@ -7,6 +7,7 @@ use crate::page::Page;
 use crate::page::address::PageAddress;
 use crate::page::address::{FileId, PageId};
 use crate::page::header::PageHeader;
+use std::sync::Arc;
 
 fn finding(file: usize, page: u32, page_type: u8, allocation: Allocation) -> Finding {
     let place = PageAddress::new(FileId(1), PageId(page));

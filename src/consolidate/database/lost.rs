@@ -1,7 +1,7 @@
 //! Files of which nothing is left: that they were of a database is told by the database's own
 //! catalog, or by its backups.
 
-use super::belonging::Group;
+use super::group::Group;
 use crate::consolidate::report::{FileReport, Outcome, base_name, folder};
 use crate::discover::names::has_foreign_ending;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,55 +1,14 @@
 //! The files of a database: what its catalog or its backups name, and what the scan has of them.
 
-use super::belonging::{Group, PRIMARY};
+use super::group::{Group, PRIMARY};
+use crate::consolidate::report::database::{DatabaseFile, FileState};
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::discover::FileKind;
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const KIND_DATA: u8 = 0;
 const KIND_LOG: u8 = 1;
-
-/// A file of a database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatabaseFile {
-    /// File id.
-    pub file_id: u16,
-    /// Its filegroup, where that is known; 0 for a log.
-    #[serde(default)]
-    pub filegroup_id: Option<u32>,
-    /// `data`, `log`, or `other`: FILESTREAM, memory-optimized, full-text.
-    pub kind: Cow<'static, str>,
-    /// Logical name, where it is known.
-    pub logical_name: Option<Arc<str>>,
-    /// Where the scan found it; null if it is missing.
-    pub path: Option<Arc<str>>,
-    /// Where it stood on the server, where that is known.
-    pub physical_name: Option<Arc<str>>,
-    /// What became of it.
-    pub state: FileState,
-    /// Pages that it should have, where that is known.
-    pub pages_expected: Option<u64>,
-    /// Pages that it has.
-    pub pages_seen: u64,
-}
-
-/// What became of a file of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileState {
-    /// Its pages were verified.
-    Scanned,
-    /// The same, and it ends before its end.
-    Cut,
-    /// It is not in this scan.
-    Missing,
-    /// It was declined, or could not be read.
-    Refused,
-    /// It holds nothing of its pages: no byte, zeros, noise, or nothing that is known.
-    Empty,
-}
 
 /// Of one database, by id.
 pub(super) fn files(group: &Group<'_>) -> Vec<DatabaseFile> {

@@ -6,99 +6,23 @@
 mod belonging;
 mod copies;
 mod forks;
+mod group;
 mod lost;
 mod members;
 pub mod restore;
 pub mod sets;
 mod way_back;
 
-pub use members::{DatabaseFile, FileState};
-pub use restore::{LogGap, Restore, RestoreSet};
-pub use way_back::{WayBack, is_secondary};
+pub use way_back::is_secondary;
 
 use super::recovery;
+use super::report::database::{DatabaseFile, DatabaseReport, FileState, Restore, WayBack};
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
-use super::verified::Verified;
-use crate::page::line::Line;
-use belonging::Group;
-use serde::{Deserialize, Serialize};
+use super::tally::Verified;
+use group::Group;
 use sets::{Medium, MediumState};
 use std::cmp::Reverse;
 use std::sync::Arc;
-
-/// A file of a database, as the catalog in its primary file names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CatalogEntry {
-    /// File id.
-    pub file_id: u16,
-    /// Filegroup id; 0 for a log.
-    #[serde(default)]
-    pub filegroup_id: Option<u32>,
-    /// 0 data, 1 log, 2 FILESTREAM or memory-optimized container, 4 full-text.
-    pub kind: u8,
-    /// Logical name.
-    pub logical_name: Arc<str>,
-    /// Path on the server.
-    pub physical_name: Arc<str>,
-    /// Size; true if the database was shut down cleanly.
-    pub pages: u32,
-    /// Its GUID, as on its page 0.
-    pub guid: Option<Arc<str>>,
-}
-
-/// A database.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DatabaseReport {
-    /// The machine that scanned it; null unless the report is a merged one.
-    pub host: Option<Arc<str>>,
-    /// Its name, by its boot page or its backups.
-    pub name: Option<Arc<str>>,
-    /// The server that took its newest backup.
-    pub server: Option<Arc<str>>,
-    /// Origin and line.
-    pub line: Line,
-    /// What all of its files share.
-    pub binding_id: Option<Arc<str>>,
-    /// SIMPLE recovery model, by the boot page in its primary file, else in its newest backup that
-    /// tells.
-    #[serde(default)]
-    pub simple_recovery: Option<bool>,
-    /// The answer for it.
-    pub verdict: RunVerdict,
-    /// Every file that its catalog or its backups name, by id.
-    pub files: Vec<DatabaseFile>,
-    /// Suspect pages in its data files, as far as they are listed.
-    #[serde(default)]
-    pub suspects: u64,
-    /// Those of them with a clean copy in a backup that can be restored.
-    #[serde(default)]
-    pub suspects_with_copy: u64,
-    /// How it is made good.
-    #[serde(default)]
-    pub way_back: WayBack,
-    /// Backup sets of it in this scan.
-    pub backup_sets: u64,
-    /// How it comes back from them.
-    pub restore: Restore,
-}
-
-impl DatabaseReport {
-    /// Data files that hold nothing of their pages.
-    pub fn lost_files(&self) -> impl Iterator<Item = &DatabaseFile> {
-        self.data_files().filter(|file| file.state == FileState::Empty)
-    }
-
-    /// Data files that are not in this scan, if any is: a scan of backups alone misses none.
-    pub fn missing_files(&self) -> impl Iterator<Item = &DatabaseFile> {
-        let is_seen = self.data_files().any(|file| file.state != FileState::Missing);
-        self.data_files().filter(move |file| is_seen && file.state == FileState::Missing)
-    }
-
-    /// Files with pages.
-    pub fn data_files(&self) -> impl Iterator<Item = &DatabaseFile> {
-        self.files.iter().filter(|file| file.kind == "data")
-    }
-}
 
 /// Fills in what follows from the files of `report`: its databases, the worst first, which clean
 /// copies can be restored, and how each database is made good.

@@ -5,55 +5,13 @@ use super::forks;
 use super::sets::{Medium, MediumState};
 use crate::backup::BackupKind;
 use crate::consolidate::backup::kind_words;
+use crate::consolidate::report::database::{LogGap, Restore, RestoreSet};
 use crate::page::header::Lsn;
-use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Sets named as not usable at most.
 const UNUSABLE_MAX: usize = 100;
-
-/// How a database comes back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restore {
-    /// In the order in which they are restored; empty if no full backup of the scan is sound.
-    pub sets: Vec<RestoreSet>,
-    /// There are newer sets that these do not reach.
-    pub gap: bool,
-    /// The log that is not there, from where the sets end to the next one.
-    pub gap_log: Option<LogGap>,
-    /// Log that is not there, and that the differential backup makes up for.
-    pub bridged: Vec<LogGap>,
-    /// The next log backup, if that is damaged: it may be restored up to its damage.
-    #[serde(default)]
-    pub damaged_log: Option<RestoreSet>,
-    /// The end of the last set, by the server's clock.
-    pub reachable_to: Option<String>,
-    /// The LSN behind it.
-    pub reachable_to_lsn: Option<Lsn>,
-    /// What cannot be used, and why.
-    pub missing: Vec<String>,
-}
-
-/// A set to restore.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestoreSet {
-    /// The files that have it, by member.
-    pub paths: Vec<Arc<str>>,
-    /// As in `RESTORE ... FILE = n`.
-    pub position: u32,
-    /// What it is.
-    pub kind: BackupKind,
-}
-
-/// Log that no sound set of the scan has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogGap {
-    /// Where it begins.
-    pub first_lsn: Lsn,
-    /// Where the next set begins.
-    pub end_lsn: Lsn,
-}
 
 impl Restore {
     /// By `sets`, which are all of one line.

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::copies::obstacle;
-use super::restore::Restore;
 use super::sets::{Medium, MediumState};
 use crate::backup::BackupKind;
 use crate::consolidate::backup::SetReport;
+use crate::consolidate::report::database::Restore;
 use crate::page::header::Lsn;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};

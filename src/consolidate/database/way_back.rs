@@ -2,31 +2,10 @@
 
 use crate::consolidate::recovery::{DatabaseLoss, Remedy, System};
 use crate::consolidate::report::Suspect;
-use serde::{Deserialize, Serialize};
+use crate::consolidate::report::database::WayBack;
 
 /// The id of the filegroup that a database cannot be opened without.
 const PRIMARY_FILEGROUP: u32 = 1;
-
-/// From the least to the most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WayBack {
-    /// Nothing of it has to be restored.
-    #[default]
-    None,
-    /// Indexes are made again.
-    RebuildIndexes,
-    /// Single pages are restored.
-    Pages,
-    /// A secondary filegroup is restored, in Enterprise edition while the rest is in use.
-    FilegroupOnline,
-    /// Files are restored.
-    File,
-    /// All of it is restored.
-    Database,
-    /// It would have to be restored, and none of its backups in this scan restores anything.
-    NothingHelps,
-}
 
 /// Suspects of `loss`, those of them with a clean copy that can be restored, and its way back.
 pub(super) fn told(loss: &DatabaseLoss<'_>) -> (u64, u64, WayBack) {

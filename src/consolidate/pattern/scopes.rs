@@ -1,9 +1,9 @@
 //! Which damaged pages are folded together: those on one disk, or else those of one file.
 
 use super::{Offsets, Scope};
-use crate::consolidate::conclude::FileFacts;
+use crate::consolidate::file_facts::FileFacts;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::incident::Place;
-use crate::consolidate::rank::Finding;
 use crate::page::allocation::fixed_page_type;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! What a report says of one file.
 
 use crate::consolidate::backup::BackupReport;
-use crate::consolidate::database::CatalogEntry;
+use crate::consolidate::file_facts::CatalogEntry;
 use crate::consolidate::tally::Coverage;
-use crate::consolidate::verified::Verified;
+use crate::consolidate::tally::Verified;
 use crate::discover::FileKind;
 use crate::page::address::PageRange;
 use crate::page::boot::PageVerify;

@@ -3,7 +3,7 @@
 use super::databases::Names;
 use super::missed::listed;
 use crate::backup::BackupKind;
-use crate::consolidate::database::{DatabaseReport, FileState, RestoreSet, WayBack};
+use crate::consolidate::report::database::{DatabaseReport, FileState, RestoreSet, WayBack};
 use crate::consolidate::report::{FileReport, ScrubReport};
 use crate::report::escape::terminal as safe;
 use crate::report::terminal::layout::{counted, number};

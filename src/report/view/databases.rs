@@ -1,7 +1,7 @@
 //! The databases as rows of a table, and how one of them and its files are called.
 
 use super::back::{reaches, way_words};
-use crate::consolidate::database::{DatabaseFile, DatabaseReport, FileState};
+use crate::consolidate::report::database::{DatabaseFile, DatabaseReport, FileState};
 use crate::consolidate::report::{RunVerdict, ScrubReport, base_name};
 use crate::report::escape::terminal as safe;
 use crate::report::file_names::{FileNames, file_name};

@@ -2,8 +2,8 @@
 
 use super::databases::{Names, cut_words, missing_words};
 use crate::consolidate::backup::BackupReport;
-use crate::consolidate::database::{DatabaseReport, Restore};
 use crate::consolidate::gaps::Gaps;
+use crate::consolidate::report::database::{DatabaseReport, Restore};
 use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
 use crate::report::escape::terminal as safe;

@@ -4,7 +4,7 @@ use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::catalog::claims::IamClaims;
 use crate::catalog::owner_sums::OwnerSums;
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
 use crate::page::address::{PageAddress, PageId};

@@ -2,7 +2,7 @@
 
 use super::View;
 use super::looked::{Doubtful, Looked, lead};
-use crate::consolidate::rank::Finding;
+use crate::consolidate::findings::Finding;
 use crate::consolidate::transient::Transient;
 use crate::diagnose::confirm::{Confirmed, FirstLook, confirm};
 use crate::diagnose::verdict::{SuspectReason, Verdict};

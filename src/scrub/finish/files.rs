@@ -3,11 +3,11 @@
 use super::backups::{self, Members};
 use super::size::SizeNow;
 use crate::consolidate::backup::BackupReport;
-use crate::consolidate::conclude::FileFacts;
+use crate::consolidate::file_facts::FileFacts;
 use crate::consolidate::recovery::PAGE_RESTORE_MAX;
 use crate::consolidate::report::{FileReport, Outcome};
 use crate::consolidate::tally::Coverage;
-use crate::consolidate::verified::Verified;
+use crate::consolidate::tally::Verified;
 use crate::discover::backup::Part;
 use crate::discover::names::promises_pages;
 use crate::discover::paths::FileTimes;

@@ -1,9 +1,9 @@
 //! What is known of that which damaged backups are copies of.
 
-use crate::consolidate::database::{DatabaseReport, FileState};
 use crate::consolidate::harm::BackupKey;
+use crate::consolidate::report::database::{DatabaseReport, FileState};
 use crate::consolidate::report::{FileKey, FileReport, Outcome, ScrubReport, Suspect};
-use crate::consolidate::verified::Verified;
+use crate::consolidate::tally::Verified;
 use crate::discover::FileKind;
 use crate::page::address::PageRange;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,468 @@
+//! What the loss of a page means, and the order that follows from it.
+
+use super::clean_copy::CleanCopy;
+use crate::catalog::object::Object;
+use crate::catalog::owners::NamedBy;
+use crate::diagnose::cause::{self, Cause, Confidence};
+use crate::diagnose::evidence::Evidence;
+use crate::diagnose::verdict::{Allocation, SuspectReason};
+use crate::page::Page;
+use crate::page::address::PageAddress;
+use crate::page::allocation::fixed_page_type;
+use crate::page::header::PageHeader;
+use crate::page::kind::PageType;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
+pub const SUSPECTS_MAX: usize = 1_000_000;
+/// Beyond the longest list, so many more are gathered before the least urgent are dropped.
+const BEYOND_MAX: usize = SUSPECTS_MAX / 4;
+/// Object ids below this belong to the system tables.
+const SYSTEM_OBJECT_ID_END: u64 = 100;
+/// Allocation units made for users since SQL Server 2005 have this index id or a higher one.
+const USER_INDEX_ID_START: u64 = 256;
+
+/// What is lost with a page; in order of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Consequence {
+    /// The database may not start, and the page cannot be restored alone.
+    StopsDatabase,
+    /// A system table or an allocation map: whole objects at risk.
+    SystemOrMap,
+    /// Rows or LOB values.
+    Rows,
+    /// Index entries, which can be made again from the rows.
+    Index,
+    /// Nothing now: the page is not in use.
+    NotInUse,
+}
+
+/// How sure it is that a suspect page is in use; in order of urgency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Usage {
+    /// Its PFS byte says so, or its place.
+    Certain,
+    /// Its PFS page is bad, but it carries a whole header with its own id.
+    Likely,
+    /// Its PFS page is bad and its header is no help: as likely old content of a free page.
+    Doubtful,
+}
+
+impl Usage {
+    fn of(allocation: Allocation, header: Option<&PageHeader>) -> Self {
+        match (allocation, header) {
+            (Allocation::Allocated | Allocation::Free, _) => Self::Certain,
+            (Allocation::Unknown, Some(header)) if header.is_plausible() => Self::Likely,
+            (Allocation::Unknown, _) => Self::Doubtful,
+        }
+    }
+
+    fn factor(self) -> u32 {
+        match self {
+            Self::Certain => 1,
+            Self::Likely => 2,
+            Self::Doubtful => 8,
+        }
+    }
+}
+
+/// A suspect page as the scan found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Index of the file in the plan; files are in order of their paths.
+    pub file: usize,
+    /// Where the page is.
+    pub place: PageAddress,
+    /// What is wrong.
+    pub reason: SuspectReason,
+    /// Whether it is in use.
+    pub allocation: Allocation,
+    /// What it is, as far as its place or its own header can be believed.
+    pub page_type: Option<PageType>,
+    /// Level in its index, 0 for leaves and where the header cannot be believed.
+    #[serde(default)]
+    pub level: u8,
+    /// What it belongs to: as far as its header can be believed, until the allocation structures
+    /// are asked at the end of a scan.
+    pub allocation_unit: Option<u64>,
+    /// How that is known, if it was asked for.
+    #[serde(skip)]
+    pub named_by: Option<NamedBy>,
+    /// Units whose IAM pages claim it, 2 for more than one; `None` if nobody was asked.
+    #[serde(skip)]
+    pub iam_claims: Option<u8>,
+    /// What that is; looked up at the end of a scan.
+    #[serde(skip)]
+    pub object: Option<Arc<Object>>,
+    /// What is lost.
+    pub consequence: Consequence,
+    /// How sure it is that it is lost.
+    pub usage: Usage,
+    /// The page that its header names, if that is whole and names another.
+    #[serde(default)]
+    pub names: Option<PageAddress>,
+    /// No two looks saw the same bytes.
+    pub unsettled: bool,
+    /// What its bytes show; `None` if none could be read.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
+    /// What follows from that; found out at the end of a scan.
+    #[serde(skip)]
+    pub cause: Option<(Cause, Confidence)>,
+    /// Clean copies of it, the newest first; looked up at the end of a scan.
+    #[serde(skip)]
+    pub copies: Vec<CleanCopy>,
+}
+
+/// What the allocation structures say of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// The unit that it belongs to, if that can be told.
+    pub unit: Option<u64>,
+    /// How.
+    pub named_by: Option<NamedBy>,
+    /// Units whose IAM pages claim it, 2 for more than one.
+    pub claims: u8,
+    /// It is an IAM page itself.
+    pub is_iam: bool,
+}
+
+impl Finding {
+    /// Describes a suspect by the bytes that were seen, if any could be read.
+    pub fn new(
+        file: usize,
+        place: PageAddress,
+        reason: SuspectReason,
+        allocation: Allocation,
+        page: Option<&Page>,
+    ) -> Self {
+        let header = page.map(PageHeader::of).filter(|h| h.is_sane() && h.address() == place);
+        let names = page.map(PageHeader::of).and_then(|header| named_by(header, place));
+        let fixed = fixed_page_type(place.file, place.page);
+        let by_header = header.map(|h| PageType::of(h.page_type));
+        let page_type = fixed.or_else(|| by_header.filter(|kind| !kind.has_fixed_place()));
+        let header_unit = header.map(PageHeader::allocation_unit_id);
+        let is_system = header_unit.is_some_and(is_system);
+        let names_another = names.is_some();
+        let evidence = page.map(|page| Evidence { names_another, ..Evidence::of(page, &reason) });
+        Self {
+            file,
+            place,
+            reason,
+            allocation,
+            page_type,
+            level: header.map_or(0, |header| header.level),
+            allocation_unit: header_unit.filter(|_| fixed.is_none()),
+            named_by: None,
+            iam_claims: None,
+            object: None,
+            consequence: consequence(page_type, is_system, allocation),
+            usage: Usage::of(allocation, header),
+            names,
+            unsettled: false,
+            evidence,
+            cause: None,
+            copies: Vec::new(),
+        }
+    }
+
+    /// The page was read `looks` times, and these differed or did not.
+    pub fn was_seen(&mut self, looks: u8, looks_differ: bool) {
+        if let Some(evidence) = &mut self.evidence {
+            (evidence.looks, evidence.looks_differ) = (looks, looks_differ);
+        }
+    }
+
+    /// The address that stands on the page, if it is another one's.
+    pub fn found(&self) -> Option<PageAddress> {
+        match self.reason {
+            SuspectReason::WrongPageId { found, .. } => Some(found),
+            _ => self.names,
+        }
+    }
+
+    /// True if an allocation unit must own it: it is in use and stands at no fixed place.
+    pub fn has_owner(&self) -> bool {
+        let is_fixed = fixed_page_type(self.place.file, self.place.page).is_some();
+        self.allocation != Allocation::Free && !is_fixed
+    }
+
+    /// How its allocation unit is known; `None` if it is not.
+    pub fn named_by(&self) -> Option<NamedBy> {
+        self.allocation_unit.map(|_| self.named_by.unwrap_or(NamedBy::Header))
+    }
+
+    /// The page belongs to the unit that the allocation structures name, or to none that is known,
+    /// whatever its header says. Where they contradict the header, nothing in it is believed.
+    pub fn is_owned(&mut self, ownership: Ownership) {
+        let Ownership { unit, named_by, claims, is_iam } = ownership;
+        let is_refuted = self.allocation_unit.is_some() && unit.is_none() && claims == 0;
+        let is_no_iam = claims > 0 && self.page_type == Some(PageType::Iam);
+        if is_iam {
+            self.page_type = Some(PageType::Iam);
+        } else if is_refuted || is_no_iam {
+            self.page_type = None;
+        }
+        (self.allocation_unit, self.named_by, self.iam_claims) = (unit, named_by, Some(claims));
+        let is_system = unit.is_some_and(is_system);
+        self.consequence = consequence(self.page_type, is_system, self.allocation);
+    }
+
+    /// The page belongs to `object`. What is lost with it is then known better than by the page
+    /// alone. Where only its header says so, and its type is none that the object has, it is the
+    /// header that is wrong; where others say so, it is the type.
+    pub fn is_of(&mut self, object: &Arc<Object>) {
+        if self.page_type.is_some_and(|page_type| !object.can_own(page_type)) {
+            if self.named_by() == Some(NamedBy::Header) {
+                return;
+            }
+            self.page_type = None;
+        }
+        self.object = Some(Arc::clone(object));
+        self.consequence = match self.consequence {
+            Consequence::StopsDatabase | Consequence::NotInUse => self.consequence,
+            _ if self.page_type == Some(PageType::Iam) => self.consequence,
+            _ if object.is_system() => Consequence::SystemOrMap,
+            _ if object.can_be_rebuilt() => Consequence::Index,
+            _ => Consequence::Rows,
+        };
+    }
+
+    /// Tells the likely cause, by all evidence there is by now. Old content of a page that is free
+    /// has none, and nobody knows whether this one is.
+    pub fn conclude(&mut self) {
+        if self.usage == Usage::Doubtful {
+            return;
+        }
+        self.cause = cause::of(&self.reason, self.evidence.as_ref(), self.unsettled);
+    }
+
+    /// How urgent it is by what its own page says: enough to tell which ones to keep if there are
+    /// too many. Equal only for the same page.
+    fn urgency(&self) -> (u32, Consequence, usize, PageAddress) {
+        let remoteness = (self.consequence as u32 + 1) * self.usage.factor();
+        (remoteness, self.consequence, self.file, self.place)
+    }
+}
+
+/// The other page than the one at `place` that `header` names, if it has all that a header has.
+fn named_by(header: &PageHeader, place: PageAddress) -> Option<PageAddress> {
+    let named = header.address();
+    (header.is_plausible() && named != place && named.can_exist()).then_some(named)
+}
+
+/// `unit` is one of a system table (section 6.1).
+fn is_system(unit: u64) -> bool {
+    let (index_id, object_id) = (unit >> 48, unit >> 16 & 0xffff_ffff);
+    object_id < SYSTEM_OBJECT_ID_END && index_id < USER_INDEX_ID_START
+}
+
+fn consequence(page_type: Option<PageType>, is_system: bool, in_use: Allocation) -> Consequence {
+    use PageType::{Boot, DiffMap, FileHeader, Gam, Iam, Index, MlMap, Pfs, Sgam};
+    match page_type {
+        _ if in_use == Allocation::Free => Consequence::NotInUse,
+        Some(FileHeader | Boot | Pfs | Gam | Sgam) => Consequence::StopsDatabase,
+        Some(Iam | DiffMap | MlMap) => Consequence::SystemOrMap,
+        _ if is_system => Consequence::SystemOrMap,
+        Some(Index) => Consequence::Index,
+        // Not knowing what a page was is no reason to rank it below rows.
+        _ => Consequence::Rows,
+    }
+}
+
+/// The suspects of a scan, the most urgent [`SUSPECTS_MAX`] of them.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    list: Vec<Finding>,
+}
+
+impl Findings {
+    /// Adds one. Which ones are kept does not depend on the order of adding.
+    pub fn add(&mut self, finding: Finding) {
+        self.list.push(finding);
+        if self.list.len() == SUSPECTS_MAX + BEYOND_MAX {
+            self.cut();
+        }
+    }
+
+    /// Those that are kept, in order of their places.
+    pub fn into_list(mut self) -> Vec<Finding> {
+        self.cut();
+        by_place(&mut self.list);
+        self.list
+    }
+
+    fn cut(&mut self) {
+        if self.list.len() > SUSPECTS_MAX {
+            self.list.select_nth_unstable_by_key(SUSPECTS_MAX, Finding::urgency);
+            self.list.truncate(SUSPECTS_MAX);
+        }
+    }
+}
+
+/// Puts those first that are most urgent by what their own pages say.
+pub fn by_urgency(findings: &mut [Finding]) {
+    findings.sort_unstable_by_key(Finding::urgency);
+}
+
+/// Puts them in the order of their places.
+pub fn by_place(findings: &mut [Finding]) {
+    findings.sort_unstable_by_key(|finding| (finding.file, finding.place));
+}
+
+impl From<Vec<Finding>> for Findings {
+    fn from(list: Vec<Finding>) -> Self {
+        let mut findings = Self::default();
+        for finding in list {
+            findings.add(finding);
+        }
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::object::ObjectKind;
+    use crate::page::address::{FileId, PageId};
+    use crate::page::checksum::Checksum;
+
+    fn finding(file: usize, page: u32, page_type: u8, unknown: bool) -> Finding {
+        let place = PageAddress::new(FileId(1), PageId(page));
+        let mut bytes = Page::ZERO;
+        *PageHeader::of_mut(&mut bytes) = PageHeader {
+            header_version: 1,
+            page_type,
+            free_data: 96,
+            file_id: 1,
+            page_id: page,
+            object_id: 100,
+            index_id: 256,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let allocation = if unknown { Allocation::Unknown } else { Allocation::Allocated };
+        Finding::new(file, place, SuspectReason::BadHeader, allocation, Some(&bytes))
+    }
+
+    #[test]
+    fn the_object_tells_what_is_lost_unless_the_page_cannot_be_its() {
+        use Consequence::{Index, Rows, SystemOrMap};
+        let object = |object_id, index_id, kind| Object::unnamed(object_id, index_id, kind);
+        let lost = |page_type, object: &Object| {
+            let mut finding = finding(0, 200, page_type, false);
+            finding.is_of(&Arc::new(object.clone()));
+            (finding.consequence, finding.object.is_some())
+        };
+        let clustered = object(1000, 1, ObjectKind::ClusteredIndex);
+        assert_eq!([1, 2].map(|kind| lost(kind, &clustered)), [(Rows, true); 2]);
+        let nonclustered = object(1000, 2, ObjectKind::NonclusteredIndex);
+        let of_index = [2, 10].map(|kind| lost(kind, &nonclustered));
+        assert_eq!(of_index, [(Index, true), (SystemOrMap, true)]);
+        assert_eq!(lost(2, &object(34, 2, ObjectKind::NonclusteredIndex)), (SystemOrMap, true));
+        assert_eq!(lost(2, &object(1000, 0, ObjectKind::Heap)), (Index, false));
+    }
+
+    #[test]
+    fn a_header_is_believed_as_far_as_the_allocation_structures_let_it() {
+        let owned = |page_type, unit, named_by, claims, is_iam| {
+            let mut finding = finding(0, 200, page_type, false);
+            finding.is_owned(Ownership { unit, named_by, claims, is_iam });
+            (finding.page_type, finding.consequence, finding.named_by())
+        };
+        let user = Some(256 << 48 | 100 << 16);
+        let (both, rows) = (Some(NamedBy::Both), Consequence::Rows);
+        assert_eq!(owned(1, user, both, 1, false), (Some(PageType::Data), rows, both));
+        assert_eq!(owned(2, None, None, 0, false), (None, rows, None), "it is not the unit's");
+        let several = owned(2, None, None, 2, false);
+        assert_eq!(several, (Some(PageType::Index), Consequence::Index, None));
+        let no_iam = owned(10, user, Some(NamedBy::Iam), 1, false);
+        assert_eq!(no_iam, (None, rows, Some(NamedBy::Iam)), "no IAM page is in an extent");
+        let iam = (Some(PageType::Iam), Consequence::SystemOrMap, Some(NamedBy::Catalog));
+        assert_eq!(owned(1, user, Some(NamedBy::Catalog), 0, true), iam);
+        let system = owned(1, Some(34 << 16 | 1 << 48), both, 1, false);
+        assert_eq!(system.1, Consequence::SystemOrMap);
+    }
+
+    #[test]
+    fn what_others_say_of_the_object_counts_more_than_the_type_in_the_header() {
+        let heap = Arc::new(Object::unnamed(1000, 0, ObjectKind::Heap));
+        for (named_by, page_type) in
+            [(NamedBy::Header, Some(PageType::Index)), (NamedBy::Iam, None), (NamedBy::Both, None)]
+        {
+            let mut finding = finding(0, 200, 2, false);
+            let unit = finding.allocation_unit;
+            let named_by = Some(named_by);
+            finding.is_owned(Ownership { unit, named_by, claims: 1, is_iam: false });
+            finding.is_of(&heap);
+            assert_eq!(
+                (finding.page_type, finding.object.is_some()),
+                (page_type, page_type.is_none())
+            );
+        }
+    }
+
+    #[test]
+    fn a_destroyed_header_is_known_by_its_place_or_not_at_all() {
+        let at = |page| PageAddress::new(FileId(1), PageId(page));
+        let of = |page| {
+            let allocation = Allocation::Allocated;
+            Finding::new(0, at(page), SuspectReason::Zeroed, allocation, Some(&Page::ZERO))
+        };
+        assert_eq!(of(8088).page_type, Some(PageType::Pfs));
+        assert_eq!(of(8088).consequence, Consequence::StopsDatabase);
+        assert_eq!(of(8089).page_type, None);
+        assert_eq!(of(8089).consequence, Consequence::Rows);
+    }
+
+    /// One flipped bit makes a data page's type 1 that of an SGAM page.
+    #[test]
+    fn a_type_with_a_fixed_place_is_not_believed_elsewhere() {
+        for page_type in [8, 9, 11, 13, 15, 16, 17] {
+            let elsewhere = finding(0, 200, page_type, false);
+            assert_eq!((elsewhere.page_type, elsewhere.consequence), (None, Consequence::Rows));
+        }
+        assert_eq!(finding(0, 9, 1, false).page_type, Some(PageType::Boot));
+    }
+
+    #[test]
+    fn the_page_that_a_whole_header_names_is_told_whatever_is_wrong_with_the_page() {
+        let at = PageAddress::new(FileId(1), PageId(200));
+        let named = |file_id, page_id, page_type| {
+            let mut page = Page::ZERO;
+            *PageHeader::of_mut(&mut page) = PageHeader {
+                header_version: 1,
+                page_type,
+                free_data: 96,
+                file_id,
+                page_id,
+                ..bytemuck::Zeroable::zeroed()
+            };
+            let (stored, computed) = (Checksum(1), Checksum(2));
+            let reason = SuspectReason::BadChecksum { stored, computed };
+            let finding = Finding::new(0, at, reason, Allocation::Allocated, Some(&page));
+            let evidence = finding.evidence.as_ref().unwrap();
+            assert_eq!(evidence.names_another, finding.names.is_some());
+            finding.found().map(|found| found.to_string())
+        };
+        assert_eq!(named(1, 300, 1).as_deref(), Some("(1:300)"));
+        assert_eq!(named(3, 200, 2).as_deref(), Some("(3:200)"));
+        for (file, page, page_type) in [(1, 200, 1), (1, 300, 99), (0, 300, 1), (40_000, 300, 1)] {
+            assert_eq!(named(file, page, page_type), None, "({file}:{page}) {page_type}");
+        }
+        assert_eq!(named(1, 1 << 31, 1), None);
+    }
+
+    #[test]
+    fn of_too_many_the_most_urgent_are_kept_in_whatever_order_they_come() {
+        let many = (SUSPECTS_MAX + BEYOND_MAX) as u32 + 5;
+        let kept = |pages: &mut dyn Iterator<Item = u32>| {
+            let mut findings = Findings::default();
+            pages.for_each(|page| findings.add(finding(0, page + 1000, 1, false)));
+            findings.into_list()
+        };
+        let forward = kept(&mut (0..many));
+        assert_eq!(forward.len(), SUSPECTS_MAX);
+        assert!(forward == kept(&mut (0..many).rev()), "the order of adding shows");
+    }
+}
