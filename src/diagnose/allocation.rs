@@ -8,8 +8,8 @@ use super::judge::judge;
 use super::verdict::{Allocation, Verdict};
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::{
-    PFS_INTERVAL_PAGES, PagesInUse, PfsByte, extent_bit, fixed_page_type, gam_page_of, is_plausible_pfs,
-    pfs_page_of,
+    PFS_INTERVAL_PAGES, PagesInUse, PfsByte, extent_bit, fixed_page_type, gam_page_of,
+    is_plausible_pfs, pfs_page_of,
 };
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;

@@ -199,7 +199,8 @@ mod tests {
             *byte = (page * page * 7 / 3) as u8;
         }
         let mut in_use = PagesInUse::of(&pfs);
-        let is_in_use = |in_use: &PagesInUse, page: u32| in_use.in_extent(page / 8) >> (page % 8) & 1;
+        let is_in_use =
+            |in_use: &PagesInUse, page: u32| in_use.in_extent(page / 8) >> (page % 8) & 1;
         for page in 0..PFS_INTERVAL_PAGES {
             let expected = PfsByte::of(&pfs, PageId(page)).is_allocated();
             assert_eq!(is_in_use(&in_use, page), u8::from(expected), "{page}");
@@ -207,7 +208,10 @@ mod tests {
         let used = (0..PFS_INTERVAL_PAGES).find(|page| is_in_use(&in_use, *page) != 0).unwrap();
         in_use.remove(used);
         assert_eq!(is_in_use(&in_use, used), 0);
-        assert_eq!(is_in_use(&in_use, used + 1), u8::from(pfs.bytes()[101 + used as usize] & 0x40 != 0));
+        assert_eq!(
+            is_in_use(&in_use, used + 1),
+            u8::from(pfs.bytes()[101 + used as usize] & 0x40 != 0)
+        );
     }
 
     /// A published DBCC PAGE of (1:8777733) names the pages that describe it.

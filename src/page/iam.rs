@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(runs(2 * 8 + 1), runs(3 * 8));
         assert_eq!((runs(2 * 8), runs(8), runs(0)), (vec![1..2], vec![], vec![]));
         put(&mut page, START_PAGE_OFFSET, (GAM_INTERVAL_PAGES, 3));
-        let runs: Vec<_> = IamPage::of(&page).unwrap().extents(PageId(GAM_INTERVAL_PAGES)).collect();
+        let runs: Vec<_> =
+            IamPage::of(&page).unwrap().extents(PageId(GAM_INTERVAL_PAGES)).collect();
         assert!(runs.is_empty());
     }
 

@@ -126,13 +126,13 @@ impl<'a> Opened<'a> {
         allocation == Allocation::Allocated && self.passes(page, id)
     }
 
-    /// The LSN of the page at `id`, by what is on the disk, if it passes its own check and is not
-    /// known to be free.
-    pub(super) fn clean_lsn(&self, id: PageId) -> Option<Lsn> {
+    /// The header of the page at `id`, by what is on the disk, if that passes its own check and is
+    /// not known to be free.
+    pub(super) fn clean(&self, id: PageId) -> Option<PageHeader> {
         let page = self.source.fill_uncached(id).ok()?;
         let allocation = self.allocation.interval_of(id, &*self.source).of(id);
         let is_clean = allocation != Allocation::Free && self.passes(&page, id);
-        is_clean.then(|| PageHeader::of(&page).lsn())
+        is_clean.then(|| *PageHeader::of(&page))
     }
 
     fn passes(&self, page: &Page, id: PageId) -> bool {

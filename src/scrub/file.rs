@@ -240,8 +240,7 @@ impl<'a> FileScan<'a> {
 
 /// Of what a differential backup, or one stripe of a backup, says of owners half is missing.
 fn asks_owners(file: &DataFile) -> bool {
-    let is_whole =
-        |part: &Part| part.set().kind == BackupKind::Full && part.siblings.is_empty();
+    let is_whole = |part: &Part| part.set().kind == BackupKind::Full && part.siblings.is_empty();
     file.has_pages() && file.part.as_ref().is_none_or(is_whole)
 }
 

@@ -48,8 +48,7 @@ impl View<'_> {
         let stream_sum = stream.map(|stream| (stream, stream_sum));
         let nothing = Settled { stream_sum, ..Settled::default() };
         let told = Settled { leads, owner_sums, claims, ..nothing };
-        let mut settled =
-            Settled { coverage, flagless, failed_reads, failed_pages, took, ..told };
+        let mut settled = Settled { coverage, flagless, failed_reads, failed_pages, took, ..told };
         for Doubtful { page, seen, reason } in doubtful {
             let seen = seen.as_deref().unwrap_or(&Page::ZERO);
             settled.host_findings.extend(self.cross_check(seen, page));
