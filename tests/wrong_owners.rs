@@ -7,6 +7,7 @@ mod harness;
 
 use harness::stopped::{How, json, part, scan, whole};
 use harness::{pagescrub, suspect_pages, timeless};
+use pagescrub::catalog::SystemTable;
 use pagescrub::catalog::owners::is_same_unit;
 use pagescrub::discover::discover;
 use pagescrub::drill::{OtherFiles, Recipe, SyntheticFile, generate};
@@ -455,21 +456,22 @@ fn pages_of_real_files_belong_to_their_owners_and_are_missed_where_they_do_not()
         let pfs = torn::restored(&original[1]);
         let is_owned = |page: &usize| {
             let is_in_use = PfsByte::of(&pfs, PageId(*page as u32)).is_allocated();
-            let is_free = fixed_page_type(FileId(1), PageId(*page as u32)).is_none();
-            let header = header(&original[*page]);
-            is_in_use && is_free && header.page_type == 1 && header.index_id >= 256
+            let is_fixed = fixed_page_type(FileId(1), PageId(*page as u32)).is_some();
+            let is_catalog = SystemTable::of(header(&original[*page])).is_some();
+            is_in_use && !is_fixed && !is_catalog && header(&original[*page]).page_type == 1
         };
         let owned: Vec<usize> = (0..original.len().min(8088)).filter(is_owned).collect();
         let mut changed = original.clone();
         let mut below = dice(1);
         let mut expected = BTreeSet::new();
-        while expected.len() < 10 {
+        for _ in 0..10 {
             let (at, donor) = (owned[below(owned.len())], owned[below(owned.len())]);
             if !is_same_unit(unit(&original[at]), unit(&original[donor])) {
                 changed[at] = transplanted(&original[donor], &original[at]);
                 expected.insert(at);
             }
         }
+        assert!(expected.len() > 4, "{}: {expected:?}", path.display());
         let after = report(&changed);
         let is_clean = before["files"][0]["clean_shutdown"] == true;
         println!("{}: clean {is_clean}, {:?}", path.display(), notes(&after));
