@@ -292,6 +292,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_suspect_after_all_is_counted_once() {
+        let mut coverage = Coverage::planned(3);
+        let good = [Verdict::IntactTorn, Verdict::IntactChecksum, Verdict::Unprotected];
+        good.iter().for_each(|verdict| coverage.count(verdict));
+        assert_eq!(good.each_ref().map(|verdict| coverage.suspect_after_all(verdict)), [true; 3]);
+        assert_eq!((coverage.suspect, coverage.intact, coverage.unprotected), (3, 0, 0));
+        coverage.assert_adds_up();
+        // There are no more of them.
+        assert_eq!(good.each_ref().map(|verdict| coverage.suspect_after_all(verdict)), [false; 3]);
+        assert!(!coverage.suspect_after_all(&Verdict::Transient));
+        coverage.assert_adds_up();
+    }
+
+    #[test]
     fn what_was_not_judged_is_not_reached_and_the_sum_is_the_promise() {
         let mut coverage = some();
         coverage.close();

@@ -52,6 +52,7 @@ pub(super) fn finish(
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
     let is_guess_wrong = shared.is_guess_wrong();
+    let is_in_vain = shared.is_in_vain();
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
@@ -65,7 +66,7 @@ pub(super) fn finish(
     let mut findings = findings.into_list();
     let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
-    if !stopped {
+    if !stopped && !is_in_vain {
         let files = &remembered(&discovery.files, &tallies);
         let found = wrong_owners::find(
             &Scanned {

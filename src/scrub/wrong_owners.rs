@@ -37,9 +37,11 @@ use chains::Chains;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Intervals whose pages are read again at most: 64 GiB. In a database at rest, only damage makes
-/// one of them differ.
+/// Intervals whose pages are read again at most, where that can prove damage: 64 GiB. In a database
+/// at rest, nothing but damage makes one of them differ.
 const INTERVALS_MAX: usize = 1024;
+/// Those that are read for a note: 4 GiB. In one at work, a few always differ.
+const UNPROVEN_INTERVALS_MAX: usize = 64;
 /// Intervals whose PFS pages are held in memory at a time: 64 MiB of it.
 const INTERVALS_AT_ONCE: usize = 65_536;
 /// Pages read in one go.
@@ -81,10 +83,21 @@ pub(super) struct Unproven {
     intervals_left: usize,
 }
 
+impl Found {
+    /// In the file at `index`, of which so many intervals were not looked at.
+    fn nothing(index: usize, intervals_left: usize) -> Self {
+        let unproven = Unproven { intervals_left, ..Unproven::default() };
+        Self { file: index, suspects: Vec::new(), unproven: Some(unproven) }
+    }
+}
+
 /// Finds them in all files. `known` has for each file what its IAM and PFS pages say.
 pub(super) fn find(scanned: &Scanned<'_>, known: &mut [KnownOwners]) -> Vec<Found> {
     let databases = databases(scanned);
-    let mut intervals_left = INTERVALS_MAX;
+    // Where not even the suspects are all known, nothing more is looked for.
+    let can_tell = scanned.findings.len() < SUSPECTS_MAX;
+    let mut proving = if can_tell { INTERVALS_MAX } else { 0 };
+    let mut noting = if can_tell { UNPROVEN_INTERVALS_MAX } else { 0 };
     let mut found = Vec::new();
     for (index, tally) in scanned.tallies.iter().enumerate() {
         if tally.owner_sums.is_empty() {
@@ -99,8 +112,11 @@ pub(super) fn find(scanned: &Scanned<'_>, known: &mut [KnownOwners]) -> Vec<Foun
         known[index].keep_those_that_differ(&mut sums, others.map(|member| &known[*member]));
         if !sums.is_empty() {
             let doubt = doubt::of(index, members, scanned);
-            let Some(search) = Search::new(index, members, doubt, scanned) else { continue };
-            found.extend(search.run(sums, &mut intervals_left));
+            let left = if doubt.is_none() { &mut proving } else { &mut noting };
+            found.extend(match Search::new(index, members, doubt, scanned) {
+                Some(search) if *left > 0 => search.run(&sums, left),
+                _ => Some(Found::nothing(index, sums.intervals().count())),
+            });
         }
     }
     found
@@ -171,8 +187,8 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn run(&self, sums: SumsByInterval, intervals_left: &mut usize) -> Option<Found> {
-        let mut differing = self.differing(&sums);
+    fn run(&self, sums: &SumsByInterval, intervals_left: &mut usize) -> Option<Found> {
+        let mut differing = self.differing(sums);
         let left_out = differing.len().saturating_sub(*intervals_left);
         differing.truncate(*intervals_left);
         *intervals_left -= differing.len();
@@ -258,11 +274,12 @@ impl<'a> Search<'a> {
         let first = interval * PFS_INTERVAL_PAGES;
         let end = first.saturating_add(PFS_INTERVAL_PAGES);
         let end = end.min(self.scanned.plan.files[self.index].pages);
-        let is_in_use = |page: &PageId| {
-            self.own.pfs_byte(*page).is_some_and(|byte| byte.is_allocated())
-                && !map.not_summed.contains(page)
+        let may_be_wrong = |page: &PageId| {
+            let byte = self.own.pfs_byte(*page).filter(|byte| byte.is_allocated());
+            let owner = byte.and_then(|byte| map.claims.claimed(*page).owner(byte.is_mixed()));
+            owner.is_some() && !map.not_summed.contains(page)
         };
-        let pages: Vec<PageId> = (first..end).map(PageId).filter(is_in_use).collect();
+        let pages: Vec<PageId> = (first..end).map(PageId).filter(may_be_wrong).collect();
         let runs = pages.chunk_by(|a, b| a.0 + 1 == b.0);
         for run in runs.flat_map(|run| run.chunks(RUN_PAGES_MAX)) {
             for (page, id) in read(self.own.source(), run).iter().zip(run) {
@@ -321,7 +338,7 @@ impl<'a> Search<'a> {
                 || self.scanned.tallies[index].coverage.allocation_unknown > 0
                 || self.scanned.suspects_of(index).iter().any(may_be_iam)
         };
-        self.scanned.findings.len() >= SUSPECTS_MAX || self.members.iter().any(is_unsure)
+        self.members.iter().any(is_unsure)
     }
 }
 
@@ -391,8 +408,8 @@ impl Unproven {
         });
         let left = (self.intervals_left > 0).then(|| {
             format!(
-                "{} stretches of 64 MB were not held against their IAM pages: more of them differ \
-                 than are looked at again",
+                "{} stretches of 64 MB, in which perhaps not all pages belong to who owns their \
+                 extents, were not looked at again; DBCC CHECKDB can tell",
                 self.intervals_left
             )
         });

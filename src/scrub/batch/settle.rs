@@ -79,7 +79,7 @@ impl View<'_> {
             to.findings.push(Finding { unsettled, ..found });
         } else {
             to.transients.push(Transient::new(index, place, first.reason.clone(), looks));
-            // Who owns it is not asked: it has been told of once.
+            // It is not added to the sums of owners: they are of pages that were right at once.
             let lead = seen.and_then(|good| lead(&good, allocation));
             to.leads.extend(lead.map(|lead| (lead, page)));
         }

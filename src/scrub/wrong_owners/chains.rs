@@ -82,3 +82,64 @@ fn unclustered(unit: u64) -> Option<u64> {
     let other = unit & !(1 << 48);
     (other != unit && is_same_unit(unit, other)).then_some(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::address::{FileId, PageId};
+    use crate::page::allocation::GAM_INTERVAL_PAGES;
+
+    const UNIT: u64 = 101 << 16;
+
+    fn at(page: u32) -> PageAddress {
+        PageAddress::new(FileId(1), PageId(page))
+    }
+
+    /// A chain of the pages 80, 90 and 100, which are given in another order.
+    fn chain(change: impl FnOnce(&mut Vec<Link>)) -> Chains {
+        let link = |sequence: u32| Link {
+            place: at(80 + 10 * sequence),
+            sequence,
+            previous: (sequence > 0).then(|| at(70 + 10 * sequence)),
+            next: (sequence < 2).then(|| at(90 + 10 * sequence)),
+            start: at(sequence * GAM_INTERVAL_PAGES),
+        };
+        let mut links = [2, 0, 1].map(link).into();
+        change(&mut links);
+        let mut chains = Chains::new(false);
+        chains.units.insert(UNIT, links);
+        chains.sort();
+        chains
+    }
+
+    #[test]
+    fn a_chain_is_whole_if_every_page_leads_to_the_next_and_back() {
+        let whole = chain(|_| ());
+        assert_eq!((whole.whole(UNIT), whole.whole(7)), (Some(at(80)), None));
+        assert_eq!(whole.first_pages(), BTreeSet::from([at(80)]));
+        let broken: [fn(&mut Vec<Link>); 8] = [
+            |links| drop(links.remove(0)),
+            |links| drop(links.remove(1)),
+            |links| drop(links.remove(2)),
+            |links| links[2].sequence = 7,
+            |links| links[2].next = Some(at(110)),
+            |links| links[2].previous = None,
+            |links| links[1].previous = Some(at(5)),
+            |links| links[0].start = links[1].start,
+        ];
+        for (n, breaks) in broken.into_iter().enumerate() {
+            let broken = chain(breaks);
+            assert_eq!(broken.whole(UNIT), None, "{n}");
+            assert!(!broken.speaks_for_itself(UNIT), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_unit_without_iam_pages_claims_nothing_unless_some_were_not_seen() {
+        let mut chains = chain(|_| ());
+        let units = [UNIT, UNIT | 1 << 48, 7];
+        assert_eq!(units.map(|unit| chains.speaks_for_itself(unit)), [true; 3]);
+        chains.may_lack_some = true;
+        assert_eq!(units.map(|unit| chains.speaks_for_itself(unit)), [true, true, false]);
+    }
+}
