@@ -107,6 +107,9 @@ pub struct Finding {
     /// What that is; looked up at the end of a scan.
     #[serde(skip)]
     pub object: Option<Arc<Object>>,
+    /// Of a page of another owner, what it says that it belongs to; looked up as well.
+    #[serde(skip)]
+    pub says_object: Option<Arc<Object>>,
     /// What is lost.
     pub consequence: Consequence,
     /// How sure it is that it is lost.
@@ -169,6 +172,7 @@ impl Finding {
             named_by: None,
             iam_claims: None,
             object: None,
+            says_object: None,
             consequence: consequence(page_type, header_unit, allocation),
             usage: Usage::of(allocation, header),
             names,
@@ -191,6 +195,14 @@ impl Finding {
         match self.reason {
             SuspectReason::WrongPageId { found, .. } => Some(found),
             _ => self.names,
+        }
+    }
+
+    /// The allocation unit that it says it belongs to, if another one owns it.
+    pub fn says_unit(&self) -> Option<u64> {
+        match self.reason {
+            SuspectReason::WrongObject { unit, .. } => Some(unit),
+            _ => None,
         }
     }
 
