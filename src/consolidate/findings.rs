@@ -497,6 +497,18 @@ mod tests {
     }
 
     #[test]
+    fn the_tables_that_lead_to_all_others_are_those_of_the_document() {
+        let text = include_str!("../../docs/page-format.md");
+        let (_, text) = text.split_once("### 6.5 ").unwrap();
+        let (table, _) = text.split_once("\n\nThat the tables").unwrap();
+        let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let ids = cells.flat_map(|cell| cell.split(", ")).filter_map(|id| id.parse().ok());
+        let mut ids: Vec<u64> = ids.collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ENGINE_TABLES);
+    }
+
+    #[test]
     fn of_too_many_the_most_urgent_are_kept_in_whatever_order_they_come() {
         let many = (SUSPECTS_MAX + BEYOND_MAX) as u32 + 5;
         let kept = |pages: &mut dyn Iterator<Item = u32>| {
