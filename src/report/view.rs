@@ -306,6 +306,20 @@ fn not_looked_into(report: &ScrubReport) -> Option<String> {
     Some(format!("{text} (archives, encrypted files, disks)"))
 }
 
+/// What a page is: `index, level 2`, `index root, level 2`, `unknown, root`.
+pub(super) fn kind(suspect: &Suspect) -> String {
+    let kind = safe(&suspect.page_type).replace('_', " ");
+    let root = match (suspect.is_root, &*suspect.page_type) {
+        (false, _) => "",
+        (true, "unknown") => ", root",
+        (true, _) => " root",
+    };
+    match suspect.level.filter(|level| *level > 0) {
+        Some(level) => format!("{kind}{root}, level {level}"),
+        None => format!("{kind}{root}"),
+    }
+}
+
 /// What is wrong with a page, in a few words; both checksums only where there is room for them.
 pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
     let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {
@@ -320,6 +334,7 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
                 "beyond the end".to_owned()
             }
         }
+        ("wrong_object", ..) => wrong_object(suspect, has_room),
         (reason, ..) => safe(reason).replace('_', " "),
     };
     if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
@@ -332,5 +347,16 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
         "yes" => words,
         "no" => words + ", not in use",
         _ => words + ", maybe free",
+    }
+}
+
+/// `belongs to dbo.Orders.PK_Orders, extent is of dbo.Import`
+fn wrong_object(suspect: &Suspect, has_room: bool) -> String {
+    match (&suspect.found_object, &suspect.object) {
+        (Some(says), Some(owner)) if has_room => {
+            format!("belongs to {}, extent is of {}", safe(says), safe(owner))
+        }
+        (Some(says), _) => format!("belongs to {}", safe(says)),
+        (None, _) => "wrong object".to_owned(),
     }
 }

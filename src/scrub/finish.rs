@@ -8,6 +8,7 @@ use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
 use super::lost_writes::Shown;
 use super::names::{self, Primaries};
+use super::wrong_owners::{self, Scanned};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, conclude};
@@ -52,11 +53,16 @@ pub(super) fn finish(
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
     let is_guess_wrong = shared.is_guess_wrong();
+    let is_in_vain = shared.is_in_vain();
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
-    let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
-    let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
+    let mut told = |file: FileScan<'_>| {
+        let tally = into_inner(file.tally).judge_flagless(&mut findings);
+        (tally, into_inner(file.known_owners))
+    };
+    let (mut tallies, mut known_owners): (Vec<FileTally>, Vec<_>) =
+        shared.files.into_iter().map(&mut told).unzip();
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
     let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     let mut shown = Shown::default();
@@ -65,7 +71,26 @@ pub(super) fn finish(
     }
     add_shown(&mut shown, &mut tallies, &mut findings);
     let mut findings = findings.into_list();
+    let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
+    if !stopped && !is_in_vain {
+        let files = &remembered(&discovery.files, &tallies);
+        let found = wrong_owners::find(
+            &Scanned {
+                files,
+                plan,
+                tallies: &tallies,
+                primaries: &Primaries::among(files),
+                findings: &findings,
+                transients: &transients,
+                open: shared.settings.open,
+                stop: shared.settings.stop,
+            },
+            &mut known_owners,
+        );
+        findings = wrong_owners::count(found, &mut tallies, findings);
+    }
+    drop(known_owners);
     let remembered = remembered(&discovery.files, &tallies);
     let mut copies_note = None;
     // A stopped scan ends at once, and has not seen all system tables.
@@ -82,7 +107,7 @@ pub(super) fn finish(
     let Settings { weights, geometry, .. } = shared.settings;
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry);
-    let transients = transient_reports(&into_inner(shared.transients).into_list(), &facts);
+    let transients = transient_reports(&transients, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -160,9 +185,10 @@ pub(super) fn finish(
 
 /// Adds what copies show: pages that were counted as intact and are stale, and notes.
 fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findings) {
-    for (finding, protection) in shown.stale.drain(..) {
-        tallies[finding.file].coverage.turn_suspect(protection);
-        findings.add(finding);
+    for (finding, verdict) in shown.stale.drain(..) {
+        if tallies[finding.file].coverage.suspect_after_all(&verdict) {
+            findings.add(finding);
+        }
     }
     for (file, note) in shown.notes.drain(..) {
         tallies[file].parted.push(note);

@@ -7,6 +7,7 @@ use crate::consolidate::clean_copy::COPIES_MAX;
 use crate::consolidate::report::Suspect;
 use crate::diagnose::evidence::{Evidence, Home, Slots};
 use crate::page::header::Lsn;
+use crate::report::view;
 
 /// A line of what is known.
 pub(super) struct Line {
@@ -47,6 +48,9 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     }
     if let Some(found) = &suspect.found {
         lines.push(rare("Address on it", found.to_string()));
+    }
+    if let Some(object) = &suspect.found_object {
+        lines.push(rare("Object on it", safe(object)));
     }
     lines.extend(cause(suspect));
     lines.extend(evidence(suspect));
@@ -103,7 +107,7 @@ pub(super) fn terms(suspect: &Suspect) -> Vec<(&'static str, u32)> {
 fn kind(suspect: &Suspect) -> String {
     let kind = match &*suspect.page_type {
         "unknown" => "type unknown".to_owned(),
-        kind => words(kind),
+        _ => view::kind(suspect),
     };
     let usage = match &*suspect.allocated {
         "yes" => "in use",

@@ -8,7 +8,7 @@ use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::address::PageAddress;
 use crate::report::file_names::FileNames;
-use crate::report::view::wrong;
+use crate::report::view::{kind, wrong};
 use comfy_table::{Cell, CellAlignment};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -170,13 +170,13 @@ impl Belonging {
     }
 
     fn cells(&self, suspect: &Suspect) -> Vec<Cell> {
-        let kind = || Cell::new(safe(&suspect.page_type));
+        let what = || Cell::new(kind(suspect));
         let named = suspect.object.as_ref().filter(|_| suspect.object_id.is_some());
         let object = named.map(|object| Cell::new(safe(object)));
         match self {
-            Self::Type => vec![kind()],
-            Self::Either => vec![object.unwrap_or_else(kind)],
-            Self::Both => vec![kind(), object.unwrap_or_else(|| Cell::new(""))],
+            Self::Type => vec![what()],
+            Self::Either => vec![object.unwrap_or_else(what)],
+            Self::Both => vec![what(), object.unwrap_or_else(|| Cell::new(""))],
         }
     }
 }
