@@ -29,7 +29,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 32] = [
+const SECTIONS: [(&str, &str); 33] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -58,6 +58,7 @@ const SECTIONS: [(&str, &str); 32] = [
     (".incidents[]", "## `incidents[]`"),
     (".incidents[].reasons", ""),
     (".incidents[].causes", ""),
+    (".shifts[]", "## `shifts[]`"),
     (".patterns[]", "## `patterns[]`"),
     (".sources[]", "## `sources[]`"),
     (".throughput", "## `throughput`"),
@@ -120,6 +121,9 @@ fn scanned(folder: &TempDir) -> PathBuf {
     fs::remove_file(at("part_2.bak")).expect("it was written");
     run(&["inject", &at("full.bak"), "--fault=bit-flip", "--random=3", "--seed=8"]);
     fs::write(at("empty.mdf"), "").expect("room");
+    let whole = fs::read(at("none.mdf")).expect("it was written");
+    let (before, behind) = whole.split_at(1 << 20);
+    fs::write(at("moved.mdf"), [before, b"!", behind].concat()).expect("room");
     fs::write(at("readme.txt"), "text").expect("room");
     let (datasets, out) = (project("datasets"), at("out"));
     let datasets = datasets.to_str().expect("text");

@@ -34,6 +34,8 @@ pub enum Cause {
     Zeroed,
     /// A page of another place.
     Misplaced,
+    /// What should be here lies further on or further back: bytes were inserted, or are missing.
+    Shifted,
     /// A page of another place, where an older version of it stands.
     StaleHome,
     /// The first sectors are those of another page.
@@ -80,6 +82,7 @@ impl Cause {
             Self::InFlux => "in_flux",
             Self::Zeroed => "zeroed",
             Self::Misplaced => "misplaced",
+            Self::Shifted => "shifted",
             Self::StaleHome => "stale_home",
             Self::PartOfAnotherPage => "part_of_another_page",
             Self::LostWrite => "lost_write",

@@ -52,7 +52,9 @@ fn file(database: &str, database_id: u16) -> FileFacts {
 
 fn concluded(mut findings: Vec<Finding>, weights: &Weights) -> Conclusions {
     findings.sort_by_key(|finding| (finding.file, finding.place));
-    conclude(findings, &[file("a", 5), file("b", 6), file("tempdb", 2)], weights, None)
+    conclude(findings, &[file("a", 5), file("b", 6), file("tempdb", 2)], weights, None, &|_, _| {
+        None
+    })
 }
 
 /// Single pages, far from each other.
