@@ -66,6 +66,7 @@ pub(super) fn finish(
     let mut findings = findings.into_list();
     let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
+    let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     if !stopped && !is_in_vain {
         let files = &remembered(&discovery.files, &tallies);
         let found = wrong_owners::find(
@@ -73,7 +74,7 @@ pub(super) fn finish(
                 files,
                 plan,
                 tallies: &tallies,
-                primaries: &Primaries::among(files),
+                primaries: &primaries,
                 findings: &findings,
                 transients: &transients,
                 open: shared.settings.open,
@@ -85,7 +86,6 @@ pub(super) fn finish(
     }
     drop(known_owners);
     let remembered = remembered(&discovery.files, &tallies);
-    let primaries = Primaries::among(&remembered);
     let mut copies_note = None;
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {

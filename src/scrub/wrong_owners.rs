@@ -93,20 +93,22 @@ impl Found {
 
 /// Finds them in all files. `known` has for each file what its IAM and PFS pages say.
 pub(super) fn find(scanned: &Scanned<'_>, known: &mut [KnownOwners]) -> Vec<Found> {
+    let has_sums = |index: &usize| !scanned.tallies[*index].owner_sums.is_empty();
+    let doubtful: Vec<usize> = (0..scanned.tallies.len()).filter(has_sums).collect();
+    if doubtful.is_empty() {
+        return Vec::new();
+    }
     let databases = databases(scanned);
     // Where not even the suspects are all known, nothing more is looked for.
     let can_tell = scanned.findings.len() < SUSPECTS_MAX;
     let mut proving = if can_tell { INTERVALS_MAX } else { 0 };
     let mut noting = if can_tell { UNPROVEN_INTERVALS_MAX } else { 0 };
     let mut found = Vec::new();
-    for (index, tally) in scanned.tallies.iter().enumerate() {
-        if tally.owner_sums.is_empty() {
-            continue;
-        }
+    for index in doubtful {
         let alone = vec![index];
         let members = scanned.primaries.of(index).and_then(|of| databases.get(&of));
         let members = members.filter(|members| members.contains(&index)).unwrap_or(&alone);
-        let mut sums = tally.owner_sums.clone();
+        let mut sums = scanned.tallies[index].owner_sums.clone();
         scanned.not_summed(index).for_each(|page| known[index].leave_out(page));
         let others = members.iter().filter(|member| **member != index);
         known[index].keep_those_that_differ(&mut sums, others.map(|member| &known[*member]));
@@ -423,6 +425,9 @@ pub(super) fn count(
     tallies: &mut [FileTally],
     findings: Vec<Finding>,
 ) -> Vec<Finding> {
+    if found.is_empty() {
+        return findings;
+    }
     let mut findings = Findings::from(findings);
     for Found { file, suspects, unproven } in found {
         let tally = &mut tallies[file];
