@@ -15,6 +15,7 @@ mod context;
 mod copies;
 mod places;
 mod holes;
+mod lost_writes;
 mod wrong_owners;
 mod batch;
 mod dispatch;
@@ -44,6 +45,7 @@ use commit::CommitLock;
 use dispatch::Dispatch;
 use file::{FileScan, FileTally};
 use known_owners::Room;
+use lost_writes::LostWrites;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -102,6 +104,8 @@ pub struct Settings<'a> {
     pub require_checksums: bool,
     /// Databases of which data files are missing are incomplete.
     pub whole_databases: bool,
+    /// Pages are held against older copies of them.
+    pub lost_writes: bool,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -129,6 +133,7 @@ impl<'a> Settings<'a> {
             deep: false,
             require_checksums: false,
             whole_databases: false,
+            lost_writes: true,
             checkpoint: None,
         }
     }
@@ -180,6 +185,8 @@ struct Shared<'a> {
     files: Vec<FileScan<'a>>,
     findings: Mutex<Findings>,
     transients: Mutex<Transients>,
+    /// What pages are held against older copies by, if there are any of both.
+    lost_writes: Option<LostWrites>,
     latencies: Mutex<StageLatencies>,
     timeline: Mutex<Timeline>,
     host_findings: Mutex<Vec<String>>,
@@ -277,7 +284,16 @@ impl<'a> Shared<'a> {
             FileScan::new(index, planned, file, tally)
         };
         let files = plan.files.iter().zip(&discovery.files).enumerate().map(file_scan);
+        let files: Vec<FileScan<'_>> = files.collect();
+        let done = files.iter().map(|file| lock(&file.tally).done.pages());
+        let lost_writes = settings.lost_writes.then(|| LostWrites::of(&discovery.files, done));
+        let (lost_writes, not_compared) = match lost_writes {
+            Some(Err(why)) => (None, Some(why)),
+            Some(Ok(lost_writes)) => (lost_writes, None),
+            None => (None, None),
+        };
         let notes = before.into_iter().flat_map(|before| before.notes.iter().cloned());
+        let notes = notes.chain(not_compared);
         let wrong = settings.gpus.and_then(Gpus::wrong);
         let are_gpus_wrong = wrong.is_some() || before.is_some_and(|before| before.are_gpus_wrong);
         let known = before.map(|b| b.host_findings.clone()).unwrap_or_default();
@@ -289,9 +305,10 @@ impl<'a> Shared<'a> {
             are_gpus_wrong,
             gpus: settings.gpus.filter(|_| !are_gpus_wrong),
             gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),
-            files: files.collect(),
+            files,
             findings: Mutex::new(before.map(|b| b.findings.clone().into()).unwrap_or_default()),
             transients: Mutex::new(before.map(|b| b.transients.clone().into()).unwrap_or_default()),
+            lost_writes,
             latencies: Mutex::new(before.map(|b| b.latencies.clone()).unwrap_or_default()),
             timeline: Mutex::new(before.map(|b| b.timeline.clone()).unwrap_or_default()),
             host_findings: Mutex::new(host_findings),

@@ -115,7 +115,7 @@ fn imports(sources: &Sources) -> Imports {
     sources.iter().map(of).collect()
 }
 
-/// A circle among the files of `folder`, if there is one: each imports the next, the last the first.
+/// A circle among the files of `folder`: each imports the next one, and the last one the first.
 fn circle(folder: &str, imports: &Imports) -> Option<Vec<String>> {
     let is_in = |module: &str| module.split("::").next() == Some(folder);
     let modules: Vec<&String> = imports.keys().filter(|module| is_in(module)).collect();

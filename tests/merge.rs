@@ -211,3 +211,102 @@ fn pages_that_healed_are_listed_by_machine_and_place() {
     let wanted: Vec<_> = wanted.iter().map(|(host, page)| (host, page)).collect();
     assert_eq!(places, wanted, "{}", run.stderr);
 }
+
+/// The report on the replica of one database at `host`, with further words for its making.
+fn replica(folder: &TempDir, host: &str, faults: &[(&str, &str)], more: &[&str]) -> PathBuf {
+    let data = folder.path().join(format!("{host}.mdf"));
+    let mut words = vec!["generate", text(&data), "--size=4MiB", "--seed=77"];
+    words.extend(more);
+    assert_eq!(pagescrub(&words).code, 0);
+    for (fault, pages) in faults {
+        let fault = format!("--fault={fault}");
+        assert_eq!(pagescrub(&["inject", text(&data), &fault, pages, "--seed=1"]).code, 0);
+    }
+    let mut report = pagescrub(&["scan", text(&data), "--format=json"]).json();
+    (report["run"]["host"], report["run"]["id"]) = (json!(host), json!(host));
+    let path = folder.path().join(format!("{host}.json"));
+    fs::write(&path, report.to_string()).expect("room");
+    path
+}
+
+/// By machine and page, the machines that are named for it.
+fn elsewhere(merged: &Value) -> Vec<(&str, u64, Vec<&str>)> {
+    let suspects = merged["suspects"].as_array().expect("a list").iter();
+    let told = suspects.map(|suspect| {
+        let others = suspect["other_hosts"].as_array().map_or(&[][..], Vec::as_slice);
+        let host = suspect["host"].as_str().expect("text");
+        let hosts = others.iter().map(|other| other["host"].as_str().expect("text"));
+        (host, suspect["page_id"].as_u64().expect("a number"), hosts.collect())
+    });
+    let mut told: Vec<_> = told.collect();
+    told.sort_unstable();
+    told
+}
+
+/// Two replicas: a page that is bad on one of them is named on the other, unless it is bad there.
+#[test]
+fn a_page_that_is_sound_on_another_host_is_named_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let a =
+        replica(&folder, "sql-a", &[("bit-flip", "--page=100"), ("bit-flip", "--page=200")], &[]);
+    let b =
+        replica(&folder, "sql-b", &[("zero-page", "--page=200"), ("zero-page", "--page=33")], &[]);
+    let other = report(&folder, "web-c", 3, &[]);
+    let merged = merged(&[&a, &b, &other]);
+    assert_eq!(
+        elsewhere(&merged),
+        [
+            ("sql-a", 100, vec!["sql-b"]),
+            ("sql-a", 200, vec![]),
+            ("sql-b", 33, vec!["sql-a"]),
+            ("sql-b", 200, vec![]),
+        ]
+    );
+    let copy = merged["suspects"].as_array().expect("a list").iter();
+    let copy = copy.flat_map(|suspect| suspect["other_hosts"].as_array()).flatten();
+    let words: Vec<&str> = copy.map(|copy| copy["in_words"].as_str().expect("text")).collect();
+    let said = |words: &&str| words.contains("host sql-b has scanned its copy, ");
+    assert!(words.iter().any(said) && words.iter().all(|words| words.contains("another version")));
+    let steps = merged["plan"].as_array().expect("a list");
+    let step = steps.iter().find(|step| step["title"] == "Use the copies on other hosts");
+    let step = step.expect("a step");
+    assert_eq!(step["suspects"], 2);
+    assert!(step["text"].as_str().is_some_and(|text| text.contains("automatic page repair")));
+    let shown = merge(&[&a, &b], &["-v"]).stdout;
+    assert!(shown.contains("elsewhere: host sql-"), "{shown}");
+    let page = merge(&[&a, &b], &["--format=html"]).stdout;
+    assert!(page.contains("host sql-b has scanned its copy"), "the HTML says it");
+
+    // In steps as at once.
+    let step = folder.path().join("step.json");
+    assert_eq!(merge(&[&b, &other], &["--format=json", "--output", text(&step)]).code, 1);
+    assert_eq!(merged, self::merged(&[&a, &step]));
+}
+
+/// A machine of which not all is known says nothing of single pages.
+#[test]
+fn a_host_that_does_not_tell_all_is_not_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let a = replica(&folder, "sql-a", &[("bit-flip", "--page=100")], &[]);
+    let none = replica(&folder, "sql-n", &[], &["--page-verify=none"]);
+    let merged_with = |other: &Path| merged(&[&a, other]);
+    let merged = merged_with(&none);
+    let words = merged["suspects"][0]["other_hosts"][0]["in_words"].as_str().expect("named");
+    assert!(words.contains("carry nothing to verify them by"), "{words}");
+    // Its PFS page is bad: whether the page is in use there, nobody knows.
+    let b = replica(&folder, "sql-b", &[("bit-flip", "--page=1")], &[]);
+    let merged = merged_with(&b);
+    let of_a: Vec<_> = elsewhere(&merged).into_iter().filter(|told| told.0 == "sql-a").collect();
+    assert_eq!(of_a, [("sql-a", 100, vec![])]);
+    // A file that was cut.
+    let data = folder.path().join("sql-c.mdf");
+    let c = replica(&folder, "sql-c", &[], &[]);
+    let cut = fs::OpenOptions::new().write(true).open(&data).expect("there");
+    cut.set_len(3 << 20).expect("cut");
+    let mut report = pagescrub(&["scan", text(&data), "--format=json"]).json();
+    (report["run"]["host"], report["run"]["id"]) = (json!("sql-c"), json!("sql-c"));
+    fs::write(&c, report.to_string()).expect("room");
+    let merged = merged_with(&c);
+    let of_a: Vec<_> = elsewhere(&merged).into_iter().filter(|told| told.0 == "sql-a").collect();
+    assert_eq!(of_a, [("sql-a", 100, vec![])], "{}", report["files"]);
+}

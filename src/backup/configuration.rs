@@ -22,6 +22,7 @@ const FIRST_LSN: usize = 0x20;
 const LAST_LSN: usize = 0x2a;
 const CHECKPOINT_LSN: usize = 0x34;
 const DATABASE_BACKUP_LSN: usize = 0x3e;
+const CREATED: usize = 0x48;
 const STARTED: usize = 0x4d;
 const FINISHED: usize = 0x52;
 const KIND: usize = 0x57;
@@ -56,6 +57,7 @@ pub(super) struct Configuration {
     has_checksum: Option<bool>,
     /// First, last, checkpoint, database backup.
     lsns: [Option<Lsn>; 4],
+    created: Option<DateTime>,
     started: Option<DateTime>,
     finished: Option<DateTime>,
     internal_version: Option<u16>,
@@ -104,6 +106,7 @@ impl Configuration {
         self.kind = chunk.get(KIND).map_or(BackupKind::Unknown, |letter| kind_of(*letter));
         self.has_checksum = fields::u32_at(chunk, FLAGS).map(|flags| flags & FLAG_CHECKSUM != 0);
         self.lsns = lsns.map(|offset| fields::lsn_at(chunk, offset));
+        self.created = chunk.get(CREATED..).and_then(date::packed);
         self.started = chunk.get(STARTED..).and_then(date::packed);
         self.finished = chunk.get(FINISHED..).and_then(date::packed);
         self.internal_version = fields::u16_at(chunk, INTERNAL_VERSION);
@@ -161,6 +164,7 @@ impl Configuration {
         set.last_lsn = last.or(set.last_lsn);
         set.checkpoint_lsn = checkpoint.or(set.checkpoint_lsn);
         set.database_backup_lsn = database_backup.or(set.database_backup_lsn);
+        set.created = self.created.or(set.created);
         set.started = self.started.or(set.started);
         set.finished = self.finished.or(set.finished);
         set.internal_version = self.internal_version.or(set.internal_version);

@@ -91,6 +91,9 @@ pub struct BackupSet {
     pub server: String,
     /// Database.
     pub database: String,
+    /// When that was created, local time of the server.
+    #[serde(default)]
+    pub created: Option<DateTime>,
     /// Begin, local time of the server.
     pub started: Option<DateTime>,
     /// End, local time of the server.

@@ -85,16 +85,18 @@ impl Names {
         let object = self.objects.get(&object_id);
         let schema = object.and_then(|object| self.schemas.get(&object.schema_id));
         let index = self.indexes.get(&(object_id, index_id));
+        let kind = ObjectKind::of(unit.content, index_id, index.map(|index| index.kind))?;
         Some(Object {
             object_id,
             index_id,
-            kind: ObjectKind::of(unit.content, index_id, index.map(|index| index.kind))?,
+            kind,
             schema: schema.map(|SchemaName(name)| Arc::clone(name)),
             table: object.map(|object| Arc::clone(&object.name)),
             index: index.and_then(|index| index.name.clone()),
             is_view: object.is_some_and(|object| object.is_view),
             is_internal: is_internal || object.is_some_and(|object| object.is_internal),
             unit_pages: unit.used_pages,
+            root: Some(unit.root).filter(|_| kind.has_root()),
             partition: self.partitioned.contains(&(object_id, index_id)).then_some(partition),
         })
     }

@@ -1,5 +1,6 @@
 //! What a page belongs to: an object, one of its indexes, and what of it the page holds.
 
+use crate::page::address::PageAddress;
 use crate::page::kind::PageType;
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Object {
     pub is_internal: bool,
     /// Pages of the unit as SQL Server counted them, IAM pages and all; `None` if not known.
     pub unit_pages: Option<u64>,
+    /// The page that its tree begins with, if it is an index of rows.
+    pub root: Option<PageAddress>,
     /// Its partition, from 1, if it has more than one.
     pub partition: Option<u32>,
 }
@@ -86,6 +89,11 @@ impl ObjectKind {
         }
     }
 
+    /// It is a tree of pages: sysallocunits names the first of it.
+    pub(super) fn has_root(self) -> bool {
+        matches!(self, Self::ClusteredIndex | Self::NonclusteredIndex)
+    }
+
     fn is_in_row(self) -> bool {
         !matches!(self, Self::LobData | Self::RowOverflowData)
     }
@@ -109,6 +117,7 @@ impl Object {
             is_view: false,
             is_internal: false,
             unit_pages: None,
+            root: None,
             partition: None,
         }
     }
@@ -118,6 +127,11 @@ impl Object {
     /// A system base table.
     pub fn is_system(&self) -> bool {
         self.object_id < SYSTEM_OBJECT_ID_END
+    }
+
+    /// `place` is the page that its tree begins with.
+    pub fn has_root_at(&self, place: PageAddress) -> bool {
+        self.root == Some(place)
     }
 
     /// Everything in it can be made again from the rows of tables.
@@ -193,6 +207,7 @@ mod tests {
             is_view: false,
             is_internal: false,
             unit_pages: None,
+            root: None,
             partition: None,
         }
     }

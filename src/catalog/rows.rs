@@ -34,6 +34,8 @@ pub(super) struct AllocationUnit {
     pub(super) rowset_id: u64,
     /// As SQL Server counted them; `None` where it says nothing that can be.
     pub(super) used_pages: Option<u64>,
+    /// The page that its tree begins with. Of heaps and LOB values it says nothing.
+    pub(super) root: PageAddress,
 }
 
 /// Of sysallocunits, by the first page of the chain of IAM pages: the unit's id.
@@ -82,7 +84,8 @@ impl Row for AllocationUnit {
     fn of(record: &Record<'_>) -> Option<Self> {
         let [content] = record.fixed(8)?;
         let used_pages = u64_at(record, 41).filter(|pages| (1..=UNIT_PAGES_MAX).contains(pages));
-        Some(Self { content, rowset_id: u64_at(record, 9)?, used_pages })
+        let root = address_at(record, 29)?;
+        Some(Self { content, rowset_id: u64_at(record, 9)?, used_pages, root })
     }
 }
 
@@ -91,9 +94,7 @@ impl Row for FirstIam {
     const TABLE: SystemTable = SystemTable::SysAllocUnits;
 
     fn key(record: &Record<'_>) -> Option<PageAddress> {
-        let page = record.fixed(35).map(u32::from_le_bytes)?;
-        let file = record.fixed(39).map(u16::from_le_bytes)?;
-        Some(PageAddress::new(FileId(file), PageId(page)))
+        address_at(record, 35)
     }
 
     fn of(record: &Record<'_>) -> Option<Self> {
@@ -177,6 +178,13 @@ impl Row for SchemaName {
     fn of(record: &Record<'_>) -> Option<Self> {
         name(record).map(Self)
     }
+}
+
+/// A page id, then a file id.
+fn address_at(record: &Record<'_>, at: usize) -> Option<PageAddress> {
+    let page = record.fixed(at).map(u32::from_le_bytes)?;
+    let file = record.fixed(at + 4).map(u16::from_le_bytes)?;
+    Some(PageAddress::new(FileId(file), PageId(page)))
 }
 
 fn u64_at(record: &Record<'_>, offset: usize) -> Option<u64> {

@@ -94,7 +94,7 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
             "a DIFF or ML map: back up the log tail, then restore the file; page restore of it is \
              not excluded by the documentation, to be tried on a copy first"
         }
-        Consequence::SystemOrMap => {
+        Consequence::EngineTable | Consequence::SystemOrMap => {
             by_page!("back up the log tail, then ", "; if refused, restore the file")
         }
         Consequence::Rows if file.simple_recovery.is_none() => by_page!(

@@ -51,6 +51,21 @@ pub struct CleanCopy {
     pub in_words: String,
 }
 
+/// A copy of a suspect page on another machine, which found nothing wrong with it: in merged
+/// reports, where only what is bad is listed of each machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCopy {
+    /// The machine.
+    pub host: Arc<str>,
+    /// Its file.
+    pub path: Arc<str>,
+    /// The last checkpoint of its database there.
+    #[serde(default)]
+    pub checkpoint_lsn: Option<Lsn>,
+    /// All that in words, and what it does not say.
+    pub in_words: Arc<str>,
+}
+
 /// How new a copy is next to the damaged page, by the LSN in the header of that, as far as it can
 /// be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,7 +29,8 @@ pub struct Conclusions {
     pub patterns: Vec<Pattern>,
 }
 
-/// Findings between two times that their memory is given back.
+/// A vector keeps its memory when elements are popped. So that a million findings and the suspects
+/// made of them do not both stand in memory, it is given back every so many findings.
 const SHRINK_EVERY: usize = 65_536;
 
 /// Concludes from `findings`, which are in the order of their places in `files`; with the geometry
@@ -47,7 +48,7 @@ pub fn conclude(
     let mut suspects = Vec::with_capacity(ranked.len());
     let mut rank_of = vec![0; ranked.len()];
     let mut names = suspect::Names::default();
-    // From the back, so that what is done with goes away: there may be a million.
+    // Popped from the back: each finding is freed when its suspect has been made.
     ranked.reverse();
     while let Some(next) = ranked.pop() {
         let (rank, file) = (suspects.len() + 1, &files[next.finding.file]);

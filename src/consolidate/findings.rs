@@ -20,6 +20,10 @@ pub const SUSPECTS_MAX: usize = 1_000_000;
 const BEYOND_MAX: usize = SUSPECTS_MAX / 4;
 /// Object ids below this belong to the system tables.
 const SYSTEM_OBJECT_ID_END: u64 = 100;
+/// Those of system tables that say where all others are, and which files there are, in any version
+/// (docs/page-format.md, section 6.5): sysrscols, sysrowsetcolumns, sysrowsets, sysallocunits,
+/// sysfiles1, syshobtcolumns, syshobts, sysfgfrag, sysphfg, sysprufiles, and sysdbfiles of 2005.
+const ENGINE_TABLES: [u64; 11] = [3, 4, 5, 7, 8, 13, 15, 19, 23, 24, 76];
 /// Allocation units made for users since SQL Server 2005 have this index id or a higher one.
 const USER_INDEX_ID_START: u64 = 256;
 
@@ -28,7 +32,9 @@ const USER_INDEX_ID_START: u64 = 256;
 pub enum Consequence {
     /// The database may not start, and the page cannot be restored alone.
     StopsDatabase,
-    /// A system table or an allocation map: whole objects at risk.
+    /// A system table that is read to find all others: the database may not start.
+    EngineTable,
+    /// Another system table, or an allocation map: whole objects at risk.
     SystemOrMap,
     /// Rows or LOB values.
     Rows,
@@ -37,6 +43,9 @@ pub enum Consequence {
     /// Nothing now: the page is not in use.
     NotInUse,
 }
+
+/// Pages of a unit that has one page beside its IAM page.
+const ONE_PAGE_UNIT: u64 = 2;
 
 /// How sure it is that a suspect page is in use; in order of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,6 +92,9 @@ pub struct Finding {
     /// Level in its index, 0 for leaves and where the header cannot be believed.
     #[serde(default)]
     pub level: u8,
+    /// It is the page that the tree of its index begins with, says sysallocunits.
+    #[serde(skip)]
+    pub is_root: bool,
     /// What it belongs to: as far as its header can be believed, until the allocation structures
     /// are asked at the end of a scan.
     pub allocation_unit: Option<u64>,
@@ -146,7 +158,6 @@ impl Finding {
         let by_header = header.map(|h| PageType::of(h.page_type));
         let page_type = fixed.or_else(|| by_header.filter(|kind| !kind.has_fixed_place()));
         let header_unit = header.map(PageHeader::allocation_unit_id);
-        let is_system = header_unit.is_some_and(is_system);
         let names_another = names.is_some();
         let evidence = page.map(|page| Evidence { names_another, ..Evidence::of(page, &reason) });
         Self {
@@ -156,12 +167,13 @@ impl Finding {
             allocation,
             page_type,
             level: header.map_or(0, |header| header.level),
+            is_root: false,
             allocation_unit: header_unit.filter(|_| fixed.is_none()),
             named_by: None,
             iam_claims: None,
             object: None,
             says_object: None,
-            consequence: consequence(page_type, is_system, allocation),
+            consequence: consequence(page_type, header_unit, allocation),
             usage: Usage::of(allocation, header),
             names,
             unsettled: false,
@@ -217,8 +229,7 @@ impl Finding {
             self.page_type = None;
         }
         (self.allocation_unit, self.named_by, self.iam_claims) = (unit, named_by, Some(claims));
-        let is_system = unit.is_some_and(is_system);
-        self.consequence = consequence(self.page_type, is_system, self.allocation);
+        self.consequence = consequence(self.page_type, unit, self.allocation);
     }
 
     /// The page belongs to `object`. What is lost with it is then known better than by the page
@@ -232,13 +243,27 @@ impl Finding {
             self.page_type = None;
         }
         self.object = Some(Arc::clone(object));
+        self.is_root = object.has_root_at(self.place);
         self.consequence = match self.consequence {
-            Consequence::StopsDatabase | Consequence::NotInUse => self.consequence,
+            Consequence::StopsDatabase | Consequence::EngineTable | Consequence::NotInUse => {
+                self.consequence
+            }
             _ if self.page_type == Some(PageType::Iam) => self.consequence,
             _ if object.is_system() => Consequence::SystemOrMap,
             _ if object.can_be_rebuilt() => Consequence::Index,
             _ => Consequence::Rows,
         };
+    }
+
+    /// The whole of an index hangs on it: its root, unless that is all there is of it, or a page
+    /// between that and its leaves.
+    pub fn is_upper(&self) -> bool {
+        let is_all = |object: &Arc<Object>| object.unit_pages.is_some_and(|n| n <= ONE_PAGE_UNIT);
+        match self.page_type {
+            Some(PageType::Index) => true,
+            None => self.is_root && !self.object.as_ref().is_some_and(is_all),
+            Some(_) => false,
+        }
     }
 
     /// Tells the likely cause, by all evidence there is by now. Old content of a page that is free
@@ -264,19 +289,22 @@ fn named_by(header: &PageHeader, place: PageAddress) -> Option<PageAddress> {
     (header.is_plausible() && named != place && named.can_exist()).then_some(named)
 }
 
-/// `unit` is one of a system table (section 6.1).
-fn is_system(unit: u64) -> bool {
+/// The object id of the system table that `unit` is of, if it is of one (section 6.1).
+fn system_table(unit: u64) -> Option<u64> {
     let (index_id, object_id) = (unit >> 48, unit >> 16 & 0xffff_ffff);
-    object_id < SYSTEM_OBJECT_ID_END && index_id < USER_INDEX_ID_START
+    let is_system = object_id < SYSTEM_OBJECT_ID_END && index_id < USER_INDEX_ID_START;
+    is_system.then_some(object_id)
 }
 
-fn consequence(page_type: Option<PageType>, is_system: bool, in_use: Allocation) -> Consequence {
+fn consequence(page_type: Option<PageType>, unit: Option<u64>, in_use: Allocation) -> Consequence {
     use PageType::{Boot, DiffMap, FileHeader, Gam, Iam, Index, MlMap, Pfs, Sgam};
+    let table = unit.and_then(system_table);
     match page_type {
         _ if in_use == Allocation::Free => Consequence::NotInUse,
         Some(FileHeader | Boot | Pfs | Gam | Sgam) => Consequence::StopsDatabase,
         Some(Iam | DiffMap | MlMap) => Consequence::SystemOrMap,
-        _ if is_system => Consequence::SystemOrMap,
+        _ if table.is_some_and(|id| ENGINE_TABLES.contains(&id)) => Consequence::EngineTable,
+        _ if table.is_some() => Consequence::SystemOrMap,
         Some(Index) => Consequence::Index,
         // Not knowing what a page was is no reason to rank it below rows.
         _ => Consequence::Rows,

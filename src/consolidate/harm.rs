@@ -2,7 +2,7 @@
 //! from others it restores damaged pages as they are.
 
 use super::backup::BackupReport;
-use super::report::{FileReport, ScrubReport};
+use super::report::{FileKey, FileReport, ScrubReport, Suspect};
 use crate::backup::FaultKind;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub struct Harm {
     pub noticed: bool,
     /// Suspect pages in sets that do not say that they were.
     pub unnoticed: bool,
+    /// Suspect pages that pass their own check, in whatever set.
+    pub stale: bool,
     /// A stream's checksum is wrong.
     pub streams: bool,
     /// Bytes are not what was written, or cannot be read: storage may be at fault. Where a file
@@ -25,9 +27,10 @@ pub struct Harm {
     pub structure: bool,
 }
 
-/// What is damaged in each backup of `files` that has suspects or faults.
-pub fn of_each(files: &[FileReport]) -> BTreeMap<BackupKey<'_>, Harm> {
+/// What is damaged in each backup of `files` that has `suspects` or faults.
+pub fn of_each<'a>(files: &'a [FileReport], suspects: &[Suspect]) -> BTreeMap<BackupKey<'a>, Harm> {
     let checksums = checksums(files);
+    let stale = stale(suspects);
     let mut harms: BTreeMap<BackupKey<'_>, Harm> = BTreeMap::new();
     for file in files {
         let key = (file.host.as_deref(), &*file.path);
@@ -36,12 +39,28 @@ pub fn of_each(files: &[FileReport]) -> BTreeMap<BackupKey<'_>, Harm> {
             harms.entry(key).or_default().add(Harm::of_faults(backup));
         }
         if let Some(position) = file.backup_set.filter(|_| file.coverage.suspect > 0) {
-            let noticed = checksums.get(&(key, position)) == Some(&true);
-            let pages = Harm { noticed, unnoticed: !noticed, storage: true, ..Harm::default() };
-            harms.entry(key).or_default().add(pages);
+            let stale = stale.get(&file.key()).copied().unwrap_or_default();
+            let has_others = file.coverage.suspect > stale;
+            let is_checked = checksums.get(&(key, position)) == Some(&true);
+            harms.entry(key).or_default().add(Harm {
+                noticed: has_others && is_checked,
+                unnoticed: has_others && !is_checked,
+                stale: stale > 0,
+                storage: true,
+                ..Harm::default()
+            });
         }
     }
     harms
+}
+
+/// How many of `suspects` pass their own check, by file.
+fn stale(suspects: &[Suspect]) -> BTreeMap<FileKey<'_>, u64> {
+    let mut stale = BTreeMap::new();
+    for suspect in suspects.iter().filter(|suspect| suspect.passes_its_check()) {
+        *stale.entry(suspect.file_key()).or_default() += 1;
+    }
+    stale
 }
 
 /// Whether backup sets were taken WITH CHECKSUM, where that is known: by file and position.
@@ -59,7 +78,7 @@ impl Harm {
     /// Of all backups of `report` together.
     pub fn of(report: &ScrubReport) -> Self {
         let mut all = Self::default();
-        for harm in of_each(&report.files).into_values() {
+        for harm in of_each(&report.files, &report.suspects).into_values() {
             all.add(harm);
         }
         all
@@ -83,6 +102,7 @@ impl Harm {
     fn add(&mut self, other: Self) {
         self.noticed |= other.noticed;
         self.unnoticed |= other.unnoticed;
+        self.stale |= other.stale;
         self.streams |= other.streams;
         self.storage |= other.storage;
         self.structure |= other.structure;
@@ -90,13 +110,13 @@ impl Harm {
 
     /// What RESTORE makes of damaged pages; empty without any.
     pub fn of_pages(self) -> &'static str {
-        match (self.noticed, self.unnoticed) {
+        match (self.noticed, self.unnoticed || self.stale) {
             (false, false) => "",
             (true, false) => "RESTORE stops at the first with Msg 3183",
             (false, true) => "RESTORE and VERIFYONLY will not notice: they restore the damage",
             (true, true) => {
-                "RESTORE stops with Msg 3183 in a set taken WITH CHECKSUM; in others RESTORE and \
-                 VERIFYONLY will not notice: they restore the damage"
+                "RESTORE stops with Msg 3183 at pages that fail their check in a set taken WITH \
+                 CHECKSUM; others RESTORE and VERIFYONLY will not notice: they restore the damage"
             }
         }
     }
@@ -125,6 +145,11 @@ impl Harm {
             sentences.push(
                 "Damaged pages of a set taken without CHECKSUM: RESTORE and VERIFYONLY will not \
                  notice; they restore the damaged page, and Msg 824 comes when it is first read",
+            );
+        }
+        if self.stale {
+            sentences.push(
+                "Stale pages pass every check: RESTORE, VERIFYONLY and the server will not notice",
             );
         }
         if self.structure {

@@ -5,6 +5,7 @@
 
 use super::advice;
 use super::findings::SUSPECTS_MAX;
+use super::other_hosts;
 use super::report::TransientReport;
 use super::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
@@ -111,6 +112,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     let listed = merged.suspects.len() as u64;
     merged.suspects_not_listed = merged.coverage.suspect.saturating_sub(listed);
     merged.conclude();
+    other_hosts::find(&mut merged);
     advice::advise(&mut merged);
     Ok(merged)
 }

@@ -199,6 +199,14 @@ impl What {
             },
         }
     }
+
+    /// Of a stale page, which copy shows that.
+    fn older_than_a_copy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale { copy, .. } => write!(f, " It is older than its copy in {copy}."),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What this system says: `error 5 (Input/output error)`.
@@ -231,10 +239,7 @@ fn message_824(what_is: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::R
          {AFTER_824}",
         place.page.offset_bytes(),
     )?;
-    match what_is {
-        What::Stale { copy, .. } => write!(f, " It is older than its copy in {copy}."),
-        _ => Ok(()),
-    }
+    what_is.older_than_a_copy(f)
 }
 
 fn message_605(unit: u64, owner: u64, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -248,17 +253,18 @@ fn message_605(unit: u64, owner: u64, at: &Where, f: &mut fmt::Formatter<'_>) ->
 }
 
 /// What BACKUP says of a page that it reads; what is wrong and where in the backup is added.
-fn message_3043(what: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn message_3043(what_is: &What, at: &Where, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Where { place, path, .. } = at;
     let Some(backup) = &at.backup else { return Ok(()) };
     let InBackup { database, file, offset_bytes, is_unpacked } = backup;
-    let what = what.words(*place);
+    let what = what_is.words(*place);
     let of_what = if *is_unpacked { "of what it unpacks to, " } else { "" };
     write!(
         f,
         "BACKUP '{database}' detected an error on page {place} in file '{file}': {what}. It is at \
          offset {offset_bytes:#016x} {of_what}in '{path}'."
-    )
+    )?;
+    what_is.older_than_a_copy(f)
 }
 
 /// What SQL Server would say, and then what this system said.

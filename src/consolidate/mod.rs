@@ -26,5 +26,6 @@ pub mod rank;
 pub mod advice;
 pub mod conclude;
 pub mod contradiction;
+mod other_hosts;
 pub mod merge;
 pub mod only;

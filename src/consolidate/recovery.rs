@@ -426,7 +426,8 @@ fn tell_apart(databases: &mut [DatabaseLoss<'_>]) {
     }
 }
 
-/// What only one of the files that a server uses can be: a machine, a database, a file id.
+/// Which file of which database on which machine a file is: a server uses one file in each seat,
+/// so two scanned files with one seat are copies of each other.
 type Seat<'a> = (Option<&'a str>, &'a str, u16);
 
 fn seat(file: &FileReport) -> Option<Seat<'_>> {
@@ -434,7 +435,7 @@ fn seat(file: &FileReport) -> Option<Seat<'_>> {
     Some((file.host.as_deref(), database, file.file_id?))
 }
 
-/// The seats that more than one of all files scanned has, be they damaged or not.
+/// The seats of which copies were scanned, be these damaged or not.
 fn copied(files: &[FileReport]) -> BTreeSet<Seat<'_>> {
     let mut seen = BTreeSet::new();
     let pages = files.iter().filter(|file| file.pages > 0 && file.backup_set.is_none());

@@ -14,7 +14,7 @@ pub use transient::TransientReport;
 
 use database::DatabaseReport;
 
-use super::clean_copy::CleanCopy;
+use super::clean_copy::{CleanCopy, HostCopy};
 use super::message::Message;
 use super::tally::Coverage;
 use super::throughput::{StageSummary, Timeline};
@@ -261,6 +261,12 @@ pub struct Suspect {
     pub found_object: Option<Arc<str>>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,
+    /// Of an index page whose header can be believed: its level, 0 for leaves.
+    #[serde(default)]
+    pub level: Option<u8>,
+    /// It is the page that the tree of its index begins with.
+    #[serde(default)]
+    pub is_root: bool,
     /// `yes`, `no` or `unknown`.
     pub allocated: Cow<'static, str>,
     /// What it belongs to: the object's name, else the allocation unit's id.
@@ -306,6 +312,9 @@ pub struct Suspect {
     /// Clean copies of it in other files of the scan, the newest first.
     #[serde(default)]
     pub clean_copies: Vec<CleanCopy>,
+    /// Other machines that scanned a copy of its file and found nothing wrong with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_hosts: Vec<HostCopy>,
 }
 
 /// What the score of a suspect is made of, in points.

@@ -55,26 +55,25 @@ pub struct Surroundings {
 /// A backup that a page is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// Taken WITH CHECKSUM: what was damaged when it was read would have ended it.
+    /// Taken WITH CHECKSUM: BACKUP verified each page that it read and would have stopped at this
+    /// one, so the damage came after the backup was written.
     Verified,
-    /// Taken without: the page may have been being written, which redo may cure.
+    /// Taken without: BACKUP may have read the page while it was being written. RESTORE then redoes
+    /// that write from the log, and nothing is lost.
     Unverified,
 }
 
 impl Tier {
     /// The tier of `finding`.
     pub fn of(finding: &Finding, is_tempdb: bool) -> Self {
-        let is_map =
-            matches!(finding.page_type, Some(PageType::Iam | PageType::DiffMap | PageType::MlMap));
         let is_sort = finding.page_type == Some(PageType::Sort);
-        let is_index = finding.page_type == Some(PageType::Index);
         match finding.consequence {
             Consequence::NotInUse => Self::U,
             _ if is_tempdb || is_sort => Self::T4,
-            Consequence::SystemOrMap if is_map => Self::T1,
-            Consequence::StopsDatabase | Consequence::SystemOrMap => Self::T0,
+            Consequence::StopsDatabase | Consequence::EngineTable => Self::T0,
+            Consequence::SystemOrMap => Self::T1,
             // Rows hang on it: its object is known, and cannot be made again.
-            Consequence::Rows if is_index && finding.object.is_some() => Self::T1,
+            Consequence::Rows if finding.is_upper() && finding.object.is_some() => Self::T1,
             // Whose index it is, is not known: it may lead to rows.
             Consequence::Index if finding.object.is_none() => Self::T2,
             Consequence::Rows => Self::T2,
@@ -176,12 +175,11 @@ fn certainty(finding: &Finding, tier: Tier, weights: &Weights) -> f64 {
         _ if finding.unsettled => certainty.changing,
         SuspectReason::BadChecksum { .. }
         | SuspectReason::TornPage(_)
-        | SuspectReason::Unreadable(_) => certainty.stable,
-        SuspectReason::WrongPageId { .. }
+        | SuspectReason::WrongPageId { .. }
         | SuspectReason::Zeroed
         | SuspectReason::BadHeader
-        | SuspectReason::WrongObject { .. }
-        | SuspectReason::StalePage { .. } => certainty.without_checksum,
+        | SuspectReason::Unreadable(_) => certainty.stable,
+        SuspectReason::WrongObject { .. } | SuspectReason::StalePage { .. } => certainty.by_others,
     }
 }
 
@@ -211,10 +209,10 @@ fn recovery(tier: Tier, weights: &Weights) -> f64 {
 }
 
 fn blast(finding: &Finding, tier: Tier, around: &Surroundings) -> f64 {
-    let is_map = finding.consequence == Consequence::SystemOrMap && tier == Tier::T1;
+    let is_whole = finding.consequence == Consequence::SystemOrMap && tier == Tier::T1;
     match tier {
         Tier::T0 => return 1.0,
-        Tier::T1 if is_map => return 1.0,
+        Tier::T1 if is_whole || finding.is_root => return 1.0,
         Tier::T3 | Tier::T4 | Tier::U => return 0.0,
         Tier::T1 | Tier::T2 => {}
     }

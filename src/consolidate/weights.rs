@@ -67,8 +67,9 @@ pub struct ByTier {
 pub struct Certainty {
     /// The same bad bytes in two looks, by two computations.
     pub stable: f64,
-    /// Bad by its identity or its header, not by a checksum.
-    pub without_checksum: f64,
+    /// Bad by what other pages say: an IAM page, or a copy of it.
+    #[serde(alias = "without_checksum")]
+    pub by_others: f64,
     /// Other bad bytes at each look.
     pub changing: f64,
 }
@@ -152,7 +153,7 @@ impl Default for ByTier {
 
 impl Default for Certainty {
     fn default() -> Self {
-        Self { stable: 1.0, without_checksum: 0.8, changing: 0.25 }
+        Self { stable: 1.0, by_others: 0.8, changing: 0.25 }
     }
 }
 
@@ -215,30 +216,14 @@ impl Weights {
 
     fn shares(&self) -> [f64; 18] {
         let ByTier { t0, t1, t2, t3, t4, u } = self.consequence;
-        let Certainty { stable, without_checksum, changing } = self.certainty;
+        let Certainty { stable, by_others, changing } = self.certainty;
         let InUse { certain, likely, doubtful } = self.in_use;
         let Recovery { no_copy, from_rows, by_itself } = self.recovery;
         let several = self.incident.several_files;
         let InBackup { copy, curable } = self.backup;
         [
-            t0,
-            t1,
-            t2,
-            t3,
-            t4,
-            u,
-            stable,
-            without_checksum,
-            changing,
-            certain,
-            likely,
-            doubtful,
-            no_copy,
-            from_rows,
-            by_itself,
-            several,
-            copy,
-            curable,
+            t0, t1, t2, t3, t4, u, stable, by_others, changing, certain, likely, doubtful, no_copy,
+            from_rows, by_itself, several, copy, curable,
         ]
     }
 }

@@ -13,6 +13,7 @@ const NAME: std::ops::Range<usize> = 148..148 + 256;
 /// How many bytes of the name count: what stands behind them may be of a longer one before.
 const NAME_BYTES: usize = 404;
 const DATABASE_ID: usize = 408;
+const LAST_FULL_LSN: usize = 432;
 const CHECKPOINT_LSN: usize = 444;
 const FAMILY: usize = 504;
 const FORK: usize = 552;
@@ -73,6 +74,8 @@ pub struct BootPage {
     pub line: Line,
     /// The set GUID of the last full backup.
     pub last_full_id: Option<Guid>,
+    /// The checkpoint LSN of that backup.
+    pub last_full_lsn: Option<Lsn>,
 }
 
 impl BootPage {
@@ -92,16 +95,21 @@ impl BootPage {
                 family_id: guid_at(&page, FAMILY),
                 fork_id: guid_at(&page, FORK),
                 earlier_fork_id: guid_at(&page, EARLIER_FORK),
-                fork_point_lsn: Some(lsn_at(&page, FORK_POINT))
-                    .filter(|lsn| *lsn != Lsn::default()),
+                fork_point_lsn: told_lsn_at(&page, FORK_POINT),
             },
             last_full_id: guid_at(&page, LAST_FULL),
+            last_full_lsn: told_lsn_at(&page, LAST_FULL_LSN),
         }
     }
 }
 
 fn lsn_at(page: &Page, at: usize) -> Lsn {
     Lsn { vlf: page.u32_at(at), block: page.u32_at(at + 4), slot: page.u16_at(at + 8) }
+}
+
+/// An LSN; zeros are none.
+fn told_lsn_at(page: &Page, at: usize) -> Option<Lsn> {
+    Some(lsn_at(page, at)).filter(|lsn| *lsn != Lsn::default())
 }
 
 fn guid_at(page: &Page, at: usize) -> Option<Guid> {

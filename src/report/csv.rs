@@ -10,7 +10,7 @@ use csv::{Terminator, WriterBuilder};
 use std::io::{self, Write};
 
 /// The header row; columns are only ever added at its end.
-pub const COLUMNS: [&str; 36] = [
+pub const COLUMNS: [&str; 38] = [
     "database",
     "file_id",
     "page_id",
@@ -47,6 +47,8 @@ pub const COLUMNS: [&str; 36] = [
     "backup_set",
     "newest_clean_copy",
     "transient_tries",
+    "level",
+    "root",
 ];
 
 /// Writes a row for each suspect of `report`, and for each page that healed, after [`COLUMNS`].
@@ -136,5 +138,7 @@ fn row(suspect: &Suspect, date: &str) -> [String; COLUMNS.len()] {
         number(suspect.backup_set),
         optional(newest(&suspect.clean_copies).as_deref()),
         String::new(),
+        number(suspect.level),
+        suspect.is_root.to_string(),
     ]
 }

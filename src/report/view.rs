@@ -306,6 +306,20 @@ fn not_looked_into(report: &ScrubReport) -> Option<String> {
     Some(format!("{text} (archives, encrypted files, disks)"))
 }
 
+/// What a page is: `index, level 2`, `index root, level 2`, `unknown, root`.
+pub(super) fn kind(suspect: &Suspect) -> String {
+    let kind = safe(&suspect.page_type).replace('_', " ");
+    let root = match (suspect.is_root, &*suspect.page_type) {
+        (false, _) => "",
+        (true, "unknown") => ", root",
+        (true, _) => " root",
+    };
+    match suspect.level.filter(|level| *level > 0) {
+        Some(level) => format!("{kind}{root}, level {level}"),
+        None => format!("{kind}{root}"),
+    }
+}
+
 /// What is wrong with a page, in a few words; both checksums only where there is room for them.
 pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
     let mut words = match (&*suspect.reason, suspect.stored, suspect.computed, &suspect.found) {

@@ -6,6 +6,7 @@ mod settle;
 use super::Shared;
 use super::file::FileScan;
 use super::lent::Unseen;
+use super::lost_writes::Seen;
 use crate::catalog::Lead;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
@@ -46,6 +47,8 @@ pub(super) struct View<'a> {
     interval: Option<Arc<Interval>>,
     /// Bytes that were read once more than planned.
     reread_bytes: u64,
+    /// The LSNs of its pages are held against those of copies.
+    has_relatives: bool,
 }
 
 impl<'a> View<'a> {
@@ -61,6 +64,7 @@ impl<'a> View<'a> {
             shared,
             interval: None,
             reread_bytes: 0,
+            has_relatives: shared.lost_writes.as_ref().is_some_and(|of| of.wants(file.index)),
         }
     }
 
@@ -367,6 +371,9 @@ impl<'a> View<'a> {
     ) {
         if to.count(page, place.page, allocation, verdict) == Some(Lead::Iam) {
             to.claims.extend(self.file.claims_of(page));
+        }
+        if self.has_relatives && allocation == Allocation::Allocated {
+            to.seen.extend(Seen::of(page, place).map(|seen| (place.page, seen)));
         }
     }
 

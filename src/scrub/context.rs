@@ -126,13 +126,18 @@ impl<'a> Opened<'a> {
         allocation == Allocation::Allocated && self.passes(page, id)
     }
 
-    /// The header of the page at `id`, by what is on the disk, if that passes its own check and is
-    /// not known to be free.
+    /// The header of the page at `id`, if that is clean.
     pub(super) fn clean(&self, id: PageId) -> Option<PageHeader> {
+        self.clean_page(id).map(|page| *PageHeader::of(&page))
+    }
+
+    /// The page at `id`, by what is on the disk, if it passes its own check and is not known to be
+    /// free.
+    pub(super) fn clean_page(&self, id: PageId) -> Option<Page> {
         let page = self.source.fill_uncached(id).ok()?;
         let allocation = self.allocation.interval_of(id, &*self.source).of(id);
         let is_clean = allocation != Allocation::Free && self.passes(&page, id);
-        is_clean.then(|| *PageHeader::of(&page))
+        is_clean.then_some(page)
     }
 
     fn passes(&self, page: &Page, id: PageId) -> bool {

@@ -232,8 +232,11 @@ fn believed_lsn(finding: &Finding) -> Option<Lsn> {
 }
 
 /// The LSN of the damaged page lies between those of its sound neighbours, or the database had it
-/// on disk at its last checkpoint: one that was damaged hardly does.
+/// on disk at its last checkpoint: one that was damaged hardly does. A stale page is not damaged.
 fn is_borne_out(finding: &Finding) -> bool {
+    if matches!(finding.reason, SuspectReason::StalePage { .. }) {
+        return true;
+    }
     let Some(evidence) = &finding.evidence else { return false };
     let Some(lsn) = evidence.lsn else { return false };
     let neighbours = evidence.neighbours_lsn_low.zip(evidence.neighbours_lsn_high);

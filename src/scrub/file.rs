@@ -105,6 +105,9 @@ pub(super) struct FileTally {
     /// Pages of zeros in use; counted at the end of a scan.
     #[serde(skip)]
     pub(super) zeroed: Zeroed,
+    /// What copies of its pages show and do not prove; found at the end of a scan.
+    #[serde(skip)]
+    pub(super) parted: Vec<String>,
     /// Pages of another owner that prove nothing; looked for at the end of a scan.
     #[serde(skip)]
     pub(super) unproven_owners: Option<Unproven>,
@@ -280,6 +283,7 @@ impl FileTally {
             owner_sums: SumsByInterval::default(),
             done: DoneRanges::default(),
             zeroed: Zeroed::default(),
+            parted: Vec::new(),
             unproven_owners: None,
         }
     }

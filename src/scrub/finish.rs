@@ -6,6 +6,7 @@ pub(super) mod size;
 
 use super::file::{FileScan, FileTally};
 use super::leads::Remembered;
+use super::lost_writes::Shown;
 use super::names::{self, Primaries};
 use super::wrong_owners::{self, Scanned};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
@@ -63,6 +64,12 @@ pub(super) fn finish(
     let (mut tallies, mut known_owners): (Vec<FileTally>, Vec<_>) =
         shared.files.into_iter().map(&mut told).unzip();
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
+    let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
+    let mut shown = Shown::default();
+    if let Some(lost_writes) = shared.lost_writes.filter(|_| !stopped) {
+        shown = lost_writes.show(&discovery.files, &primaries, shared.settings.open);
+    }
+    add_shown(&mut shown, &mut tallies, &mut findings);
     let mut findings = findings.into_list();
     let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
@@ -111,6 +118,7 @@ pub(super) fn finish(
     notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
     notes.extend(places::notes(&facts));
     notes.extend(copies_note.map(str::to_owned));
+    notes.extend(shown.not_compared);
     notes.extend(snapshots_note(&discovery.snapshots));
     notes.extend((stopped && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
     if !shared.are_gpus_wrong {
@@ -174,6 +182,18 @@ pub(super) fn finish(
     report.conclude();
     advice::advise(&mut report);
     Scrub { report, latencies, file_latencies, is_guess_wrong }
+}
+
+/// Adds what copies show: pages that were counted as intact and are stale, and notes.
+fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findings) {
+    for (finding, verdict) in shown.stale.drain(..) {
+        if tallies[finding.file].coverage.suspect_after_all(&verdict) {
+            findings.add(finding);
+        }
+    }
+    for (file, note) in shown.notes.drain(..) {
+        tallies[file].parted.push(note);
+    }
 }
 
 /// Adds the pages beyond the ends of files that were cut.

@@ -80,6 +80,7 @@ fn object(index_id: i32, kind: ObjectKind) -> Object {
         is_view: false,
         is_internal: false,
         unit_pages: None,
+        root: None,
         partition: None,
     }
 }

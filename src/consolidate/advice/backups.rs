@@ -31,6 +31,7 @@ fn actions(report: &ScrubReport) -> Vec<(usize, &'static str)> {
         let key = (suspect.host.as_deref(), &*suspect.path);
         let set = suspect.backup_set.unwrap_or_default();
         let restore = match checksums.get(&(key, set)) {
+            _ if suspect.passes_its_check() => Restore::Passes,
             Some(true) => Restore::Stops,
             _ if is_curable(suspect) => Restore::MayCure,
             _ => Restore::Blind,
@@ -43,10 +44,10 @@ fn actions(report: &ScrubReport) -> Vec<(usize, &'static str)> {
 
 /// Marks clean copies in backups that are damaged elsewhere.
 pub(super) fn mark_copies(suspects: &mut [Suspect], files: &[FileReport]) {
-    let damaged = harm::of_each(files);
+    let damaged: BTreeSet<_> = harm::of_each(files, suspects).into_keys().collect();
     for Suspect { host, clean_copies, .. } in suspects {
         let is_damaged = |copy: &&mut CleanCopy| {
-            copy.backup_set.is_some() && damaged.contains_key(&(host.as_deref(), &*copy.path))
+            copy.backup_set.is_some() && damaged.contains(&(host.as_deref(), &*copy.path))
         };
         clean_copies.iter_mut().filter(is_damaged).for_each(CleanCopy::mark_damaged_backup);
     }
@@ -61,6 +62,8 @@ enum Restore {
     Blind,
     /// It does not, but the log that it applies may have the page.
     MayCure,
+    /// The page passes that as well.
+    Passes,
 }
 
 fn is_curable(suspect: &Suspect) -> bool {
@@ -88,6 +91,17 @@ macro_rules! blind {
     };
 }
 
+macro_rules! passes {
+    ($($more:expr),+) => {
+        concat!(
+            "do not rely on this backup: the page is not the last one that was written and passes \
+             its own check, so RESTORE, VERIFYONLY and the server will not notice. Keep it and all \
+             older ones",
+            $($more),+
+        )
+    };
+}
+
 /// One of a few texts: there may be a million suspects.
 fn action(original: Original, condition: Condition, restore: Restore) -> &'static str {
     macro_rules! each {
@@ -95,6 +109,7 @@ fn action(original: Original, condition: Condition, restore: Restore) -> &'stati
             match restore {
                 Restore::Stops => stops!($($more),+),
                 Restore::Blind => blind!($($more),+),
+                Restore::Passes => passes!($($more),+),
                 Restore::MayCure => blind!(
                     $($more),+,
                     ". Without CHECKSUM, BACKUP verifies nothing that it reads: perhaps the page \

@@ -30,6 +30,7 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
         steps.extend(preserve(files, &databases));
         steps.extend(of_backups.keep);
         steps.extend(of_backups.look);
+        steps.extend(other_hosts(suspects));
         steps.extend(clean_backup(&databases));
         steps.extend(restore::steps(&databases));
     }
@@ -52,6 +53,22 @@ fn preserve(files: &[FileReport], databases: &[DatabaseLoss<'_>]) -> Vec<Step> {
     steps.extend(save_tail(&users));
     steps.push(copy_files(files, databases));
     steps
+}
+
+/// What other machines hold is nearer than any backup.
+fn other_hosts(suspects: &[Suspect]) -> Option<Step> {
+    let elsewhere = || suspects.iter().filter(|suspect| !suspect.other_hosts.is_empty());
+    let hosts = elsewhere().flat_map(|suspect| &suspect.other_hosts);
+    let text = format!(
+        "{}: scanned copies of the same files and found nothing wrong with these pages, which may \
+         be of another version there, or not in use. In an availability group, and where the \
+         database is mirrored, the server mends a page from there when it reads it (automatic page \
+         repair: sys.dm_hadr_auto_page_repair, sys.dm_db_mirroring_auto_page_repair), all but page \
+         0 and 9 of a file and its allocation maps; where the log is shipped, that server can take \
+         over. Scan there again first; never copy pages by hand.",
+        named(hosts.map(|copy| copy.host.to_string()))
+    );
+    step("Use the copies on other hosts", text).for_these(elsewhere())
 }
 
 fn another_machine(findings: &[String]) -> Option<Step> {

@@ -8,6 +8,7 @@ use crate::consolidate::score::{in_flux, priority};
 use crate::consolidate::weights::Weights;
 use crate::consolidate::{advice, message};
 use crate::diagnose::verdict::Allocation;
+use crate::page::kind::PageType;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,6 +55,8 @@ pub(super) fn suspect(
         found_allocation_unit_id: finding.says_unit(),
         found_object: names.of(finding.says_object.as_ref(), finding.says_unit()),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
+        level: Some(finding.level).filter(|_| finding.page_type == Some(PageType::Index)),
+        is_root: finding.is_root,
         allocated: allocated(finding.allocation).into(),
         object: names.of(finding.object.as_ref(), finding.allocation_unit),
         schema: object.and_then(|object| object.schema.clone()),
@@ -73,6 +76,7 @@ pub(super) fn suspect(
         message: message::of(finding, file),
         action: advice::action(finding, file).into(),
         clean_copies: finding.copies.clone(),
+        other_hosts: Vec::new(),
     }
 }
 

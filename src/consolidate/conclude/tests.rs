@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::catalog::object::{Object, ObjectKind};
+use crate::consolidate::score::Tier;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::Page;
 use crate::page::address::PageAddress;
 use crate::page::address::{FileId, PageId};
-use crate::page::header::PageHeader;
+use crate::page::header::{Lsn, PageHeader};
+use crate::page::torn::TornCheck;
+use crate::read::ReadError;
 use std::sync::Arc;
 
 fn finding(file: usize, page: u32, page_type: u8, allocation: Allocation) -> Finding {
@@ -89,17 +92,17 @@ fn the_order_is_pinned_on_a_fixed_set() {
         .map(|s| (s.database.as_deref().unwrap_or_default(), s.page_id, &*s.tier, s.score))
         .collect();
     let expected = [
-        ("a", 9, "T0", 794),
-        ("b", 1, "T0", 794),
-        ("b", 4000, "T1", 743),
-        ("b", 3000, "T1", 663),
-        ("a", 2500, "T2", 572),
-        ("a", 5000, "T2", 572),
-        ("b", 2000, "T2", 572),
-        ("a", 1500, "T2", 457),
-        ("a", 1000, "T3", 346),
-        ("tempdb", 5000, "T4", 231),
-        ("a", 6000, "T2", 72),
+        ("a", 9, "T0", 838),
+        ("b", 1, "T0", 838),
+        ("b", 4000, "T1", 787),
+        ("b", 3000, "T1", 707),
+        ("a", 2500, "T2", 616),
+        ("a", 5000, "T2", 616),
+        ("b", 2000, "T2", 616),
+        ("a", 1500, "T2", 492),
+        ("a", 1000, "T3", 390),
+        ("tempdb", 5000, "T4", 275),
+        ("a", 6000, "T2", 78),
         ("a", 7000, "U", 18),
     ];
     assert_eq!(order, expected);
@@ -107,8 +110,104 @@ fn the_order_is_pinned_on_a_fixed_set() {
         assert_eq!(suspect.terms.sum(), suspect.score, "{suspect:?}");
     }
     let priorities: String = suspects.iter().map(|s| &s.priority[1..]).collect();
-    assert_eq!(priorities, "111222223344");
+    assert_eq!(priorities, "111122223344");
     assert_eq!(incidents.len(), suspects.len());
+}
+
+/// The reasons there are, in the order of their names; the compiler says if one is forgotten.
+fn reasons() -> Vec<SuspectReason> {
+    use crate::page::checksum::Checksum;
+    let lsn = |slot| Lsn { vlf: 1, block: 1, slot };
+    let place = |page| PageAddress::new(FileId(1), PageId(page));
+    let all = vec![
+        SuspectReason::BadChecksum { stored: Checksum(1), computed: Checksum(2) },
+        SuspectReason::BadHeader,
+        SuspectReason::StalePage { lsn: lsn(1), copy_lsn: lsn(2), copy: "a.bak".into() },
+        SuspectReason::TornPage(TornCheck { expected: 0, actual: 1 }),
+        SuspectReason::Unreadable(ReadError::Ended),
+        SuspectReason::WrongObject { unit: 1, owner: 2 },
+        SuspectReason::WrongPageId { expected: place(2000), found: place(3) },
+        SuspectReason::Zeroed,
+    ];
+    let nth = |reason: &SuspectReason| match reason {
+        SuspectReason::BadChecksum { .. } => 0,
+        SuspectReason::BadHeader => 1,
+        SuspectReason::StalePage { .. } => 2,
+        SuspectReason::TornPage(_) => 3,
+        SuspectReason::Unreadable(_) => 4,
+        SuspectReason::WrongObject { .. } => 5,
+        SuspectReason::WrongPageId { .. } => 6,
+        SuspectReason::Zeroed => 7,
+    };
+    assert!(all.iter().map(nth).eq(0..8));
+    all
+}
+
+#[test]
+fn what_is_certain_and_stable_ranks_with_a_bad_checksum_and_above_what_other_pages_say() {
+    let rows = |page, reason| {
+        let mut rows = finding(0, page, 1, Allocation::Allocated);
+        rows.reason = reason;
+        rows
+    };
+    let all = reasons().into_iter().zip(1..).map(|(reason, n)| rows(n * 2000, reason));
+    let mut unsettled = rows(100_000, SuspectReason::Zeroed);
+    unsettled.unsettled = true;
+    let concluded = concluded(all.chain([unsettled]).collect(), &Weights::default());
+    let order: Vec<_> =
+        concluded.suspects.iter().map(|s| (&*s.reason, s.unsettled, s.terms.certainty)).collect();
+    let stable = ["bad_checksum", "bad_header", "torn_page", "unreadable", "wrong_page_id"];
+    let expected = stable.into_iter().chain(["zeroed"]).map(|reason| (reason, false, 220));
+    let by_others = ["stale_page", "wrong_object"].map(|reason| (reason, false, 176));
+    assert!(order.into_iter().eq(expected.chain(by_others).chain([("zeroed", true, 55)])));
+}
+
+#[test]
+fn only_tables_that_lead_to_all_others_keep_a_database_from_starting() {
+    let tier_of = |object_id: u32, index_id: u16| {
+        let place = PageAddress::new(FileId(1), PageId(200));
+        let mut page = Page::ZERO;
+        *PageHeader::of_mut(&mut page) = PageHeader {
+            header_version: 1,
+            page_type: 1,
+            free_data: 96,
+            file_id: 1,
+            page_id: 200,
+            object_id,
+            index_id,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let (reason, in_use) = (SuspectReason::BadHeader, Allocation::Allocated);
+        let finding = Finding::new(0, place, reason, in_use, Some(&page));
+        Tier::of(&finding, false).name()
+    };
+    // sysrscols, sysrowsets, sysallocunits, syshobts, sysprufiles; sysschobjs, syscolpars,
+    // sysobjvalues; two of users, one of which has a low id.
+    assert_eq!([(3, 0), (5, 0), (7, 0), (15, 1), (24, 1)].map(|(o, i)| tier_of(o, i)), ["T0"; 5]);
+    assert_eq!([(34, 1), (41, 1), (60, 1)].map(|(o, i)| tier_of(o, i)), ["T1"; 3]);
+    assert_eq!([(100, 256), (7, 256)].map(|(o, i)| tier_of(o, i)), ["T2"; 2]);
+}
+
+#[test]
+fn a_root_that_was_wiped_is_a_whole_object_unless_it_is_its_only_page() {
+    let place = PageAddress::new(FileId(1), PageId(200));
+    let tier_of = |kind, index_id, root: u32, pages: Option<u64>| {
+        let (reason, in_use) = (SuspectReason::Zeroed, Allocation::Allocated);
+        let mut wiped = Finding::new(0, place, reason, in_use, Some(&Page::ZERO));
+        wiped.is_of(&Arc::new(Object {
+            root: Some(PageAddress::new(FileId(1), PageId(root))),
+            unit_pages: pages,
+            ..Object::unnamed(1000, index_id, kind)
+        }));
+        (Tier::of(&wiped, false).name(), wiped.is_root)
+    };
+    let clustered = |root, pages| tier_of(ObjectKind::ClusteredIndex, 1, root, pages);
+    assert_eq!(clustered(200, Some(50)), ("T1", true));
+    assert_eq!(clustered(200, None), ("T1", true));
+    assert_eq!(clustered(200, Some(2)), ("T2", true), "its rows, and the page that maps them");
+    assert_eq!(clustered(201, Some(50)), ("T2", false));
+    let rebuildable = tier_of(ObjectKind::NonclusteredIndex, 2, 200, Some(50));
+    assert_eq!(rebuildable, ("T3", true));
 }
 
 #[test]
@@ -121,7 +220,7 @@ fn weights_change_the_order_and_nothing_else() {
         conclusions.suspects.iter().find(index).map(|s| (s.rank, s.priority.to_string()))
     };
     assert_eq!(rank(&built_in), Some((9, "P3".to_owned())));
-    assert_eq!(rank(&changed), Some((4, "P2".to_owned())));
+    assert_eq!(rank(&changed), Some((4, "P1".to_owned())));
     assert_eq!(changed.suspects.len(), built_in.suspects.len());
 }
 

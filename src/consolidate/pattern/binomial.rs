@@ -1,10 +1,6 @@
 //! How likely chance does as much: the upper tail of the binomial distribution, as a logarithm,
 //! so that it neither overflows nor becomes zero.
 
-use std::f64::consts::TAU;
-
-/// From here on Stirling's series is exact to the last digits.
-const SERIES_FROM: u64 = 32;
 /// A term so much smaller than the sum before it changes nothing.
 const TERM_MIN: f64 = 1e-17;
 
@@ -38,12 +34,7 @@ fn ln_choose(n: u64, k: u64) -> f64 {
 }
 
 fn ln_factorial(n: u64) -> f64 {
-    if n < SERIES_FROM {
-        return (2..=n).map(|factor| (factor as f64).ln()).sum();
-    }
-    let x = n as f64;
-    let series = 1.0 / (12.0 * x) - 1.0 / (360.0 * x.powi(3)) + 1.0 / (1260.0 * x.powi(5));
-    x * x.ln() - x + 0.5 * (TAU * x).ln() + series
+    libm::lgamma(n as f64 + 1.0)
 }
 
 #[cfg(test)]

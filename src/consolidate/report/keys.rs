@@ -99,6 +99,11 @@ impl Suspect {
         (self.host.as_deref(), &self.path, part)
     }
 
+    /// It passes its own check, so that no server notices: only what stands elsewhere shows it.
+    pub fn passes_its_check(&self) -> bool {
+        matches!(&*self.reason, "stale_page" | "wrong_object")
+    }
+
     /// It is in a backup, which is a copy: no page of a database that a server uses.
     pub fn is_in_backup(&self) -> bool {
         self.backup_set.is_some()

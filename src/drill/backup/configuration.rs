@@ -141,8 +141,9 @@ fn backup_record(set: &SetFacts<'_>) -> Record {
         record.lsn(at, lsn);
     }
     record.lsn(62, set.base_lsn().unwrap_or(Lsn { vlf: 0, block: 0, slot: 0 }));
-    record.bytes(72, &set.started());
-    record.bytes(77, &set.date());
+    record.bytes(72, &packed_date(0, 0));
+    record.bytes(77, &set.started());
+    record.bytes(82, &set.date());
     record.bytes(87, &[letter]);
     record.bytes(91, &[COMPATIBILITY_LEVEL]);
     record.u16(92, DATABASE_ID);

@@ -8,15 +8,16 @@ use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::PAGE_BYTES;
 use crate::page::checksum::Checksum;
 use crate::report::file_names::FileNames;
-use crate::report::view::wrong;
+use crate::report::view::{kind, wrong};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-/// Stand for what a row holds itself, or what follows from that: its address, its offset as
-/// messages have it and in bytes, its checksums and where these differ. Text that passed [`safe`]
-/// has no control characters.
+/// Placeholders in the texts of a row, which the page's script fills with the row's own address, its
+/// offset as messages have it and in bytes, its checksums and their difference. So 100,000 messages
+/// that differ in these only are one text. Control characters, which text that passed [`safe`]
+/// does not have.
 const MARKS: [&str; 6] = ["\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}"];
 /// Shorter offsets are found in numbers that are none.
 const OFFSET_DIGITS_MIN: usize = 4;
@@ -132,7 +133,7 @@ fn row(
         suspect.score,
         suspect.file_id,
         suspect.page_id,
-        texts.number(words(&suspect.page_type)),
+        texts.number(kind(suspect)),
         texts.number(wrong(suspect, false)),
         texts.number(cause),
         texts.number(object),

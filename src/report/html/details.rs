@@ -7,6 +7,7 @@ use crate::consolidate::clean_copy::COPIES_MAX;
 use crate::consolidate::report::Suspect;
 use crate::diagnose::evidence::{Evidence, Home, Slots};
 use crate::page::header::Lsn;
+use crate::report::view;
 
 /// A line of what is known.
 pub(super) struct Line {
@@ -55,6 +56,8 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     lines.extend(evidence(suspect));
     let copies = suspect.clean_copies.iter().take(COPIES_MAX);
     lines.extend(copies.map(|copy| rare("Clean copy", safe(&copy.in_words))));
+    let elsewhere = suspect.other_hosts.iter();
+    lines.extend(elsewhere.map(|copy| rare("Elsewhere", safe(&copy.in_words))));
     lines
 }
 
@@ -104,7 +107,7 @@ pub(super) fn terms(suspect: &Suspect) -> Vec<(&'static str, u32)> {
 fn kind(suspect: &Suspect) -> String {
     let kind = match &*suspect.page_type {
         "unknown" => "type unknown".to_owned(),
-        kind => words(kind),
+        _ => view::kind(suspect),
     };
     let usage = match &*suspect.allocated {
         "yes" => "in use",

@@ -5,7 +5,7 @@ use super::words::{colour, words};
 use super::{SUSPECTS_MAX, safe};
 use crate::consolidate::report::{ScrubReport, Suspect};
 use crate::report::file_names::FileNames;
-use crate::report::view::wrong;
+use crate::report::view::{kind, wrong};
 use maud::{Markup, html};
 
 /// Rows without a script.
@@ -121,7 +121,7 @@ fn row(suspect: &Suspect, names: &FileNames<'_>) -> Markup {
             td { (safe(&suspect.tier)) }
             td.number.wide { (suspect.score) }
             td { (suspect.address) }
-            td.wide { (words(&suspect.page_type)) }
+            td.wide { (kind(suspect)) }
             td { (wrong(suspect, false)) }
             td.wide { (suspect.cause.as_deref().map(words).unwrap_or_default()) }
             td { (safe(suspect.object.as_deref().unwrap_or_default())) }

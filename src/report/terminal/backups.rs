@@ -23,7 +23,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
     writeln!(out, "\n{BOLD}Backups{BOLD:#}")?;
     let shown = most_telling(&backups, look);
     let suspects = suspects(report);
-    let harms = harm::of_each(&report.files);
+    let harms = harm::of_each(&report.files, &report.suspects);
     for (file, backup) in &shown {
         let key = (file.host.as_deref(), &*file.path);
         let count = suspects.get(&key).copied().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::consolidate::clean_copy::newest;
 use crate::consolidate::report::{IncidentReport, ScrubReport, Suspect};
 use crate::page::address::PageAddress;
 use crate::report::file_names::FileNames;
-use crate::report::view::wrong;
+use crate::report::view::{kind, wrong};
 use comfy_table::{Cell, CellAlignment};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -72,7 +72,8 @@ fn messages(shown: &[Suspect], look: Look, out: &mut dyn Write) -> io::Result<()
     })
 }
 
-/// The likely cause, its evidence and the newest clean copy, each on a line of its own.
+/// The likely cause, its evidence, the newest clean copy and those on other machines, each on a line
+/// of its own.
 fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cause) = likely_cause(suspect) {
         look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;
@@ -83,7 +84,9 @@ fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()>
     if let Some(copy) = newest(&suspect.clean_copies) {
         look.paragraph(&format!("       clean copy: {}", safe(&copy)), 9, out)?;
     }
-    Ok(())
+    suspect.other_hosts.iter().try_for_each(|copy| {
+        look.paragraph(&format!("       elsewhere: {}", safe(&copy.in_words)), 9, out)
+    })
 }
 
 /// `bit flip (certain)`.
@@ -167,13 +170,13 @@ impl Belonging {
     }
 
     fn cells(&self, suspect: &Suspect) -> Vec<Cell> {
-        let kind = || Cell::new(safe(&suspect.page_type));
+        let what = || Cell::new(kind(suspect));
         let named = suspect.object.as_ref().filter(|_| suspect.object_id.is_some());
         let object = named.map(|object| Cell::new(safe(object)));
         match self {
-            Self::Type => vec![kind()],
-            Self::Either => vec![object.unwrap_or_else(kind)],
-            Self::Both => vec![kind(), object.unwrap_or_else(|| Cell::new(""))],
+            Self::Type => vec![what()],
+            Self::Either => vec![object.unwrap_or_else(what)],
+            Self::Both => vec![what(), object.unwrap_or_else(|| Cell::new(""))],
         }
     }
 }

@@ -6,6 +6,7 @@ use super::script::Script;
 use super::target::{Target, page_lists};
 use super::{indexes, simple};
 use crate::consolidate::recovery::{Model, is_system_page};
+use crate::consolidate::report::Suspect;
 use std::io;
 
 /// What is restored by the first statements of a sequence.
@@ -125,7 +126,10 @@ pub(super) fn save_log(target: &Target<'_>, script: &mut Script<'_>) -> io::Resu
 }
 
 fn by_page(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
-    let is_online = !target.loss.suspects().any(|suspect| suspect.tier == "T0");
+    // Online restores of pages of system tables may fail.
+    let is_system = |suspect: &Suspect| suspect.tier == "T1" && is_system_page(suspect);
+    let is_offline = |suspect: &Suspect| suspect.tier == "T0" || is_system(suspect);
+    let is_online = !target.loss.suspects().any(is_offline);
     if is_online {
         online(target, script)?;
     }

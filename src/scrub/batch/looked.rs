@@ -11,6 +11,7 @@ use crate::page::address::{PageAddress, PageId};
 use crate::page::header::{PageHeader, Protection};
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::Way;
+use crate::scrub::lost_writes::Seen;
 use std::time::Duration;
 
 /// What one look at a range found.
@@ -35,6 +36,8 @@ pub(super) struct Looked {
     pub(super) stream_sum: StreamSum,
     /// A whole page stands in the extent of another one.
     pub(super) is_misplaced: bool,
+    /// Of pages that may be held against copies, ascending.
+    pub(super) seen: Vec<(PageId, Seen)>,
 }
 
 /// A page that looked bad.

@@ -39,7 +39,11 @@ impl View<'_> {
             failed_pages,
             stream_sum,
             is_misplaced,
+            seen,
         } = looked;
+        if let Some(lost_writes) = &self.shared.lost_writes {
+            lost_writes.remember(self.file.index, &seen);
+        }
         if is_misplaced {
             self.shared.found_misplaced();
         }

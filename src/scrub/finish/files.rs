@@ -242,6 +242,7 @@ fn notes(
     }
     notes.extend(tally.unproven_owners.iter().flat_map(Unproven::notes));
     notes.extend(holes(tally.zeroed));
+    notes.extend(tally.parted.iter().cloned());
     notes.extend(shrunk(file));
     notes.extend(backup.and_then(BackupReport::doubtful_log));
     notes.extend(written_to(file).filter(|_| matches!(size, SizeNow::AsPlanned)));
