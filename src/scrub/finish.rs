@@ -73,7 +73,6 @@ pub(super) fn finish(
     let mut findings = findings.into_list();
     let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
-    let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     if !stopped && !is_in_vain {
         let files = &remembered(&discovery.files, &tallies);
         let found = wrong_owners::find(
