@@ -5,7 +5,7 @@ use super::owners::Claim;
 use crate::page::EXTENT_PAGES;
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::PFS_INTERVAL_EXTENTS;
-use crate::page::iam::IamPage;
+use crate::page::iam::{IamPage, SINGLE_PAGES};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -17,8 +17,8 @@ const RUNS_KEPT_MAX: usize = 512;
 pub struct IamClaims {
     /// For which unit.
     pub unit: u64,
-    /// Pages in mixed extents, of any file.
-    pub singles: Box<[PageAddress]>,
+    /// Pages in mixed extents, of any file; places that are not used name file 0.
+    pub singles: [PageAddress; SINGLE_PAGES],
     /// The file that its bitmap is of.
     pub extents_of: FileId,
     /// Runs of extents of it, by their numbers in that file.
@@ -33,7 +33,7 @@ impl IamClaims {
         let end = if extents_of == own { end } else { PageId(u32::MAX) };
         Self {
             unit: iam.unit(),
-            singles: iam.single_pages().collect(),
+            singles: iam.slots(),
             extents_of,
             extents: iam.extents(end).collect(),
         }
@@ -41,7 +41,7 @@ impl IamClaims {
 
     /// It speaks of a file other than `own`.
     pub fn is_of_others(&self, own: FileId) -> bool {
-        let is_other = |single: &PageAddress| single.file != own;
+        let is_other = |single: &PageAddress| ![own, FileId(0)].contains(&single.file);
         (self.extents_of != own && !self.extents.is_empty()) || self.singles.iter().any(is_other)
     }
 
@@ -52,7 +52,7 @@ impl IamClaims {
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.singles) + size_of_val(&*self.extents)
+        size_of::<Self>() + size_of_val(&*self.extents)
     }
 }
 
@@ -138,13 +138,9 @@ mod tests {
     const FILE: FileId = FileId(1);
 
     fn claims(unit: u64, extents: Range<u32>, single: (u16, u32)) -> IamClaims {
-        let single = PageAddress::new(FileId(single.0), PageId(single.1));
-        IamClaims {
-            unit,
-            singles: Box::new([single]),
-            extents_of: FILE,
-            extents: Box::new([extents]),
-        }
+        let mut singles = [PageAddress::new(FileId(0), PageId(0)); SINGLE_PAGES];
+        singles[1] = PageAddress::new(FileId(single.0), PageId(single.1));
+        IamClaims { unit, singles, extents_of: FILE, extents: Box::new([extents]) }
     }
 
     #[test]

@@ -162,6 +162,7 @@ mod tests {
     use crate::page::Page;
     use crate::page::address::PageAddress;
     use crate::page::allocation::PFS_BYTES_OFFSET;
+    use crate::page::iam::SINGLE_PAGES;
     use bytemuck::Zeroable;
 
     const FILE: FileId = FileId(3);
@@ -181,9 +182,10 @@ mod tests {
         (1..3).map(|interval| (interval, Box::new(PagesInUse::of(&pfs)))).collect()
     }
 
-    fn claims(unit: u64, extents: std::ops::Range<u32>, singles: &[u32]) -> IamClaims {
-        let single = |page: &u32| PageAddress::new(FILE, PageId(*page));
-        let singles = singles.iter().map(single).collect();
+    fn claims(unit: u64, extents: std::ops::Range<u32>, single: Option<u32>) -> IamClaims {
+        let none = PageAddress::new(FileId(0), PageId(0));
+        let mut singles = [none; SINGLE_PAGES];
+        singles[7] = single.map_or(none, |page| PageAddress::new(FILE, PageId(page)));
         IamClaims { unit, singles, extents_of: FILE, extents: Box::new([extents]) }
     }
 
@@ -212,8 +214,8 @@ mod tests {
     fn agree(sums: &BTreeMap<u32, u64>) -> [bool; 2] {
         let in_use = in_use();
         let mut expected = ExpectedSums::of(FILE, &in_use);
-        expected.add(&claims(UNIT, 1500..2200, &[]));
-        expected.add(&claims(UNIT + (1 << 16), 1011..1500, &[17_601]));
+        expected.add(&claims(UNIT, 1500..2200, None));
+        expected.add(&claims(UNIT + (1 << 16), 1011..1500, Some(17_601)));
         [1, 2].map(|interval| expected.is(interval, sums[&interval]))
     }
 

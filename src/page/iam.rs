@@ -67,9 +67,12 @@ impl<'a> IamPage<'a> {
     /// Pages of mixed extents that belong to the unit, in any file. Only the first page of a chain
     /// has some.
     pub fn single_pages(self) -> impl Iterator<Item = PageAddress> {
-        (0..SINGLE_PAGES)
-            .map(move |slot| self.address_at(SINGLE_PAGES_OFFSET + slot * ADDRESS_BYTES))
-            .filter(|place| place.file != FileId(0))
+        self.slots().into_iter().filter(|place| place.file != FileId(0))
+    }
+
+    /// The places for them; those that are not used name file 0.
+    pub fn slots(self) -> [PageAddress; SINGLE_PAGES] {
+        std::array::from_fn(|slot| self.address_at(SINGLE_PAGES_OFFSET + slot * ADDRESS_BYTES))
     }
 
     /// Where it says that it is.

@@ -82,7 +82,7 @@ pub(super) fn finish(
                 files,
                 plan,
                 tallies: &tallies,
-                primaries: &Primaries::among(files),
+                primaries: &primaries,
                 findings: &findings,
                 transients: &transients,
                 open: shared.settings.open,

@@ -93,20 +93,22 @@ impl Found {
 
 /// Finds them in all files. `known` has for each file what its IAM and PFS pages say.
 pub(super) fn find(scanned: &Scanned<'_>, known: &mut [KnownOwners]) -> Vec<Found> {
+    let has_sums = |index: &usize| !scanned.tallies[*index].owner_sums.is_empty();
+    let doubtful: Vec<usize> = (0..scanned.tallies.len()).filter(has_sums).collect();
+    if doubtful.is_empty() {
+        return Vec::new();
+    }
     let databases = databases(scanned);
     // Where not even the suspects are all known, nothing more is looked for.
     let can_tell = scanned.findings.len() < SUSPECTS_MAX;
     let mut proving = if can_tell { INTERVALS_MAX } else { 0 };
     let mut noting = if can_tell { UNPROVEN_INTERVALS_MAX } else { 0 };
     let mut found = Vec::new();
-    for (index, tally) in scanned.tallies.iter().enumerate() {
-        if tally.owner_sums.is_empty() {
-            continue;
-        }
+    for index in doubtful {
         let alone = vec![index];
         let members = scanned.primaries.of(index).and_then(|of| databases.get(&of));
         let members = members.filter(|members| members.contains(&index)).unwrap_or(&alone);
-        let mut sums = tally.owner_sums.clone();
+        let mut sums = scanned.tallies[index].owner_sums.clone();
         scanned.not_summed(index).for_each(|page| known[index].leave_out(page));
         let others = members.iter().filter(|member| **member != index);
         known[index].keep_those_that_differ(&mut sums, others.map(|member| &known[*member]));
@@ -147,12 +149,20 @@ impl Scanned<'_> {
         &self.findings[first..end]
     }
 
-    /// Pages of the file at `index` that may be in use and were not added to its sums.
-    fn not_summed(&self, index: usize) -> impl Iterator<Item = PageId> {
+    /// Pages of the file at `index` that were right at the second look.
+    fn healed(&self, index: usize) -> impl Iterator<Item = PageId> {
         let first = self.transients.partition_point(|healed| healed.file < index);
         let healed = self.transients[first..].iter().take_while(move |page| page.file == index);
-        let suspects = self.suspects_of(index).iter().map(|suspect| suspect.place.page);
-        suspects.chain(healed.map(|healed| healed.place.page))
+        healed.map(|healed| healed.place.page)
+    }
+
+    /// Pages of the file at `index` that may be in use and were not added to its sums. A page that
+    /// is only older than its copy was: nothing was wrong with it while it was looked at.
+    fn not_summed(&self, index: usize) -> impl Iterator<Item = PageId> {
+        let is_left_out =
+            |suspect: &&Finding| !matches!(suspect.reason, SuspectReason::StalePage { .. });
+        let suspects = self.suspects_of(index).iter().filter(is_left_out);
+        suspects.map(|suspect| suspect.place.page).chain(self.healed(index))
     }
 }
 
@@ -277,7 +287,7 @@ impl<'a> Search<'a> {
         let may_be_wrong = |page: &PageId| {
             let byte = self.own.pfs_byte(*page).filter(|byte| byte.is_allocated());
             let owner = byte.and_then(|byte| map.claims.claimed(*page).owner(byte.is_mixed()));
-            owner.is_some() && !map.not_summed.contains(page)
+            owner.is_some() && !map.known_bad.contains(page)
         };
         let pages: Vec<PageId> = (first..end).map(PageId).filter(may_be_wrong).collect();
         let runs = pages.chunk_by(|a, b| a.0 + 1 == b.0);
@@ -349,7 +359,7 @@ struct Map {
     /// Units by their first IAM pages, as sysallocunits has it.
     first_iams: BTreeMap<PageAddress, u64>,
     /// Pages that are suspect anyway, or were.
-    not_summed: BTreeSet<PageId>,
+    known_bad: BTreeSet<PageId>,
 }
 
 impl Map {
@@ -363,6 +373,7 @@ impl Map {
             chains.add(iam);
         });
         chains.sort();
+        let suspects = scanned.suspects_of(search.index).iter().map(|suspect| suspect.place.page);
         let primary = scanned.primaries.of(search.index).map(|primary| &scanned.files[primary]);
         let first_iams = primary.map(|primary| {
             units_by_first_iam(&chains.first_pages(), &|table, visit| {
@@ -373,7 +384,7 @@ impl Map {
             claims,
             chains,
             first_iams: first_iams.unwrap_or_default(),
-            not_summed: scanned.not_summed(search.index).collect(),
+            known_bad: suspects.chain(scanned.healed(search.index)).collect(),
         }
     }
 
@@ -423,6 +434,9 @@ pub(super) fn count(
     tallies: &mut [FileTally],
     findings: Vec<Finding>,
 ) -> Vec<Finding> {
+    if found.is_empty() {
+        return findings;
+    }
     let mut findings = Findings::from(findings);
     for Found { file, suspects, unproven } in found {
         let tally = &mut tallies[file];
