@@ -7,6 +7,7 @@
 mod commit;
 pub mod checkpoint;
 mod file;
+mod known_owners;
 mod in_use;
 mod leads;
 mod owners;
@@ -17,6 +18,7 @@ mod places;
 mod shifts;
 mod holes;
 mod lost_writes;
+mod wrong_owners;
 mod batch;
 mod dispatch;
 mod buffers;
@@ -44,6 +46,7 @@ use checkpoint::{Checkpoint, Checkpointing, History, while_checkpointing};
 use commit::CommitLock;
 use dispatch::Dispatch;
 use file::{FileScan, FileTally};
+use known_owners::Room;
 use lost_writes::LostWrites;
 use std::collections::BTreeSet;
 use std::io;
@@ -201,6 +204,8 @@ struct Shared<'a> {
     not_unpacked: &'a [(PathBuf, String)],
     /// Whether that may be because not every extent was looked at.
     are_extents_guessed: bool,
+    /// Left for what is kept of files until it is known who owns their pages.
+    owners_room: Room,
     /// By [`Way`].
     bytes_by_way: [AtomicU64; Way::ALL.len()],
     progress: &'a dyn Progress,
@@ -315,6 +320,7 @@ impl<'a> Shared<'a> {
             verified: &discovery.verified,
             not_unpacked: &discovery.not_unpacked,
             are_extents_guessed: discovery.are_extents_guessed,
+            owners_room: Room::default(),
             bytes_by_way: before.map_or(Default::default(), |b| b.bytes_by_way.map(AtomicU64::new)),
             progress,
             commit: CommitLock::default(),

@@ -175,7 +175,7 @@ fn another_set_of_files_is_refused() {
 
 #[test]
 fn a_checkpoint_by_another_version_is_refused() {
-    for (ours, other) in [("pagescrub 0.", "pagescrub 7."), ("checkpoint/3", "checkpoint/9")] {
+    for (ours, other) in [("pagescrub 0.", "pagescrub 7."), ("checkpoint/4", "checkpoint/9")] {
         let stopped = Stopped::new();
         let text = fs::read_to_string(&stopped.checkpoint).expect("text");
         fs::write(&stopped.checkpoint, text.replacen(ours, other, 1)).expect("room");

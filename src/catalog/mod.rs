@@ -3,9 +3,11 @@
 //! A page names its allocation unit; five system tables lead from there to schema, table and
 //! index. Whatever they hold is from outside: a damaged or hostile page costs names, no more.
 
+pub mod claims;
 pub mod files;
 mod lookup;
 pub mod object;
+pub mod owner_sums;
 pub mod owners;
 mod rows;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the index id is in an allocation unit id.
-const INDEX_ID_SHIFT: u32 = 48;
+pub(super) const INDEX_ID_SHIFT: u32 = 48;
 
 /// How it is known what a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ pub fn is_same_unit(a: u64, b: u64) -> bool {
 
 /// The unit of which pages from SQL Server 2000 call themselves unit `id`: data pages of a
 /// clustered index have index id 0 there, while the unit has 1 (section 6.3).
-pub(super) fn clustered(id: u64) -> Option<u64> {
+pub fn clustered(id: u64) -> Option<u64> {
     (id >> INDEX_ID_SHIFT == 0).then_some(id | 1 << INDEX_ID_SHIFT)
 }
 

@@ -107,6 +107,9 @@ pub struct Finding {
     /// What that is; looked up at the end of a scan.
     #[serde(skip)]
     pub object: Option<Arc<Object>>,
+    /// Of a page of another owner, what it says that it belongs to; looked up as well.
+    #[serde(skip)]
+    pub says_object: Option<Arc<Object>>,
     /// What is lost.
     pub consequence: Consequence,
     /// How sure it is that it is lost.
@@ -172,6 +175,7 @@ impl Finding {
             named_by: None,
             iam_claims: None,
             object: None,
+            says_object: None,
             consequence: consequence(page_type, header_unit, allocation),
             usage: Usage::of(allocation, header),
             names,
@@ -195,6 +199,14 @@ impl Finding {
         match self.reason {
             SuspectReason::WrongPageId { found, .. } => Some(found),
             _ => self.names,
+        }
+    }
+
+    /// The allocation unit that it says it belongs to, if another one owns it.
+    pub fn says_unit(&self) -> Option<u64> {
+        match self.reason {
+            SuspectReason::WrongObject { unit, .. } => Some(unit),
+            _ => None,
         }
     }
 
@@ -482,6 +494,18 @@ mod tests {
             assert_eq!(named(file, page, page_type), None, "({file}:{page}) {page_type}");
         }
         assert_eq!(named(1, 1 << 31, 1), None);
+    }
+
+    #[test]
+    fn the_tables_that_lead_to_all_others_are_those_of_the_document() {
+        let text = include_str!("../../docs/page-format.md");
+        let (_, text) = text.split_once("### 6.5 ").unwrap();
+        let (table, _) = text.split_once("\n\nThat the tables").unwrap();
+        let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let ids = cells.flat_map(|cell| cell.split(", ")).filter_map(|id| id.parse().ok());
+        let mut ids: Vec<u64> = ids.collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ENGINE_TABLES);
     }
 
     #[test]

@@ -258,6 +258,12 @@ pub struct Suspect {
     pub computed: Option<Checksum>,
     /// The address it carries, where that is another page's.
     pub found: Option<PageAddress>,
+    /// The allocation unit that it says it belongs to, where another one owns its extent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_allocation_unit_id: Option<u64>,
+    /// What that is: the object's name, else the allocation unit's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_object: Option<Arc<str>>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,
     /// Of an index page whose header can be believed: its level, 0 for leaves.

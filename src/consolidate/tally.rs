@@ -97,15 +97,21 @@ impl Coverage {
         }
     }
 
-    /// A page that was counted as intact by `protection` has turned out to be suspect.
-    pub fn turn_suspect(&mut self, protection: Protection) {
-        let counted = match protection {
-            Protection::Torn => &mut self.intact_torn,
-            Protection::Checksum | Protection::None => &mut self.intact_checksum,
+    /// A page that was counted with this verdict, a good one, is suspect after all. False if there
+    /// is none, so that it cannot be.
+    pub fn suspect_after_all(&mut self, verdict: &Verdict) -> bool {
+        let counts: &mut [&mut u64] = match verdict {
+            Verdict::IntactChecksum => &mut [&mut self.intact, &mut self.intact_checksum],
+            Verdict::IntactTorn => &mut [&mut self.intact, &mut self.intact_torn],
+            Verdict::Unprotected => &mut [&mut self.unprotected],
+            Verdict::Free(_) | Verdict::Transient | Verdict::Suspect(_) => return false,
         };
-        *counted -= 1;
-        self.intact -= 1;
+        if counts.iter().any(|count| **count == 0) {
+            return false;
+        }
+        counts.iter_mut().for_each(|count| **count -= 1);
         self.suspect += 1;
+        true
     }
 
     /// Counts `pages` free pages of one kind.
@@ -283,6 +289,20 @@ mod tests {
         coverage.count(&Verdict::Transient);
         coverage.count(&Verdict::Free(FreeContent::Zero));
         coverage
+    }
+
+    #[test]
+    fn a_page_that_is_suspect_after_all_is_counted_once() {
+        let mut coverage = Coverage::planned(3);
+        let good = [Verdict::IntactTorn, Verdict::IntactChecksum, Verdict::Unprotected];
+        good.iter().for_each(|verdict| coverage.count(verdict));
+        assert_eq!(good.each_ref().map(|verdict| coverage.suspect_after_all(verdict)), [true; 3]);
+        assert_eq!((coverage.suspect, coverage.intact, coverage.unprotected), (3, 0, 0));
+        coverage.assert_adds_up();
+        // There are no more of them.
+        assert_eq!(good.each_ref().map(|verdict| coverage.suspect_after_all(verdict)), [false; 3]);
+        assert!(!coverage.suspect_after_all(&Verdict::Transient));
+        coverage.assert_adds_up();
     }
 
     #[test]

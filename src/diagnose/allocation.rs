@@ -8,8 +8,8 @@ use super::judge::judge;
 use super::verdict::{Allocation, Verdict};
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::{
-    PFS_INTERVAL_PAGES, PfsByte, extent_bit, fixed_page_type, gam_page_of, is_plausible_pfs,
-    pfs_page_of,
+    PFS_INTERVAL_PAGES, PagesInUse, PfsByte, extent_bit, fixed_page_type, gam_page_of,
+    is_plausible_pfs, pfs_page_of,
 };
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
@@ -87,7 +87,8 @@ impl AllocationMap {
         }
     }
 
-    fn known(&self, number: u32) -> Option<Arc<Interval>> {
+    /// The interval with this number, if it was used recently.
+    pub fn known(&self, number: u32) -> Option<Arc<Interval>> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.iter().find(|interval| interval.number == number).map(Arc::clone)
     }
@@ -169,6 +170,14 @@ impl Interval {
     pub fn pfs_byte(&self, page: PageId) -> Option<PfsByte> {
         match &self.told_by {
             Teller::Pfs(pfs) => Some(PfsByte::of(pfs, page)),
+            Teller::Gam(_) | Teller::Absent(_) | Teller::Nothing | Teller::Log => None,
+        }
+    }
+
+    /// The pages in use, as the PFS page says; `None` if it is bad.
+    pub fn pages_in_use(&self) -> Option<PagesInUse> {
+        match &self.told_by {
+            Teller::Pfs(pfs) => Some(PagesInUse::of(pfs)),
             Teller::Gam(_) | Teller::Absent(_) | Teller::Nothing | Teller::Log => None,
         }
     }

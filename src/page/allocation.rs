@@ -11,6 +11,8 @@ use super::{EXTENT_PAGES, Page, torn};
 
 /// Pages that one PFS page describes.
 pub const PFS_INTERVAL_PAGES: u32 = 8088;
+/// Extents that one PFS page describes: none lies in two intervals.
+pub const PFS_INTERVAL_EXTENTS: u32 = PFS_INTERVAL_PAGES / EXTENT_PAGES;
 /// Extents that one GAM, SGAM, DIFF or ML page describes.
 pub const GAM_INTERVAL_EXTENTS: u32 = 63_904;
 /// Pages that one GAM, SGAM, DIFF or ML page describes.
@@ -63,6 +65,36 @@ impl PfsByte {
     /// True if the page is in use and an IAM page.
     pub fn is_iam(self) -> bool {
         self.is_allocated() && self.0 & Self::IAM != 0
+    }
+}
+
+/// Which pages of a PFS interval are in use: a byte for each extent, a bit for each of its pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagesInUse([u8; PFS_INTERVAL_EXTENTS as usize]);
+
+impl PagesInUse {
+    /// As `pfs` (torn bits already restored) says.
+    pub fn of(pfs: &Page) -> Self {
+        // Of eight bytes, brings bit 6 of each down to its lowest bit, and then these together.
+        const LOWEST: u64 = 0x0101_0101_0101_0101;
+        const GATHER: u64 = 0x0102_0408_1020_4080;
+        let (extents, _) = pfs.bytes()[PFS_BYTES_OFFSET..].as_chunks();
+        let gather = |bytes: [u8; 8]| {
+            (u64::from_le_bytes(bytes) >> 6 & LOWEST).wrapping_mul(GATHER).to_be_bytes()[0]
+        };
+        Self(std::array::from_fn(|extent| gather(extents[extent])))
+    }
+
+    /// The pages in use of an extent, the first one in the lowest bit; the extent is counted from
+    /// the first one of its interval.
+    #[inline]
+    pub fn in_extent(&self, extent: u32) -> u8 {
+        self.0[extent as usize]
+    }
+
+    /// Takes out a page; it is counted from the first one of its interval.
+    pub fn remove(&mut self, page: u32) {
+        self.0[(page / EXTENT_PAGES) as usize] &= !(1 << (page % EXTENT_PAGES));
     }
 }
 
@@ -159,6 +191,28 @@ pub fn is_never_protected(place: PageAddress) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_in_use_are_those_that_their_bytes_call_allocated() {
+        let mut pfs = Page::ZERO;
+        for (page, byte) in pfs.bytes_mut()[PFS_BYTES_OFFSET..].iter_mut().enumerate() {
+            *byte = (page * page * 7 / 3) as u8;
+        }
+        let mut in_use = PagesInUse::of(&pfs);
+        let is_in_use =
+            |in_use: &PagesInUse, page: u32| in_use.in_extent(page / 8) >> (page % 8) & 1;
+        for page in 0..PFS_INTERVAL_PAGES {
+            let expected = PfsByte::of(&pfs, PageId(page)).is_allocated();
+            assert_eq!(is_in_use(&in_use, page), u8::from(expected), "{page}");
+        }
+        let used = (0..PFS_INTERVAL_PAGES).find(|page| is_in_use(&in_use, *page) != 0).unwrap();
+        in_use.remove(used);
+        assert_eq!(is_in_use(&in_use, used), 0);
+        assert_eq!(
+            is_in_use(&in_use, used + 1),
+            u8::from(pfs.bytes()[101 + used as usize] & 0x40 != 0)
+        );
+    }
 
     /// A published DBCC PAGE of (1:8777733) names the pages that describe it.
     #[test]

@@ -5,8 +5,8 @@ use super::address::{FileId, PageAddress, PageId};
 use super::allocation::{GAM_INTERVAL_EXTENTS, GAM_INTERVAL_PAGES};
 use super::header::PageHeader;
 use super::kind::PageType;
-use super::{PAGE_BYTES, Page};
-use std::ops::RangeInclusive;
+use super::{EXTENT_PAGES, PAGE_BYTES, Page};
+use std::ops::{Range, RangeInclusive};
 
 /// Single pages that one IAM page has room for.
 pub const SINGLE_PAGES: usize = 8;
@@ -67,19 +67,56 @@ impl<'a> IamPage<'a> {
     /// Pages of mixed extents that belong to the unit, in any file. Only the first page of a chain
     /// has some.
     pub fn single_pages(self) -> impl Iterator<Item = PageAddress> {
-        (0..SINGLE_PAGES)
-            .map(move |slot| self.address_at(SINGLE_PAGES_OFFSET + slot * ADDRESS_BYTES))
-            .filter(|place| place.file != FileId(0))
+        self.slots().into_iter().filter(|place| place.file != FileId(0))
+    }
+
+    /// The places for them; those that are not used name file 0.
+    pub fn slots(self) -> [PageAddress; SINGLE_PAGES] {
+        std::array::from_fn(|slot| self.address_at(SINGLE_PAGES_OFFSET + slot * ADDRESS_BYTES))
+    }
+
+    /// Where it says that it is.
+    pub fn place(self) -> PageAddress {
+        PageHeader::of(self.page).address()
+    }
+
+    /// The page before it in the chain.
+    pub fn previous(self) -> Option<PageAddress> {
+        let header = PageHeader::of(self.page);
+        link(header.prev_file, header.prev_page)
+    }
+
+    /// The page after it in the chain.
+    pub fn next(self) -> Option<PageAddress> {
+        let header = PageHeader::of(self.page);
+        link(header.next_file, header.next_page)
     }
 
     /// The pages before and after it in the chain.
     pub fn links(self) -> impl Iterator<Item = PageAddress> {
-        let PageHeader { prev_page, prev_file, next_page, next_file, .. } =
-            *PageHeader::of(self.page);
-        [(prev_page, prev_file), (next_page, next_file)]
-            .into_iter()
-            .filter(|(_, file)| *file != 0)
-            .map(|(page, file)| PageAddress::new(FileId(file), PageId(page)))
+        self.previous().into_iter().chain(self.next())
+    }
+
+    /// The extents that belong to the unit, by their numbers in the file that the bitmap is of,
+    /// ascending: those that begin before page `end`.
+    pub fn extents(self, end: PageId) -> impl Iterator<Item = Range<u32>> {
+        let first = self.start().page.extent().0;
+        let extents = end.0.div_ceil(EXTENT_PAGES).saturating_sub(first).min(GAM_INTERVAL_EXTENTS);
+        let bitmap = &self.page.bytes()[self.bitmap..][..extents.div_ceil(8) as usize];
+        let is_owned = |extent: u32| bitmap[extent as usize / 8] >> (extent % 8) & 1 != 0;
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            while at < extents && !is_owned(at) {
+                // Most bitmaps are empty but for a few extents.
+                let is_empty = at.is_multiple_of(8) && bitmap[at as usize / 8] == 0;
+                at += if is_empty { 8 } else { 1 };
+            }
+            let start = at;
+            while at < extents && is_owned(at) {
+                at += 1;
+            }
+            (start < at).then(|| first + start..first + at)
+        })
     }
 
     /// True if the extent of `page`, which is in the interval it describes, belongs to the unit.
@@ -92,6 +129,10 @@ impl<'a> IamPage<'a> {
         let file = self.page.u16_at(offset + 4);
         PageAddress::new(FileId(file), PageId(self.page.u32_at(offset)))
     }
+}
+
+fn link(file: u16, page: u32) -> Option<PageAddress> {
+    (file != 0).then(|| PageAddress::new(FileId(file), PageId(page)))
 }
 
 #[cfg(test)]
@@ -156,6 +197,25 @@ mod tests {
         let owned = (0..PAGE_BYTES as u32).filter(|extent| iam.owns_extent_of(PageId(8 * extent)));
         assert!(owned.eq([0]));
         assert!(!iam.owns_extent_of(PageId(GAM_INTERVAL_PAGES - 1)));
+    }
+
+    #[test]
+    fn extents_are_told_as_runs_that_end_with_the_file() {
+        let mut page = iam(80);
+        put(&mut page, START_PAGE_OFFSET, (0, 1));
+        page.bytes_mut()[194] = 0b1000_0110;
+        page.bytes_mut()[195] = 1;
+        page.bytes_mut()[194 + 7_987] = 0x80;
+        let iam = IamPage::of(&page).unwrap();
+        let runs = |end: u32| iam.extents(PageId(end)).collect::<Vec<_>>();
+        assert_eq!(runs(u32::MAX), [1..3, 7..9, 63_903..63_904]);
+        assert_eq!(runs(8 * 8), [1..3, 7..8]);
+        assert_eq!(runs(2 * 8 + 1), runs(3 * 8));
+        assert_eq!((runs(2 * 8), runs(8), runs(0)), (vec![1..2], vec![], vec![]));
+        put(&mut page, START_PAGE_OFFSET, (GAM_INTERVAL_PAGES, 3));
+        let runs: Vec<_> =
+            IamPage::of(&page).unwrap().extents(PageId(GAM_INTERVAL_PAGES)).collect();
+        assert!(runs.is_empty());
     }
 
     #[test]

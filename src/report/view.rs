@@ -347,6 +347,7 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
                 "beyond the end".to_owned()
             }
         }
+        ("wrong_object", ..) => wrong_object(suspect, has_room),
         (reason, ..) => safe(reason).replace('_', " "),
     };
     if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
@@ -359,5 +360,16 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
         "yes" => words,
         "no" => words + ", not in use",
         _ => words + ", maybe free",
+    }
+}
+
+/// `belongs to dbo.Orders.PK_Orders, extent is of dbo.Import`
+fn wrong_object(suspect: &Suspect, has_room: bool) -> String {
+    match (&suspect.found_object, &suspect.object) {
+        (Some(says), Some(owner)) if has_room => {
+            format!("belongs to {}, extent is of {}", safe(says), safe(owner))
+        }
+        (Some(says), _) => format!("belongs to {}", safe(says)),
+        (None, _) => "wrong object".to_owned(),
     }
 }

@@ -7,6 +7,7 @@ use super::Shared;
 use super::file::FileScan;
 use super::lent::Unseen;
 use super::lost_writes::Seen;
+use crate::catalog::Lead;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::allocation::{AllocationMap, Interval};
@@ -358,7 +359,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Counts a page that is in order.
+    /// Counts a page that is in order, with what it tells of others.
     #[inline]
     fn count(
         &self,
@@ -368,7 +369,9 @@ impl<'a> View<'a> {
         verdict: &Verdict,
         to: &mut Looked,
     ) {
-        to.count(page, place.page, allocation, verdict);
+        if to.count(page, place.page, allocation, verdict) == Some(Lead::Iam) {
+            to.claims.extend(self.file.claims_of(page));
+        }
         if self.has_relatives && allocation == Allocation::Allocated {
             to.seen.extend(Seen::of(page, place).map(|seen| (place.page, seen)));
         }
@@ -383,7 +386,7 @@ impl<'a> View<'a> {
         allocation: Allocation,
         to: &mut Looked,
     ) {
-        to.count(page, place.page, allocation, &Verdict::Unprotected);
+        self.count(page, place, allocation, &Verdict::Unprotected, to);
         let header = PageHeader::of(page);
         let is_this_page = header.address() == place
             && (header.is_plausible() || header.is_server_configuration());

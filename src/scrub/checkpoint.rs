@@ -296,6 +296,7 @@ impl FileTally {
             && self.flagless_pages <= self.coverage.unprotected
             && self.flagless.len() as u64 <= self.flagless_pages
             && self.catalog.is_plausible(planned.pages)
+            && self.owner_sums.is_plausible(planned.pages)
             && self.flagless.iter().all(|finding| finding.file == index)
     }
 }

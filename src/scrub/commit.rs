@@ -4,6 +4,8 @@ use super::file::FileScan;
 use super::{HOST_FINDINGS_MAX, Shared, lock};
 use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
+use crate::catalog::claims::IamClaims;
+use crate::catalog::owner_sums::OwnerSums;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::transient::Transient;
@@ -23,6 +25,10 @@ pub(super) struct Settled {
     pub(super) host_findings: Vec<String>,
     /// Pages of system tables and IAM pages that can be believed.
     pub(super) leads: Vec<(Lead, PageId)>,
+    /// To whom the pages say that they belong.
+    pub(super) owner_sums: OwnerSums,
+    /// What the IAM pages among them say.
+    pub(super) claims: Vec<IamClaims>,
     /// The file ended before one of the pages.
     pub(super) has_shrunk: bool,
     /// A read of several pages failed.
@@ -66,8 +72,17 @@ impl Shared<'_> {
         }
         self.add_findings(settled.findings, settled.host_findings);
         self.add_transients(settled.transients);
+        let owner_sums: Vec<(u32, u64)> = settled.owner_sums.by_interval().collect();
+        if file.asks_owners {
+            let mut known = lock(&file.known_owners);
+            known.add_claims(settled.claims, &self.owners_room);
+            known.add_intervals(&owner_sums, &file.allocation, &self.owners_room);
+        }
         let mut tally = lock(&file.tally);
         tally.coverage += &settled.coverage;
+        if file.asks_owners {
+            tally.owner_sums.add(&owner_sums);
+        }
         tally.add_flagless(settled.flagless);
         tally.catalog.add(settled.leads);
         if let Some((stream, sum)) = settled.stream_sum {
@@ -79,7 +94,10 @@ impl Shared<'_> {
             tally.failure.get_or_insert_with(|| file.shrunk());
         }
         drop(tally);
-        file.done_with(range);
+        if file.done_with(range) {
+            let mut known = lock(&file.known_owners);
+            known.settle(&mut lock(&file.tally).owner_sums, &self.owners_room);
+        }
     }
 
     fn record(&self, file: &FileScan<'_>, took: Took, bytes_read: u64) {

@@ -11,6 +11,7 @@ use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, SuspectReason, Verdict};
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
+use crate::page::allocation::{PagesInUse, PfsByte};
 use crate::page::checksum::Checksum;
 use crate::page::header::{Lsn, PageHeader};
 use crate::page::{EXTENT_PAGES, Page, SECTOR_BYTES};
@@ -63,6 +64,21 @@ impl<'a> Opened<'a> {
         let source = open_unchanged(file, open).ok()?;
         let allocation = AllocationMap::new(file.file_id, file.kind == FileKind::Log);
         Some(Self { file, source, allocation })
+    }
+
+    /// What the PFS page says of `page`; `None` if that is bad.
+    pub(super) fn pfs_byte(&self, page: PageId) -> Option<PfsByte> {
+        self.allocation.interval_of(page, &*self.source).pfs_byte(page)
+    }
+
+    /// The pages in use of the PFS interval that `page` is in; `None` if its PFS page is bad.
+    pub(super) fn pages_in_use(&self, page: PageId) -> Option<PagesInUse> {
+        self.allocation.interval_of(page, &*self.source).pages_in_use()
+    }
+
+    /// What reads it.
+    pub(super) fn source(&self) -> &dyn PageSource {
+        &*self.source
     }
 
     /// Looks beside each of `findings`, which are in the order of their places.
@@ -134,9 +150,9 @@ impl<'a> Opened<'a> {
         allocation == Allocation::Allocated && self.passes(page, id)
     }
 
-    /// The LSN of the page at `id`, if it is clean.
-    pub(super) fn clean_lsn(&self, id: PageId) -> Option<Lsn> {
-        self.clean_page(id).map(|page| PageHeader::of(&page).lsn())
+    /// The header of the page at `id`, if that is clean.
+    pub(super) fn clean(&self, id: PageId) -> Option<PageHeader> {
+        self.clean_page(id).map(|page| *PageHeader::of(&page))
     }
 
     /// The page at `id`, by what is on the disk, if it passes its own check and is not known to be

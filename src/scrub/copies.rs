@@ -9,6 +9,7 @@
 use super::Open;
 use super::context::{Opened, SUSPECTS_MAX};
 use crate::backup::BackupKind;
+use crate::catalog::owners::is_same_unit;
 use crate::consolidate::backup::kind_words;
 use crate::consolidate::clean_copy::{self, CleanCopy, DATA_FILE, Version};
 use crate::consolidate::file_facts::FileFacts;
@@ -179,13 +180,25 @@ fn look_into(
         let Some(left) = reads_left.checked_sub(1) else { return false };
         *reads_left = left;
         let (offset_bytes, first) = of_page[0];
-        let Some(lsn) = opened.clean_lsn(findings[first].place.page) else { continue };
-        for (_, at) in of_page {
-            let copy = clean_copy(file, offset_bytes, lsn, &findings[*at]);
-            clean_copy::add(&mut findings[*at].copies, copy);
+        let Some(clean) = opened.clean(findings[first].place.page) else { continue };
+        let (lsn, unit) = (clean.lsn(), clean.allocation_unit_id());
+        for finding in of_page.iter().map(|(_, at)| *at) {
+            let finding = &mut findings[finding];
+            if may_be_copy(unit, finding) {
+                let copy = clean_copy(file, offset_bytes, lsn, finding);
+                clean_copy::add(&mut finding.copies, copy);
+            }
         }
     }
     true
+}
+
+/// False for a page of the unit that `finding` says it belongs to, and should not.
+fn may_be_copy(unit: u64, finding: &Finding) -> bool {
+    match finding.reason {
+        SuspectReason::WrongObject { owner, .. } => is_same_unit(unit, owner),
+        _ => true,
+    }
 }
 
 fn clean_copy(file: &DataFile, offset_bytes: u64, lsn: Lsn, finding: &Finding) -> CleanCopy {
@@ -209,10 +222,11 @@ fn clean_copy(file: &DataFile, offset_bytes: u64, lsn: Lsn, finding: &Finding) -
     .described(member.map(|family| (family.family_number, family.family_count)))
 }
 
-/// The LSN of the damaged page, if its header is its own: one that names another page, or that
-/// the allocation structures refute, says nothing of this one.
+/// The LSN of the damaged page, if its header is its own: one that names another page or owner, or
+/// that the allocation structures refute, says nothing of this one.
 fn believed_lsn(finding: &Finding) -> Option<Lsn> {
-    let is_of_another = matches!(finding.reason, SuspectReason::WrongPageId { .. });
+    use SuspectReason::{WrongObject, WrongPageId};
+    let is_of_another = matches!(finding.reason, WrongPageId { .. } | WrongObject { .. });
     let is_own = !is_of_another && finding.page_type.is_some();
     finding.evidence.as_ref().filter(|_| is_own).and_then(|evidence| evidence.lsn)
 }

@@ -1,20 +1,25 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
 use super::finish::size::shorter;
+use super::known_owners::{KnownOwners, SumsByInterval};
 use super::leads::CatalogPages;
+use super::wrong_owners::Unproven;
 use super::{Open, lock};
 use crate::backup::stream_checksum::StreamSum;
-use crate::backup::{Fault, Media};
+use crate::backup::{BackupKind, Fault, Media};
+use crate::catalog::claims::IamClaims;
 use crate::consolidate::findings::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
 use crate::diagnose::allocation::AllocationMap;
-use crate::discover::backup::BackupFile;
+use crate::discover::backup::{BackupFile, Part};
 use crate::discover::paths::explain;
 use crate::discover::{DataFile, FileKind};
-use crate::page::PAGE_BYTES;
 use crate::page::address::{PageId, PageRange};
 use crate::page::boot::PageVerify;
+use crate::page::header::{PageHeader, Protection};
+use crate::page::iam::IamPage;
+use crate::page::{PAGE_BYTES, Page, torn};
 use crate::plan::{DoneRanges, PlannedFile};
 use crate::read::PageSource;
 use crate::read::striped::Striped;
@@ -46,6 +51,11 @@ pub(super) struct FileScan<'a> {
     pub(super) page_verify: PageVerify,
     /// A part of a data file, in a backup.
     pub(super) is_part: bool,
+    /// It is held against its IAM pages who owns its pages: it is no log, and no part of a backup
+    /// that lacks pages by intent.
+    pub(super) asks_owners: bool,
+    /// What is kept for that.
+    pub(super) known_owners: Mutex<KnownOwners>,
     file: &'a DataFile,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
@@ -87,6 +97,9 @@ pub(super) struct FileTally {
     /// What pages looked at add to the checksums of backup streams, by index.
     #[serde(default)]
     pub(super) stream_sums: BTreeMap<usize, StreamSum>,
+    /// To whom the pages in use say that they belong; without the intervals that are in order.
+    #[serde(default)]
+    pub(super) owner_sums: SumsByInterval,
     /// Pages that were looked at.
     pub(super) done: DoneRanges,
     /// Pages of zeros in use; counted at the end of a scan.
@@ -95,6 +108,9 @@ pub(super) struct FileTally {
     /// What copies of its pages show and do not prove; found at the end of a scan.
     #[serde(skip)]
     pub(super) parted: Vec<String>,
+    /// Pages of another owner that prove nothing; looked for at the end of a scan.
+    #[serde(skip)]
+    pub(super) unproven_owners: Option<Unproven>,
 }
 
 /// Pages of zeros in use.
@@ -153,6 +169,8 @@ impl<'a> FileScan<'a> {
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_part: file.part.is_some(),
+            asks_owners: asks_owners(file),
+            known_owners: Mutex::new(KnownOwners::of(planned.file_id)),
             page_verify: file.page_verify().unwrap_or(PageVerify::None),
             file,
             source: Mutex::new(Source::Unopened),
@@ -200,16 +218,33 @@ impl<'a> FileScan<'a> {
         shorter(u64::from(self.planned.pages) * PAGE_BYTES as u64)
     }
 
+    /// What the IAM page `page`, which is in order, claims, if that is worth keeping.
+    pub(super) fn claims_of(&self, page: &Page) -> Option<IamClaims> {
+        let is_torn = PageHeader::of(page).protection() == Protection::Torn;
+        let restored = is_torn.then(|| torn::restored(page));
+        let iam = IamPage::of(restored.as_ref().unwrap_or(page)).filter(|_| self.asks_owners)?;
+        let claims = IamClaims::of(iam, self.planned.file_id, PageId(self.planned.pages));
+        claims.is_short().then_some(claims)
+    }
+
     /// The pages of `range` are done. The file is closed after its last page, so that the number
-    /// of open files is that of files in work.
-    pub(super) fn done_with(&self, range: PageRange) {
+    /// of open files is that of files in work. Says if it was that.
+    pub(super) fn done_with(&self, range: PageRange) -> bool {
         let mut tally = lock(&self.tally);
         tally.done.add(range);
-        if tally.done.pages() == self.planned.pages_to_look_at() {
-            drop(tally);
+        let is_last = tally.done.pages() == self.planned.pages_to_look_at();
+        drop(tally);
+        if is_last {
             *lock(&self.source) = Source::Closed;
         }
+        is_last
     }
+}
+
+/// Of what a differential backup, or one stripe of a backup, says of owners half is missing.
+fn asks_owners(file: &DataFile) -> bool {
+    let is_whole = |part: &Part| part.set().kind == BackupKind::Full && part.siblings.is_empty();
+    file.has_pages() && file.part.as_ref().is_none_or(is_whole)
 }
 
 /// Opens `file`, if it is still the one that was found.
@@ -245,9 +280,11 @@ impl FileTally {
             catalog: CatalogPages::default(),
             backup: BackupTally::default(),
             stream_sums: BTreeMap::new(),
+            owner_sums: SumsByInterval::default(),
             done: DoneRanges::default(),
             zeroed: Zeroed::default(),
             parted: Vec::new(),
+            unproven_owners: None,
         }
     }
 

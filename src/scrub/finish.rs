@@ -9,6 +9,7 @@ use super::in_use::InUse;
 use super::leads::Remembered;
 use super::lost_writes::Shown;
 use super::names::{self, Primaries};
+use super::wrong_owners::{self, Scanned};
 use super::{Open, Scrub, Settings, Shared, context, copies, holes, places, shifts};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, conclude};
@@ -54,11 +55,16 @@ pub(super) fn finish(
     let elapsed_seconds = elapsed.as_secs_f64();
     let stopped = shared.is_cut_short();
     let is_guess_wrong = shared.is_guess_wrong();
+    let is_in_vain = shared.is_in_vain();
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
-    let mut tally = |file: FileScan<'_>| into_inner(file.tally).judge_flagless(&mut findings);
-    let mut tallies: Vec<FileTally> = shared.files.into_iter().map(&mut tally).collect();
+    let mut told = |file: FileScan<'_>| {
+        let tally = into_inner(file.tally).judge_flagless(&mut findings);
+        (tally, into_inner(file.known_owners))
+    };
+    let (mut tallies, mut known_owners): (Vec<FileTally>, Vec<_>) =
+        shared.files.into_iter().map(&mut told).unzip();
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
     let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     let mut shown = Shown::default();
@@ -67,7 +73,26 @@ pub(super) fn finish(
     }
     add_shown(&mut shown, &mut tallies, &mut findings);
     let mut findings = findings.into_list();
+    let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
+    if !stopped && !is_in_vain {
+        let files = &remembered(&discovery.files, &tallies);
+        let found = wrong_owners::find(
+            &Scanned {
+                files,
+                plan,
+                tallies: &tallies,
+                primaries: &primaries,
+                findings: &findings,
+                transients: &transients,
+                open: shared.settings.open,
+                stop: shared.settings.stop,
+            },
+            &mut known_owners,
+        );
+        findings = wrong_owners::count(found, &mut tallies, findings);
+    }
+    drop(known_owners);
     let remembered = remembered(&discovery.files, &tallies);
     let (mut copies_note, mut shifts) = (None, Vec::new());
     // A stopped scan ends at once, and has not seen all system tables.
@@ -87,7 +112,7 @@ pub(super) fn finish(
     let in_use = InUse::new(&discovery.files, shared.settings.open);
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry, &|file, page| in_use.around(file, page));
-    let transients = transient_reports(&into_inner(shared.transients).into_list(), &facts);
+    let transients = transient_reports(&transients, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
     let host_findings = into_inner(shared.host_findings);
@@ -166,9 +191,10 @@ pub(super) fn finish(
 
 /// Adds what copies show: pages that were counted as intact and are stale, and notes.
 fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findings) {
-    for (finding, protection) in shown.stale.drain(..) {
-        tallies[finding.file].coverage.turn_suspect(protection);
-        findings.add(finding);
+    for (finding, verdict) in shown.stale.drain(..) {
+        if tallies[finding.file].coverage.suspect_after_all(&verdict) {
+            findings.add(finding);
+        }
     }
     for (file, note) in shown.notes.drain(..) {
         tallies[file].parted.push(note);

@@ -15,12 +15,12 @@ use super::Open;
 use super::context::Opened;
 use super::names::Primaries;
 use crate::consolidate::findings::Finding;
+use crate::diagnose::verdict::Verdict;
 use crate::discover::DataFile;
 use crate::discover::paths::explain;
 use crate::page::address::PageId;
 use crate::page::allocation::BOOT_PAGE;
 use crate::page::boot::BootPage;
-use crate::page::header::Protection;
 use compare::{Compared, NAMED_MAX, compare};
 use confirm::{Doubt, confirmed, words};
 use kin::{Relatives, relatives};
@@ -44,8 +44,8 @@ pub(super) struct LostWrites {
 /// What the copies of one scan show of each other.
 #[derive(Default)]
 pub(super) struct Shown {
-    /// Stale pages, each with the protection that it was counted by as intact.
-    pub(super) stale: Vec<(Finding, Protection)>,
+    /// Stale pages, each with the verdict that it was counted with.
+    pub(super) stale: Vec<(Finding, Verdict)>,
     /// What is no more than a note, by file.
     pub(super) notes: Vec<(usize, String)>,
     /// What was not compared.
@@ -142,7 +142,7 @@ impl Shown {
         let (proofs, others): (Vec<_>, Vec<_>) = compared.partition(Compared::is_proof);
         let doubts = newest_copies(&proofs, relatives, files);
         let stale = confirmed(&doubts, files, open);
-        self.stale.extend(stale.into_iter().map(|page| (page.finding, page.protection)));
+        self.stale.extend(stale.into_iter().map(|page| (page.finding, page.verdict)));
         self.notes.extend(proofs.iter().filter_map(|pair| not_listed(pair, relatives, files)));
         let known: BTreeSet<_> = doubts.iter().map(|doubt| (doubt.file, doubt.page)).collect();
         for pair in worst(&others) {

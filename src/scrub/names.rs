@@ -44,6 +44,7 @@ pub(super) fn name(
     for finding in findings.iter() {
         if let Some(database) = databases.get_mut(&primaries[finding.file]) {
             database.units.extend(finding.allocation_unit);
+            database.units.extend(finding.says_unit());
         }
     }
     let objects =
@@ -51,8 +52,9 @@ pub(super) fn name(
     let objects: HashMap<_, _> = objects.collect();
     for finding in findings {
         let objects = objects.get(&primaries[finding.file]);
-        let object = objects.and_then(|objects| objects.get(&finding.allocation_unit?));
-        if let Some(object) = object {
+        let of = |unit: Option<u64>| objects.and_then(|objects| objects.get(&unit?));
+        finding.says_object = of(finding.says_unit()).cloned();
+        if let Some(object) = of(finding.allocation_unit) {
             finding.is_of(object);
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::catalog::object::Object;
 use crate::consolidate::file_facts::FileFacts;
-use crate::consolidate::findings::Finding;
 use crate::consolidate::rank::Ranked;
 use crate::consolidate::report::Suspect;
 use crate::consolidate::score::{in_flux, priority};
@@ -53,11 +52,13 @@ pub(super) fn suspect(
         stored,
         computed,
         found: finding.found(),
+        found_allocation_unit_id: finding.says_unit(),
+        found_object: names.of(finding.says_object.as_ref(), finding.says_unit()),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
         level: Some(finding.level).filter(|_| finding.page_type == Some(PageType::Index)),
         is_root: finding.is_root,
         allocated: allocated(finding.allocation).into(),
-        object: names.of(finding),
+        object: names.of(finding.object.as_ref(), finding.allocation_unit),
         schema: object.and_then(|object| object.schema.clone()),
         table: object.and_then(|object| object.table.clone()),
         index: object.and_then(|object| object.index.clone()),
@@ -84,13 +85,13 @@ pub(super) fn suspect(
 pub(super) struct Names(HashMap<u64, Arc<str>>, HashMap<*const Object, Arc<str>>);
 
 impl Names {
-    /// What `finding` belongs to.
-    fn of(&mut self, finding: &Finding) -> Option<Arc<str>> {
-        if let Some(object) = &finding.object {
+    /// The name of `object`, else that of the allocation unit `id`.
+    fn of(&mut self, object: Option<&Arc<Object>>, id: Option<u64>) -> Option<Arc<str>> {
+        if let Some(object) = object {
             let name = self.1.entry(Arc::as_ptr(object));
             return Some(Arc::clone(name.or_insert_with(|| object.to_string().into())));
         }
-        let id = finding.allocation_unit?;
+        let id = id?;
         let name = self.0.entry(id).or_insert_with(|| format!("allocation unit {id}").into());
         Some(Arc::clone(name))
     }

@@ -49,6 +49,9 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     if let Some(found) = &suspect.found {
         lines.push(rare("Address on it", found.to_string()));
     }
+    if let Some(object) = &suspect.found_object {
+        lines.push(rare("Object on it", safe(object)));
+    }
     lines.extend(cause(suspect));
     lines.extend(evidence(suspect));
     let copies = suspect.clean_copies.iter().take(COPIES_MAX);

@@ -73,8 +73,8 @@ fn messages(shown: &[Suspect], look: Look, out: &mut dyn Write) -> io::Result<()
     })
 }
 
-/// The likely cause, its evidence, the newest clean copy and those on other machines, each on a line
-/// of its own.
+/// The likely cause, its evidence, the newest clean copy and those on other machines, each on a
+/// line of its own.
 fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cause) = likely_cause(suspect) {
         look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;

@@ -2,6 +2,8 @@
 
 use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
+use crate::catalog::claims::IamClaims;
+use crate::catalog::owner_sums::OwnerSums;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
@@ -21,6 +23,10 @@ pub(super) struct Looked {
     pub(super) flagless: Vec<Finding>,
     /// Pages of system tables and IAM pages that can be believed.
     pub(super) leads: Vec<(Lead, PageId)>,
+    /// To whom the pages say that they belong.
+    pub(super) owner_sums: OwnerSums,
+    /// What the IAM pages among them say.
+    pub(super) claims: Vec<IamClaims>,
     pub(super) verify: Duration,
     /// How long reading took, and in which way; `None` for a hole.
     pub(super) read: Option<(Duration, Way)>,
@@ -44,8 +50,8 @@ pub(super) struct Doubtful {
 }
 
 impl Looked {
-    /// Counts a page that is in order, and remembers it if it tells names. So does a page without
-    /// protection: databases with PAGE_VERIFY NONE have no others.
+    /// Counts a page that is in order, and remembers it if it tells of others: what, is returned.
+    /// So does a page without protection: databases with PAGE_VERIFY NONE have no others.
     #[inline]
     pub(super) fn count(
         &mut self,
@@ -53,11 +59,14 @@ impl Looked {
         id: PageId,
         allocation: Allocation,
         verdict: &Verdict,
-    ) {
+    ) -> Option<Lead> {
         self.coverage.count(verdict);
-        if let Some(lead) = lead(page, allocation) {
-            self.leads.push((lead, id));
+        if allocation == Allocation::Allocated {
+            self.owner_sums.add(id, PageHeader::of(page));
         }
+        let lead = lead(page, allocation);
+        self.leads.extend(lead.map(|lead| (lead, id)));
+        lead
     }
 
     /// Reading took `read`, on this `way`.

@@ -31,6 +31,8 @@ impl View<'_> {
             doubtful,
             flagless,
             leads,
+            owner_sums,
+            claims,
             verify,
             read,
             failed_reads,
@@ -49,8 +51,8 @@ impl View<'_> {
         let stream = self.file.stream_of(range.first).filter(|_| stream_sum.pages > 0);
         let stream_sum = stream.map(|stream| (stream, stream_sum));
         let nothing = Settled { stream_sum, ..Settled::default() };
-        let mut settled =
-            Settled { coverage, flagless, leads, failed_reads, failed_pages, took, ..nothing };
+        let told = Settled { leads, owner_sums, claims, ..nothing };
+        let mut settled = Settled { coverage, flagless, failed_reads, failed_pages, took, ..told };
         for Doubtful { page, seen, reason } in doubtful {
             let seen = seen.as_deref().unwrap_or(&Page::ZERO);
             settled.host_findings.extend(self.cross_check(seen, page));
@@ -81,6 +83,7 @@ impl View<'_> {
             to.findings.push(Finding { unsettled, ..found });
         } else {
             to.transients.push(Transient::new(index, place, first.reason.clone(), looks));
+            // It is not added to the sums of owners: they are of pages that were right at once.
             let lead = seen.and_then(|good| lead(&good, allocation));
             to.leads.extend(lead.map(|lead| (lead, page)));
         }

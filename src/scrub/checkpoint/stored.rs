@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &str = "pagescrub.checkpoint/";
 /// Changes with what a checkpoint holds. Other versions of the program are refused besides.
-const SCHEMA: &str = "3";
+const SCHEMA: &str = "4";
 /// A first line is no longer than this.
 const FIRST_LINE_BYTES_MAX: u64 = 80;
 /// `crc32 01234567` and a newline.

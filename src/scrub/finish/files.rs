@@ -17,6 +17,7 @@ use crate::page::boot::sql_server_release;
 use crate::page::line::Line;
 use crate::plan::{Plan, PlannedFile};
 use crate::scrub::file::{FileTally, Zeroed};
+use crate::scrub::wrong_owners::Unproven;
 use std::sync::Arc;
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
@@ -239,6 +240,7 @@ fn notes(
                 .to_owned(),
         );
     }
+    notes.extend(tally.unproven_owners.iter().flat_map(Unproven::notes));
     notes.extend(holes(tally.zeroed));
     notes.extend(tally.parted.iter().cloned());
     notes.extend(shrunk(file));

@@ -6,7 +6,7 @@ use crate::page::PAGE_BYTES;
 use crate::plan::PlannedFile;
 
 /// The size of a file at the end of a scan, next to the one that was planned.
-pub(super) enum SizeNow {
+pub(in crate::scrub) enum SizeNow {
     /// The same, or nobody knows: a device does not tell what is written to it.
     AsPlanned,
     /// Bytes were added, and with them pages that nobody had promised.
@@ -26,7 +26,7 @@ pub(super) enum SizeNow {
 impl SizeNow {
     /// The size of what the path of `file` leads to. Parts of a backup have none of their own, and
     /// of a log no more than its first page is looked at.
-    pub(super) fn of(file: &DataFile, planned: &PlannedFile) -> Self {
+    pub(in crate::scrub) fn of(file: &DataFile, planned: &PlannedFile) -> Self {
         let has_size = file.part.is_none() && file.kind != FileKind::Log;
         // What has no times is no file.
         let has_size = has_size && file.times != FileTimes::default();

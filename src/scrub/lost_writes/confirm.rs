@@ -3,7 +3,7 @@
 use super::compare::Stale;
 use super::kin::{Pair, Relatives};
 use crate::consolidate::findings::Finding;
-use crate::diagnose::verdict::{Allocation, SuspectReason};
+use crate::diagnose::verdict::{Allocation, SuspectReason, Verdict};
 use crate::discover::DataFile;
 use crate::discover::paths;
 use crate::page::address::{PageAddress, PageId};
@@ -40,8 +40,8 @@ impl Doubt {
 /// A page that is stale for certain, as far as its bytes go.
 pub(super) struct Confirmed {
     pub(super) finding: Finding,
-    /// By which it was counted as intact.
-    pub(super) protection: Protection,
+    /// As what it was counted.
+    pub(super) verdict: Verdict,
 }
 
 /// Those of `doubts`, in their order, that are what they look like: on both sides sound and not
@@ -55,12 +55,16 @@ pub(super) fn confirmed(doubts: &[Doubt], files: &[DataFile], open: Open<'_>) ->
         let words: Arc<str> = words(&files[older]).into();
         found.extend(of_pair.iter().filter_map(|doubt| {
             let page = later.clean_page(doubt.page)?;
-            let (lsn, copy_lsn) = (PageHeader::of(&page).lsn(), copy.clean_lsn(doubt.page)?);
+            let lsn = PageHeader::of(&page).lsn();
+            let copy_lsn = copy.clean(doubt.page)?.lsn();
             let reason = SuspectReason::StalePage { lsn, copy_lsn, copy: Arc::clone(&words) };
             let place = PageAddress::new(files[file].file_id, doubt.page);
             let finding = Finding::new(file, place, reason, Allocation::Allocated, Some(&page));
-            let protection = PageHeader::of(&page).protection();
-            (lsn < copy_lsn).then_some(Confirmed { finding, protection })
+            let verdict = match PageHeader::of(&page).protection() {
+                Protection::Torn => Verdict::IntactTorn,
+                Protection::Checksum | Protection::None => Verdict::IntactChecksum,
+            };
+            (lsn < copy_lsn).then_some(Confirmed { finding, verdict })
         }));
     }
     found
