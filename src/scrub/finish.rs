@@ -6,6 +6,7 @@ pub(super) mod size;
 
 use super::file::{FileScan, FileTally};
 use super::in_use::InUse;
+use super::known_owners::KnownOwners;
 use super::leads::Remembered;
 use super::lost_writes::Shown;
 use super::names::{self, Primaries};
@@ -59,12 +60,7 @@ pub(super) fn finish(
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
-    let mut told = |file: FileScan<'_>| {
-        let tally = into_inner(file.tally).judge_flagless(&mut findings);
-        (tally, into_inner(file.known_owners))
-    };
-    let (mut tallies, mut known_owners): (Vec<FileTally>, Vec<_>) =
-        shared.files.into_iter().map(&mut told).unzip();
+    let (mut tallies, mut known_owners) = counted(shared.files, &mut findings);
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
     let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     let mut shown = Shown::default();
@@ -101,17 +97,11 @@ pub(super) fn finish(
         let files = (discovery, &*remembered);
         copies_note = look_up(&mut findings, files, &primaries, shared.settings.open, &mut facts);
     }
-    for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
-        facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
-        facts.has_primary = primaries.of(index).is_some();
-    }
-    disbelieve_boot_pages(&mut facts, &findings, &primaries);
+    complete(&mut facts, &tallies, &findings, &primaries);
     findings.iter_mut().for_each(Finding::conclude);
     let shifts = shift_reports(&shifts, &findings, &facts);
-    let Settings { weights, geometry, .. } = shared.settings;
-    let in_use = InUse::new(&discovery.files, shared.settings.open);
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
-        conclude(findings, &facts, weights, *geometry, &|file, page| in_use.around(file, page));
+        concluded(findings, &facts, &discovery.files, shared.settings);
     let transients = transient_reports(&transients, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
@@ -239,6 +229,28 @@ fn host() -> Arc<str> {
     std::env::var("COMPUTERNAME").unwrap_or_default().into()
 }
 
+/// What was counted of each file, with its flagless pages judged, and who owns its pages.
+fn counted(
+    files: Vec<FileScan<'_>>,
+    findings: &mut Findings,
+) -> (Vec<FileTally>, Vec<KnownOwners>) {
+    let counted = |file: FileScan<'_>| {
+        (into_inner(file.tally).judge_flagless(findings), into_inner(file.known_owners))
+    };
+    files.into_iter().map(counted).unzip()
+}
+
+fn concluded(
+    findings: Vec<Finding>,
+    facts: &[FileFacts],
+    files: &[DataFile],
+    settings: &Settings<'_>,
+) -> Conclusions {
+    let in_use = InUse::new(files, settings.open);
+    let around = |file, page| in_use.around(file, page);
+    conclude(findings, facts, &settings.weights, settings.geometry, &around)
+}
+
 fn shift_reports(
     shifts: &[(usize, Shift)],
     findings: &[Finding],
@@ -285,6 +297,20 @@ fn look_up(
     by_place(findings);
     places::find(facts, findings, &discovery.files);
     note
+}
+
+/// What is known of files at the end.
+fn complete(
+    facts: &mut [FileFacts],
+    tallies: &[FileTally],
+    findings: &[Finding],
+    primaries: &Primaries,
+) {
+    for (index, (facts, tally)) in facts.iter_mut().zip(tallies).enumerate() {
+        facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
+        facts.has_primary = primaries.of(index).is_some();
+    }
+    disbelieve_boot_pages(facts, findings, primaries);
 }
 
 /// What a boot page that is suspect itself says of the recovery model may be what was damaged: it
