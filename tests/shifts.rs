@@ -116,7 +116,10 @@ fn of_a_hundred_shifts_all_are_found() {
         assert_eq!(returns, kind == 4, "{turn}: {}", shift["text"]);
         let suspects = report["coverage"]["suspect"].as_u64().expect("a number");
         let explained = shift["pages"].as_u64().expect("a number");
-        assert!(explained + 2 >= suspects, "{turn}: {explained} of {suspects}");
+        // What was inserted may stand apart from it, where pages behind that are free.
+        let junk = from / PAGE..=(from + count) / PAGE;
+        let apart = junk.filter(|page| is_in_use(whole, *page)).count() as u64;
+        assert!(explained + apart + 1 >= suspects, "{turn}: {explained} of {suspects}");
         assert_eq!(report["patterns"].as_array().map(Vec::len), Some(0), "{turn}");
     }
 }
