@@ -221,7 +221,7 @@ fn report(findings: Vec<Finding>) -> ScrubReport {
     let (mut report, template) = empty();
     let facts: Vec<FileFacts> = (0..DATABASES).map(facts).collect();
     let Conclusions { suspects, incidents, .. } =
-        conclude(findings, &facts, &Weights::default(), None);
+        conclude(findings, &facts, &Weights::default(), None, &|_, _| None);
     (report.suspects, report.incidents) = (suspects, incidents);
     for database in 0..DATABASES {
         report.files.push(data_file(&template, database, PER_DATABASE));

@@ -29,7 +29,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 32] = [
+const SECTIONS: [(&str, &str); 33] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -58,6 +58,7 @@ const SECTIONS: [(&str, &str); 32] = [
     (".incidents[]", "## `incidents[]`"),
     (".incidents[].reasons", ""),
     (".incidents[].causes", ""),
+    (".shifts[]", "## `shifts[]`"),
     (".patterns[]", "## `patterns[]`"),
     (".sources[]", "## `sources[]`"),
     (".throughput", "## `throughput`"),
@@ -120,6 +121,9 @@ fn scanned(folder: &TempDir) -> PathBuf {
     fs::remove_file(at("part_2.bak")).expect("it was written");
     run(&["inject", &at("full.bak"), "--fault=bit-flip", "--random=3", "--seed=8"]);
     fs::write(at("empty.mdf"), "").expect("room");
+    let whole = fs::read(at("none.mdf")).expect("it was written");
+    let (before, behind) = whole.split_at(1 << 20);
+    fs::write(at("moved.mdf"), [before, b"!", behind].concat()).expect("room");
     fs::write(at("readme.txt"), "text").expect("room");
     let (datasets, out) = (project("datasets"), at("out"));
     let datasets = datasets.to_str().expect("text");
@@ -180,4 +184,45 @@ fn the_columns_of_the_table_are_listed_in_their_order() {
     let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let names = cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`'));
     assert_eq!(names.collect::<Vec<_>>(), COLUMNS);
+}
+
+/// The names that `impl` of `type_name` gives its values in `file`: the strings of its `name`.
+fn names_in(file: &str, type_name: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(project(file)).expect("it is in the repository");
+    let (_, text) = text.split_once(&format!("impl {type_name} {{")).expect("it is there");
+    let (_, body) = text.split_once("fn name(").expect("it has names");
+    let (body, _) = body.split_once("\n    }\n").expect("it ends");
+    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The cells of the column `nth` in the table of `section`.
+fn column(section: &str, nth: usize) -> impl Iterator<Item = &str> {
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.filter_map(move |row| row.split(" | ").nth(nth)).map(|cell| cell.trim_matches(['|', ' ']))
+}
+
+#[test]
+fn every_cause_and_how_sure_it_is_stands_in_the_table_of_causes_and_no_other() {
+    let causes = document("causes.md");
+    let table = section(&causes, "## The causes, in the order in which they are tried");
+    let codes = column(table, 0).flat_map(|cell| cell.split(", "));
+    let codes: BTreeSet<String> = codes.map(|code| code.trim_matches('`').to_owned()).collect();
+    assert_eq!(codes, names_in("src/diagnose/cause.rs", "Cause"));
+    let sure = names_in("src/diagnose/cause.rs", "Confidence");
+    let cells: Vec<&str> = column(table, 4).collect();
+    let is_told = |cell: &&str| sure.iter().any(|word| cell.contains(&**word));
+    assert!(cells.len() > 15 && cells.iter().all(is_told), "{cells:#?}");
+    assert!(sure.iter().all(|word| causes.contains(&format!("| `{word}` |"))));
+}
+
+#[test]
+fn every_reason_has_an_event_type_and_a_place_in_the_ranking() {
+    let reasons = names_in("src/diagnose/verdict.rs", "SuspectReason");
+    assert!(reasons.len() >= 8, "{reasons:?}");
+    for name in ["ranking.md", "page-format.md", "report-schema.md"] {
+        let text = document(name);
+        let missing: Vec<_> =
+            reasons.iter().filter(|reason| !text.contains(&format!("`{reason}`"))).collect();
+        assert!(missing.is_empty(), "docs/{name} lacks {missing:?}");
+    }
 }

@@ -326,7 +326,12 @@ mod on_devices {
             let [pattern] = list(&report, "patterns") else { panic!("{}", report["patterns"]) };
             let text = pattern["text"].as_str().expect("text");
             assert!(text.contains("64 KiB units lie on member 3 of 8 (counted from 0"), "{text}");
-            assert!(text.ends_with(&format!("one disk or path of the array behind {}", device.0)));
+            assert!(
+                text.ends_with(&format!(
+                    "one failing disk or path of the array behind {}",
+                    device.0
+                ))
+            );
             assert_eq!(pattern["hits"], pattern["events"]);
             assert_eq!(pattern["given"], !words.is_empty());
         }

@@ -66,6 +66,7 @@ fn action(mut report: ScrubReport) -> String {
 
 fn member(scope: &str) -> Pattern {
     Pattern {
+        damage: None,
         host: None,
         kind: "stripe_member".into(),
         scope: scope.into(),

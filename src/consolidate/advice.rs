@@ -6,6 +6,7 @@ mod isolate;
 mod plan;
 mod restore;
 mod routes;
+mod shifted;
 mod step;
 mod system;
 

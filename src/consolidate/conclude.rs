@@ -8,7 +8,7 @@ mod tests;
 use super::file_facts::FileFacts;
 use super::findings::Finding;
 use super::incident::{Incidents, Place};
-use super::pattern::scopes::scopes;
+use super::pattern::scopes::{Around, Placed, scopes};
 use super::pattern::{self, Geometry};
 use super::rank;
 use super::report::{IncidentReport, Pattern, Suspect};
@@ -34,16 +34,20 @@ pub struct Conclusions {
 const SHRINK_EVERY: usize = 65_536;
 
 /// Concludes from `findings`, which are in the order of their places in `files`; with the geometry
-/// of the array, if that is known.
+/// of the array, if that is known, and with which extents of a file are in use `around` a page.
 pub fn conclude(
     findings: Vec<Finding>,
     files: &[FileFacts],
     weights: &Weights,
     geometry: Option<Geometry>,
+    around: &Around<'_>,
 ) -> Conclusions {
     let places = places(&findings, files);
-    let patterns = pattern::find(scopes(&findings, &places, files), geometry);
-    let grouped = Incidents::group(&places);
+    let in_use = Placed { files, around };
+    let patterns = pattern::find(scopes(&findings, &places, files), geometry, &in_use);
+    let shift_of = |index: usize| findings[index].shift;
+    let are_one = |a, b| shift_of(a).is_some() && shift_of(a) == shift_of(b);
+    let grouped = Incidents::group_also(&places, are_one);
     let mut ranked = rank::ranked(findings, &grouped, &places, files, weights);
     let mut suspects = Vec::with_capacity(ranked.len());
     let mut rank_of = vec![0; ranked.len()];

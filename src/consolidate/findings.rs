@@ -125,6 +125,9 @@ pub struct Finding {
     /// What follows from that; found out at the end of a scan.
     #[serde(skip)]
     pub cause: Option<(Cause, Confidence)>,
+    /// Which of the shifts of the scan it is a part of, if it is; found out at the end of a scan.
+    #[serde(skip)]
+    pub shift: Option<usize>,
     /// Clean copies of it, the newest first; looked up at the end of a scan.
     #[serde(skip)]
     pub copies: Vec<CleanCopy>,
@@ -179,6 +182,7 @@ impl Finding {
             unsettled: false,
             evidence,
             cause: None,
+            shift: None,
             copies: Vec::new(),
         }
     }
@@ -267,12 +271,13 @@ impl Finding {
     }
 
     /// Tells the likely cause, by all evidence there is by now. Old content of a page that is free
-    /// has none, and nobody knows whether this one is.
+    /// has none, and nobody knows whether this one is, unless all around it has moved.
     pub fn conclude(&mut self) {
-        if self.usage == Usage::Doubtful {
-            return;
-        }
-        self.cause = cause::of(&self.reason, self.evidence.as_ref(), self.unsettled);
+        self.cause = match self.shift {
+            Some(_) => Some((Cause::Shifted, Confidence::Likely)),
+            None if self.usage == Usage::Doubtful => None,
+            None => cause::of(&self.reason, self.evidence.as_ref(), self.unsettled),
+        };
     }
 
     /// How urgent it is by what its own page says: enough to tell which ones to keep if there are
@@ -354,9 +359,7 @@ pub fn by_place(findings: &mut [Finding]) {
 impl From<Vec<Finding>> for Findings {
     fn from(list: Vec<Finding>) -> Self {
         let mut findings = Self::default();
-        for finding in list {
-            findings.add(finding);
-        }
+        list.into_iter().for_each(|finding| findings.add(finding));
         findings
     }
 }
@@ -491,6 +494,18 @@ mod tests {
             assert_eq!(named(file, page, page_type), None, "({file}:{page}) {page_type}");
         }
         assert_eq!(named(1, 1 << 31, 1), None);
+    }
+
+    #[test]
+    fn the_tables_that_lead_to_all_others_are_those_of_the_document() {
+        let text = include_str!("../../docs/page-format.md");
+        let (_, text) = text.split_once("### 6.5 ").unwrap();
+        let (table, _) = text.split_once("\n\nThat the tables").unwrap();
+        let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let ids = cells.flat_map(|cell| cell.split(", ")).filter_map(|id| id.parse().ok());
+        let mut ids: Vec<u64> = ids.collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ENGINE_TABLES);
     }
 
     #[test]

@@ -173,6 +173,8 @@ mod tests {
         for claimed in ["3183", "3189", "CONTINUE_AFTER_ERROR"] {
             assert!(!words.contains(claimed), "{words}");
         }
+        let stale = Harm { stale: true, ..Harm::default() };
+        assert!(stale.of_pages().contains("will not notice") && !stale.words().contains("Msg"));
         let cut = Harm { structure: true, ..Harm::default() }.words();
         assert!(!cut.contains("Msg") && cut.contains("cut off"), "{cut}");
         let streams = Harm { streams: true, ..Harm::default() }.words();

@@ -33,9 +33,17 @@ impl Incidents {
     /// Groups `places`, given in any order: each is a neighbour of another one of its incident, by
     /// its place in the file or on the device.
     pub fn group(places: &[Place]) -> Self {
+        Self::group_also(places, |_, _| false)
+    }
+
+    /// The same; those are neighbours as well of which `are_one` says so of their indices, if no
+    /// other stands between them in their file.
+    pub fn group_also(places: &[Place], are_one: impl Fn(usize, usize) -> bool) -> Self {
         let by_page = in_order(places.iter().map(|place| Some((place.file, place.page))));
         let mut groups = Groups::of_one_each(places.len());
-        groups.join_neighbours(&by_page, |&a, &b| are_near_in_file(&places[a], &places[b]));
+        groups.join_neighbours(&by_page, |&a, &b| {
+            are_near_in_file(&places[a], &places[b]) || are_one(a, b)
+        });
         let by_device = in_order(places.iter().map(|place| place.device));
         groups.join_neighbours(&by_device, |&a, &b| are_near_on_device(&places[a], &places[b]));
         groups.in_order_of(&by_page)

@@ -8,8 +8,8 @@ use super::findings::SUSPECTS_MAX;
 use super::other_hosts;
 use super::report::TransientReport;
 use super::report::{
-    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
-    Source, Suspect, Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport,
+    Skipped, Source, Suspect, Throughput, Tool,
 };
 use super::tally::Coverage;
 use super::transient::TRANSIENTS_MAX;
@@ -95,6 +95,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
         merged.incidents_not_listed =
             merged.incidents_not_listed.saturating_add(report.incidents_not_listed);
         merged.host_findings.extend(report.host_findings);
+        merged.shifts.extend(report.shifts);
         merged.patterns.extend(report.patterns);
         merged.transients.extend(report.transients);
         // Ranks are those of one report until all are ranked anew.
@@ -103,6 +104,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
         suspects.extend(report.suspects);
     }
     merged.host_findings.sort();
+    merged.shifts.sort_by(by_place);
     merged.patterns.sort_by(by_certainty);
     merged.transients.sort_by_cached_key(TransientReport::order);
     merged.transients.truncate(TRANSIENTS_MAX);
@@ -115,6 +117,10 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
     other_hosts::find(&mut merged);
     advice::advise(&mut merged);
     Ok(merged)
+}
+
+fn by_place(a: &ShiftReport, b: &ShiftReport) -> std::cmp::Ordering {
+    (&a.host, &a.path, a.first).cmp(&(&b.host, &b.path, b.first))
 }
 
 fn by_certainty(a: &Pattern, b: &Pattern) -> std::cmp::Ordering {
@@ -144,6 +150,7 @@ impl ScrubReport {
             transients_not_listed: 0,
             incidents: Vec::new(),
             incidents_not_listed: 0,
+            shifts: Vec::new(),
             patterns: Vec::new(),
             databases: Vec::new(),
             plan: Vec::new(),
@@ -163,6 +170,7 @@ fn with_hosts(mut report: ScrubReport) -> ScrubReport {
     report.files.iter_mut().for_each(|file| file.host = named());
     report.suspects.iter_mut().for_each(|suspect| suspect.host = named());
     report.incidents.iter_mut().for_each(|incident| incident.host = named());
+    report.shifts.iter_mut().for_each(|shift| shift.host = named());
     report.patterns.iter_mut().for_each(|pattern| pattern.host = named());
     report.transients.iter_mut().for_each(|transient| transient.host = named());
     for finding in &mut report.host_findings {

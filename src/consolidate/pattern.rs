@@ -8,12 +8,17 @@
 //! - An event is a damaged unit, however many of its pages are damaged. A run of damage passes
 //!   over all members in turn, so that runs make the fullest member emptier, not fuller.
 //! - SQL Server fills extents from their first page on. So which page of its extent is damaged is
-//!   not left to chance, only which extent ([`Folding::chance`]).
+//!   not left to chance, only which extent ([`Folding::chance`]). And only extents that are in use
+//!   can be damaged: where a table has every second one, so has chance (`in_use`).
 //! - The p-value is multiplied by the number of geometries that were tried.
+//!
+//! Damage of one kind may drown in that of others, so each kind is folded alone as well. What is
+//! told is consistent with a failed member, and proves none.
 //!
 //! Of the geometries that chance does not explain, `race` tells the right one.
 
 mod binomial;
+mod in_use;
 mod race;
 pub mod scopes;
 #[cfg(test)]
@@ -21,9 +26,12 @@ mod tests;
 mod words;
 
 use super::report::Pattern;
+use crate::page::address::PageId;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use binomial::ln_tail;
+pub use in_use::ExtentsInUse;
 use race::Fit;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -88,31 +96,49 @@ pub enum Offsets {
     MappedFile,
 }
 
+/// A damaged page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damaged {
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// The index of its file.
+    pub file: usize,
+    /// Which page of that it is.
+    pub page: PageId,
+}
+
 /// Damaged pages that are folded together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The device or the file.
     pub name: Arc<str>,
-    /// What `pages` are offsets in.
+    /// What `pages` have their offsets in.
     pub offsets: Offsets,
-    /// Where damaged pages begin, in bytes, and the index of their file.
-    pub pages: Vec<(u64, usize)>,
+    /// The reason or the cause of all of them; `None` for damage of whatever kind.
+    pub kind: Option<&'static str>,
+    /// What is damaged.
+    pub pages: Vec<Damaged>,
     /// Pages in use that are not damaged.
     pub sound_pages: u64,
 }
 
-/// The patterns in `scopes`: one for each at most, the surest first. Only the geometry that is
-/// given is tried, if one is.
-pub fn find(mut scopes: Vec<Scope>, given: Option<Geometry>) -> Vec<Pattern> {
+/// The patterns in `scopes`: one for each device and each file at most, the surest first. Only the
+/// geometry that is given is tried, if one is.
+pub fn find(
+    mut scopes: Vec<Scope>,
+    given: Option<Geometry>,
+    in_use: &dyn ExtentsInUse,
+) -> Vec<Pattern> {
     scopes.retain(can_tell);
     scopes.sort_by(|a, b| {
-        let key = |scope: &Scope| (std::cmp::Reverse(scope.pages.len()), scope.offsets);
+        let key = |scope: &Scope| (Reverse(scope.pages.len()), scope.offsets, scope.kind);
         (key(a), &a.name).cmp(&(key(b), &b.name))
     });
     scopes.truncate(SCOPES_MAX);
     let tried = Tried::over(&scopes, given);
     let best = |scope: &Scope, left_out: &BTreeSet<usize>| {
         let found = tried.best(scope, left_out)?;
+        let found = tried.confirmed(found, scope, left_out, in_use)?;
         Some((found, found.report(scope, given)))
     };
     let (on_devices, in_files): (Vec<_>, Vec<_>) =
@@ -122,14 +148,19 @@ pub fn find(mut scopes: Vec<Scope>, given: Option<Geometry>) -> Vec<Pattern> {
     for scope in in_files {
         let Some((found, pattern)) = best(scope, &BTreeSet::new()) else { continue };
         if found.folding.kind == Kind::Period {
-            periodic.extend(scope.pages.iter().map(|(_, file)| *file));
+            periodic.extend(scope.pages.iter().map(|page| page.file));
         }
         patterns.push(pattern);
     }
     // What is periodic in a file is so on a device, too, where it would pass for a member.
     let on_devices = on_devices.into_iter().filter_map(|scope| best(scope, &periodic));
     patterns.extend(on_devices.map(|(_, pattern)| pattern));
-    patterns.sort_by(|a, b| (a.p_value.total_cmp(&b.p_value)).then_with(|| a.scope.cmp(&b.scope)));
+    patterns.sort_by(|a, b| {
+        let key = |pattern: &Pattern| (Arc::clone(&pattern.scope), pattern.damage.clone());
+        a.p_value.total_cmp(&b.p_value).then_with(|| key(a).cmp(&key(b)))
+    });
+    let mut told = BTreeSet::new();
+    patterns.retain(|pattern| told.insert((Arc::clone(&pattern.scope), pattern.on_device)));
     patterns
 }
 
@@ -142,9 +173,11 @@ fn can_tell(scope: &Scope) -> bool {
 struct Tried {
     stripes: Vec<Folding>,
     periods: Vec<Folding>,
-    /// How much more often than chance each one is allowed to be wrong: 1 over its share.
-    cost_of_stripe: f64,
-    cost_of_period: f64,
+    /// How much less often than [`P_VALUE_MAX`] each one may be wrong, so that all of them together
+    /// are not wrong more often: how many are tried, over their share of the error. For damage of
+    /// every kind, and for one.
+    cost_of_stripe: [f64; 2],
+    cost_of_period: [f64; 2],
     /// No geometry is given.
     is_search: bool,
 }
@@ -163,16 +196,25 @@ impl Tried {
         let stripes = foldings(Kind::Stripe, stripes);
         let period = |pages| (PAGE_BYTES as u64, pages);
         let periods = foldings(Kind::Period, PERIODS.map(period).collect());
-        let times = |kind| scopes.iter().filter(|scope| scope.offsets.show(kind)).count();
-        let (of_stripes, of_periods) = (times(Kind::Stripe), times(Kind::Period));
-        let share = match (of_stripes, of_periods) {
+        let times = |kind, is_of_kind| {
+            let is_it =
+                |scope: &&Scope| scope.offsets.show(kind) && scope.is_of_kind() == is_of_kind;
+            scopes.iter().filter(is_it).count()
+        };
+        let any = |kind| times(kind, false) + times(kind, true);
+        let share = match (any(Kind::Stripe), any(Kind::Period)) {
             (_, 0) => 1.0,
             (0, _) => 0.0,
             _ => SHARE_OF_STRIPES,
         };
+        // Kinds have half of the error, wherever there are several.
+        let half = if scopes.iter().any(Scope::is_of_kind) { 0.5 } else { 1.0 };
+        let cost = |kind, foldings: &[Folding], share: f64| {
+            [false, true].map(|of| (times(kind, of) * foldings.len()) as f64 / (share * half))
+        };
         Self {
-            cost_of_stripe: (of_stripes * stripes.len()) as f64 / share,
-            cost_of_period: (of_periods * periods.len()) as f64 / (1.0 - share),
+            cost_of_stripe: cost(Kind::Stripe, &stripes, share),
+            cost_of_period: cost(Kind::Period, &periods, 1.0 - share),
             stripes,
             periods,
             is_search: given.is_none(),
@@ -182,8 +224,7 @@ impl Tried {
     /// Of all geometries that chance does not explain, the one that explains best where the
     /// damage is. Pages of the files `left_out` do not count.
     fn best(&self, scope: &Scope, left_out: &BTreeSet<usize>) -> Option<Found> {
-        let kept = scope.pages.iter().filter(|(_, file)| !left_out.contains(file));
-        let mut pages: Vec<u64> = kept.map(|(offset, _)| *offset).collect();
+        let mut pages: Vec<u64> = kept(scope, left_out).map(|page| page.offset).collect();
         pages.sort_unstable();
         let families = [(Kind::Stripe, &self.stripes), (Kind::Period, &self.periods)];
         let shown = families.into_iter().filter(|(kind, _)| scope.offsets.show(*kind));
@@ -191,7 +232,7 @@ impl Tried {
         let mut counts = Vec::new();
         for run in shown.flat_map(|(_, all)| all.chunk_by(|a, b| a.unit_bytes == b.unit_bytes)) {
             let units = inside(&pages, run.first()?.unit_bytes);
-            let folded = |folding: &Folding| self.fold(*folding, &units, &mut counts);
+            let folded = |folding: &Folding| self.fold(*folding, scope, &units, &mut counts);
             candidates.extend(run.iter().flat_map(folded).flatten());
         }
         let best = race::winner(&candidates)?;
@@ -203,22 +244,52 @@ impl Tried {
     fn fold(
         &self,
         folding: Folding,
+        scope: &Scope,
         units: &[Unit],
         counts: &mut Vec<Count>,
     ) -> [Option<Found>; 2] {
-        let (one, two) = folding.fold(units, counts, self.cost(folding.kind));
+        let (one, two) = folding.fold(units, counts, self.cost(folding.kind, scope));
         let is_sure = |found: &Found| found.is_sure && (!self.is_search || found.hits >= HITS_MIN);
         let is_pair = self.is_search && folding.kind == Kind::Stripe && folding.members > 2;
         let two = Found { is_sure: is_sure(&two), ..two };
         [is_sure(&one).then_some(one), is_pair.then_some(two)]
     }
 
-    fn cost(&self, kind: Kind) -> f64 {
+    /// `found` as chance explains it where only extents in use can be damaged, if that is still
+    /// too little.
+    fn confirmed(
+        &self,
+        found: Found,
+        scope: &Scope,
+        left_out: &BTreeSet<usize>,
+        in_use: &dyn ExtentsInUse,
+    ) -> Option<Found> {
+        let mut pages: Vec<Damaged> = kept(scope, left_out).copied().collect();
+        pages.sort_unstable();
+        let found = in_use::confirmed(found, &pages, scope.offsets, in_use)?;
+        let p_value = (found.ln_p + self.cost(found.folding.kind, scope).ln()).exp();
+        let p_value = p_value.clamp(P_VALUE_MIN, 1.0);
+        (p_value < P_VALUE_MAX).then_some(Found { p_value, ..found })
+    }
+
+    fn cost(&self, kind: Kind, scope: &Scope) -> f64 {
+        let of = usize::from(scope.is_of_kind());
         match kind {
-            Kind::Stripe => self.cost_of_stripe,
-            Kind::Period => self.cost_of_period,
+            Kind::Stripe => self.cost_of_stripe[of],
+            Kind::Period => self.cost_of_period[of],
         }
     }
+}
+
+impl Scope {
+    fn is_of_kind(&self) -> bool {
+        self.kind.is_some()
+    }
+}
+
+/// What is damaged in `scope`, without the files `left_out`.
+fn kept<'a>(scope: &'a Scope, left_out: &BTreeSet<usize>) -> impl Iterator<Item = &'a Damaged> {
+    scope.pages.iter().filter(|page| !left_out.contains(&page.file))
 }
 
 impl Offsets {
@@ -265,9 +336,8 @@ impl Folding {
         let (member, first) = take_fullest(counts);
         let (other, second) = take_fullest(counts);
         let is_second = self.is_second(events - first.events, second.events);
-        let ln_members = f64::from(self.members).ln();
-        let ln_p = ln_members + ln_tail(events, first.events, self.chance()) + cost.ln();
-        let p_value = ln_p.exp().clamp(P_VALUE_MIN, 1.0);
+        let ln_p = self.ln_p(events, first.events, self.chance());
+        let p_value = (ln_p + cost.ln()).exp().clamp(P_VALUE_MIN, 1.0);
         let named = Some((other, second.events));
         let one = Found {
             folding: self,
@@ -275,12 +345,18 @@ impl Folding {
             events,
             hits: first.events,
             second: named.filter(|_| is_second),
+            ln_p,
             p_value,
             is_sure: p_value < P_VALUE_MAX,
             fit: Fit::new(self, 1, first.pages, all),
         };
         let fit = Fit::new(self, 2, first.pages + second.pages, all);
         (one, Found { second: named, is_sure: one.is_sure && is_second, fit, ..one })
+    }
+
+    /// ln of how likely chance does as much on any member, if it is on one with `chance`.
+    fn ln_p(self, events: u64, hits: u64, chance: f64) -> f64 {
+        f64::from(self.members).ln() + ln_tail(events, hits, chance.min(1.0))
     }
 
     fn count(self, units: &[Unit], counts: &mut [Count]) {
@@ -354,6 +430,8 @@ struct Found {
     hits: u64,
     /// Another failed member, and its events.
     second: Option<(u32, u64)>,
+    /// How likely chance does as much, as a logarithm, before correction.
+    ln_p: f64,
     p_value: f64,
     /// Neither chance nor, if a pair is, chance and the one member explain it.
     is_sure: bool,
@@ -368,6 +446,7 @@ impl Found {
             kind: if is_stripe { "stripe_member" } else { "period" }.into(),
             scope: Arc::clone(&scope.name),
             on_device: scope.offsets == Offsets::Device,
+            damage: scope.kind.map(Into::into),
             unit_bytes: self.folding.unit_bytes,
             members: self.folding.members,
             member: self.member,

@@ -115,6 +115,8 @@ pub enum Why {
     NotListed,
     /// It holds nothing of its pages.
     Lost,
+    /// Most of its suspects are content that has moved: it was copied wrongly.
+    Shifted,
 }
 
 impl Why {
@@ -127,6 +129,10 @@ impl Why {
             Self::TooLarge => "more than 5 % of its pages are damaged",
             Self::NotListed => "not all of its suspects are listed",
             Self::Lost => "nothing of its pages is left",
+            Self::Shifted => {
+                "its content has moved; copy it again from its source, and restore it only if \
+                 there is none"
+            }
         }
     }
 }
@@ -168,6 +174,7 @@ impl<'a> FileLoss<'a> {
         match () {
             () if self.is_log() => Route::Database,
             () if self.is_lost => Route::File(Why::Lost),
+            () if self.is_shifted() => Route::File(Why::Shifted),
             () if !control.iter().all(|page| is_extent_map(page)) => Route::File(Why::ControlPage),
             () if self.not_listed() > 0 => Route::File(Why::NotListed),
             () if lost > 0 && lost + rebuilds > PAGE_RESTORE_MAX => Route::File(Why::TooMany),
@@ -176,6 +183,12 @@ impl<'a> FileLoss<'a> {
             () if lost + rebuilds > 0 => Route::Pages,
             () => Route::None,
         }
+    }
+
+    /// Most of its suspects are where others should be.
+    pub fn is_shifted(&self) -> bool {
+        let shifted = self.suspects.iter().filter(|suspect| suspect.is_shifted()).count();
+        2 * shifted > self.suspects.len()
     }
 
     fn is_log(&self) -> bool {

@@ -5,11 +5,13 @@ pub mod database;
 mod file;
 mod keys;
 mod passed;
+mod shift;
 pub mod transient;
 
 pub use file::{FileReport, Outcome, base_name, folder};
 pub use keys::FileKey;
 pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
+pub use shift::ShiftReport;
 pub use transient::TransientReport;
 
 use database::DatabaseReport;
@@ -76,6 +78,9 @@ pub struct ScrubReport {
     /// Incidents beyond the longest list.
     #[serde(default)]
     pub incidents_not_listed: u64,
+    /// Content that has moved in its file, by file and page.
+    #[serde(default)]
+    pub shifts: Vec<ShiftReport>,
     /// Regularities in where the damage is.
     #[serde(default)]
     pub patterns: Vec<Pattern>,
@@ -344,6 +349,9 @@ pub struct Pattern {
     pub scope: Arc<str>,
     /// The offsets are those on a device, not those in a file.
     pub on_device: bool,
+    /// The reason or the cause of the damage that shows it; null for damage of every kind.
+    #[serde(default)]
+    pub damage: Option<Cow<'static, str>>,
     /// Bytes that go to one member before the next one's turn; of a period, those of a page.
     pub unit_bytes: u64,
     /// Members of the array; of a period, its pages.
@@ -427,8 +435,11 @@ pub struct Span {
     pub pages: usize,
     /// The block device, where the file system tells.
     pub device: Option<Arc<str>>,
-    /// Where the first page begins on it.
+    /// Where the first of its suspects begins on it, by their places on the device.
     pub device_offset_bytes: Option<u64>,
+    /// Where the last of them ends there: the last byte of it.
+    #[serde(default)]
+    pub device_last_byte: Option<u64>,
 }
 
 /// Rates and latencies.

@@ -34,6 +34,8 @@ pub enum Cause {
     Zeroed,
     /// A page of another place.
     Misplaced,
+    /// What should be here lies further on or further back: bytes were inserted, or are missing.
+    Shifted,
     /// A page of another place, where an older version of it stands.
     StaleHome,
     /// The first sectors are those of another page.
@@ -80,6 +82,7 @@ impl Cause {
             Self::InFlux => "in_flux",
             Self::Zeroed => "zeroed",
             Self::Misplaced => "misplaced",
+            Self::Shifted => "shifted",
             Self::StaleHome => "stale_home",
             Self::PartOfAnotherPage => "part_of_another_page",
             Self::LostWrite => "lost_write",
@@ -107,27 +110,9 @@ impl Confidence {
     }
 }
 
-/// The likely cause of a page that is suspect for `reason`. In this order, so that what is more
-/// specific wins:
-///
-/// 1. what the reason itself says: `io_error`, `in_flux`, `zeroed`, `lost_write`, `misplaced`,
-///    `stale_home`;
-/// 2. a syndrome of one bit: `bit_flip`;
-/// 3. the first sectors of the page that the header names: `part_of_another_page`;
-/// 4. fill where there must be something else: `lost_block`, `lost_sectors`;
-/// 5. the first bytes of another file: `foreign`;
-/// 6. noise in a half, or everywhere: `lost_block`, `encrypted`;
-/// 7. torn bits: `torn_write`, `bit_flip`;
-/// 8. a header that is none: `encrypted` where only the beginning is noise, else `garbage`;
-/// 9. a header that names another page, and slots that are not its: `part_of_another_page`;
-/// 10. a break between sound records and others: `lost_block`, `torn_write`;
-/// 11. slots that the header counts and that were never written: `torn_write`;
-/// 12. `flag_lost`;
-/// 13. a syndrome of two or three bits: `bit_flip`;
-/// 14. an id that no page can have: `bit_flip`, `garbage`;
-/// 15. `unknown_change`.
-///
-/// Nothing is said of a page without evidence but what its reason says.
+/// The likely cause of a page that is suspect for `reason`: the first signature that fits, in the
+/// order of the table in docs/causes.md, so that what is more specific wins. Nothing is said of a
+/// page without evidence but what its reason says.
 pub fn of(
     reason: &SuspectReason,
     evidence: Option<&Evidence>,

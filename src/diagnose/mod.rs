@@ -8,4 +8,5 @@ pub mod cause;
 pub mod confirm;
 pub mod evidence;
 pub mod judge;
+pub mod shift;
 pub mod verdict;

@@ -5,6 +5,7 @@
 
 use super::backup::{self, BackupFile, FoundPart};
 use super::content::Content;
+use super::names::promises_pages;
 use super::paths::{Candidate, explain};
 use super::promised::{self, Promise};
 use super::{FileKind, holes, sample};
@@ -19,8 +20,9 @@ use crate::page::header::{PageHeader, Protection};
 use crate::page::kind::PageType;
 use crate::page::torn::TornCheck;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 /// Fixed pages that must agree before a file with a damaged first page counts as a data file.
 const VOTES_MIN: usize = 2;
@@ -28,6 +30,8 @@ const VOTES_MIN: usize = 2;
 const SAMPLES: u32 = 64;
 /// Sampled pages that must carry their own id.
 const SAMPLE_VOTES_MIN: usize = 4;
+/// Bytes that such pages are searched for in if they are not in their places.
+const MOVED_BYTES: u64 = 256 << 10;
 /// First byte of a log's first block.
 const LOG_BLOCK_MARK: u8 = 0xab;
 
@@ -122,7 +126,10 @@ fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::
         return Ok(look);
     }
     let voted = voted.map(|file_id| (FileKind::Data, file_id));
-    let Some((kind, file_id)) = voted.or_else(|| by_first_page(&mut file, pages)) else {
+    let by_first_page = |file: &mut File| by_first_page(file, pages);
+    let moved = |file: &mut File| moved_file_id(file, candidate).map(|id| (FileKind::Data, id));
+    let found = voted.or_else(|| by_first_page(&mut file)).or_else(|| moved(&mut file));
+    let Some((kind, file_id)) = found else {
         // A medium that cannot even be read is not "something else".
         beginning?;
         let content = Content::of(&mut file, bytes)?;
@@ -257,6 +264,30 @@ fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
     // Some ransomware leaves every second piece of a file as it is, and not every page is in use.
     let convincing = ids.len() >= SAMPLE_VOTES_MIN && 4 * ids.len() >= written;
     convincing.then(|| majority(&ids)).flatten().map(FileId)
+}
+
+/// The file id of a data file by its name whose content lies behind a few bytes that are not its
+/// own, or lacks its first bytes: pages of its first extent, of the types that stand there, are all
+/// equally far from their places.
+fn moved_file_id(file: &mut File, candidate: &Candidate) -> Option<FileId> {
+    if !promises_pages(&candidate.path) {
+        return None;
+    }
+    let mut beginning = Vec::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(MOVED_BYTES).read_to_end(&mut beginning).ok()?;
+    let mut votes: BTreeMap<(i64, u16), usize> = BTreeMap::new();
+    for (at, header) in PageHeader::search(&beginning) {
+        let is_of_place = |page: PageType| page == PageType::of(header.page_type);
+        let fixed = fixed_page_type(FileId(header.file_id), PageId(header.page_id));
+        if header.page_id < EXTENT_PAGES && fixed.is_some_and(is_of_place) {
+            let own = PageId(header.page_id).offset_bytes();
+            let distance = (at as u64).checked_signed_diff(own)?;
+            *votes.entry((distance, header.file_id)).or_default() += 1;
+        }
+    }
+    let (votes, (_, file_id)) = votes.into_iter().map(|(of, votes)| (votes, of)).max()?;
+    (votes >= VOTES_MIN).then_some(FileId(file_id))
 }
 
 /// The most frequent value; of equals, the smallest.

@@ -118,6 +118,16 @@ impl PageHeader {
         bytemuck::from_bytes(&page.bytes()[..HEADER_BYTES])
     }
 
+    /// Plausible headers, of pages that can exist, at any offset in `bytes`, and where.
+    pub fn search(bytes: &[u8]) -> impl Iterator<Item = (usize, Self)> {
+        let whole = bytes.windows(HEADER_BYTES).enumerate();
+        let begins = whole.filter(|(_, window)| window[0] == HEADER_VERSION);
+        begins.filter_map(|(at, window)| {
+            let header: Self = bytemuck::pod_read_unaligned(window);
+            (header.is_plausible() && header.address().can_exist()).then_some((at, header))
+        })
+    }
+
     /// The header of `page`, writable in place.
     pub fn of_mut(page: &mut Page) -> &mut Self {
         bytemuck::from_bytes_mut(&mut page.bytes_mut()[..HEADER_BYTES])

@@ -39,7 +39,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
         main {
             (summary::section(report, &view))
             (databases::section(&view))
-            (plan::section(report))
+            (plan::section(report, &names))
             (incidents::section(report, &names))
             (suspects::section(report, &names))
             (map::section(report, &names))

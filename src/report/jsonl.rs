@@ -4,8 +4,8 @@ use super::json_text;
 use crate::consolidate::report::TransientReport;
 use crate::consolidate::report::database::DatabaseReport;
 use crate::consolidate::report::{
-    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, Skipped,
-    Source, Step, Suspect, Throughput, Tool,
+    FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport,
+    Skipped, Source, Step, Suspect, Throughput, Tool,
 };
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::weights::WeightsOrigin;
@@ -30,6 +30,7 @@ enum Line<'a> {
     Transient(&'a TransientReport),
     Incident(&'a IncidentReport),
     Step(&'a Step),
+    Shift(&'a ShiftReport),
     Pattern(&'a Pattern),
     Database(&'a DatabaseReport),
     File(&'a FileReport),
@@ -72,6 +73,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let found = suspects.iter().map(Line::Suspect);
     let found = found.chain(report.transients.iter().map(Line::Transient));
     let found = found.chain(incidents.iter().map(Line::Incident));
+    let found = found.chain(report.shifts.iter().map(Line::Shift));
     let found = found.chain(patterns.iter().map(Line::Pattern));
     let found = found.chain(report.plan.iter().map(Line::Step));
     let found = found.chain(report.databases.iter().map(Line::Database));

@@ -39,6 +39,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let media = Media::of(&report.files);
     let target = |(number, loss)| Target::new(number, loss, &media);
     let targets: Vec<_> = (1..).zip(losses).map(target).collect();
+    shifts(report, &mut script)?;
     steps(&report.plan, &mut script)?;
     backups.write(&mut script)?;
     if targets.is_empty() {
@@ -99,6 +100,14 @@ fn incomplete(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
             script.remark(&format!("INCOMPLETE: {count} more suspects are counted and not listed."))
         }
     }
+}
+
+/// Said first: the rest of the script is for where the file cannot be copied again.
+fn shifts(report: &ScrubReport, script: &mut Script<'_>) -> io::Result<()> {
+    report.shifts.iter().try_for_each(|shift| {
+        let (path, text) = (safe(&shift.path), safe(&shift.text));
+        script.remark(&format!("CONTENT HAS MOVED in {path}: {text}. Do not restore its pages."))
+    })
 }
 
 /// The plan, so that the script can be read alone.

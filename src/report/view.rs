@@ -72,6 +72,7 @@ impl View {
         let (tone, word, text) = state(report, &unspoken);
         say(tone, word, Some(text));
         if report.verdict == RunVerdict::Damaged {
+            say(Tone::Bad, "MOVED", moved(report, &names));
             say(Tone::Bad, "LOST", lost::words(report, &names));
             say(Tone::Bad, "COPIES", lost::copies(report));
         }
@@ -176,6 +177,18 @@ fn damage(report: &ScrubReport) -> String {
 /// The databases that are damaged.
 pub(super) fn damaged(report: &ScrubReport) -> impl Iterator<Item = &DatabaseReport> {
     report.databases.iter().filter(|database| database.verdict == RunVerdict::Damaged)
+}
+
+/// Content that lies too late or too early in its file.
+fn moved(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
+    let first = report.shifts.first()?;
+    let pages = counted(first.pages, "suspect page");
+    let file = names.file(first.host.as_deref(), &first.path);
+    let more = match report.shifts.len() as u64 - 1 {
+        0 => String::new(),
+        more => format!("; {} below", counted(more, "more shift")),
+    };
+    Some(format!("{file}: {} ({pages} explained){more}", safe(&first.text)))
 }
 
 /// How the damaged databases come back.

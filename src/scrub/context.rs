@@ -20,6 +20,9 @@ use crate::read::PageSource;
 /// Suspects that are looked around at most: 256 MiB are read for them, if none share an extent.
 pub(super) const SUSPECTS_MAX: usize = 4096;
 
+/// Extents to both sides of a page that are around it: 4 MiB each.
+const EXTENTS_AROUND: u32 = 64;
+
 /// Adds to the evidence of `findings`, the most urgent of which come first, what stands beside
 /// them in `files` and in the places that they name.
 pub(super) fn add(
@@ -118,6 +121,27 @@ impl<'a> Opened<'a> {
         }
         let read = |page| self.source.fill_uncached(page).unwrap_or(Page::ZERO);
         extent.ids().map(read).collect()
+    }
+
+    /// The first pages of the extents in use around `page` that the same PFS page tells of; `None`
+    /// if that is not known.
+    pub(super) fn extents_in_use(&self, page: PageId) -> Option<Vec<PageId>> {
+        let interval = self.allocation.interval_of(page, &*self.source);
+        let extent = page.extent().first_page().0;
+        let first = extent.saturating_sub(EXTENTS_AROUND * EXTENT_PAGES);
+        let end = extent.saturating_add((EXTENTS_AROUND + 1) * EXTENT_PAGES);
+        let all = (first..end.min(self.file.end_page())).step_by(EXTENT_PAGES as usize);
+        let of = |extent: u32| {
+            (extent..extent + EXTENT_PAGES)
+                .map(PageId)
+                .filter(|page| interval.holds(*page))
+                .map(|page| interval.of(page))
+        };
+        if all.clone().any(|extent| of(extent).any(|state| state == Allocation::Unknown)) {
+            return None;
+        }
+        let is_used = |extent: &u32| of(*extent).any(|state| state == Allocation::Allocated);
+        Some(all.filter(is_used).map(PageId).collect())
     }
 
     /// True if the page at `id` is in use and passes its own check.

@@ -5,26 +5,28 @@ mod files;
 pub(super) mod size;
 
 use super::file::{FileScan, FileTally};
+use super::in_use::InUse;
 use super::leads::Remembered;
 use super::lost_writes::Shown;
 use super::names::{self, Primaries};
 use super::wrong_owners::{self, Scanned};
-use super::{Open, Scrub, Settings, Shared, context, copies, holes, places};
+use super::{Open, Scrub, Settings, Shared, context, copies, holes, places, shifts};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, conclude};
 use crate::consolidate::file_facts::{FileFacts, PartFacts};
 use crate::consolidate::findings::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::{
-    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, Skipped,
-    Throughput, Tool, TransientReport,
+    Closed, NotLookedInto, Run, RunVerdict, SCHEMA, SKIPPED_LISTED_MAX, ScrubReport, ShiftReport,
+    Skipped, Throughput, Tool, TransientReport,
 };
 use crate::consolidate::throughput::{StageLatencies, StageSummary};
 use crate::consolidate::transient::Transient;
+use crate::diagnose::shift::Shift;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::discover::backup::Part;
 use crate::discover::paths;
 use crate::discover::{DataFile, Discovery, FileKind};
-use crate::page::address::PageAddress;
+use crate::page::address::{FileId, PageAddress};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
 use crate::plan::pace::PaceSummary;
@@ -92,9 +94,10 @@ pub(super) fn finish(
     }
     drop(known_owners);
     let remembered = remembered(&discovery.files, &tallies);
-    let mut copies_note = None;
+    let (mut copies_note, mut shifts) = (None, Vec::new());
     // A stopped scan ends at once, and has not seen all system tables.
     if !stopped {
+        shifts = shifts::find(&mut findings, &discovery.files, shared.settings.open);
         let files = (discovery, &*remembered);
         copies_note = look_up(&mut findings, files, &primaries, shared.settings.open, &mut facts);
     }
@@ -104,9 +107,11 @@ pub(super) fn finish(
     }
     disbelieve_boot_pages(&mut facts, &findings, &primaries);
     findings.iter_mut().for_each(Finding::conclude);
+    let shifts = shift_reports(&shifts, &findings, &facts);
     let Settings { weights, geometry, .. } = shared.settings;
+    let in_use = InUse::new(&discovery.files, shared.settings.open);
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
-        conclude(findings, &facts, weights, *geometry);
+        conclude(findings, &facts, weights, *geometry, &|file, page| in_use.around(file, page));
     let transients = transient_reports(&transients, &facts);
     let latencies = into_inner(shared.latencies);
     let (files, coverage) = files::file_reports(discovery, plan, &tallies, &facts);
@@ -172,6 +177,7 @@ pub(super) fn finish(
         suspects,
         incidents,
         incidents_not_listed,
+        shifts,
         patterns,
         databases: Vec::new(),
         plan: Vec::new(),
@@ -231,6 +237,23 @@ fn host() -> Arc<str> {
 #[cfg(not(unix))]
 fn host() -> Arc<str> {
     std::env::var("COMPUTERNAME").unwrap_or_default().into()
+}
+
+fn shift_reports(
+    shifts: &[(usize, Shift)],
+    findings: &[Finding],
+    facts: &[FileFacts],
+) -> Vec<ShiftReport> {
+    let mut explained = vec![(0, FileId(0)); shifts.len()];
+    for finding in findings {
+        if let Some(of) = finding.shift.and_then(|shift| explained.get_mut(shift)) {
+            *of = (of.0 + 1, finding.place.file);
+        }
+    }
+    let report = |((file, shift), (pages, file_id)): (&(usize, Shift), (u64, FileId))| {
+        ShiftReport::new(shift, &facts[*file].path, file_id, pages)
+    };
+    shifts.iter().zip(explained).map(report).collect()
 }
 
 fn transient_reports(transients: &[Transient], facts: &[FileFacts]) -> Vec<TransientReport> {

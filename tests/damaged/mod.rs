@@ -117,7 +117,7 @@ pub(crate) fn database(
     pages.sort_by_key(|page| (page.file, page.id));
     let findings = pages.iter().map(Page::finding).collect();
     let files = FILES.map(|(_, path, _)| facts(path, name, simple));
-    let concluded = conclude(findings, &files, &Weights::default(), None);
+    let concluded = conclude(findings, &files, &Weights::default(), None, &|_, _| None);
     let mut report = empty();
     (report.suspects, report.incidents) = (concluded.suspects, concluded.incidents);
     for suspect in &mut report.suspects {

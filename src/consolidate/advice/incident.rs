@@ -83,6 +83,10 @@ fn what_to_restore(members: &[&Suspect], way: Option<Way>) -> String {
         _ if all(Remedy::Nothing) => {
             "none of its pages is in use: nothing to restore; see to the storage"
         }
+        Some(Way { route: Route::File(Why::Shifted), .. }) => {
+            "copy the file again from its source, and scan it: its content has moved, and no page \
+             of it is restored alone"
+        }
         _ if all(Remedy::Unsettled) => "scan a snapshot: its pages change between looks",
         _ if all(Remedy::Doubtful) => "scan again when the PFS page is sound: perhaps free pages",
         Some(Way { system: Some(system), .. }) => system::action(system),

@@ -2,7 +2,7 @@
 //! (docs/runbook.md). A step is left out where it does not apply.
 
 use super::step::{NAMES_MAX, called, named, step};
-use super::{backups, isolate, restore};
+use super::{backups, isolate, restore, shifted};
 use crate::consolidate::harm::Harm;
 use crate::consolidate::recovery::{DatabaseLoss, FileLoss, Model, Remedy, Route, databases};
 use crate::consolidate::report::{FileReport, IncidentReport, Pattern, ScrubReport, Step, Suspect};
@@ -18,6 +18,7 @@ pub(super) fn plan(report: &ScrubReport) -> Vec<Step> {
         return steps;
     }
     steps.extend(isolate::isolate(report));
+    steps.extend(shifted::copy_again(report));
     // Where the data files are sound, nothing comes before a backup that can be relied on.
     steps.extend(of_backups.now);
     let freeze = freeze(report, databases.is_empty());
@@ -95,10 +96,11 @@ fn copies(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
     step("Find out which files the server uses", text).for_these(suspects)
 }
 
-/// None where backups alone are damaged, and only cut off or put together wrongly: a copy that
-/// stopped half-way leaves that, and no array is at fault.
+/// None where backups alone are damaged, and only cut off or put together wrongly, and where all
+/// suspects are content that has moved: a copy leaves that, and no array is at fault.
 fn freeze(report: &ScrubReport, is_copy_only: bool) -> Option<Step> {
-    let is_at_fault = !is_copy_only || Harm::of(report).storage;
+    let is_copied_wrongly = shifted::is_all(report);
+    let is_at_fault = !is_copied_wrongly && (!is_copy_only || Harm::of(report).storage);
     let whose = if is_copy_only { "The storage that holds the damaged backups: no" } else { "No" };
     let text = format!(
         "{whose} scrub that repairs, no rebuild, no failed disk back into its set: it can make a \

@@ -83,6 +83,7 @@ impl Way {
     fn overrules(self, remedy: Remedy) -> Option<&'static str> {
         let is_made_good = matches!(remedy, Remedy::File | Remedy::Page | Remedy::Rebuild);
         match (remedy, self.route) {
+            (_, Route::File(Why::Shifted)) => Some(SHIFTED),
             _ if !is_made_good => None,
             _ if self.system.is_some() => self.system.map(system::action),
             _ if self.is_copy => Some(COPY),
@@ -97,6 +98,9 @@ impl Way {
         }
     }
 }
+
+const SHIFTED: &str = "with its file, whose content has moved: copy that again from its source, \
+    and scan it; do not restore its pages. Only if there is no source, restore the file";
 
 const WITH_DATABASE: &str = "with its database, whose log is damaged: restore that, beside the \
     damaged one if the tail of the log cannot be saved";
@@ -133,6 +137,7 @@ fn with_file(why: Why, is_online: bool) -> &'static str {
         ),
         Why::TooLarge => file!("more than 5 % of its pages are suspect"),
         Why::Lost => file!("nothing of that is left"),
+        Why::Shifted => SHIFTED,
         Why::NotListed => file!("not all of its suspects are listed"),
     }
 }

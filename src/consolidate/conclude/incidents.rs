@@ -2,6 +2,7 @@
 
 use crate::consolidate::incident::{Incidents, Place, spans};
 use crate::consolidate::report::{IncidentReport, Span, Suspect};
+use crate::page::PAGE_BYTES;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,12 +28,9 @@ pub(super) fn reports(
         for rank in &ranks {
             suspects[rank - 1].incident = position + 1;
         }
-        let spans = spans(incident, places).map(|span| {
-            let ends = [span.first(), span.last()].map(|i| i.map(|&i| rank_of[i]));
-            (ends, span.len())
-        });
-        let spans = spans.filter_map(|([first, last], pages)| {
-            Some(span_report(&suspects[first? - 1], &suspects[last? - 1], pages))
+        let spans = spans(incident, places).filter_map(|span| {
+            let of_span: Vec<&Suspect> = span.iter().map(|&i| &suspects[rank_of[i] - 1]).collect();
+            span_report(&of_span)
         });
         let spans = spans.collect();
         incident_report(position + 1, *most_urgent, ranks, spans, suspects)
@@ -79,13 +77,18 @@ fn count(counts: &mut BTreeMap<String, usize>, what: &str) {
     }
 }
 
-fn span_report(first: &Suspect, last: &Suspect, pages: usize) -> Span {
-    Span {
+/// The span of `suspects`, which are of one file, by page.
+fn span_report(suspects: &[&Suspect]) -> Option<Span> {
+    let (first, last) = (suspects.first()?, suspects.last()?);
+    // What is one piece in a file may be in many on its device.
+    let offsets = || suspects.iter().filter_map(|suspect| suspect.device_offset_bytes);
+    Some(Span {
         path: Arc::clone(&first.path),
         first: first.address,
         last: last.address,
-        pages,
-        device: first.device.clone(),
-        device_offset_bytes: first.device_offset_bytes,
-    }
+        pages: suspects.len(),
+        device: suspects.iter().find_map(|suspect| suspect.device.clone()),
+        device_offset_bytes: offsets().min(),
+        device_last_byte: offsets().max().map(|at| at + PAGE_BYTES as u64 - 1),
+    })
 }

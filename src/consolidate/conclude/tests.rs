@@ -52,7 +52,9 @@ fn file(database: &str, database_id: u16) -> FileFacts {
 
 fn concluded(mut findings: Vec<Finding>, weights: &Weights) -> Conclusions {
     findings.sort_by_key(|finding| (finding.file, finding.place));
-    conclude(findings, &[file("a", 5), file("b", 6), file("tempdb", 2)], weights, None)
+    conclude(findings, &[file("a", 5), file("b", 6), file("tempdb", 2)], weights, None, &|_, _| {
+        None
+    })
 }
 
 /// Single pages, far from each other.
@@ -160,6 +162,37 @@ fn what_is_certain_and_stable_ranks_with_a_bad_checksum_and_above_what_other_pag
     let expected = stable.into_iter().chain(["zeroed"]).map(|reason| (reason, false, 220));
     let by_others = ["stale_page", "wrong_object"].map(|reason| (reason, false, 176));
     assert!(order.into_iter().eq(expected.chain(by_others).chain([("zeroed", true, 55)])));
+}
+
+/// The document says by which number each reason counts.
+#[test]
+fn each_reason_is_as_certain_as_the_document_of_ranking_says() {
+    let text = include_str!("../../../docs/ranking.md");
+    let (_, text) = text.split_once("**Reasons.**").unwrap();
+    let (text, _) = text.split_once("\n\n").unwrap();
+    for reason in reasons() {
+        let (_, after) = text.split_once(&format!("`{}`", reason.name())).unwrap();
+        let (_, key) = after.split_once(" by `").unwrap();
+        let mut rows = finding(0, 2000, 1, Allocation::Allocated);
+        rows.reason = reason.clone();
+        let suspects = concluded(vec![rows], &Weights::default()).suspects;
+        let expected = match key.split('`').next().unwrap() {
+            "stable" => 220,
+            "by_others" => 176,
+            other => panic!("{other}"),
+        };
+        assert_eq!(suspects[0].terms.certainty, expected, "{}", reason.name());
+    }
+}
+
+#[test]
+fn the_tiers_are_those_of_the_document() {
+    let text = include_str!("../../../docs/ranking.md");
+    let (_, text) = text.split_once("## Tiers").unwrap();
+    let (table, _) = text.split_once("\n\nWhat is wrong").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+    let told = rows.map(|row| row.split(" | ").next().unwrap());
+    assert!(told.eq(crate::consolidate::score::TIERS.map(|(tier, _)| tier)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Damage by chance is no pattern; a dead member and a fixed period are.
 
+mod copies;
 mod geometries;
 
 use super::*;
@@ -44,10 +45,14 @@ enum InUse {
     Extents(u64),
     /// The first so many pages of each extent: small tables.
     FirstOfExtent(u64),
+    /// The first so many pages of every second extent: a table that has those.
+    OfEverySecondExtent(u64),
+    /// All of every third extent.
+    EveryThirdExtent,
 }
 
 impl InUse {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Pages(100),
         Self::Pages(70),
         Self::Pages(30),
@@ -56,6 +61,9 @@ impl InUse {
         Self::FirstOfExtent(1),
         Self::FirstOfExtent(2),
         Self::FirstOfExtent(5),
+        Self::OfEverySecondExtent(8),
+        Self::OfEverySecondExtent(1),
+        Self::EveryThirdExtent,
     ];
 
     fn holds(self, seed: u64, page: u64) -> bool {
@@ -64,7 +72,30 @@ impl InUse {
             Self::Pages(share) => percent(page) < share,
             Self::Extents(share) => percent(page / 8) < share,
             Self::FirstOfExtent(pages) => page % 8 < pages,
+            Self::OfEverySecondExtent(pages) => page / 8 % 2 == 1 && page % 8 < pages,
+            Self::EveryThirdExtent => page / 8 % 3 == 2,
         }
+    }
+}
+
+/// Nobody knows what is in use.
+struct Unknown;
+
+impl ExtentsInUse for Unknown {
+    fn around(&self, _: &Damaged, _: Offsets) -> Option<Vec<u64>> {
+        None
+    }
+}
+
+/// What is in use is known.
+struct Known(u64, InUse);
+
+impl ExtentsInUse for Known {
+    fn around(&self, page: &Damaged, _: Offsets) -> Option<Vec<u64>> {
+        let extent = u64::from(page.page.0) / 8;
+        let is_used = |extent: &u64| run(extent * 8, 8).any(|page| self.1.holds(self.0, page));
+        let extents = extent.saturating_sub(64)..extent + 65;
+        Some(extents.filter(is_used).map(|extent| extent * EXTENT_BYTES).collect())
     }
 }
 
@@ -121,8 +152,14 @@ const BY_CHANCE: [Damage; 9] = [
 
 fn scope(offsets: Offsets, pages: impl IntoIterator<Item = u64>) -> Scope {
     let pages: BTreeSet<u64> = pages.into_iter().collect();
-    let pages = pages.into_iter().map(|page| (page * PAGE, 0)).collect();
-    Scope { name: "/dev/md0".into(), offsets, pages, sound_pages: u64::MAX }
+    let damaged = |page| Damaged { offset: page * PAGE, file: 0, page: PageId(page as u32) };
+    let pages = pages.into_iter().map(damaged).collect();
+    Scope { name: "/dev/md0".into(), offsets, kind: None, pages, sound_pages: u64::MAX }
+}
+
+/// [`super::find`] where nobody knows what is in use.
+fn find(scopes: Vec<Scope>, given: Option<Geometry>) -> Vec<Pattern> {
+    super::find(scopes, given, &Unknown)
 }
 
 fn in_file(pages: impl IntoIterator<Item = u64>) -> Option<Pattern> {
@@ -136,7 +173,7 @@ fn alarms(damage: Damage, offsets: Offsets, given: Option<Geometry>) -> Vec<(u64
         let in_use = InUse::ALL[dice.below(InUse::ALL.len() as u64) as usize];
         let damaged = damage.1(&mut dice, pages);
         let seen = damaged.into_iter().filter(|&page| page < pages && in_use.holds(seed, page));
-        let found = find(vec![scope(offsets, seen)], given).pop()?;
+        let found = super::find(vec![scope(offsets, seen)], given, &Known(seed, in_use)).pop()?;
         Some((seed, in_use, found))
     };
     (0..SEEDS).filter_map(alarm).collect()
@@ -270,7 +307,7 @@ fn a_period_of_16_pages_is_that_and_no_stripe() {
         assert_eq!((&*found.kind, geometry(&found)), ("period", (8, 16, phase as u32)));
         assert_eq!((found.events, found.hits), (128, 128));
         assert!(found.text.starts_with("128 of 128 damaged pages: every 16th page from page "));
-        assert!(found.text.ends_with("the head of every 128 KiB leave this"), "{}", found.text);
+        assert!(found.text.ends_with("encrypts the head of every 128 KiB"), "{}", found.text);
     }
     for in_use in [InUse::Pages(50), InUse::Extents(60)] {
         let pages = (0..4096).filter(|&page| page % 16 == 3 && in_use.holds(1, page));
@@ -329,9 +366,9 @@ fn of_two_dead_members_both_are_named() {
             member {other} (counted from 0; p = "
         );
         assert!(found.text.starts_with(&second), "{}", found.text);
-        assert!(
-            found.text.ends_with("): at least two disks or paths of the array behind /dev/md0")
-        );
+        assert!(found.text.ends_with(
+            "): consistent with two failing disks or paths, or more, of the array behind /dev/md0"
+        ));
     }
     let member = |member| on_member(8192, 64 * KIB, 8, member);
     let found = in_file(member(2).chain(member(5))).unwrap();
@@ -344,11 +381,67 @@ fn the_text_names_the_member_and_how_sure_it_is() {
     let given = Geometry::new(64 * KIB, 8).ok();
     let pages = on_member(31 * 64, 64 * KIB, 8, 3);
     let found = find(vec![scope(Offsets::Device, pages)], given).pop().unwrap();
-    let is = "31 of 31 damaged 64 KiB units lie on member 3 of 8 (counted from 0; p = 8e-28): one \
-        disk or path of the array behind /dev/md0";
+    let is = "31 of 31 damaged 64 KiB units lie on member 3 of 8 (counted from 0; p = 8e-28): \
+        consistent with one failing disk or path of the array behind /dev/md0";
     assert_eq!(found.text, is);
     let everywhere = find(vec![scope(Offsets::Device, on_member(1 << 19, 64 * KIB, 8, 3))], None);
     assert!(everywhere[0].text.contains("p = 1e-300 or less"), "{}", everywhere[0].text);
+}
+
+#[test]
+fn a_dead_member_is_found_where_it_is_known_what_is_in_use() {
+    for in_use in InUse::ALL {
+        let known = Known(7, in_use);
+        // Of every second extent, and every third one, a member may have none.
+        let member = on_member(32_768, 64 * KIB, 8, 5).filter(|&page| in_use.holds(7, page));
+        let found = super::find(vec![scope(Offsets::Device, member)], None, &known);
+        let [found] = &found[..] else { panic!("{in_use:?}: {found:#?}") };
+        assert!(found.p_value < 1e-6, "{in_use:?}: {}", found.text);
+        let is_on_it = |page: u64| page * PAGE / (64 * KIB) % 8 == 5;
+        let (unit, members, member) = geometry(found);
+        let named = on_member(32_768, unit * KIB, members.into(), member.into());
+        assert!(named.into_iter().any(is_on_it), "{in_use:?}: {}", found.text);
+    }
+}
+
+#[test]
+fn damage_everywhere_in_a_table_on_every_second_extent_is_no_pattern() {
+    for in_use in
+        [InUse::OfEverySecondExtent(8), InUse::OfEverySecondExtent(1), InUse::EveryThirdExtent]
+    {
+        for offsets in [Offsets::File, Offsets::Device] {
+            let mut dice = Dice::new(3);
+            let pages = || (0..8192).filter(|&page| in_use.holds(3, page));
+            let some: Vec<u64> = pages().filter(|_| dice.percent(20)).collect();
+            for damaged in [some, pages().collect()] {
+                let all = vec![scope(offsets, damaged)];
+                assert_eq!(super::find(all.clone(), None, &Known(3, in_use)), [], "{in_use:?}");
+                assert!(!find(all, None).is_empty(), "{in_use:?}: it must be told to be spared");
+            }
+        }
+    }
+}
+
+#[test]
+fn zeroed_units_of_a_member_are_found_among_other_damage() {
+    let mut right = 0;
+    for seed in 0..100 {
+        let mut dice = Dice::new(seed);
+        let zeroed: Vec<u64> = (0..10).flat_map(|_| run(dice.below(1000) * 64 + 24, 8)).collect();
+        let other: Vec<u64> = (0..300).map(|_| dice.below(64_000)).collect();
+        let of_kind =
+            |kind, pages: &[u64]| Scope { kind, ..scope(Offsets::Device, pages.iter().copied()) };
+        let all = of_kind(None, &[&zeroed[..], &other].concat());
+        let alone = [of_kind(Some("zeroed"), &zeroed), of_kind(Some("bit_flip"), &other)];
+        let found = find([&[all.clone()], &alone[..]].concat(), None);
+        let [found] = &found[..] else { panic!("{seed}: {found:#?}") };
+        assert_eq!(found.damage.as_deref(), Some("zeroed"), "{seed}");
+        assert!(found.text.contains("units (zeroed only) lie on member "), "{}", found.text);
+        // Ten units alone may leave out half of a member by chance.
+        right += u64::from(geometry(found) == (64, 8, 3));
+        assert_eq!(find(vec![all], None), [], "{seed}: it drowns in the other damage");
+    }
+    assert!(right >= 90, "{right} of 100");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 pub(super) fn text(found: &Found, scope: &Scope) -> String {
     match found.folding.kind {
         Kind::Stripe => stripe(found, scope),
-        Kind::Period => period(found),
+        Kind::Period => period(found, scope),
     }
 }
 
@@ -23,26 +23,33 @@ fn stripe(found: &Found, scope: &Scope) -> String {
     };
     let (second, what) = match found.second {
         Some((other, hits)) => {
-            (format!(", and {hits} on member {other}"), "at least two disks or paths")
+            (format!(", and {hits} on member {other}"), "two failing disks or paths, or more,")
         }
-        None => (String::new(), "one disk or path"),
+        None => (String::new(), "one failing disk or path"),
     };
     format!(
-        "{hits} of {events} damaged {unit} units lie on member {member} of {members}{second} \
-         (counted from 0; p = {}): {what} of the array {array} {}",
+        "{hits} of {events} damaged {unit} units{} lie on member {member} of {members}{second} \
+         (counted from 0; p = {}): consistent with {what} of the array {array} {}",
+        only(scope),
         p_value(found.p_value),
         scope.name,
     )
 }
 
-fn period(found: &Found) -> String {
+/// ` (zeroed only)`
+fn only(scope: &Scope) -> String {
+    scope.kind.map(|kind| format!(" ({} only)", kind.replace('_', " "))).unwrap_or_default()
+}
+
+fn period(found: &Found, scope: &Scope) -> String {
     let Found { member, events, hits, .. } = found;
     let pages = found.folding.members;
     let bytes = ByteSize(u64::from(pages) * PAGE_BYTES as u64).display().iec().to_string();
     let bytes = bytes.replace(".0 ", " ");
     format!(
-        "{hits} of {events} damaged pages: every {} page from page {member} on (p = {}): programs \
-         that encrypt the head of every {bytes} leave this",
+        "{hits} of {events} damaged pages{}: every {} page from page {member} on (p = {}): \
+         consistent with a program that encrypts the head of every {bytes}",
+        only(scope),
         ordinal(pages),
         p_value(found.p_value),
     )

@@ -4,6 +4,7 @@ use super::{FileReport, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::gaps::Gaps;
 use crate::consolidate::tally::PERCENT_NOT_ALL;
+use crate::diagnose::cause::Cause;
 use crate::discover::FileKind;
 
 impl ScrubReport {
@@ -97,6 +98,11 @@ impl Suspect {
     pub fn file_key(&self) -> FileKey<'_> {
         let part = self.backup_set.map(|position| (position, self.file_id));
         (self.host.as_deref(), &self.path, part)
+    }
+
+    /// It is a part of content that has moved in its file.
+    pub fn is_shifted(&self) -> bool {
+        self.cause.as_deref() == Some(Cause::Shifted.name())
     }
 
     /// It passes its own check, so that no server notices: only what stands elsewhere shows it.

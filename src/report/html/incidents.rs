@@ -106,6 +106,7 @@ fn about(incident: &IncidentReport, names: &FileNames<'_>) -> Markup {
                         @if let Some(device) = &span.device {
                             "; " code { (safe(device)) }
                             @if let Some(at) = span.device_offset_bytes { " from byte " (at) }
+                            @if let Some(last) = span.device_last_byte { " to " (last) }
                         }
                     }
                 }

@@ -1,4 +1,7 @@
-//! A map of each file with something to see: where suspects are, and what was not reached.
+//! A map of each file with something to see: where suspects are, and what was not reached. And one
+//! of each device that suspects are known to be on.
+
+mod devices;
 
 use super::super::terminal::layout::{counted, number};
 use super::safe;
@@ -39,6 +42,7 @@ pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
                     p.more { "And " (counted((files.len() - MAPS_MAX) as u64, "more file"))
                         ", without a map." }
                 }
+                (devices::section(report))
             }
         }
     }
@@ -134,6 +138,27 @@ struct Cell<'a> {
     is_missed: bool,
 }
 
+impl<'a> Cell<'a> {
+    fn mark(&mut self, suspect: &'a Suspect) {
+        self.suspects += 1;
+        self.worst = self.worst.filter(|worst| worst.rank <= suspect.rank).or(Some(suspect));
+    }
+
+    /// `: 3 suspects, worst #1 P1 T0`, and whether all was reached.
+    fn words(&self) -> String {
+        let mut words = String::new();
+        if let Some(worst) = self.worst {
+            let (priority, tier) = (safe(&worst.priority), safe(&worst.tier));
+            let suspects = counted(self.suspects, "suspect");
+            words = format!(": {suspects}, worst #{} {priority} {tier}", worst.rank);
+        }
+        if self.is_missed {
+            words += "; not reached, or in part";
+        }
+        words
+    }
+}
+
 /// The cells of a file.
 struct Grid<'a> {
     pages: u64,
@@ -163,8 +188,7 @@ impl<'a> Grid<'a> {
         let at = (u64::from(suspect.page_id) / self.pages_per_cell) as usize;
         // A saved report may place a suspect anywhere.
         let Some(cell) = self.cells.get_mut(at) else { return };
-        cell.suspects += 1;
-        cell.worst = cell.worst.filter(|worst| worst.rank <= suspect.rank).or(Some(suspect));
+        cell.mark(suspect);
     }
 
     /// Ranges may overlap, and be many; each is looked at once.
@@ -188,16 +212,7 @@ impl<'a> Grid<'a> {
     fn title(&self, at: usize, cell: &Cell<'_>) -> String {
         let first = at as u64 * self.pages_per_cell;
         let last = first.saturating_add(self.pages_per_cell).min(self.pages) - 1;
-        let mut words = format!("pages {} to {}", number(first), number(last));
-        if let Some(worst) = cell.worst {
-            let (priority, tier) = (safe(&worst.priority), safe(&worst.tier));
-            let suspects = counted(cell.suspects, "suspect");
-            words += &format!(": {suspects}, worst #{} {priority} {tier}", worst.rank);
-        }
-        if cell.is_missed {
-            words += "; not reached, or in part";
-        }
-        words
+        format!("pages {} to {}{}", number(first), number(last), cell.words())
     }
 }
 
@@ -221,16 +236,19 @@ fn one(file: &FileReport, pages: u64, suspects: &[&Suspect], names: &FileNames<'
                 small { (counted(coverage.pages_planned, "page")) ", a cell is "
                     (counted(grid.pages_per_cell, "page")) " (" (size(cell_bytes)) ")" }
             }
-            (drawn(&grid, &names.name(file.host.as_deref(), &file.path)))
+            (drawn(&grid.cells, &names.name(file.host.as_deref(), &file.path), &|at, cell| {
+                grid.title(at, cell)
+            }))
         }
     }
 }
 
-fn drawn(grid: &Grid<'_>, name: &str) -> Markup {
-    let cells = grid.cells.len() as u64;
-    let (whole, rest) = (cells / COLUMNS, cells % COLUMNS);
-    let height = cells.div_ceil(COLUMNS) * CELL;
-    let marked = grid.cells.iter().enumerate();
+/// Draws `cells`, each with a title by its number.
+fn drawn(cells: &[Cell<'_>], name: &str, title: &dyn Fn(usize, &Cell<'_>) -> String) -> Markup {
+    let count = cells.len() as u64;
+    let (whole, rest) = (count / COLUMNS, count % COLUMNS);
+    let height = count.div_ceil(COLUMNS) * CELL;
+    let marked = cells.iter().enumerate();
     let marked = marked.filter(|(_, cell)| cell.worst.is_some() || cell.is_missed);
     html! {
         svg.map viewBox={ "0 0 " (COLUMNS * CELL) " " (height) } role="img"
@@ -243,7 +261,7 @@ fn drawn(grid: &Grid<'_>, name: &str) -> Markup {
                 @let class = cell.worst.map_or("missed", |s| colour(&s.tier, &s.priority));
                 use href={ "#cell-" (class) } x=(at as u64 % COLUMNS * CELL)
                     y=(at as u64 / COLUMNS * CELL) width=(CELL) height=(CELL) {
-                    title { (grid.title(at, cell)) }
+                    title { (title(at, cell)) }
                 }
             }
         }

@@ -3,14 +3,15 @@
 use super::super::terminal::layout::counted;
 use super::safe;
 use super::words::runs;
-use crate::consolidate::report::{Pattern, ScrubReport, Step, Suspect};
+use crate::consolidate::report::{Pattern, ScrubReport, ShiftReport, Step, Suspect};
+use crate::report::file_names::FileNames;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
 /// Steps, patterns and actions shown at most.
 const SHOWN_MAX: usize = 50;
 
-pub(super) fn section(report: &ScrubReport) -> Markup {
+pub(super) fn section(report: &ScrubReport, names: &FileNames<'_>) -> Markup {
     let has_nothing = report.plan.is_empty() && report.suspects.is_empty();
     html! {
         @if !has_nothing {
@@ -23,6 +24,14 @@ pub(super) fn section(report: &ScrubReport) -> Markup {
                 }
             }
         }
+        @if !report.shifts.is_empty() {
+            section #shifts {
+                h2 { "Shifts" small { "content that is all there, and not in its place" } }
+                ul.patterns {
+                    @for shift in report.shifts.iter().take(SHOWN_MAX) { (moved(shift, names)) }
+                }
+            }
+        }
         @if !report.patterns.is_empty() {
             section #patterns {
                 h2 { "Patterns" small { "regularities that chance does not explain" } }
@@ -30,6 +39,15 @@ pub(super) fn section(report: &ScrubReport) -> Markup {
                     @for pattern in report.patterns.iter().take(SHOWN_MAX) { (regular(pattern)) }
                 }
             }
+        }
+    }
+}
+
+fn moved(shift: &ShiftReport, names: &FileNames<'_>) -> Markup {
+    html! {
+        li {
+            b { (names.name(shift.host.as_deref(), &shift.path)) } ": " (safe(&shift.text))
+            " (" (counted(shift.pages, "suspect")) ")"
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         messages(shown, look, out)?;
     }
     plan(report, look, out)?;
+    shifts(report, &names, look, out)?;
     incidents(report, &names, look, out)?;
     patterns(report, look, out)
 }
@@ -72,8 +73,8 @@ fn messages(shown: &[Suspect], look: Look, out: &mut dyn Write) -> io::Result<()
     })
 }
 
-/// The likely cause, its evidence, the newest clean copy and those on other machines, each on a line
-/// of its own.
+/// The likely cause, its evidence, the newest clean copy and those on other machines, each on a
+/// line of its own.
 fn because(suspect: &Suspect, look: Look, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cause) = likely_cause(suspect) {
         look.paragraph(&format!("       cause: {}", safe(&cause)), 9, out)?;
@@ -222,11 +223,25 @@ fn incidents(
         let (places, reasons) = (places(incident, names), reasons.join(", "));
         let text = format!("  {rank:>3} {priority}  {places}: {reasons}");
         look.paragraph(&safe(&text), 10, out)?;
+        for range in on_devices(incident).take(SPANS_MAX) {
+            look.paragraph(&safe(&format!("{:10}{range}", "")), 12, out)?;
+        }
     }
     match report.incidents.len().saturating_sub(look.rows_max) {
         0 => Ok(()),
         hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more incident")),
     }
+}
+
+/// Where an incident is on each device, one range for each file.
+fn on_devices(incident: &IncidentReport) -> impl Iterator<Item = String> {
+    incident.spans.iter().filter_map(|span| {
+        let (device, first) = (span.device.as_ref()?, span.device_offset_bytes?);
+        Some(match span.device_last_byte {
+            Some(last) => format!("on {device}, bytes {first} to {last}"),
+            None => format!("on {device}, from byte {first}"),
+        })
+    })
 }
 
 /// Files and pages; of an incident in many files the first ones.
@@ -243,6 +258,28 @@ fn places(incident: &IncidentReport, names: &FileNames<'_>) -> String {
     match incident.spans.len().saturating_sub(SPANS_MAX) {
         0 => shown.join(", "),
         hidden => format!("{}, and in {}", shown.join(", "), counted(hidden as u64, "more file")),
+    }
+}
+
+/// Content that has moved in its file.
+fn shifts(
+    report: &ScrubReport,
+    names: &FileNames<'_>,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if report.shifts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{BOLD}Shifts{BOLD:#}  (content that is all there, and not in its place)")?;
+    for shift in report.shifts.iter().take(look.rows_max) {
+        let name = names.name(shift.host.as_deref(), &shift.path);
+        let pages = counted(shift.pages, "suspect");
+        look.paragraph(&safe(&format!("  {name}: {} ({pages})", shift.text)), 4, out)?;
+    }
+    match report.shifts.len().saturating_sub(look.rows_max) {
+        0 => Ok(()),
+        hidden => writeln!(out, "  ... and {}", counted(hidden as u64, "more shift")),
     }
 }
 

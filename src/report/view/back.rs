@@ -46,6 +46,14 @@ fn copies(database: &DatabaseReport) -> Option<String> {
 }
 
 fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
+    let way = restored(report, database, names);
+    if is_moved(report, database) {
+        return format!("copy again from its source what has moved; only if there is none, {way}");
+    }
+    way
+}
+
+fn restored(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> String {
     let way = match database.way_back {
         WayBack::NothingHelps => return nothing_helps(database, names),
         WayBack::None if is_made_anew(database) => {
@@ -68,6 +76,14 @@ fn way(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) -> St
         }
         None => format!("{way} from a full backup: none in this scan is sound"),
     }
+}
+
+/// The content of one of its files has moved.
+fn is_moved(report: &ScrubReport, database: &DatabaseReport) -> bool {
+    let moved = |path: &Arc<str>| {
+        report.shifts.iter().any(|shift| shift.host == database.host && shift.path == *path)
+    };
+    database.data_files().any(|file| file.path.as_ref().is_some_and(moved))
 }
 
 /// `restore file 3`: those that are lost or have suspects.

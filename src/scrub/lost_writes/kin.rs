@@ -113,15 +113,14 @@ fn told<'a>(
     file: &'a DataFile,
     boot: impl Fn() -> Option<&'a BootPage>,
 ) -> Option<(Origin, What<'a>)> {
-    let (what, line) = match file.part.as_ref().map(Part::set) {
-        Some(set) => (What::Set(Told::of(set)?), set.line),
-        None => {
-            let boot = boot()?;
-            let binding = file.header.as_ref().map(|header| header.binding_id);
-            // Files of one database that is in use may be copied one after the other.
-            let is_of_one_time = file.is_primary() || boot.clean_shutdown;
-            (What::Data(Data { boot, binding, is_of_one_time }), boot.line)
-        }
+    let (what, line) = if let Some(set) = file.part.as_ref().map(Part::set) {
+        (What::Set(Told::of(set)?), set.line)
+    } else {
+        let boot = boot()?;
+        let binding = file.header.as_ref().map(|header| header.binding_id);
+        // Files of one database that is in use may be copied one after the other.
+        let is_of_one_time = file.is_primary() || boot.clean_shutdown;
+        (What::Data(Data { boot, binding, is_of_one_time }), boot.line)
     };
     Some(((line.family_id?, file.file_id), what))
 }

@@ -130,7 +130,9 @@ impl PageLsns {
             return;
         };
         let mut dense = vec![Seen::zeroed(); (last.0 - first.0) as usize + 1];
-        seen.iter().for_each(|(page, seen)| dense[(page.0 - first.0) as usize] = *seen);
+        for (page, seen) in seen {
+            dense[(page.0 - first.0) as usize] = *seen;
+        }
         let mut failed = lock(&self.failed);
         if failed.is_none() {
             let at = begin + u64::from(first.0) * Seen::BYTES;
