@@ -50,6 +50,8 @@ const MEMBERS: std::ops::RangeInclusive<u32> = 2..=32;
 const PERIODS: std::ops::RangeInclusive<u32> = 2..=256;
 /// How much of the error that is allowed the stripes may make, if periods are tried as well.
 const SHARE_OF_STRIPES: f64 = 0.75;
+/// How much of it damage of single kinds may make, where there are several.
+const SHARE_OF_KINDS: f64 = 0.05;
 /// Damaged units on one member needed at least, where the geometry is searched for.
 const HITS_MIN: u64 = 6;
 /// With fewer damaged pages in a scope nothing can be said of it.
@@ -207,10 +209,11 @@ impl Tried {
             (0, _) => 0.0,
             _ => SHARE_OF_STRIPES,
         };
-        // Kinds have half of the error, wherever there are several.
-        let half = if scopes.iter().any(Scope::is_of_kind) { 0.5 } else { 1.0 };
+        let has_kinds = scopes.iter().any(Scope::is_of_kind);
+        let of_all = if has_kinds { 1.0 - SHARE_OF_KINDS } else { 1.0 };
         let cost = |kind, foldings: &[Folding], share: f64| {
-            [false, true].map(|of| (times(kind, of) * foldings.len()) as f64 / (share * half))
+            let cost = |of, part| (times(kind, of) * foldings.len()) as f64 / (share * part);
+            [cost(false, of_all), cost(true, SHARE_OF_KINDS)]
         };
         Self {
             cost_of_stripe: cost(Kind::Stripe, &stripes, share),

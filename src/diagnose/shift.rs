@@ -20,7 +20,7 @@ pub const ONE_WRITE_PAGES: usize = 128;
 const PLACES_OF_ONE_MIN: usize = 8;
 
 /// A distance that returns more often is that of members of an array in a wrong order.
-const RECURRING_MAX: usize = 2;
+const RECURRING_MAX: usize = 4;
 
 /// A page header, or that there is none to go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,9 @@ pub fn shifts(
     suspects: &dyn Fn(PageId, PageId) -> usize,
     missing_bytes: Option<i64>,
 ) -> Vec<Shift> {
-    let runs = without_strays(runs(witnesses), suspects);
+    let all = runs(witnesses);
+    let runs_of = |bytes| all.iter().filter(|run| run.bytes == bytes).count();
+    let runs = without_strays(all.clone(), suspects);
     let mut shifts = Vec::new();
     let islands: Vec<&[Run]> = runs.split(|run| run.bytes == 0).collect();
     for (at, island) in islands.iter().enumerate() {
@@ -85,7 +87,6 @@ pub fn shifts(
             None => shifts.extend(steps(island, returns, suspects, missing_bytes)),
         }
     }
-    let runs_of = |bytes| runs.iter().filter(|run| run.bytes == bytes).count();
     shifts.retain(|shift| runs_of(shift.bytes) <= RECURRING_MAX);
     shifts
 }

@@ -259,8 +259,12 @@ fn shift_reports(
             *of = (of.0 + 1, finding.place.file);
         }
     }
+    let mut before = None;
     let report = |((file, shift), (pages, file_id)): (&(usize, Shift), (u64, FileId))| {
-        ShiftReport::new(shift, &facts[*file].path, file_id, pages)
+        let off = before.replace((*file, shift.bytes)).filter(|(of, _)| of == file);
+        let off = off.map_or(0, |(_, bytes)| bytes);
+        before = before.filter(|_| !shift.returns);
+        ShiftReport::new(shift, off, &facts[*file].path, file_id, pages)
     };
     shifts.iter().zip(explained).map(report).collect()
 }

@@ -12,6 +12,12 @@ use crate::page::PAGE_BYTES;
 /// Events whose surroundings are looked at at most, evenly over all.
 const EVENTS_MAX: usize = 1024;
 
+/// Where so many extents are in use around an event, its own does not count: it is in use because
+/// it is an event.
+const AROUND_MIN: usize = 32;
+/// A chance that is so much higher is that of a structure; a little more is chance itself.
+const STRUCTURE_FROM: f64 = 1.15;
+
 /// Which extents are in use.
 pub trait ExtentsInUse {
     /// Where the extents in use around a damaged page begin, with its own; `None` if that is not
@@ -32,7 +38,7 @@ pub(super) fn confirmed(
     let step = events.len().div_ceil(EVENTS_MAX).max(1);
     let (mut all, mut rest) = (Mean::default(), Mean::default());
     for event in events.iter().step_by(step) {
-        let around = in_use.around(event, offsets);
+        let around = in_use.around(event, offsets).map(|around| others(around, event));
         let share = |member| share(around.as_deref(), folding, member);
         let on_member = share(found.member);
         all.add(on_member);
@@ -49,8 +55,19 @@ pub(super) fn confirmed(
     if found.second.is_some_and(|(_, hits)| !is_second(hits)) {
         return None;
     }
-    let chance = all.value().max(folding.chance());
+    let chance = all.value();
+    if chance < STRUCTURE_FROM * folding.chance() {
+        return Some(found);
+    }
     Some(Found { ln_p: folding.ln_p(found.events, found.hits, chance), ..found })
+}
+
+/// The extents `around` an `event` without its own, if these are enough.
+fn others(mut around: Vec<u64>, event: &Damaged) -> Vec<u64> {
+    if around.len() > AROUND_MIN {
+        around.retain(|at| !(*at..at + EXTENT_BYTES).contains(&event.offset));
+    }
+    around
 }
 
 /// The first damaged page of each unit.

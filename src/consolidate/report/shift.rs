@@ -31,8 +31,9 @@ pub struct ShiftReport {
 }
 
 impl ShiftReport {
-    /// Of `shift` in file `file_id` at `path`, which explains so many `pages`.
-    pub fn new(shift: &Shift, path: &Arc<str>, file_id: FileId, pages: u64) -> Self {
+    /// Of `shift` in file `file_id` at `path`, which explains so many `pages`; what stands before
+    /// it lies so many bytes `off` its own place.
+    pub fn new(shift: &Shift, off: i64, path: &Arc<str>, file_id: FileId, pages: u64) -> Self {
         let at = |page| PageAddress::new(file_id, page);
         Self {
             host: None,
@@ -43,18 +44,16 @@ impl ShiftReport {
             direction: if shift.bytes > 0 { "late" } else { "early" }.into(),
             places: shift.places as u64,
             pages,
-            text: text(shift, at(shift.first), at(shift.last)),
+            text: text(shift, off, at(shift.first), at(shift.last)),
         }
     }
 }
 
 /// `from (1:641) on, everything lies 8,192 bytes too late: bytes were inserted before it; copy the
 /// file again from its source`
-fn text(shift: &Shift, first: PageAddress, last: PageAddress) -> String {
-    let (how, what) = match shift.bytes > 0 {
-        true => ("late", "bytes were inserted"),
-        false => ("early", "bytes are missing"),
-    };
+fn text(shift: &Shift, off: i64, first: PageAddress, last: PageAddress) -> String {
+    let how = if shift.bytes > 0 { "late" } else { "early" };
+    let what = if shift.bytes > off { "bytes were inserted" } else { "bytes are missing" };
     let far = grouped(shift.bytes.unsigned_abs());
     let bytes = if far == "1" { "1 byte".to_owned() } else { format!("{far} bytes") };
     let from =
@@ -94,7 +93,15 @@ mod tests {
 
     fn told(bytes: i64, places: usize, returns: bool) -> String {
         let shift = Shift { first: PageId(641), last: PageId(2000), bytes, places, returns };
-        ShiftReport::new(&shift, &"x.mdf".into(), FileId(1), 17).text
+        ShiftReport::new(&shift, 0, &"x.mdf".into(), FileId(1), 17).text
+    }
+
+    #[test]
+    fn what_was_done_is_told_by_what_stands_before() {
+        let (first, last) = (PageId(641), PageId(2000));
+        let shift = Shift { first, last, bytes: 5000, places: 1, returns: false };
+        let report = ShiftReport::new(&shift, 13_192, &"x.mdf".into(), FileId(1), 17);
+        assert!(report.text.contains("5,000 bytes too late: bytes are missing before it; "));
     }
 
     #[test]

@@ -121,3 +121,33 @@ fn a_header_is_found_at_any_offset() {
         assert_eq!(distance(&bytes, offset, FileId(3), 1 << 30), None, "no header");
     }
 }
+
+/// What one write each leaves, anywhere, and what is right between.
+#[test]
+fn writes_that_went_astray_are_no_shift_however_they_fall() {
+    let kinds: [(u64, u64); 9] =
+        [(1, 1), (1, 8), (8, 8), (32, 32), (128, 128), (1, 128), (16, 64), (100, 128), (64, 64)];
+    for (kind, &(least, most)) in kinds.iter().enumerate() {
+        for seed in 0..1000_u64 {
+            let mut state = seed * 9 + kind as u64;
+            let mut below = |end: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) % end
+            };
+            // Of one fault, all may be equally far.
+            let far = |below: &mut dyn FnMut(u64) -> u64| below(4000) as i64 - 2000;
+            let same = far(&mut below);
+            let (mut runs, mut page) = (Vec::new(), 0);
+            for _ in 0..below(60) {
+                let right = page + 1 + below(300) as u32;
+                runs.push((page..right, 0));
+                let wrong = right + (least + below(most - least + 1)) as u32;
+                let by = if seed % 2 == 0 { same } else { far(&mut below) };
+                runs.push((right..wrong, by * PAGE));
+                page = wrong;
+            }
+            runs.push((page..page + 200, 0));
+            assert_eq!(found(&runs), [], "kind {kind}, seed {seed}");
+        }
+    }
+}

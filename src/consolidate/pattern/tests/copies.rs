@@ -48,8 +48,8 @@ fn found(damaged: &[u64], copies: u64) -> Vec<Pattern> {
             places.push(Place { file, page: at.page, device });
         }
     }
-    let placed = Placed { files: &files, around: &|_, _| None };
-    super::super::find(scopes(&findings, &places, &files), None, &placed)
+    let in_use = Placed { files: &files, around: &|_, _| None };
+    super::super::find(scopes(&findings, &places, &files), None, &in_use)
 }
 
 #[test]
