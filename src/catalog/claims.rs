@@ -69,10 +69,8 @@ impl ClaimedPage {
     /// The unit that owns the page, where one claims it and does so in the way that fits: a page in
     /// a mixed extent alone, any other one with its extent.
     pub fn owner(self, is_mixed: bool) -> Option<u64> {
-        let (fits, must_be_none) = match is_mixed {
-            true => (self.alone, self.with_extent),
-            false => (self.with_extent, self.alone),
-        };
+        let (fits, must_be_none) =
+            if is_mixed { (self.alone, self.with_extent) } else { (self.with_extent, self.alone) };
         match (fits, must_be_none) {
             (Claim::Unit(unit), Claim::Nobody) => Some(unit),
             _ => None,

@@ -109,7 +109,9 @@ impl Coverage {
         if counts.iter().any(|count| **count == 0) {
             return false;
         }
-        counts.iter_mut().for_each(|count| **count -= 1);
+        for count in counts.iter_mut() {
+            **count -= 1;
+        }
         self.suspect += 1;
         true
     }

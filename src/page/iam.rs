@@ -207,11 +207,14 @@ mod tests {
         page.bytes_mut()[195] = 1;
         page.bytes_mut()[194 + 7_987] = 0x80;
         let iam = IamPage::of(&page).unwrap();
-        let runs = |end: u32| iam.extents(PageId(end)).collect::<Vec<_>>();
-        assert_eq!(runs(u32::MAX), [1..3, 7..9, 63_903..63_904]);
-        assert_eq!(runs(8 * 8), [1..3, 7..8]);
+        let runs = |end: u32| {
+            let runs = iam.extents(PageId(end)).map(|run| (run.start, run.end));
+            runs.collect::<Vec<_>>()
+        };
+        assert_eq!(runs(u32::MAX), [(1, 3), (7, 9), (63_903, 63_904)]);
+        assert_eq!(runs(8 * 8), [(1, 3), (7, 8)]);
         assert_eq!(runs(2 * 8 + 1), runs(3 * 8));
-        assert_eq!((runs(2 * 8), runs(8), runs(0)), (vec![1..2], vec![], vec![]));
+        assert_eq!((runs(2 * 8), runs(8), runs(0)), (vec![(1, 2)], vec![], vec![]));
         put(&mut page, START_PAGE_OFFSET, (GAM_INTERVAL_PAGES, 3));
         let runs: Vec<_> =
             IamPage::of(&page).unwrap().extents(PageId(GAM_INTERVAL_PAGES)).collect();

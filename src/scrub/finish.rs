@@ -60,7 +60,7 @@ pub(super) fn finish(
     let mut facts: Vec<FileFacts> = discovery.files.iter().map(file_facts).collect();
     let gpus = shared.gpu_summaries();
     let mut findings = into_inner(shared.findings);
-    let (mut tallies, mut known_owners) = counted(shared.files, &mut findings);
+    let (mut tallies, known_owners) = counted(shared.files, &mut findings);
     add_lost_pages((discovery, plan), &mut tallies, &mut findings);
     let primaries = Primaries::among(&remembered(&discovery.files, &tallies));
     let mut shown = Shown::default();
@@ -72,23 +72,9 @@ pub(super) fn finish(
     let transients = into_inner(shared.transients).into_list();
     holes::mark(&mut findings, plan, &mut tallies);
     if !stopped && !is_in_vain {
-        let files = &remembered(&discovery.files, &tallies);
-        let found = wrong_owners::find(
-            &Scanned {
-                files,
-                plan,
-                tallies: &tallies,
-                primaries: &primaries,
-                findings: &findings,
-                transients: &transients,
-                open: shared.settings.open,
-                stop: shared.settings.stop,
-            },
-            &mut known_owners,
-        );
-        findings = wrong_owners::count(found, &mut tallies, findings);
+        let scanned = (discovery, plan, &primaries, shared.settings);
+        findings = add_wrong_owners(scanned, &transients, known_owners, &mut tallies, findings);
     }
-    drop(known_owners);
     let remembered = remembered(&discovery.files, &tallies);
     let (mut copies_note, mut shifts) = (None, Vec::new());
     // A stopped scan ends at once, and has not seen all system tables.
@@ -189,6 +175,29 @@ fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findin
     for (file, note) in shown.notes.drain(..) {
         tallies[file].parted.push(note);
     }
+}
+
+/// Adds pages of another owner than IAM pages say, and counts them as suspects; what proves nothing
+/// is noted in the tallies.
+fn add_wrong_owners(
+    (discovery, plan, primaries, settings): (&Discovery, &Plan, &Primaries, &Settings<'_>),
+    transients: &[Transient],
+    mut known_owners: Vec<KnownOwners>,
+    tallies: &mut [FileTally],
+    findings: Vec<Finding>,
+) -> Vec<Finding> {
+    let scanned = Scanned {
+        files: &remembered(&discovery.files, tallies),
+        plan,
+        tallies,
+        primaries,
+        findings: &findings,
+        transients,
+        open: settings.open,
+        stop: settings.stop,
+    };
+    let found = wrong_owners::find(&scanned, &mut known_owners);
+    wrong_owners::count(found, tallies, findings)
 }
 
 /// Adds the pages beyond the ends of files that were cut.

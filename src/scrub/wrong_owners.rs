@@ -1,7 +1,7 @@
 //! Pages of another owner than the IAM page of their extent says (Msg 605): what a write leaves
 //! that never came, where a page had belonged to something else before.
 //!
-//! While scanning, each PFS interval got the sum of what its pages say (catalog/owner_sums.rs).
+//! While scanning, each PFS interval got the sum of what its pages say (`catalog/owner_sums.rs`).
 //! Here the intervals are looked at again in which that is not what IAM and PFS pages say. What is
 //! found is a suspect where nothing but damage explains it: in a database that was shut down
 //! cleanly, of which every data file was scanned as a whole, and where the IAM chains of both
@@ -27,7 +27,7 @@ use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, SuspectReason, Verdict};
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
-use crate::page::allocation::{PFS_INTERVAL_PAGES, PagesInUse};
+use crate::page::allocation::{PFS_INTERVAL_PAGES, PagesInUse, PfsByte};
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
 use crate::page::iam::IamPage;
@@ -228,7 +228,7 @@ impl<'a> Search<'a> {
     fn visit_iam(&self, visit: &mut dyn FnMut(IamPage<'_>)) {
         for (file, opened) in &self.members {
             file.visit_iam(self.scanned.open, &mut |iam| {
-                if opened.pfs_byte(iam.place().page).is_some_and(|byte| byte.is_iam()) {
+                if opened.pfs_byte(iam.place().page).is_some_and(PfsByte::is_iam) {
                     visit(iam);
                 }
             });
@@ -342,7 +342,7 @@ impl<'a> Search<'a> {
             let Some(index) = index else { return true };
             let may_be_iam = |suspect: &Finding| {
                 let by_pfs = opened.pfs_byte(suspect.place.page);
-                suspect.page_type == Some(PageType::Iam) || by_pfs.is_none_or(|pfs| pfs.is_iam())
+                suspect.page_type == Some(PageType::Iam) || by_pfs.is_none_or(PfsByte::is_iam)
             };
             file.catalog.is_cut()
                 || self.scanned.tallies[index].coverage.allocation_unknown > 0

@@ -118,9 +118,9 @@ mod tests {
         assert_eq!((whole.whole(UNIT), whole.whole(7)), (Some(at(80)), None));
         assert_eq!(whole.first_pages(), BTreeSet::from([at(80)]));
         let broken: [fn(&mut Vec<Link>); 8] = [
-            |links| drop(links.remove(0)),
-            |links| drop(links.remove(1)),
-            |links| drop(links.remove(2)),
+            |links| links.truncate(2),
+            |links| links.retain(|link| link.sequence > 0),
+            |links| links.retain(|link| link.sequence < 2),
             |links| links[2].sequence = 7,
             |links| links[2].next = Some(at(110)),
             |links| links[2].previous = None,
