@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 const PAGE: usize = 8192;
 const PFS_PAGES: usize = 8088;
+/// Pages at both ends of a shift that are partly in their places, or beside such.
+const CUT_IN_TWO_MAX: u64 = 4;
 
 /// Numbers by chance.
 struct Dice(u64);
@@ -101,7 +103,9 @@ fn of_a_hundred_shifts_all_are_found() {
             0 | 2 => [&whole[..from], &junk, &whole[from..]].concat(),
             1 | 3 => [&whole[..from], &whole[from + count..]].concat(),
             _ => {
-                let back = from + 400 * PAGE;
+                // More than one write puts into a wrong place.
+                let in_use = (from / PAGE..pages).filter(|page| is_in_use(whole, *page));
+                let back = in_use.skip(100).nth(200).expect("the file is long enough") * PAGE;
                 [&whole[..from], &junk, &whole[from..back], &whole[back + count..]].concat()
             }
         };
@@ -120,7 +124,10 @@ fn of_a_hundred_shifts_all_are_found() {
         // What was inserted may stand apart from it, where pages behind that are free.
         let junk = from / PAGE..=(from + count) / PAGE;
         let apart = junk.filter(|page| is_in_use(whole, *page)).count() as u64;
-        assert!(explained + apart + 1 >= suspects, "{turn}: {explained} of {suspects}");
+        assert!(
+            explained + apart + CUT_IN_TWO_MAX >= suspects,
+            "{turn}: {explained} of {suspects}"
+        );
         assert_eq!(report["patterns"].as_array().map(Vec::len), Some(0), "{turn}");
     }
 }
