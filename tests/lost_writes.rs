@@ -180,7 +180,9 @@ fn of_a_data_file_that_took_a_later_backup_only_what_no_parting_explains_is_a_su
     let in_use = database.data.in_use();
     let beside = |pair: &&[u32]| pair[0] / 8 == pair[1] / 8 && pair[0] > 100;
     let pair = in_use.windows(2).find(beside).expect("an extent with two pages in use");
-    pair.iter().for_each(|page| database.data.age(*page));
+    for page in pair {
+        database.data.age(*page);
+    }
     let report = database.scan();
     let pages: Vec<u32> = report.suspects.iter().map(|suspect| suspect.page_id).collect();
     assert_eq!(BTreeSet::from_iter(pages), BTreeSet::from([pair[0], pair[1]]));

@@ -1,4 +1,4 @@
-//! What a finding says by what is known of it.
+//! What is said of a page by its own bytes, and what others say of it.
 
 use super::*;
 use crate::catalog::object::ObjectKind;
