@@ -115,7 +115,8 @@ fn of_a_hundred_shifts_all_are_found() {
         assert_eq!((code, distance(shift)), (1, by), "{turn}: {}", shift["text"]);
         let (first, least) = (page(&shift["first"]), from / PAGE);
         let most = first_to_show(whole, from, by);
-        assert!((least..=most).contains(&first), "{turn}: {first}, {least} to {most}");
+        // The page that is cut in two begins with its own header, which is in its place.
+        assert!((least..=most + 1).contains(&first), "{turn}: {first}, {least} to {most}");
         let returns = shift["text"].as_str().expect("text").contains("in its place again");
         assert_eq!(returns, kind == 4, "{turn}: {}", shift["text"]);
         let suspects = report["coverage"]["suspect"].as_u64().expect("a number");
