@@ -2,6 +2,7 @@
 //! and nothing else is taken for it.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::cast_possible_wrap, reason = "no file of a test has so many bytes")]
 
 mod harness;
 
@@ -83,6 +84,9 @@ fn first_to_show(whole: &[u8], from: usize, by: i64) -> usize {
     let shows = |page: &usize| is_in_use(whole, *page) && is_in_use(whole, stands_in(*page));
     behind.find(shows).map(stands_in).expect("something is behind it")
 }
+
+/// Pages that were written elsewhere: the first of them, where they went, and how many.
+type Moved = (usize, usize, usize);
 
 #[test]
 fn of_a_hundred_shifts_all_are_found() {
@@ -183,7 +187,7 @@ fn misplaced_pages_are_no_shift() {
     };
     let scattered: Vec<_> = (800..1800).step_by(9).map(|page| (page - 8, page, 1)).collect();
     let extents: Vec<_> = (800..1800).step_by(24).map(|page| (page - 16, page, 8)).collect();
-    let cases: [(&str, Vec<(usize, usize, usize)>); 6] = [
+    let cases: [(&str, Vec<Moved>); 6] = [
         ("one write of 256 KiB", vec![(1300, 700, 32)]),
         ("one write of 1 MiB", vec![(1300, 700, 128)]),
         ("one write of 1 MiB, near", vec![(1000, 1001, 128)]),

@@ -1,5 +1,8 @@
 //! What the loss of a page means, and the order that follows from it.
 
+#[cfg(test)]
+mod tests;
+
 use super::clean_copy::CleanCopy;
 use crate::catalog::object::Object;
 use crate::catalog::owners::NamedBy;
@@ -365,6 +368,3 @@ impl From<Vec<Finding>> for Findings {
         findings
     }
 }
-
-#[cfg(test)]
-mod tests;
