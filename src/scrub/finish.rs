@@ -87,10 +87,7 @@ pub(super) fn finish(
         let files = (discovery, &*remembered);
         copies_note = look_up(&mut findings, files, &primaries, shared.settings.open, &mut facts);
     }
-    for (index, (facts, tally)) in facts.iter_mut().zip(&tallies).enumerate() {
-        facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
-        facts.has_primary = primaries.of(index).is_some();
-    }
+    add_counts(&mut facts, &tallies, &primaries);
     disbelieve_boot_pages(&mut facts, &findings, &primaries);
     findings.iter_mut().for_each(Finding::conclude);
     let shifts = shift_reports(&shifts, &findings, &facts);
@@ -104,16 +101,13 @@ pub(super) fn finish(
     let host_findings = into_inner(shared.host_findings);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
-    let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
-    notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
-    notes.extend(places::notes(&facts));
-    notes.extend(copies_note.map(str::to_owned));
-    notes.extend(shown.not_compared);
-    notes.extend(snapshots_note(&discovery.snapshots));
-    notes.extend((stopped && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
-    if !shared.are_gpus_wrong {
-        notes.extend(gpus.iter().filter_map(retired_note));
-    }
+    let cached = cached_note(&shared.settings.reader_name, &bytes_by_reader);
+    let not_named = (stopped && !suspects.is_empty()).then(|| NOT_NAMED.to_owned());
+    let retired = gpus.iter().filter(|_| !shared.are_gpus_wrong).filter_map(retired_note);
+    let notes = into_inner(shared.notes).into_iter().chain(cached).chain(places::notes(&facts));
+    let notes = notes.chain(copies_note.map(str::to_owned)).chain(shown.not_compared);
+    let notes = notes.chain(snapshots_note(&discovery.snapshots)).chain(not_named).chain(retired);
+    let notes = notes.collect();
     let of_file = |(path, of): &(String, StageLatencies)| (path.clone(), stage_summaries(of));
     let mut report = ScrubReport {
         schema: SCHEMA.into(),
@@ -184,6 +178,14 @@ fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findin
     }
     for (file, note) in shown.notes.drain(..) {
         tallies[file].parted.push(note);
+    }
+}
+
+/// Adds to `facts` what was counted of each file.
+fn add_counts(facts: &mut [FileFacts], tallies: &[FileTally], primaries: &Primaries) {
+    for (index, (facts, tally)) in facts.iter_mut().zip(tallies).enumerate() {
+        facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
+        facts.has_primary = primaries.of(index).is_some();
     }
 }
 
