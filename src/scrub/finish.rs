@@ -108,7 +108,13 @@ pub(super) fn finish(
     let notes = notes.chain(copies_note.map(str::to_owned)).chain(shown.not_compared);
     let notes = notes.chain(snapshots_note(&discovery.snapshots)).chain(not_named).chain(retired);
     let notes = notes.collect();
-    let of_file = |(path, of): &(String, StageLatencies)| (path.clone(), stage_summaries(of));
+    let readers = bytes_by_reader.keys().cloned().collect();
+    let throughput = Throughput {
+        bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
+        bytes_by_reader,
+        timeline: into_inner(shared.timeline),
+        ..speed(&latencies, &file_latencies)
+    };
     let mut report = ScrubReport {
         schema: SCHEMA.into(),
         tool: Tool::this(),
@@ -123,7 +129,7 @@ pub(super) fn finish(
             calibration: shared.settings.calibration.clone(),
             gpus,
             reader: shared.settings.reader_name.clone(),
-            readers: bytes_by_reader.keys().cloned().collect(),
+            readers,
             threads: shared.settings.threads,
             batch_pages: plan.batch_pages,
             pace: paces,
@@ -141,14 +147,7 @@ pub(super) fn finish(
         suspects_not_listed: coverage.suspect - suspects.len() as u64,
         transients_not_listed: coverage.transient - transients.len() as u64,
         transients,
-        throughput: Throughput {
-            bytes_per_second: coverage.bytes_read as f64 / elapsed_seconds.max(1e-9),
-            bytes_by_reader,
-            stages: stage_summaries(&latencies),
-            timeline: into_inner(shared.timeline),
-            files: file_latencies.iter().map(of_file).collect(),
-            histogram_files: Vec::new(),
-        },
+        throughput,
         coverage,
         files,
         skipped: skipped(&discovery.skipped),
@@ -178,6 +177,16 @@ fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findin
     }
     for (file, note) in shown.notes.drain(..) {
         tallies[file].parted.push(note);
+    }
+}
+
+/// How long the stages took, over all files and in each.
+fn speed(latencies: &StageLatencies, by_file: &[(String, StageLatencies)]) -> Throughput {
+    let of_file = |(path, of): &(String, StageLatencies)| (path.clone(), stage_summaries(of));
+    Throughput {
+        stages: stage_summaries(latencies),
+        files: by_file.iter().map(of_file).collect(),
+        ..Throughput::default()
     }
 }
 
