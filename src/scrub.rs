@@ -19,6 +19,7 @@ mod shifts;
 mod holes;
 mod lost_writes;
 mod wrong_owners;
+mod investigate;
 mod batch;
 mod dispatch;
 mod buffers;

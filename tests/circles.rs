@@ -27,11 +27,9 @@ fn sources() -> Sources {
         for entry in fs::read_dir(folder).expect("a folder of the project") {
             let path = entry.expect("readable").path();
             let is_test = path.file_stem().is_some_and(|name| name == "tests");
-            if is_test {
-                continue;
-            } else if path.is_dir() {
+            if path.is_dir() && !is_test {
                 folders.push(path);
-            } else {
+            } else if !is_test {
                 found.insert(module(&path), code(&fs::read_to_string(&path).expect("text")));
             }
         }

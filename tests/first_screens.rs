@@ -165,7 +165,7 @@ fn ransomware_with_backups_beside_it() {
         fs::rename(case.path(name), case.path(&format!("{name}.lockbit"))).expect("room");
     }
     let back = format!("have a clean copy; restore pages {REACHES}");
-    let encrypts = "programs that encrypt the head of every 128 KiB";
+    let encrypts = "a program that encrypts the head of every 128 KiB";
     let words = [
         "DAMAGED 43 suspect pages",
         "pages of Drill (",

@@ -180,7 +180,9 @@ fn of_a_data_file_that_took_a_later_backup_only_what_no_parting_explains_is_a_su
     let in_use = database.data.in_use();
     let beside = |pair: &&[u32]| pair[0] / 8 == pair[1] / 8 && pair[0] > 100;
     let pair = in_use.windows(2).find(beside).expect("an extent with two pages in use");
-    pair.iter().for_each(|page| database.data.age(*page));
+    for page in pair {
+        database.data.age(*page);
+    }
     let report = database.scan();
     let pages: Vec<u32> = report.suspects.iter().map(|suspect| suspect.page_id).collect();
     assert_eq!(BTreeSet::from_iter(pages), BTreeSet::from([pair[0], pair[1]]));
@@ -247,7 +249,9 @@ fn stale_pages_of_one_member_fold_into_a_pattern() {
     let of_member = database.data.in_use().into_iter().filter(|page| page / 8 % 4 == 2);
     let of_member: Vec<u32> = of_member.collect();
     assert!(of_member.len() > 100);
-    of_member.iter().for_each(|page| database.data.age(*page));
+    for page in &of_member {
+        database.data.age(*page);
+    }
     let report = database.scan();
     assert_eq!(report.suspects.len(), of_member.len());
     let is_it = |pattern: &&pagescrub::consolidate::report::Pattern| {
@@ -289,7 +293,9 @@ fn without_room_for_a_temporary_file_nothing_is_compared_and_that_is_said() {
 fn a_resumed_scan_says_what_it_did_not_compare() {
     let database = Database::new(13, 1, "checksum").named();
     let stale = some(database.data.in_use(), 10, 13);
-    stale.iter().for_each(|page| database.data.age(*page));
+    for page in &stale {
+        database.data.age(*page);
+    }
     let paths = [database.folder.path().to_owned()];
     let folder = folder_in_memory();
     let checkpoint = folder.path().join("checkpoint");
@@ -340,7 +346,9 @@ fn a_page_that_is_aged_in_a_real_backup_is_found_by_the_one_before_it() {
     assert!(scanned(&copied).suspects.is_empty());
     let both = second.in_use().into_iter().filter(|page| first.places.contains_key(page));
     let stale = some(both.collect(), 30, 2016);
-    stale.iter().for_each(|page| second.age(*page));
+    for page in &stale {
+        second.age(*page);
+    }
     let report = scanned(&copied);
     let all: BTreeSet<_> = stale.iter().map(|page| second.places[page].clone()).collect();
     assert_eq!(places(&report), all);

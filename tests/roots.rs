@@ -51,7 +51,9 @@ fn highest(bytes: &[u8]) -> BTreeSet<usize> {
 
 fn wiped(file: &Path, pages: &BTreeSet<usize>, to: &Path) {
     let mut bytes = fs::read(file).expect("readable");
-    pages.iter().for_each(|page| bytes[page * PAGE..][..PAGE].fill(0));
+    for page in pages {
+        bytes[page * PAGE..][..PAGE].fill(0);
+    }
     fs::write(to, bytes).expect("room");
 }
 

@@ -2,6 +2,7 @@
 //! and nothing else is taken for it.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::cast_possible_wrap, reason = "no file of a test has so many bytes")]
 
 mod harness;
 
@@ -82,6 +83,9 @@ fn first_to_show(whole: &[u8], from: usize, by: i64) -> usize {
     behind.find(shows).map(stands_in).expect("something is behind it")
 }
 
+/// Pages that were written elsewhere: the first of them, where they went, and how many.
+type Moved = (usize, usize, usize);
+
 #[test]
 fn of_a_hundred_shifts_all_are_found() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -111,12 +115,16 @@ fn of_a_hundred_shifts_all_are_found() {
         assert_eq!((code, distance(shift)), (1, by), "{turn}: {}", shift["text"]);
         let (first, least) = (page(&shift["first"]), from / PAGE);
         let most = first_to_show(whole, from, by);
-        assert!((least..=most).contains(&first), "{turn}: {first}, {least} to {most}");
+        // The page that is cut in two begins with its own header, which is in its place.
+        assert!((least..=most + 1).contains(&first), "{turn}: {first}, {least} to {most}");
         let returns = shift["text"].as_str().expect("text").contains("in its place again");
         assert_eq!(returns, kind == 4, "{turn}: {}", shift["text"]);
         let suspects = report["coverage"]["suspect"].as_u64().expect("a number");
         let explained = shift["pages"].as_u64().expect("a number");
-        assert!(explained + 2 >= suspects, "{turn}: {explained} of {suspects}");
+        // What was inserted may stand apart from it, where pages behind that are free.
+        let junk = from / PAGE..=(from + count) / PAGE;
+        let apart = junk.filter(|page| is_in_use(whole, *page)).count() as u64;
+        assert!(explained + apart + 1 >= suspects, "{turn}: {explained} of {suspects}");
         assert_eq!(report["patterns"].as_array().map(Vec::len), Some(0), "{turn}");
     }
 }
@@ -172,7 +180,7 @@ fn misplaced_pages_are_no_shift() {
     };
     let scattered: Vec<_> = (800..1800).step_by(9).map(|page| (page - 8, page, 1)).collect();
     let extents: Vec<_> = (800..1800).step_by(24).map(|page| (page - 16, page, 8)).collect();
-    let cases: [(&str, Vec<(usize, usize, usize)>); 6] = [
+    let cases: [(&str, Vec<Moved>); 6] = [
         ("one write of 256 KiB", vec![(1300, 700, 32)]),
         ("one write of 1 MiB", vec![(1300, 700, 128)]),
         ("one write of 1 MiB, near", vec![(1000, 1001, 128)]),

@@ -96,7 +96,7 @@ impl Names {
             is_view: object.is_some_and(|object| object.is_view),
             is_internal: is_internal || object.is_some_and(|object| object.is_internal),
             unit_pages: unit.used_pages,
-            root: Some(unit.root).filter(|_| kind.has_root()),
+            root: kind.has_root().then_some(unit.root),
             partition: self.partitioned.contains(&(object_id, index_id)).then_some(partition),
         })
     }

@@ -205,8 +205,7 @@ mod tests {
     fn owner(page: u32) -> Option<u64> {
         match (page / 8, page) {
             (1500..2200, _) => Some(UNIT),
-            (_, 17_601) => Some(UNIT + (1 << 16)),
-            (1011..1500, _) => Some(UNIT + (1 << 16)),
+            (_, 17_601) | (1011..1500, _) => Some(UNIT + (1 << 16)),
             _ => None,
         }
     }

@@ -297,7 +297,9 @@ mod tests {
     fn a_page_that_is_suspect_after_all_is_counted_once() {
         let mut coverage = Coverage::planned(3);
         let good = [Verdict::IntactTorn, Verdict::IntactChecksum, Verdict::Unprotected];
-        good.iter().for_each(|verdict| coverage.count(verdict));
+        for verdict in &good {
+            coverage.count(verdict);
+        }
         assert_eq!(good.each_ref().map(|verdict| coverage.suspect_after_all(verdict)), [true; 3]);
         assert_eq!((coverage.suspect, coverage.intact, coverage.unprotected), (3, 0, 0));
         coverage.assert_adds_up();

@@ -18,6 +18,9 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 
+/// Bytes of a page, of which there may be less than none.
+const PAGE: i64 = 8192;
+const _: () = assert!(PAGE.unsigned_abs() == PAGE_BYTES as u64);
 /// Places of one file that are looked at at most, ...
 const LOOKS_MAX: usize = 4096;
 /// ... and of all files: 512 MiB if all of them are alone.
@@ -89,9 +92,10 @@ impl Lies {
         match (&finding.reason, finding.found()) {
             (SuspectReason::Zeroed | SuspectReason::Unreadable(_), _) => Self::Nowhere,
             (_, Some(found)) if found.file != finding.place.file => Self::Nowhere,
-            (_, Some(found)) => Self::By(
-                (i64::from(finding.place.page.0) - i64::from(found.page.0)) * PAGE_BYTES as i64,
-            ),
+            (_, Some(found)) => {
+                let (at, own) = (finding.place.page.offset_bytes(), found.page.offset_bytes());
+                at.checked_signed_diff(own).map_or(Self::Nowhere, Self::By)
+            }
             // Its header was believed.
             _ if finding.allocation_unit.is_some() => Self::By(0),
             _ => Self::Unseen,
@@ -125,8 +129,8 @@ impl Search<'_> {
         let witnesses = self.witnesses(findings, &lies);
         let position = |page| findings.partition_point(|finding| finding.place.page < page);
         let suspects = |first: PageId, last: PageId| position(PageId(last.0 + 1)) - position(first);
-        let promised = i64::from(self.file.promise.pages) * PAGE_BYTES as i64;
-        let missing = (promised > 0).then_some(promised - self.file.bytes as i64);
+        let promised = PageId(self.file.promise.pages).offset_bytes();
+        let missing = promised.checked_signed_diff(self.file.bytes).filter(|_| promised > 0);
         let shifts = shift::shifts(&witnesses, &suspects, missing);
         let begins: Vec<usize> = shifts.iter().map(|shift| position(shift.first)).collect();
         let ends = begins.iter().skip(1).copied().chain([findings.len()]);
@@ -163,7 +167,8 @@ impl Search<'_> {
             let first = looked_at.map_or(0, |at: usize| at + 1);
             if matches!(lies, Lies::By(_)) {
                 let is_other = std::mem::replace(&mut before, *lies) != *lies;
-                between.extend((is_other && first < index).then_some((first + index) / 2));
+                between
+                    .extend((is_other && first < index).then_some(usize::midpoint(first, index)));
             }
             looked_at = Some(index);
         }
@@ -218,7 +223,7 @@ impl Search<'_> {
             return *known;
         }
         let pfs = pfs_page_of(page);
-        let moved_to = i64::from(pfs.0) + bytes.div_euclid(PAGE_BYTES as i64);
+        let moved_to = i64::from(pfs.0) + bytes.div_euclid(PAGE);
         let is_moved = match u32::try_from(moved_to) {
             // It is among what is missing.
             Err(_) => bytes < 0 && is_head_moved,

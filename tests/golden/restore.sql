@@ -71,9 +71,9 @@
 -- | 14. Scan again: A fresh snapshot, with --reader direct: the exit code must be 0 and the files
 -- | the same. Then clear old rows of msdb.dbo.suspect_pages; it stops recording at 1,000.
 -- | 15. Find the cause: A ticket with this report (incidents: 9); 31 of 31 damaged 64 KiB units
--- | lie on member 3 of 8 (counted from 0; p = 2e-9): one disk or path of the array behind
--- | /dev/md0; suspects that are not in use (1) show where storage fails, too. Unfreeze the array
--- | when the part is replaced, and scan once more after that.
+-- | lie on member 3 of 8 (counted from 0; p = 2e-9): consistent with one failing disk or path of
+-- | the array behind /dev/md0; suspects that are not in use (1) show where storage fails, too.
+-- | Unfreeze the array when the part is replaced, and scan once more after that.
 
 -- ===============================================================================================
 -- | Damaged backups: do not rely on these

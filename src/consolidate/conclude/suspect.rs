@@ -55,7 +55,7 @@ pub(super) fn suspect(
         found_allocation_unit_id: finding.says_unit(),
         found_object: names.of(finding.says_object.as_ref(), finding.says_unit()),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
-        level: Some(finding.level).filter(|_| finding.page_type == Some(PageType::Index)),
+        level: (finding.page_type == Some(PageType::Index)).then_some(finding.level),
         is_root: finding.is_root,
         allocated: allocated(finding.allocation).into(),
         object: names.of(finding.object.as_ref(), finding.allocation_unit),

@@ -433,7 +433,7 @@ fn zeroed_units_of_a_member_are_found_among_other_damage() {
             |kind, pages: &[u64]| Scope { kind, ..scope(Offsets::Device, pages.iter().copied()) };
         let all = of_kind(None, &[&zeroed[..], &other].concat());
         let alone = [of_kind(Some("zeroed"), &zeroed), of_kind(Some("bit_flip"), &other)];
-        let found = find([&[all.clone()], &alone[..]].concat(), None);
+        let found = find([std::slice::from_ref(&all), &alone[..]].concat(), None);
         let [found] = &found[..] else { panic!("{seed}: {found:#?}") };
         assert_eq!(found.damage.as_deref(), Some("zeroed"), "{seed}");
         assert!(found.text.contains("units (zeroed only) lie on member "), "{}", found.text);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PAGE: i64 = PAGE_BYTES as i64;
+const PAGE: i64 = 8192;
 
 fn witnesses(runs: &[(std::ops::Range<u32>, i64)]) -> Vec<Witness> {
     let run = |(pages, bytes): &(std::ops::Range<u32>, i64)| {
@@ -57,11 +57,11 @@ fn members_of_an_array_in_a_wrong_order_are_none() {
 /// The first member is taken for the last one.
 #[test]
 fn members_that_are_rotated_are_none() {
-    for unit in [8, 16, 128, 512] {
+    for unit in [8_u32, 16, 128, 512] {
         let stripes = (0..20_u32).flat_map(|stripe| {
-            let (first, unit) = (stripe * 4 * unit, unit as i64);
-            let last = first + 3 * unit as u32;
-            let end = last + unit as u32;
+            let (first, pages, unit) = (stripe * 4 * unit, unit, i64::from(unit));
+            let last = first + 3 * pages;
+            let end = last + pages;
             [(first..last, -unit * PAGE), (last..end, 3 * unit * PAGE)]
         });
         assert_eq!(found(&stripes.collect::<Vec<_>>()), [], "{unit}");
@@ -135,14 +135,14 @@ fn writes_that_went_astray_are_no_shift_however_they_fall() {
                 (state >> 33) % end
             };
             // Of one fault, all may be equally far.
-            let far = |below: &mut dyn FnMut(u64) -> u64| below(4000) as i64 - 2000;
+            let far = |below: &mut dyn FnMut(u64) -> u64| i64::from(below(4000) as u32) - 2000;
             let same = far(&mut below);
             let (mut runs, mut page) = (Vec::new(), 0);
             for _ in 0..below(60) {
                 let right = page + 1 + below(300) as u32;
                 runs.push((page..right, 0));
                 let wrong = right + (least + below(most - least + 1)) as u32;
-                let by = if seed % 2 == 0 { same } else { far(&mut below) };
+                let by = if seed.is_multiple_of(2) { same } else { far(&mut below) };
                 runs.push((right..wrong, by * PAGE));
                 page = wrong;
             }

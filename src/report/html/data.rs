@@ -14,8 +14,8 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-/// Placeholders in the texts of a row, which the page's script fills with the row's own address, its
-/// offset as messages have it and in bytes, its checksums and their difference. So 100,000 messages
+/// Placeholders in the texts of a row, which the page's script fills with the row's own address,
+/// its offset as messages have it and in bytes, its checksums and their difference. So 100,000 messages
 /// that differ in these only are one text. Control characters, which text that passed [`safe`]
 /// does not have.
 const MARKS: [&str; 6] = ["\u{1}", "\u{2}", "\u{3}", "\u{4}", "\u{5}", "\u{6}"];

@@ -59,7 +59,7 @@ fn damage_by_chance_that_was_copied_is_no_pattern() {
             let mut dice = Dice::new(*seed);
             let all: BTreeSet<u64> = damage.1(&mut dice, 8192).into_iter().collect();
             // Few pages in many copies were what looked like many on one member.
-            let few = if seed % 2 == 0 { 6 } else { u64::MAX };
+            let few = if seed.is_multiple_of(2) { 6 } else { u64::MAX };
             let count = all.len() as u64;
             let damaged = all.into_iter().filter(|page| *page < 8192 && dice.below(count) < few);
             let damaged: Vec<u64> = damaged.collect();
