@@ -101,6 +101,7 @@ fn facts(database: usize) -> FileFacts {
         is_boot_suspect: false,
         database_files: Vec::new(),
         is_of_unknown_database: false,
+        moved_pages: 0,
     }
 }
 

@@ -259,7 +259,9 @@ fn other_formats_tell_parts_of_backups_apart() {
     );
     let table = written(|out| csv_format::write(&report, out));
     assert!(table.lines().next().is_some_and(|line| line.contains(",backup_set,")));
-    assert!(table.lines().any(|line| line.contains("sales=1.bak") && line.ends_with(",1,,,,false")));
+    assert!(
+        table.lines().any(|line| line.contains("sales=1.bak") && line.ends_with(",1,,,,false"))
+    );
     let page = written(|out| html::write(&report, out));
     let missing = "member 2 of 3 is not in this scan";
     let essentials = ["id=\"backups\"", missing, "full backup of sales", "(set 1, file 3)"];

@@ -244,7 +244,8 @@ fn plan_patterns_incidents_and_maps_need_no_script() {
     {
         assert!(cards.contains(words), "{words} is not in {cards}");
     }
-    assert_eq!(count(&document, "svg.map"), 4);
+    assert_eq!(count(&document, "svg.map"), 5, "four files, and the device that some are on");
+    assert!(text(&document, "#map").contains("On the devices"));
     assert!(
         text(&document, "svg.map title").contains("pages 0 to 3,911: 1 suspect, worst #1 P1 T0")
     );

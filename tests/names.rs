@@ -192,9 +192,25 @@ fn every_suspect_of_a_damaged_real_file_shows_its_object() {
 fn assert_ranked(suspect: &Value, object: &Object) {
     let is_system = object.object_id < 100;
     let is_index = object.kind == ObjectKind::NonclusteredIndex;
+    // As sysschobjs calls the tables that lead to all others, and those of files, in any version.
+    let leading = [
+        "sysrscols",
+        "sysrowsetcolumns",
+        "sysrowsets",
+        "sysallocunits",
+        "sysfiles1",
+        "syshobtcolumns",
+        "syshobts",
+        "sysfgfrag",
+        "sysphfg",
+        "sysprufiles",
+        "sysdbfiles",
+    ];
+    let leads = is_system && object.table.as_deref().is_some_and(|name| leading.contains(&name));
     let tier = match suspect["page_type"].as_str() {
         Some("iam") => "T1",
-        _ if is_system => "T0",
+        _ if leads => "T0",
+        _ if is_system => "T1",
         _ if is_index => "T3",
         Some("index") => "T1",
         _ => "T2",

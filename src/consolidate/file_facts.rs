@@ -34,6 +34,8 @@ pub struct FileFacts {
     pub database_files: Vec<CatalogEntry>,
     /// Nothing in it tells of which database it is, so that no copies could be looked for.
     pub is_of_unknown_database: bool,
+    /// Suspects that are content which has moved: they are copied again, not restored.
+    pub moved_pages: u64,
 }
 
 /// What a finding needs to know of the backup set that it is in.

@@ -25,8 +25,9 @@ const BEYOND_MAX: usize = SUSPECTS_MAX / 4;
 const SYSTEM_OBJECT_ID_END: u64 = 100;
 /// Those of system tables that say where all others are, and which files there are, in any version
 /// (docs/page-format.md, section 6.5): sysrscols, sysrowsetcolumns, sysrowsets, sysallocunits,
-/// sysfiles1, syshobtcolumns, syshobts, sysfgfrag, sysphfg, sysprufiles, and sysdbfiles of 2005.
-const ENGINE_TABLES: [u64; 11] = [3, 4, 5, 7, 8, 13, 15, 19, 23, 24, 76];
+/// sysfiles1, syshobtcolumns, syshobts, sysfgfrag, sysdbfiles, sysphfg, sysprufiles, and sysdbfiles
+/// of 2005.
+const ENGINE_TABLES: [u64; 12] = [3, 4, 5, 7, 8, 13, 15, 19, 20, 23, 24, 76];
 /// Allocation units made for users since SQL Server 2005 have this index id or a higher one.
 const USER_INDEX_ID_START: u64 = 256;
 

@@ -325,6 +325,7 @@ mod tests {
             is_boot_suspect: false,
             database_files: Vec::new(),
             is_of_unknown_database: false,
+            moved_pages: 0,
         }
     }
 

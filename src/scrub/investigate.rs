@@ -81,6 +81,9 @@ impl Read<'_> {
             facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
             facts.has_primary = primaries.of(index).is_some();
         }
+        for finding in findings.iter().filter(|finding| finding.shift.is_some()) {
+            facts[finding.file].moved_pages += 1;
+        }
         disbelieve_boot_pages(&mut facts, &findings, &primaries);
         findings.iter_mut().for_each(Finding::conclude);
         let shifts = shift_reports(&shifts, &findings, &facts);
@@ -227,6 +230,7 @@ fn file_facts(file: &DataFile) -> FileFacts {
         is_boot_suspect: false,
         database_files: Vec::new(),
         is_of_unknown_database: false,
+        moved_pages: 0,
     }
 }
 

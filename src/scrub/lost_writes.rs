@@ -230,8 +230,8 @@ fn note(
 
 fn what_it_means(pair: &Compared, count: u64) -> &'static str {
     if pair.has_parted() || count > PARTED_MIN {
-        "these copies have parted, each went its own way from where they were one, and that is no \
-         damage"
+        "these copies have parted, each went its own way from where they were one; that explains \
+         it, and a single write that was lost would not show beside it"
     } else {
         "a write that was lost, or these copies have parted: nothing here proves that the file \
          took that backup or a later one"

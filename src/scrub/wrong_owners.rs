@@ -210,7 +210,8 @@ impl<'a> Search<'a> {
                 unproven.intervals_left += 1;
                 continue;
             }
-            self.look_at(interval, &map, &mut |page, reason, verdict| match self.doubt {
+            let doubt = self.doubt.or_else(|| doubt::of_maps(self, interval, &map));
+            self.look_at(interval, &map, &mut |page, reason, verdict| match doubt {
                 None => found.suspects.push((self.finding(page, reason), verdict)),
                 Some(why) => unproven.add(PageHeader::of(page).address(), why),
             });

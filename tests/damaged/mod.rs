@@ -103,6 +103,7 @@ fn facts(path: &str, database: &str, simple: Option<bool>) -> FileFacts {
         has_primary: true,
         is_boot_suspect: false,
         is_of_unknown_database: false,
+        moved_pages: 0,
         database_files: Vec::new(),
     }
 }

@@ -47,6 +47,7 @@ fn file(database: &str, database_id: u16) -> FileFacts {
         is_boot_suspect: false,
         database_files: Vec::new(),
         is_of_unknown_database: false,
+        moved_pages: 0,
     }
 }
 

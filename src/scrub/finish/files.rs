@@ -204,11 +204,12 @@ fn notes(
     if coverage.suspect > 0 && has_checksum == Some(false) {
         notes.push(NOT_VERIFIED_WHEN_READ.to_owned());
     }
-    if coverage.suspect > PAGE_RESTORE_MAX as u64 && has_checksum.is_none() {
+    let to_restore = coverage.suspect.saturating_sub(facts.moved_pages);
+    if to_restore > PAGE_RESTORE_MAX as u64 && has_checksum.is_none() {
         notes.push(format!(
             "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
              for a file: restore the file instead",
-            coverage.suspect
+            to_restore
         ));
     }
     let has_suspects = coverage.suspect > 0 && file.kind == FileKind::Data;

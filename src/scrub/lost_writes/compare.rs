@@ -57,9 +57,9 @@ impl Compared {
         }
     }
 
-    /// The pages themselves show that the copies have parted.
+    /// Other pages show that the copies have parted.
     pub(super) fn has_parted(&self) -> bool {
-        self.parted > 0 || self.is_scattered
+        self.parted > 0
     }
 
     /// Notes what the two copies of `page` are to each other. Of pages that look stale as many as

@@ -31,6 +31,7 @@ fn facts(copy: u64) -> FileFacts {
         is_boot_suspect: false,
         database_files: Vec::new(),
         is_of_unknown_database: false,
+        moved_pages: 0,
     }
 }
 
