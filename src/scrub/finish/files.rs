@@ -207,9 +207,8 @@ fn notes(
     let to_restore = coverage.suspect.saturating_sub(facts.moved_pages);
     if to_restore > PAGE_RESTORE_MAX as u64 && has_checksum.is_none() {
         notes.push(format!(
-            "{} suspects are more than the {PAGE_RESTORE_MAX} pages that one page restore takes \
-             for a file: restore the file instead",
-            to_restore
+            "{to_restore} suspects are more than the {PAGE_RESTORE_MAX} pages that one page \
+             restore takes for a file: restore the file instead"
         ));
     }
     let has_suspects = coverage.suspect > 0 && file.kind == FileKind::Data;
