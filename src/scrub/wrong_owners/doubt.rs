@@ -21,8 +21,8 @@ const WRITTEN_TO: &str = "that is no proof of damage, because the file was writt
     scan";
 const INCOMPLETE: &str = "that is no proof of damage, because not all files of the database were \
     scanned as a whole";
-const CONTRADICTION: &str = "that is no proof of damage to them, because the PFS and IAM pages there \
-    contradict each other";
+const CONTRADICTION: &str = "that is no proof of damage to them, because the PFS and IAM pages \
+    there contradict each other";
 /// `type` of a data file in the catalog.
 const KIND_DATA: u8 = 0;
 
@@ -45,10 +45,10 @@ pub(super) fn of(index: usize, members: &[usize], scanned: &Scanned<'_>) -> Opti
     members.iter().any(|member| !is_whole(*member, scanned)).then_some(INCOMPLETE)
 }
 
-/// Why nothing is proven in `interval`: what its PFS page says fits ill with what IAM pages claim, so
-/// that it may be the map that is wrong, such as that of another database. In every healthy file
-/// each page in use is claimed once, in the way that its PFS byte says, but IAM pages and those with
-/// a fixed place.
+/// Why nothing is proven in `interval`: what its PFS page says fits ill with what IAM pages claim,
+/// so that it may be the map that is wrong, such as that of another database. In every healthy file
+/// each page in use is claimed once, in the way that its PFS byte says, but IAM pages and those
+/// with a fixed place.
 pub(super) fn of_maps(search: &Search<'_>, interval: u32, map: &Map) -> Option<&'static str> {
     let first = interval * PFS_INTERVAL_PAGES;
     let end = first.saturating_add(PFS_INTERVAL_PAGES);
