@@ -5,7 +5,7 @@
 use super::kin::Relatives;
 use crate::catalog::SystemTable;
 use crate::discover::DataFile;
-use crate::discover::paths::{explain, text};
+use crate::discover::paths::explain;
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::BOOT_PAGE;
@@ -190,7 +190,7 @@ fn check_room(folder: &Path, bytes: u64) -> io::Result<()> {
     if bytes <= most {
         return Ok(());
     }
-    let folder = text(folder);
+    let folder = crate::discover::paths::text(folder);
     Err(io::Error::other(format!(
         "{bytes} bytes are needed in {folder}, and it has {most} to spare (TMPDIR names another \
          folder)"
