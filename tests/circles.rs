@@ -163,6 +163,25 @@ fn files_of_one_folder_form_no_circle() {
     }
 }
 
+/// The list of modules is read as a story: each one needs only what was told before it.
+#[test]
+fn modules_of_consolidate_import_only_what_stands_above_them_in_its_list() {
+    let list = fs::read_to_string(src().join("consolidate/mod.rs")).expect("it is there");
+    let module = |line: &str| line.split_once("mod ")?.1.strip_suffix(';').map(str::to_owned);
+    let order: Vec<String> = list.lines().filter_map(module).collect();
+    assert!(order.len() > 20, "{order:?}");
+    let rank = |path: &str| {
+        let name = path.strip_prefix("consolidate::")?.split("::").next()?;
+        order.iter().position(|module| module == name)
+    };
+    for (module, imports) in imports(&sources()) {
+        let Some(own) = rank(&module) else { continue };
+        for import in imports.iter().filter(|import| rank(import).is_some_and(|at| at > own)) {
+            panic!("{module} imports {import}, which stands below it in consolidate/mod.rs");
+        }
+    }
+}
+
 #[test]
 fn a_circle_is_found_whatever_way_it_is_written_in() {
     let file = |module: &str, text: &str| (module.to_owned(), code(text));

@@ -3,6 +3,7 @@
 use super::backup::BackupReport;
 use super::report::database::DatabaseReport;
 use super::report::{FileReport, Outcome, RunVerdict, ScrubReport};
+use super::tally::PERCENT_NOT_ALL;
 use std::collections::BTreeSet;
 
 /// What was not verified.
@@ -70,5 +71,20 @@ impl<'a> Gaps<'a> {
             backup.missing_members.iter().map(move |member| (&file.host, set, member))
         });
         missing.collect::<BTreeSet<_>>().len() as u64
+    }
+}
+
+impl ScrubReport {
+    /// The share of pages with a verdict; never 100 if something was missed of which nobody knows
+    /// how many pages it has. Of log backups, which have no pages, all was read.
+    pub fn coverage_percent(&self) -> f64 {
+        let is_all_read = matches!(self.verdict, RunVerdict::Clean | RunVerdict::Unverified);
+        match self.coverage.pages_planned {
+            0 if is_all_read => 100.0,
+            _ if self.verdict != RunVerdict::Incomplete && Gaps::of(self).is_empty() => {
+                self.coverage.percent()
+            }
+            _ => self.coverage.percent().min(PERCENT_NOT_ALL),
+        }
     }
 }

@@ -171,7 +171,10 @@ fn can_tell(scope: &Scope) -> bool {
     scope.pages.len() >= PAGES_MIN && scope.sound_pages >= scope.pages.len() as u64 / 2
 }
 
-/// The geometries that are tried for each kind of offsets, and what they cost.
+/// The geometries that are tried for each kind of offsets, and what they cost: a p-value is
+/// multiplied by how many (scope, geometry) pairs are tried, divided by the share of the error that
+/// their kind may spend (Bonferroni's correction), so that all of them together find a pattern in
+/// random damage in one scan of a hundred at most.
 struct Tried {
     stripes: Vec<Folding>,
     periods: Vec<Folding>,

@@ -1,9 +1,7 @@
 //! What tells files of a report apart, and what is said of all its backups together.
 
-use super::{FileReport, RunVerdict, ScrubReport, Suspect};
+use super::{FileReport, ScrubReport, Suspect};
 use crate::consolidate::backup::BackupReport;
-use crate::consolidate::gaps::Gaps;
-use crate::consolidate::tally::PERCENT_NOT_ALL;
 use crate::diagnose::cause::Cause;
 use crate::discover::FileKind;
 
@@ -47,19 +45,6 @@ impl ScrubReport {
     /// Listed suspects that are in backups.
     pub fn suspects_in_backups(&self) -> impl Iterator<Item = &Suspect> {
         self.suspects.iter().filter(|suspect| suspect.is_in_backup())
-    }
-
-    /// The share of pages with a verdict; never 100 if something was missed of which nobody knows
-    /// how many pages it has. Of log backups, which have no pages, all was read.
-    pub fn coverage_percent(&self) -> f64 {
-        let is_all_read = matches!(self.verdict, RunVerdict::Clean | RunVerdict::Unverified);
-        match self.coverage.pages_planned {
-            0 if is_all_read => 100.0,
-            _ if self.verdict != RunVerdict::Incomplete && Gaps::of(self).is_empty() => {
-                self.coverage.percent()
-            }
-            _ => self.coverage.percent().min(PERCENT_NOT_ALL),
-        }
     }
 
     /// All incidents, also those that are not listed.
