@@ -107,7 +107,10 @@ impl LostWrites {
 }
 
 fn not_compared(why: &str) -> String {
-    format!("pages were not compared with other copies of them, lost writes are not seen: {why}")
+    format!(
+        "pages were not compared with other copies of them, lost writes are not seen: {why} (it \
+         takes a temporary file, and TMPDIR says in which folder)"
+    )
 }
 
 /// The boot page of the database of each data file with relatives, where it is still sound.

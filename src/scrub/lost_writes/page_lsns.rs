@@ -192,8 +192,7 @@ fn check_room(folder: &Path, bytes: u64) -> io::Result<()> {
     }
     let folder = crate::discover::paths::text(folder);
     Err(io::Error::other(format!(
-        "{bytes} bytes are needed in {folder}, and it has {most} to spare (TMPDIR names another \
-         folder)"
+        "{bytes} bytes are needed in {folder}, and it has {most} to spare"
     )))
 }
 
