@@ -143,6 +143,20 @@ fn in_an_availability_group_the_other_replicas_are_asked_before_anything_is_rest
     assert!(!actions(&simple)[0].contains("availability group"));
 }
 
+/// Automatic page repair begins where a server notices: that is where a check fails.
+#[test]
+fn no_replica_mends_by_itself_what_passes_its_own_check() {
+    let mut report = sales(rows(3));
+    let said = |report: &ScrubReport| {
+        let step = step(report, "Ask the other replicas first");
+        step.text.contains("are fetched by no read")
+    };
+    assert!(!said(&report));
+    report.suspects[1].reason = "stale_page".into();
+    pagescrub::consolidate::advice::advise(&mut report);
+    assert!(said(&report));
+}
+
 #[test]
 fn a_damaged_secondary_filegroup_is_restored_while_the_rest_is_in_use() {
     let report = sales([Page::at(3, 0), Page::rows(3, 800)].into_iter());

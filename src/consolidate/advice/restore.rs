@@ -47,13 +47,17 @@ fn other_replicas(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
     };
     let names = called(databases.iter().filter(is_touched).copied());
     (!names.is_empty()).then(|| {
-        let text = format!(
+        let mut text = format!(
             "{names}: only if in an availability group or mirrored, where RESTORE is refused (Msg \
              3104). A read of a damaged page fetches it from a synchronized partner, but for pages \
              0 and 9 and GAM, SGAM and PFS pages. A secondary is mended by its primary, or taken \
              out of the group and seeded anew, never restored; from a damaged primary, fail over \
              to a sound secondary, or take it out of the group to restore it."
         );
+        if databases.iter().any(|database| database.suspects().any(Suspect::passes_its_check)) {
+            text += " Pages that pass their own checks, older than their copies or of another \
+                     object, are fetched by no read: no server notices them.";
+        }
         step("Ask the other replicas first", text)
     })
 }
