@@ -7,7 +7,7 @@
 //! extent adds follows from its unit and its PFS bytes with two multiplications.
 
 use super::claims::IamClaims;
-use super::owners::INDEX_ID_SHIFT;
+use super::owners::interchangeable;
 use crate::page::EXTENT_PAGES;
 use crate::page::address::{ExtentId, FileId, PageId};
 use crate::page::allocation::{PFS_INTERVAL_EXTENTS, PFS_INTERVAL_PAGES, PagesInUse};
@@ -43,9 +43,9 @@ impl OwnerSums {
         if interval != self.current.0 {
             self.begin(interval);
         }
-        let unit = u64::from(header.index_id) << INDEX_ID_SHIFT | u64::from(header.object_id) << 16;
         let term = of_extent(page.extent()).wrapping_mul(place(page.0 % EXTENT_PAGES));
-        self.current.1 = self.current.1.wrapping_add(term.wrapping_mul(of_unit(unit)));
+        self.current.1 =
+            self.current.1.wrapping_add(term.wrapping_mul(of_unit(header.allocation_unit_id())));
     }
 
     #[cold]
@@ -124,8 +124,7 @@ fn of_extent(extent: ExtentId) -> u64 {
 /// Units that a header may mix up (docs/page-format.md, section 6.3) are one.
 #[inline]
 fn of_unit(unit: u64) -> u64 {
-    let is_clustered = unit >> INDEX_ID_SHIFT == 1;
-    mixed(if is_clustered { unit ^ 1 << INDEX_ID_SHIFT } else { unit })
+    mixed(interchangeable(unit))
 }
 
 /// Other numbers give other ones.

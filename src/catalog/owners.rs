@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the index id is in an allocation unit id.
-pub(super) const INDEX_ID_SHIFT: u32 = 48;
+const INDEX_ID_SHIFT: u32 = 48;
 
 /// How it is known what a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +151,14 @@ impl Owners {
 /// True if a page whose header says one of two units may belong to the other one: they are the
 /// same, or differ as in databases from SQL Server 2000 (section 6.3).
 pub fn is_same_unit(a: u64, b: u64) -> bool {
-    a == b || clustered(a) == Some(b) || clustered(b) == Some(a)
+    interchangeable(a) == interchangeable(b)
+}
+
+/// One id for all units that a header may mix up with `unit` (section 6.3): index id 0 for 1.
+#[inline]
+pub(super) fn interchangeable(unit: u64) -> u64 {
+    let is_clustered = unit >> INDEX_ID_SHIFT == 1;
+    if is_clustered { unit ^ 1 << INDEX_ID_SHIFT } else { unit }
 }
 
 /// The unit of which pages from SQL Server 2000 call themselves unit `id`: data pages of a

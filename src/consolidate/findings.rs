@@ -292,6 +292,33 @@ impl Finding {
     }
 }
 
+#[cfg(test)]
+impl Finding {
+    /// Of a page whose header is whole and says that it is of this type and `(object, index)` unit.
+    pub(crate) fn made(
+        file: usize,
+        page: u32,
+        page_type: u8,
+        (object_id, index_id): (u32, u16),
+        allocation: Allocation,
+    ) -> Self {
+        use crate::page::address::{FileId, PageId};
+        let place = PageAddress::new(FileId(1), PageId(page));
+        let mut bytes = Page::ZERO;
+        *PageHeader::of_mut(&mut bytes) = PageHeader {
+            header_version: 1,
+            page_type,
+            free_data: 96,
+            file_id: 1,
+            page_id: page,
+            object_id,
+            index_id,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        Self::new(file, place, SuspectReason::BadHeader, allocation, Some(&bytes))
+    }
+}
+
 /// The other page than the one at `place` that `header` names, if it has all that a header has.
 fn named_by(header: &PageHeader, place: PageAddress) -> Option<PageAddress> {
     let named = header.address();

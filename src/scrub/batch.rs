@@ -372,7 +372,13 @@ impl<'a> View<'a> {
         if to.count(page, place.page, allocation, verdict) == Some(Lead::Iam) {
             to.claims.extend(self.file.claims_of(page));
         }
-        if self.has_relatives && allocation == Allocation::Allocated {
+        if allocation != Allocation::Allocated {
+            return;
+        }
+        if self.file.asks_owners {
+            to.owner_sums.add(place.page, PageHeader::of(page));
+        }
+        if self.has_relatives {
             to.seen.extend(Seen::of(page, place).map(|seen| (place.page, seen)));
         }
     }

@@ -80,9 +80,7 @@ impl Shared<'_> {
         }
         let mut tally = lock(&file.tally);
         tally.coverage += &settled.coverage;
-        if file.asks_owners {
-            tally.owner_sums.add(&owner_sums);
-        }
+        tally.owner_sums.add(&owner_sums);
         tally.add_flagless(settled.flagless);
         tally.catalog.add(settled.leads);
         if let Some((stream, sum)) = settled.stream_sum {

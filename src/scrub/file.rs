@@ -220,9 +220,12 @@ impl<'a> FileScan<'a> {
 
     /// What the IAM page `page`, which is in order, claims, if that is worth keeping.
     pub(super) fn claims_of(&self, page: &Page) -> Option<IamClaims> {
+        if !self.asks_owners {
+            return None;
+        }
         let is_torn = PageHeader::of(page).protection() == Protection::Torn;
         let restored = is_torn.then(|| torn::restored(page));
-        let iam = IamPage::of(restored.as_ref().unwrap_or(page)).filter(|_| self.asks_owners)?;
+        let iam = IamPage::of(restored.as_ref().unwrap_or(page))?;
         let claims = IamClaims::of(iam, self.planned.file_id, PageId(self.planned.pages));
         claims.is_short().then_some(claims)
     }

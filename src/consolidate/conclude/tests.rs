@@ -7,25 +7,13 @@ use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::Page;
 use crate::page::address::PageAddress;
 use crate::page::address::{FileId, PageId};
-use crate::page::header::{Lsn, PageHeader};
+use crate::page::header::Lsn;
 use crate::page::torn::TornCheck;
 use crate::read::ReadError;
 use std::sync::Arc;
 
 fn finding(file: usize, page: u32, page_type: u8, allocation: Allocation) -> Finding {
-    let place = PageAddress::new(FileId(1), PageId(page));
-    let mut bytes = Page::ZERO;
-    *PageHeader::of_mut(&mut bytes) = PageHeader {
-        header_version: 1,
-        page_type,
-        free_data: 96,
-        file_id: 1,
-        page_id: page,
-        object_id: 100,
-        index_id: 256,
-        ..bytemuck::Zeroable::zeroed()
-    };
-    Finding::new(file, place, SuspectReason::BadHeader, allocation, Some(&bytes))
+    Finding::made(file, page, page_type, (100, 256), allocation)
 }
 
 fn of_object(mut finding: Finding, index_id: i32, kind: ObjectKind) -> Finding {
@@ -199,20 +187,7 @@ fn the_tiers_are_those_of_the_document() {
 #[test]
 fn only_tables_that_lead_to_all_others_keep_a_database_from_starting() {
     let tier_of = |object_id: u32, index_id: u16| {
-        let place = PageAddress::new(FileId(1), PageId(200));
-        let mut page = Page::ZERO;
-        *PageHeader::of_mut(&mut page) = PageHeader {
-            header_version: 1,
-            page_type: 1,
-            free_data: 96,
-            file_id: 1,
-            page_id: 200,
-            object_id,
-            index_id,
-            ..bytemuck::Zeroable::zeroed()
-        };
-        let (reason, in_use) = (SuspectReason::BadHeader, Allocation::Allocated);
-        let finding = Finding::new(0, place, reason, in_use, Some(&page));
+        let finding = Finding::made(0, 200, 1, (object_id, index_id), Allocation::Allocated);
         Tier::of(&finding, false).name()
     };
     // sysrscols, sysrowsets, sysallocunits, syshobts, sysprufiles; sysschobjs, syscolpars,

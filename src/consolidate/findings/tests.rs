@@ -6,20 +6,8 @@ use crate::page::address::{FileId, PageId};
 use crate::page::checksum::Checksum;
 
 fn finding(file: usize, page: u32, page_type: u8, unknown: bool) -> Finding {
-    let place = PageAddress::new(FileId(1), PageId(page));
-    let mut bytes = Page::ZERO;
-    *PageHeader::of_mut(&mut bytes) = PageHeader {
-        header_version: 1,
-        page_type,
-        free_data: 96,
-        file_id: 1,
-        page_id: page,
-        object_id: 100,
-        index_id: 256,
-        ..bytemuck::Zeroable::zeroed()
-    };
     let allocation = if unknown { Allocation::Unknown } else { Allocation::Allocated };
-    Finding::new(file, place, SuspectReason::BadHeader, allocation, Some(&bytes))
+    Finding::made(file, page, page_type, (100, 256), allocation)
 }
 
 #[test]

@@ -61,9 +61,6 @@ impl Looked {
         verdict: &Verdict,
     ) -> Option<Lead> {
         self.coverage.count(verdict);
-        if allocation == Allocation::Allocated {
-            self.owner_sums.add(id, PageHeader::of(page));
-        }
         let lead = lead(page, allocation);
         self.leads.extend(lead.map(|lead| (lead, id)));
         lead
