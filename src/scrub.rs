@@ -49,6 +49,7 @@ use dispatch::Dispatch;
 use file::{FileScan, FileTally};
 use known_owners::Room;
 use lost_writes::LostWrites;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,9 @@ const HOST_FINDINGS_MAX: usize = 100;
 
 const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because one was wrong: all \
     that this report says of pages is the CPU's";
+
+const EXTENTS_SCANNED_AGAIN: &str = "everything was scanned again with a look at each extent of the \
+    backups: one is not where the extents around it told";
 
 /// Opens a file for reading pages. The readers of [`crate::read::open`] in production, broken
 /// disks in tests.
@@ -217,36 +221,46 @@ struct Shared<'a> {
 
 /// Scans everything in `discovery` and reports.
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
+    let resume = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
+    let history = resume.map_or_else(History::new, |before| before.history.resumed());
+    let mut found = Cow::Borrowed(discovery);
     if settings.deep {
-        let unpacked = streams::records::unpack(discovery, settings, progress);
-        return scrub_found(&unpacked, settings, progress);
+        found = Cow::Owned(streams::records::unpack(&found, settings, progress));
     }
-    scrub_found(discovery, settings, progress)
+    if history.looks_at_each_extent {
+        found = Cow::Owned(found.with_each_extent());
+    }
+    scrub_found(&found, settings, (resume, history), progress)
 }
 
-fn scrub_found(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
+fn scrub_found(
+    discovery: &Discovery,
+    settings: &Settings<'_>,
+    (before, history): (Option<&Checkpoint>, History),
+    progress: &dyn Progress,
+) -> Scrub {
     let plan = Plan::new(&discovery.files, settings.batch_pages);
-    let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
     // Where a GPU is known to be wrong, what GPUs said before counts for nothing.
     let is_sound = settings.host_findings.is_empty();
     let before = before.filter(|before| is_sound || before.gpus.is_empty());
-    let history = before.map_or_else(History::new, |before| before.history.resumed());
+    let before = before.map(|before| before.fitted(&discovery.files, &plan));
     let again = history.clone();
-    let shared = Shared::new(discovery, &plan, settings, before, history, progress);
+    let shared = Shared::new(discovery, &plan, settings, before.as_ref(), history, progress);
     let (started, has_gpus) = (shared.started, shared.gpus.is_some());
     let scrubbed = scrub_once(discovery, &plan, shared);
+    let elapsed = again.elapsed.saturating_add(started.elapsed());
+    let again = History { elapsed, ..again };
     if scrubbed.is_guess_wrong {
-        let discovery = discovery.with_each_extent();
-        let settings = Settings { checkpoint: None, ..settings.clone() };
-        return scrub_found(&discovery, &settings, progress);
+        let again = History { looks_at_each_extent: true, ..again };
+        let notes = settings.notes.iter().cloned().chain([EXTENTS_SCANNED_AGAIN.to_owned()]);
+        let settings = Settings { notes: notes.collect(), ..settings.clone() };
+        return scrub_found(&discovery.with_each_extent(), &settings, (None, again), progress);
     }
     if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
     }
     // A GPU that was wrong may have been wrong before, in this scan and in the one that it goes on
     // from: everything is looked at again, without GPUs.
-    let elapsed = again.elapsed.saturating_add(started.elapsed());
-    let again = History { elapsed, ..again };
     let known = scrubbed.report.host_findings;
     let settings = Settings { host_findings: known, ..settings.clone() };
     let shared = Shared::new(discovery, &plan, &settings, None, again, progress);

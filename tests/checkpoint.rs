@@ -9,6 +9,7 @@ use harness::{pagescrub, timeless};
 use pagescrub::discover::discover;
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::address::PageId;
+use pagescrub::page::{PAGE_BYTES, Page, checksum};
 use pagescrub::read::open::Reader;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -96,27 +97,90 @@ fn wherever_a_scan_is_stopped_it_ends_in_the_same_report() {
     }
 }
 
+/// Backups of every kind that can be generated: striped, with log, with padding, differential.
+fn backups(folder: &TempDir) -> Vec<PathBuf> {
+    let kinds = [
+        ("a.bak", "full", "--with-checksum"),
+        ("b.bak", "full", "--stripes=2"),
+        ("c.bak", "differential", "--padding"),
+        ("d.trn", "log", "--with-checksum"),
+        ("e.trn", "log", "--log-number=2"),
+    ];
+    for (name, kind, more) in kinds {
+        let path = folder.path().join(name);
+        let text = path.to_str().expect("text");
+        let args = ["--size=1MiB", "--seed=8", "--backup", kind, more];
+        assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
+    }
+    ["a.bak", "b_1.bak", "b_2.bak", "c.bak", "d.trn", "e.trn"].map(|n| folder.path().join(n)).into()
+}
+
 /// What is found of a backup beside its pages is in the checkpoint once all of that was looked at.
 #[test]
 fn wherever_a_scan_of_backups_is_stopped_it_ends_in_the_same_report() {
     let folder = tempfile::tempdir().expect("a folder");
-    let paths = ["a.bak", "b.bak", "c.bak"].map(|name| {
-        let path = folder.path().join(name);
-        let text = path.to_str().expect("text");
-        let args = ["--backup=full", "--with-checksum", "--size=1MiB", "--seed=8"];
-        assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
-        path
-    });
-    let wanted = uninterrupted(&paths);
+    let paths = backups(&folder);
+    stopped_everywhere(&paths, &folder, false);
+    // Logs alone.
+    stopped_everywhere(&paths[4..], &folder, false);
+}
+
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn wherever_a_scan_of_real_backups_is_stopped_it_ends_in_the_same_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
+    let real = Path::new(&data).join("../backups");
+    for (chain, is_deep) in [
+        ("chain_2016", false),
+        ("stripes_852", false),
+        ("chain_compressed_904", false),
+        ("chain_compressed_904", true),
+    ] {
+        let files = fs::read_dir(real.join(chain)).expect("there");
+        let mut paths: Vec<PathBuf> = files.map(|file| file.expect("listed").path()).collect();
+        paths.sort();
+        stopped_everywhere(&paths, &folder, is_deep);
+    }
+}
+
+/// Where a page of a backup belongs elsewhere, all is scanned once more with a look at each extent;
+/// what was done of that outlives an interruption as well.
+#[test]
+fn wherever_a_scan_that_begins_again_is_stopped_it_ends_in_the_same_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.bak");
+    let text = path.to_str().expect("text");
+    let args = ["generate", text, "--backup=full", "--size=1MiB", "--seed=8"];
+    assert_eq!(pagescrub(&args).code, 0);
+    let mut bytes = fs::read(&path).expect("readable");
+    let id = |page: &[u8]| (page[0], page[32..38].try_into().unwrap_or([0; 6]));
+    let is_page_40 = |start: &usize| id(&bytes[*start..]) == (1, [40, 0, 0, 0, 1, 0]);
+    let start = (0..bytes.len() - PAGE_BYTES).step_by(512).find(is_page_40).expect("it is there");
+    let mut page = Page::ZERO;
+    page.bytes_mut().copy_from_slice(&bytes[start..start + PAGE_BYTES]);
+    page.bytes_mut()[36] += 5;
+    checksum::seal(&mut page);
+    bytes[start..start + PAGE_BYTES].copy_from_slice(page.bytes());
+    fs::write(&path, bytes).expect("room");
+    let paths = [path];
+    let whole = whole(&discover(&paths), How::default());
+    let is_said = |note: &String| note.contains("scanned again with a look at each extent");
+    assert!(whole.report.run.notes.iter().any(is_said), "{:?}", whole.report.run.notes);
+    stopped_everywhere(&paths, &folder, false);
+}
+
+fn stopped_everywhere(paths: &[PathBuf], folder: &TempDir, is_deep: bool) {
+    let how = How { is_deep, threads: 1, ..How::default() };
+    let wanted = timeless(json(&whole(&discover(paths), how)));
     let checkpoint = folder.path().join("checkpoint");
     for stop_after in 1.. {
-        let how = How { stop_after, threads: 1, ..How::default() };
-        if !part(&paths, how, &checkpoint, NEVER).report.run.stopped {
-            assert!(stop_after > 6, "the scan was too fast for this test");
+        if !part(paths, How { stop_after, ..how }, &checkpoint, NEVER).report.run.stopped {
+            assert!(stop_after > 2, "the scan was too fast for this test");
             break;
         }
-        let resumed = part(&paths, How::default(), &checkpoint, NEVER);
-        assert_eq!(timeless(json(&resumed)), wanted, "stopped after {stop_after}");
+        let resumed = part(paths, How { threads: 2, ..how }, &checkpoint, NEVER);
+        assert_eq!(timeless(json(&resumed)), wanted, "{paths:?} stopped after {stop_after}");
         fs::remove_file(&checkpoint).expect("a finished scan leaves the last one to its caller");
     }
 }

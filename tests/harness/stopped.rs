@@ -21,6 +21,8 @@ pub struct How {
     pub batch_pages: u32,
     /// Batches read after which the scan is stopped.
     pub stop_after: u64,
+    /// Compressed backups are unpacked.
+    pub is_deep: bool,
     /// How long the scan halts while it adds suspects to the counts.
     pub slow_suspects: Duration,
 }
@@ -34,6 +36,7 @@ impl Default for How {
             threads: 2,
             batch_pages: 64,
             stop_after: u64::MAX,
+            is_deep: false,
             slow_suspects: Duration::ZERO,
         }
     }
@@ -100,6 +103,7 @@ pub fn scan(
         reader_name: how.reader.name().to_owned(),
         threads: how.threads,
         batch_pages: how.batch_pages,
+        deep: how.is_deep,
         checkpoint,
         ..Settings::new(&engine, open, &stop)
     };
