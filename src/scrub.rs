@@ -68,6 +68,11 @@ const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because 
 const EXTENTS_SCANNED_AGAIN: &str = "everything was scanned again with a look at each extent of the \
     backups: one is not where the extents around it told";
 
+/// Said where the second look is no proof of what the device holds.
+const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
+    cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
+    may look like damage of the disk, and the other way round";
+
 /// Opens a file for reading pages. The readers of [`crate::read::open`] in production, broken
 /// disks in tests.
 pub type Open<'a> = &'a (dyn Fn(&Path) -> io::Result<Box<dyn PageSource>> + Sync);
@@ -382,6 +387,11 @@ impl<'a> Shared<'a> {
 
     fn note(&self, text: String) {
         lock(&self.notes).insert(text);
+    }
+
+    /// A second look may not have reached the device.
+    fn note_perhaps_cached(&self) {
+        self.note(PERHAPS_CACHED.to_owned());
     }
 
     /// Time spent on the scan, without interruptions.

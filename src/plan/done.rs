@@ -46,6 +46,13 @@ impl DoneRanges {
         if is_done { Some(page) } else { self.ends.range(page..).next().map(|(&first, _)| first) }
     }
 
+    /// How many pages right before `page` are done.
+    pub fn run_before(&self, page: u32) -> u32 {
+        let before = page.checked_sub(1).filter(|last| self.next_left(*last) > *last);
+        let first = before.and_then(|last| self.ends.range(..=last).next_back());
+        first.map_or(0, |(first, _)| page - first)
+    }
+
     /// The end of the last range; 0 if nothing is done.
     pub fn end(&self) -> u32 {
         self.ends.last_key_value().map_or(0, |(_, &end)| end)
@@ -135,6 +142,7 @@ mod tests {
         assert_eq!(left, [(4, 8), (16, 24), (32, 40)].map(|(a, b)| PageRange::between(a, b)));
         assert_eq!(done.left_in(PageRange::between(8, 16)), 0);
         assert_eq!(done.left_in(PageRange::between(32, 40)), 8);
+        assert_eq!([0, 8, 9, 16, 17, 32].map(|page| done.run_before(page)), [0, 0, 1, 8, 0, 8]);
     }
 
     #[test]

@@ -67,6 +67,10 @@ impl PageSource for Mapped {
         self.pread.fill_uncached(page)
     }
 
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.pread.fill_range_uncached(first, pages)
+    }
+
     fn may_have_used_cache(&self) -> bool {
         self.pread.may_have_used_cache()
     }
@@ -120,6 +124,10 @@ impl PageSource for Auto {
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         self.uncached.fill_uncached(page)
+    }
+
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.uncached.fill_range_uncached(first, pages)
     }
 
     fn may_have_used_cache(&self) -> bool {

@@ -56,6 +56,8 @@ pub(super) struct FileScan<'a> {
     pub(super) asks_owners: bool,
     /// What is kept for that.
     pub(super) known_owners: Mutex<KnownOwners>,
+    /// Pages that could not be read, since this scan began or went on.
+    unreadable: Mutex<DoneRanges>,
     file: &'a DataFile,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
@@ -172,6 +174,7 @@ impl<'a> FileScan<'a> {
             asks_owners: asks_owners(file),
             known_owners: Mutex::new(KnownOwners::of(planned.file_id)),
             page_verify: file.page_verify().unwrap_or(PageVerify::None),
+            unreadable: Mutex::default(),
             file,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(tally),
@@ -206,6 +209,16 @@ impl<'a> FileScan<'a> {
     pub(super) fn stream_of(&self, page: PageId) -> Option<usize> {
         let part = self.file.part.as_ref()?;
         part.backup.stream_at(part.layout.page_offset_bytes(page)?)
+    }
+
+    /// `page` could not be read, by whatever means.
+    pub(super) fn was_unreadable(&self, page: PageId) {
+        lock(&self.unreadable).add(PageRange::between(page.0, page.0 + 1));
+    }
+
+    /// How many pages right before `page` could not be read.
+    pub(super) fn unreadable_before(&self, page: PageId) -> u32 {
+        lock(&self.unreadable).run_before(page.0)
     }
 
     /// A read of several pages failed; what becomes of them is not known yet.

@@ -129,13 +129,17 @@ fn a_page_that_heals_when_read_again_is_transient_and_not_a_suspect() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = generated(&folder);
     let page = allocated_page(&path);
-    for bad_reads in [1, 3] {
-        let report = scan_with(&path, &[(page, ReadFault::HealsAfter(bad_reads))]);
-        // The same wrong bytes in two reads past the cache are a suspect, however often they would
-        // heal later.
-        let expected = u64::from(bad_reads == 1);
-        assert_eq!(report.coverage.transient, expected, "after {bad_reads}");
-        assert_eq!(report.coverage.suspect, 1 - expected, "after {bad_reads}");
+    // The same wrong bytes in two reads, one of them past the cache, are a suspect, however often
+    // they would heal later.
+    for (fault, expected) in [
+        (ReadFault::HealsAfter(1), 1),
+        (ReadFault::SettlesAfter(3), 1),
+        (ReadFault::HealsAfter(2), 0),
+        (ReadFault::SettlesAfter(5), 0),
+    ] {
+        let report = scan_with(&path, &[(page, fault)]);
+        assert_eq!(report.coverage.transient, expected, "{fault:?}");
+        assert_eq!(report.coverage.suspect, 1 - expected, "{fault:?}");
     }
 }
 
@@ -160,7 +164,7 @@ fn pages_that_were_bad_and_then_good_are_listed_and_named_first() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = generated(&folder);
     let pages = &allocated_pages(&path)[..3];
-    let heals = |page, after| (page, ReadFault::HealsAfter(after));
+    let heals = |page, after| (page, ReadFault::SettlesAfter(after));
     let report = scan_with(&path, &[heals(pages[2], 1), heals(pages[1], 2), heals(pages[0], 1)]);
     assert_eq!((report.coverage.transient, report.transients_not_listed), (3, 0));
     let listed: Vec<u32> = report.transients.iter().map(|healed| healed.page_id).collect();
