@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct DoneRanges {
     /// First page to end.
     ends: BTreeMap<u32, u32>,
+    /// Pages in them: asked for after each batch, so it is kept, not counted.
+    pages: u32,
 }
 
 impl DoneRanges {
@@ -24,14 +26,16 @@ impl DoneRanges {
         while let Some((&a, &b)) = self.ends.range(..=end).next_back().filter(|(_, b)| **b >= first)
         {
             self.ends.remove(&a);
+            self.pages -= b - a;
             (first, end) = (first.min(a), end.max(b));
         }
         self.ends.insert(first, end);
+        self.pages += end - first;
     }
 
     /// How many pages are done.
     pub fn pages(&self) -> u32 {
-        self.ends.iter().map(|(first, end)| end - first).sum()
+        self.pages
     }
 
     /// The first page at or after `page` that is not done.

@@ -448,22 +448,22 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A hole reads as zeros: free pages are right to be zero, others are looked at.
+    /// A hole, which lies in one PFS interval, reads as zeros: free pages are right to be zero,
+    /// others are looked at.
     fn look_at_hole(&mut self, range: PageRange) -> Looked {
         let mut looked = Looked::default();
-        let mut free_pages = 0;
-        for page in range.ids() {
-            match self.allocation_of(page) {
-                Allocation::Free => free_pages += 1,
-                Allocation::Allocated => {
-                    let reason = SuspectReason::Zeroed;
-                    looked.doubtful.push(Doubtful::new(page, None, reason));
-                }
-                Allocation::Unknown => {
-                    self.count_unknown(Allocation::Unknown, &mut looked.coverage);
-                    looked.coverage.zero_allocation_unknown += 1;
-                    looked.coverage.count(&Verdict::Unprotected);
-                }
+        let map: &AllocationMap = &self.file.allocation;
+        let interval = Arc::clone(self.interval.insert(map.interval_of(range.first, self.source)));
+        let mut free_pages = u64::from(range.pages);
+        for (page, allocation) in interval.not_free_in(range) {
+            free_pages -= 1;
+            if allocation == Allocation::Allocated {
+                let reason = SuspectReason::Zeroed;
+                looked.doubtful.push(Doubtful::new(page, None, reason));
+            } else {
+                self.count_unknown(allocation, &mut looked.coverage);
+                looked.coverage.zero_allocation_unknown += 1;
+                looked.coverage.count(&Verdict::Unprotected);
             }
         }
         looked.coverage.count_free(FreeContent::Zero, free_pages);

@@ -44,6 +44,8 @@ const INTACT_PER_FLAGLESS_MIN: u64 = 16;
 /// What is known of a file so far.
 pub(super) struct FileScan<'a> {
     pub(super) planned: &'a PlannedFile,
+    /// Counted once: a backup has them in many ranges.
+    pages_to_look_at: u32,
     pub(super) index: usize,
     pub(super) allocation: AllocationMap,
     /// PAGE_VERIFY, if the boot page tells. Where it is on, pages in use carry a flag, with few
@@ -168,6 +170,7 @@ impl<'a> FileScan<'a> {
         let is_log = planned.kind == FileKind::Log;
         Self {
             planned,
+            pages_to_look_at: planned.pages_to_look_at(),
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_part: file.part.is_some(),
@@ -248,7 +251,7 @@ impl<'a> FileScan<'a> {
     pub(super) fn done_with(&self, range: PageRange) -> bool {
         let mut tally = lock(&self.tally);
         tally.done.add(range);
-        let is_last = tally.done.pages() == self.planned.pages_to_look_at();
+        let is_last = tally.done.pages() == self.pages_to_look_at;
         drop(tally);
         if is_last {
             *lock(&self.source) = Source::Closed;

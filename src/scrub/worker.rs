@@ -13,6 +13,7 @@ use super::batch::doubts::Doubts;
 use super::batch::{Memory, View};
 use super::buffers::Buffers;
 use super::dispatch::Dispatch;
+use super::holes::WaitingHoles;
 use super::lent::{Lent, Unseen};
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
@@ -48,6 +49,7 @@ pub(super) struct Worker<'a> {
     doubts: Doubts,
     /// By file: what could not be read and is read in parts.
     rescues: Vec<(usize, Rescue)>,
+    holes: WaitingHoles,
     /// By device: what has been taken and not begun.
     waiting: Vec<VecDeque<Task>>,
     /// By device: reads that are queued.
@@ -96,6 +98,7 @@ impl<'a> Worker<'a> {
             lent: Lent::new(shared.gpus),
             doubts: Doubts::default(),
             rescues: Vec::new(),
+            holes: WaitingHoles::default(),
             waiting,
             in_flight: vec![0; dispatch.devices()],
             pause: PATIENCE,
@@ -108,6 +111,7 @@ impl<'a> Worker<'a> {
             let has_begun = self.begin_waiting() | self.take_batch();
             let patience = if has_begun { Duration::ZERO } else { self.pause };
             let has_looked = self.look_at_next(patience);
+            self.look_at_holes();
             if has_begun || has_looked || self.is_expecting() {
                 continue;
             }
@@ -144,9 +148,19 @@ impl<'a> Worker<'a> {
             self.waiting[device].push_back(Task::Batch(batch));
             self.begin_waiting_of(device);
         } else {
-            self.with_source(batch.file, |view, _| view.scrub_hole(batch.range));
+            self.holes.push(batch);
         }
         true
+    }
+
+    /// Looks at the holes of which it is known what should be there, and once nothing is on its way
+    /// at all others.
+    fn look_at_holes(&mut self) {
+        let (files, may_wait) = (&self.shared.files, self.is_expecting());
+        let is_known = |hole: &ExtentBatch| files[hole.file].allocation.knows(hole.range.first);
+        while let Some(hole) = self.holes.next(is_known, may_wait) {
+            self.with_source(hole.file, |view, _| view.scrub_hole(hole.range));
+        }
     }
 
     /// Begins what waits, as far as it may begin.
