@@ -99,7 +99,8 @@ impl Version {
         let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| frame[at + i])) as usize;
         let (entries, total, sum) = (word(4), word(8), word(12));
         let end = self.bare_header_bytes() + total;
-        let fits = (2 * INDEX_FRAME_BYTES..=INDEX_BYTES_MAX).contains(&total) && total <= body.len();
+        let fits =
+            (2 * INDEX_FRAME_BYTES..=INDEX_BYTES_MAX).contains(&total) && total <= body.len();
         let ends_well = fits && (offset + end as u64).is_multiple_of(SECTOR_BYTES);
         if !tag_is_bare || !ends_well || frame[..4] != INDEX_MAGIC {
             return None;
@@ -136,9 +137,13 @@ impl Version {
             && bytes.len() >= self.header_bytes()
     }
 
-    /// How large the file mark is that `bytes` begin with: so large that something follows, or the
-    /// file ends. `known` is asked first, and answers where nothing follows.
+    /// How large the file mark is that `bytes` begin with. Where it does not say so itself: so large
+    /// that something follows, or the file ends; `known` is asked first, and answers where nothing
+    /// follows.
     pub(super) fn file_mark_bytes(self, bytes: &[u8], offset: u64, known: Option<u64>) -> u64 {
+        if let Some(stated) = stated_file_mark_bytes(bytes) {
+            return stated;
+        }
         let follows = |block: &u64| {
             let next = bytes.get(*block as usize..);
             next.is_some_and(|next| next.is_empty() || self.item(next, offset + block).is_some())
@@ -147,6 +152,14 @@ impl Version {
         let sizes = sizes.by_ref().take_while(|size| *size <= BLOCK_BYTES_MAX as u64);
         known.into_iter().chain(sizes).find(follows).or(known).unwrap_or(SECTOR_BYTES)
     }
+}
+
+/// What a file mark says of its size; `None` from one that fails its own check, or is of 64 KiB,
+/// which is more than it can say.
+fn stated_file_mark_bytes(mark: &[u8]) -> Option<u64> {
+    let stated = u16::from_le_bytes(*mark.get(8..)?.first_chunk()?);
+    let is_size = stated.is_power_of_two() && u64::from(stated) >= SECTOR_BYTES;
+    (is_size && file_mark_is_intact(mark)).then_some(stated.into())
 }
 
 fn file_mark_is_intact(bytes: &[u8]) -> bool {

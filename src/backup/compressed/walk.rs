@@ -8,6 +8,8 @@ use rayon::prelude::*;
 
 /// Records whose checksums are computed in one go.
 const BURST_RECORDS_MAX: usize = 4096;
+/// What a record of pages unpacks to.
+const EXTENT_BYTES: u32 = 1 << 16;
 /// What a thread is given at least.
 const RECORDS_PER_TASK: usize = 8;
 
@@ -167,7 +169,9 @@ impl Walk {
             return true;
         }
         match self.version.item(window.rest(at), at) {
-            Some(Item::Record(next)) => self.leads_on(window, at + next.bytes() as u64, records - 1),
+            Some(Item::Record(next)) => {
+                self.leads_on(window, at + next.bytes() as u64, records - 1)
+            }
             other => other.is_some(),
         }
     }
@@ -269,17 +273,21 @@ impl Checks {
 }
 
 impl Ahead {
-    /// A size that is not that of the record before is checked by unpacking: no checksum covers it.
+    /// No checksum covers the size. One extent after one extent is believed, for no single bit makes
+    /// that of a smaller size, and no larger one was seen; all others are checked by unpacking.
     fn fate(&self, window: &Window<'_>) -> Fate {
         let bytes = window.rest(self.offset);
         if !self.header.agrees(bytes) {
             Fate::BadSum
-        } else if self.header.uncompressed_bytes != self.last_bytes && !unpacks(&self.header, bytes)
-        {
-            Fate::BadSize
-        } else {
+        } else if self.is_usual() || unpacks(&self.header, bytes) {
             Fate::Right
+        } else {
+            Fate::BadSize
         }
+    }
+
+    fn is_usual(&self) -> bool {
+        [self.header.uncompressed_bytes, self.last_bytes] == [EXTENT_BYTES; 2]
     }
 }
 
