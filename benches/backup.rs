@@ -7,7 +7,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pagescrub::backup::compressed::{
-    ByteClass, RecordHeader, checksum, checksum_fast, classes, verify,
+    ByteClass, RecordHeader, Version, checksum, checksum_fast, classes, verify,
 };
 use pagescrub::backup::{Fault, FaultKind, ReadAt, xpress};
 use rand_core::{Rng, SeedableRng};
@@ -64,7 +64,7 @@ fn real_records() -> Option<(Vec<u8>, Vec<(Vec<u8>, usize)>)> {
     for (range, class) in classes(&bytes) {
         if class == ByteClass::RecordTag {
             let record = &bytes[range.start as usize..];
-            let header = RecordHeader::of(record)?;
+            let header = RecordHeader::of(Version::Two, record)?;
             records.push((header.payload(record)?.to_vec(), header.uncompressed_bytes as usize));
         }
     }
@@ -97,15 +97,17 @@ fn unpacking(criterion: &mut Criterion) {
 fn walking(criterion: &mut Criterion, bytes: &[u8]) {
     const RECORDS: usize = 20_000;
     let of_an_extent = |start: &usize| {
-        let header = RecordHeader::of(&bytes[*start..]);
+        let header = RecordHeader::of(Version::Two, &bytes[*start..]);
         header.is_some_and(|header| header.uncompressed_bytes == 65_536)
     };
     let starts = classes(bytes).into_iter().filter(|(_, class)| *class == ByteClass::RecordTag);
     let mut starts: Vec<usize> =
         starts.map(|(range, _)| range.start as usize).filter(of_an_extent).collect();
-    starts.sort_by_key(|start| RecordHeader::of(&bytes[*start..]).map(|header| header.bytes()));
+    starts.sort_by_key(|start| {
+        RecordHeader::of(Version::Two, &bytes[*start..]).map(|header| header.bytes())
+    });
     let start = starts[starts.len() / 2];
-    let record = RecordHeader::of(&bytes[start..]).expect("it is one");
+    let record = RecordHeader::of(Version::Two, &bytes[start..]).expect("it is one");
     let record = &bytes[start..start + record.bytes()];
     let many = [&bytes[..480], &record.repeat(RECORDS)].concat();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");

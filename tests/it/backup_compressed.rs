@@ -1,7 +1,7 @@
 //! A compressed backup made by SQL Server, whole and damaged in every way that a test can think of.
 
 use pagescrub::backup::compressed::{
-    ByteClass, Container, Decompressed, RecordHeader, Verified, checksum, classes, verify,
+    ByteClass, Container, Decompressed, RecordHeader, Verified, Version, checksum, classes, verify,
 };
 use pagescrub::backup::{FaultKind, ReadAt};
 use pagescrub::page::Page;
@@ -11,18 +11,55 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
-/// Real records, their bytes, and what they unpack to.
-const RECORDS: u64 = 49;
-const UNPACKED_BYTES: u64 = 2_905_088;
-/// Where its first MQDA stream has its pages, and how many there are.
-const PAGES_AT: u64 = 0x2000;
-const EXTENTS: u64 = 43;
+/// A real backup, and what is known of it.
+struct Original {
+    bytes: Vec<u8>,
+    version: Version,
+    variant: u32,
+    /// Its records, and what they unpack to.
+    records: u64,
+    unpacked_bytes: u64,
+    /// Where its first MQDA stream has its pages, and how many there are.
+    pages_at: u64,
+    extents: u64,
+    /// Of its pages, those that have a checksum, and those of them that agree; free pages need not.
+    flagged: u32,
+    right: u32,
+}
 
-fn real() -> Vec<u8> {
-    let folder = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
-    let path = std::path::PathBuf::from(folder).join("TutorialDB_compressed.bak");
-    std::fs::read(path).expect("it is there")
+fn folder() -> PathBuf {
+    PathBuf::from(std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it"))
+}
+
+fn of_version_2() -> Original {
+    Original {
+        bytes: std::fs::read(folder().join("TutorialDB_compressed.bak")).expect("it is there"),
+        version: Version::Two,
+        variant: 3,
+        records: 49,
+        unpacked_bytes: 2_905_088,
+        pages_at: 0x2000,
+        extents: 43,
+        flagged: 274,
+        right: 274,
+    }
+}
+
+fn of_version_1() -> Original {
+    let backups = folder().parent().expect("it has a neighbour").join("backups");
+    Original {
+        bytes: std::fs::read(backups.join("container_v1_655.bak")).expect("it is there"),
+        version: Version::One,
+        variant: 1,
+        records: 38,
+        unpacked_bytes: 2_182_144,
+        pages_at: 0x1c00,
+        extents: 32,
+        flagged: 162,
+        right: 158,
+    }
 }
 
 fn verified(bytes: &[u8]) -> Verified {
@@ -33,16 +70,28 @@ fn verified(bytes: &[u8]) -> Verified {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn every_record_of_a_real_backup_agrees_and_every_byte_is_accounted_for() {
-    let bytes = real();
-    let container = Container::read(&bytes).expect("readable").expect("of a known kind");
-    assert_eq!((container.version, container.variant), (2, 3));
-    let found = verified(&bytes);
+    account_for_every_byte(&of_version_2());
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn every_record_of_a_real_backup_agrees_and_every_byte_is_accounted_for_in_version_1() {
+    account_for_every_byte(&of_version_1());
+}
+
+fn account_for_every_byte(original: &Original) {
+    let bytes = &original.bytes;
+    let container = Container::read(bytes).expect("readable").expect("of a known kind");
+    assert_eq!((container.version, container.variant), (original.version, original.variant));
+    assert_eq!(container.version_stated, original.version.number());
+    let found = verified(bytes);
     assert_eq!(found.faults, []);
-    assert_eq!((found.records, found.uncompressed_bytes), (RECORDS, UNPACKED_BYTES));
+    let (records, unpacked) = (original.records, original.unpacked_bytes);
+    assert_eq!((found.records, found.uncompressed_bytes), (records, unpacked));
     assert_eq!((found.file_marks, found.faults_not_listed), (3, 0));
     let mut sizes: BTreeMap<ByteClass, u64> = BTreeMap::new();
     let mut at = 0;
-    for (range, class) in classes(&bytes) {
+    for (range, class) in classes(bytes) {
         assert!(range.start == at && range.end > at, "{range:?} {class:?}");
         *sizes.entry(class).or_default() += range.end - range.start;
         at = range.end;
@@ -50,24 +99,35 @@ fn every_record_of_a_real_backup_agrees_and_every_byte_is_accounted_for() {
     println!("{sizes:?}");
     assert_eq!(at, bytes.len() as u64);
     assert!(!sizes.contains_key(&ByteClass::Unknown));
-    assert_eq!(sizes[&ByteClass::RecordTag], 4 * RECORDS);
-    assert_eq!(sizes[&ByteClass::Payload] + 28 * RECORDS, found.bytes_verified);
+    let header_bytes = original.version.record_header_bytes() as u64;
+    assert_eq!(sizes[&ByteClass::RecordTag], 4 * records);
+    assert_eq!(sizes[&ByteClass::Payload] + header_bytes * records, found.bytes_verified);
 }
 
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn the_pages_of_a_real_backup_unpack_and_agree_with_their_checksums() {
-    let bytes = real();
-    let found = verified(&bytes);
-    let stream = Decompressed::new(&bytes, &found.index);
-    assert_eq!(stream.bytes(), UNPACKED_BYTES);
-    let mut all = vec![0; UNPACKED_BYTES as usize];
+    unpack_pages(&of_version_2());
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn the_pages_of_a_real_backup_unpack_and_agree_with_their_checksums_in_version_1() {
+    unpack_pages(&of_version_1());
+}
+
+fn unpack_pages(original: &Original) {
+    let bytes = &original.bytes;
+    let found = verified(bytes);
+    let stream = Decompressed::new(bytes, &found.index);
+    assert_eq!(stream.bytes(), original.unpacked_bytes);
+    let mut all = vec![0; original.unpacked_bytes as usize];
     stream.read_exact_at(0, &mut all).expect("all of it unpacks");
     assert!(all.starts_with(b"TAPE"));
     let (mut right, mut flagged) = (0, 0);
-    for number in 0..EXTENTS * 8 {
+    for number in 0..original.extents * 8 {
         let mut page = Page::ZERO;
-        let place = PAGES_AT + number * 8192;
+        let place = original.pages_at + number * 8192;
         stream.read_exact_at(place, page.bytes_mut()).expect("a page");
         assert_eq!(page.bytes()[..], all[place as usize..][..8192]);
         if PageHeader::of(&page).flag_bits & 0x200 != 0 {
@@ -76,18 +136,27 @@ fn the_pages_of_a_real_backup_unpack_and_agree_with_their_checksums() {
         }
     }
     println!("{right} of {flagged} pages with a checksum agree");
-    assert_eq!(right, flagged);
-    assert!(right > 100);
+    assert_eq!((flagged, right), (original.flagged, original.right));
 }
 
 /// Changes bits, each alone: all bits of the small classes, a sample of the others.
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected() {
-    let whole = real();
+    change_bits(&of_version_2());
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected_in_version_1() {
+    change_bits(&of_version_1());
+}
+
+fn change_bits(original: &Original) {
+    let whole = &original.bytes;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
     let mut tried: BTreeMap<(ByteClass, bool), u32> = BTreeMap::new();
-    for (range, class) in classes(&whole) {
+    for (range, class) in classes(whole) {
         let bits = (range.end - range.start) * 8;
         let is_rare = matches!(
             class,
@@ -113,7 +182,7 @@ fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected() {
                 bit / 8
             );
             assert!(
-                found.records + 3 >= RECORDS,
+                found.records + 3 >= original.records,
                 "bit {bit} of {class:?} costs {:?}",
                 found.faults
             );
@@ -126,10 +195,10 @@ fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected() {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn a_bad_payload_is_one_record_and_its_neighbours_stay_readable() {
-    let mut bytes = real();
+    let Original { mut bytes, records, .. } = of_version_2();
     bytes[0x5000] ^= 0x10;
     let found = verified(&bytes);
-    assert_eq!(found.records, RECORDS - 1);
+    assert_eq!(found.records, records - 1);
     let [fault] = &found.faults[..] else { panic!("{:?}", found.faults) };
     assert_eq!((fault.kind, fault.offset_bytes), (FaultKind::RecordChecksum, 0x4c81));
     let stream = Decompressed::new(&bytes, &found.index);
@@ -143,7 +212,17 @@ fn a_bad_payload_is_one_record_and_its_neighbours_stay_readable() {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn a_file_cut_anywhere_is_called_truncated() {
-    let whole = real();
+    cut(&of_version_2());
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn a_file_cut_anywhere_is_called_truncated_in_version_1() {
+    cut(&of_version_1());
+}
+
+fn cut(original: &Original) {
+    let whole = &original.bytes;
     let cuts = (512..whole.len()).step_by(512).chain(0x5000..0x5040);
     for cut in cuts {
         let found = verified(&whole[..cut]);
@@ -156,8 +235,18 @@ fn a_file_cut_anywhere_is_called_truncated() {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn damage_of_all_kinds_is_found_the_same_with_any_number_of_threads() {
+    damage(&of_version_2());
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn damage_of_all_kinds_is_found_the_same_with_any_number_of_threads_in_version_1() {
+    damage(&of_version_1());
+}
+
+fn damage(original: &Original) {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-    let whole = real();
+    let whole = &original.bytes;
     for _ in 0..60 {
         let mut bytes = whole.repeat(1 + rng.next_u64() as usize % 30);
         for _ in 0..rng.next_u64() % 12 {
@@ -185,16 +274,26 @@ fn damage_of_all_kinds_is_found_the_same_with_any_number_of_threads() {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn the_plain_checksum_judges_each_real_record() {
-    let bytes = real();
+    judge(&of_version_2());
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn the_plain_checksum_judges_each_real_record_in_version_1() {
+    judge(&of_version_1());
+}
+
+fn judge(original: &Original) {
+    let bytes = &original.bytes;
     let mut records = 0;
-    for (range, class) in classes(&bytes) {
+    for (range, class) in classes(bytes) {
         if class == ByteClass::RecordTag {
             let record = &bytes[range.start as usize..];
-            let header = RecordHeader::of(record).expect("28 bytes");
+            let header = RecordHeader::of(original.version, record).expect("whole");
             let payload = header.payload(record).expect("whole");
             assert_eq!(checksum(payload), header.checksum);
             records += 1;
         }
     }
-    assert_eq!(records, RECORDS);
+    assert_eq!(records, original.records);
 }

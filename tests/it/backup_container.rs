@@ -136,11 +136,18 @@ fn what_cannot_be_read_is_said_once_and_the_rest_is_verified() {
 #[test]
 fn other_kinds_are_refused_in_words() {
     let refused = |bytes: &[u8]| Container::of(bytes).expect_err("unknown").0;
-    let mut writer = Writer::new(512);
-    writer.bytes[8] = 1;
-    writer.bytes.extend([0x40; 4000]);
-    let text = refused(&writer.bytes);
-    assert!(text.contains("version 1") && text.contains("0x40"), "{text}");
+    let writer = Writer::new(512);
+    for (version, place, tag) in [
+        (7, 480, "version 7, variant 3, first record tag 0x40"),
+        (1, 16, "version 1, variant 3, first record tag 0x40"),
+    ] {
+        let mut bytes = writer.bytes.clone();
+        bytes[8] = version;
+        bytes.extend([0; 4000]);
+        bytes[place] = 0x40;
+        let text = refused(&bytes);
+        assert!(text.contains(tag), "{text}");
+    }
     assert!(refused(b"MSSQLBAK").contains("16 bytes"));
     assert!(refused(&[0; 100]).contains("MSSQLBAK"));
 }

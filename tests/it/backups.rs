@@ -30,6 +30,8 @@ const REAL: [&str; 4] = [
     "sqltools_Full_859.bak",
 ];
 const PACKED: &str = "TutorialDB_compressed.bak";
+/// Packed by SQL Server 2008, in the folder beside that of the others.
+const PACKED_BY_2008: &str = "../backups/container_v1_655.bak";
 
 fn folder() -> PathBuf {
     std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it").into()
@@ -142,7 +144,8 @@ struct Copy {
 impl Copy {
     fn of(name: &str) -> Self {
         let folder_of_copy = tempfile::tempdir().expect("a folder");
-        let path = folder_of_copy.path().join(name);
+        let name_of_copy = Path::new(name).file_name().expect("a name");
+        let path = folder_of_copy.path().join(name_of_copy);
         let bytes = fs::read(folder().join(name)).expect("the backup is there");
         fs::write(&path, &bytes).expect("room");
         let file = fs::File::options().write(true).open(&path).expect("ours");
@@ -277,8 +280,18 @@ fn unsealed_superseded(copy: &Copy, healthy: &ScrubReport) -> u64 {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn one_flipped_bit_of_a_compressed_backup_is_found_wherever_its_class_is_protected() {
+    flip_bits_of_each_class(PACKED);
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn one_flipped_bit_of_a_container_of_version_1_is_found_wherever_its_class_is_protected() {
+    flip_bits_of_each_class(PACKED_BY_2008);
+}
+
+fn flip_bits_of_each_class(name: &str) {
     let mut random = drawn(8);
-    let copy = Copy::of(PACKED);
+    let copy = Copy::of(name);
     let classes = compressed::classes(&copy.bytes);
     let mut end = 0;
     for (range, class) in classes {
@@ -287,7 +300,7 @@ fn one_flipped_bit_of_a_compressed_backup_is_found_wherever_its_class_is_protect
         for _ in 0..4 {
             let at = range.start as usize + random() as usize % (range.end - range.start) as usize;
             let bit = random() % 8;
-            let report = copy.flipped(at, bit, false);
+            let report = copy.flipped(at, bit, random() % 4 == 0);
             let is_found = report.verdict == RunVerdict::Damaged;
             if class.is_protected() {
                 assert!(is_found, "bit {bit} of byte {at:#x}, {class:?}");
@@ -301,16 +314,53 @@ fn one_flipped_bit_of_a_compressed_backup_is_found_wherever_its_class_is_protect
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn a_backup_that_was_cut_is_never_called_clean() {
-    for name in REAL.into_iter().chain([PACKED]) {
-        let copy = Copy::of(name);
-        let sectors = copy.bytes.len() / 512;
-        let step = (sectors / 60).max(1);
-        for sector in (0..sectors).step_by(step).chain(sectors.saturating_sub(20)..sectors) {
-            let length = sector as u64 * 512;
-            copy.file.set_len(length).expect("ours");
-            let report = scan(&copy.path);
-            assert_ne!(report.verdict, RunVerdict::Clean, "{name} cut to {length} bytes");
-            fs::write(&copy.path, &copy.bytes).expect("room");
+    REAL.into_iter().chain([PACKED]).for_each(cut);
+}
+
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn a_container_of_version_1_that_was_cut_is_never_called_clean() {
+    cut(PACKED_BY_2008);
+}
+
+fn cut(name: &str) {
+    let copy = Copy::of(name);
+    let sectors = copy.bytes.len() / 512;
+    let step = (sectors / 60).max(1);
+    for sector in (0..sectors).step_by(step).chain(sectors.saturating_sub(20)..sectors) {
+        let length = sector as u64 * 512;
+        copy.file.set_len(length).expect("ours");
+        let report = scan(&copy.path);
+        assert_ne!(report.verdict, RunVerdict::Clean, "{name} cut to {length} bytes");
+        fs::write(&copy.path, &copy.bytes).expect("room");
+    }
+}
+
+/// Whole stretches, which may take headers and marks with them, also when it is unpacked.
+#[test]
+#[cfg_attr(not(real_backups), ignore = "there is no folder `backups` beside PAGESCRUB_REAL_DATA")]
+fn a_damaged_container_of_version_1_is_never_called_clean() {
+    let mut random = drawn(9);
+    let copy = Copy::of(PACKED_BY_2008);
+    let classes = compressed::classes(&copy.bytes);
+    for _ in 0..150 {
+        let at = random() as usize % copy.bytes.len();
+        let end = copy.bytes.len().min(at + 1 + (1 << (random() % 16)));
+        let mut bytes = copy.bytes.clone();
+        match random() % 3 {
+            0 => bytes[at..end].fill(0),
+            1 => bytes[at..end].iter_mut().for_each(|byte| *byte = random() as u8),
+            _ => drop(bytes.drain(at..end)),
+        }
+        let is_changed = |(range, class): &(std::ops::Range<u64>, compressed::ByteClass)| {
+            let range = range.start as usize..range.end as usize;
+            class.is_protected() && bytes.get(range.clone()) != Some(&copy.bytes[range])
+        };
+        fs::write(&copy.path, &bytes).expect("room");
+        for deep in [false, true] {
+            let verdict = scan_deep(&copy.path, deep).verdict;
+            let is_clean = verdict == RunVerdict::Clean;
+            assert!(!is_clean || !classes.iter().any(is_changed), "{at:#x}..{end:#x} {deep}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::item::{FILE_MARK_HEADER_BYTES, Item};
 use super::walk::{Event, Walk, Window};
-use super::{CONTAINER_HEADER_BYTES, RECORD_HEADER_BYTES};
+use super::{Version, version_of_records};
 use std::ops::Range;
 
 /// What a byte of a container is for.
@@ -61,12 +61,12 @@ impl ByteClass {
 
 /// The class of every byte of `container`, in order and without gaps. For small files and tests.
 pub fn classes(container: &[u8]) -> Vec<(Range<u64>, ByteClass)> {
+    let version = version_of_records(container).unwrap_or_default();
     let bytes = container.len() as u64;
     let window = Window { bytes: container, start: 0, file_bytes: bytes };
-    let mut map = Map { ranges: Vec::new(), at: 0, end: bytes };
-    map.add(12, ByteClass::ContainerMagic);
-    map.add(CONTAINER_HEADER_BYTES as u64 - 12, ByteClass::ContainerHeader);
-    let mut walk = Walk::new();
+    let mut map = Map { version, ranges: Vec::new(), at: 0, end: bytes };
+    map.header(version.header_bytes() as u64);
+    let mut walk = Walk::new(version);
     while let Some(event) = walk.next(&window) {
         map.note(&event);
     }
@@ -74,6 +74,7 @@ pub fn classes(container: &[u8]) -> Vec<(Range<u64>, ByteClass)> {
 }
 
 struct Map {
+    version: Version,
     ranges: Vec<(Range<u64>, ByteClass)>,
     at: u64,
     end: u64,
@@ -92,10 +93,13 @@ impl Map {
         match *event {
             Event::Record { header, .. } => {
                 self.add(4, ByteClass::RecordTag);
-                self.add(16, ByteClass::RecordJunk);
-                self.add(4, ByteClass::RecordReserved);
+                // Version 1 has neither.
+                if let Some(junk) = self.version.gap_bytes().checked_sub(4) {
+                    self.add(junk as u64, ByteClass::RecordJunk);
+                    self.add(4, ByteClass::RecordReserved);
+                }
                 self.add(4, ByteClass::RecordChecksum);
-                self.add((header.bytes() - RECORD_HEADER_BYTES) as u64, ByteClass::Payload);
+                self.add(header.payload_bytes.into(), ByteClass::Payload);
             }
             Event::Other { bytes, item, .. } => self.other(bytes, item),
             Event::Lost { lost, .. } => self.add(lost.to - lost.from, ByteClass::Unknown),
@@ -105,10 +109,7 @@ impl Map {
     fn other(&mut self, bytes: u64, item: Item) {
         match item {
             Item::Record(_) => self.add(bytes, ByteClass::Unknown),
-            Item::Header => {
-                self.add(12, ByteClass::ContainerMagic);
-                self.add(bytes.saturating_sub(12), ByteClass::ContainerHeader);
-            }
+            Item::Header => self.header(bytes),
             Item::Padding { .. } => {
                 self.add(4, ByteClass::PaddingTag);
                 self.add(bytes - 4, ByteClass::Padding);
@@ -122,12 +123,17 @@ impl Map {
         }
     }
 
-    /// Tag, 20 bytes of nothing, the frame, the entries, zeros, and the frame again.
+    fn header(&mut self, bytes: u64) {
+        self.add(12, ByteClass::ContainerMagic);
+        self.add(bytes.saturating_sub(12), ByteClass::ContainerHeader);
+    }
+
+    /// Tag, nothing or 20 bytes of it, the frame, the entries, zeros, and the frame again.
     fn index(&mut self, bytes: u64, entries: u64) {
-        let end = self.at + bytes;
-        let list = entries.saturating_mul(16).min(bytes.saturating_sub(24 + 32));
+        let (end, gap) = (self.at + bytes, self.version.gap_bytes() as u64);
+        let list = entries.saturating_mul(16).min(bytes.saturating_sub(4 + gap + 32));
         self.add(4, ByteClass::IndexTag);
-        self.add(20, ByteClass::IndexJunk);
+        self.add(gap, ByteClass::IndexJunk);
         self.add(16 + list, ByteClass::Index);
         self.add(end.saturating_sub(self.at + 16), ByteClass::IndexPadding);
         self.add(end.saturating_sub(self.at), ByteClass::Index);

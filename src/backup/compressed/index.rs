@@ -1,8 +1,7 @@
 //! Where records begin: a sparse list, and what was lost between them.
 
-use super::item::{Item, item};
-use super::record::{METHOD_XPRESS, RecordHeader};
-use super::{CONTAINER_HEADER_BYTES, SECTOR_BYTES};
+use super::record::RecordHeader;
+use super::{MAGIC, SECTOR_BYTES, Version};
 use std::io;
 
 /// How far the entries are apart in the packed stream: 10 TB take 160 MB.
@@ -34,6 +33,7 @@ pub struct Lost {
 /// Where the records of a container begin, one in a MiB of what they unpack to.
 #[derive(Clone, Debug, Default)]
 pub struct RecordIndex {
+    version: Version,
     /// (offset in the stream, offset in the file), both ascending.
     entries: Vec<(u64, u64)>,
     lost: Vec<Lost>,
@@ -61,8 +61,13 @@ pub(super) enum Wanted {
 }
 
 impl RecordIndex {
-    pub(super) fn new(file_bytes: u64) -> Self {
-        Self { file_bytes, block_bytes: SECTOR_BYTES, ..Self::default() }
+    pub(super) fn new(version: Version, file_bytes: u64) -> Self {
+        Self { version, file_bytes, block_bytes: SECTOR_BYTES, ..Self::default() }
+    }
+
+    /// What its records are those of.
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
     /// What all records unpack to.
@@ -137,7 +142,7 @@ impl RecordIndex {
             Wanted::Stream(byte) => self.entries.partition_point(|(stream, _)| *stream <= byte),
             Wanted::Offset(from) => self.entries.partition_point(|(_, offset)| *offset <= from),
         };
-        let first = (0, CONTAINER_HEADER_BYTES as u64);
+        let first = (0, self.version.header_bytes() as u64);
         after.checked_sub(1).and_then(|i| self.entries.get(i)).copied().unwrap_or(first)
     }
 
@@ -149,7 +154,28 @@ impl RecordIndex {
         let count = self.file_bytes.saturating_sub(offset).min(STEP_BYTES) as usize;
         read(offset, &mut room[..count])?;
         let unknown = || io::Error::new(io::ErrorKind::InvalidData, "the backup has changed");
-        step_of(&room[..count], self.block_bytes).ok_or_else(unknown)
+        self.step_of(&room[..count]).ok_or_else(unknown)
+    }
+
+    /// What was verified before is believed by its header.
+    fn step_of(&self, bytes: &[u8]) -> Option<Step> {
+        let version = self.version;
+        let (tag, bare) = (*bytes.first()?, version.bare_header_bytes());
+        if tag == version.record_tag() {
+            let header = RecordHeader::of(version, bytes)?;
+            header.is_possible().then_some(Step::Record(header))
+        } else if tag == version.padding_tag() {
+            let length = u16::from_le_bytes(*bytes.get(2..)?.first_chunk()?);
+            Some(Step::Over(bare as u64 + u64::from(length)))
+        } else if tag == version.index_tag() {
+            let total = u32::from_le_bytes(*bytes.get(bare + 8..)?.first_chunk()?);
+            Some(Step::Over(bare as u64 + u64::from(total)))
+        } else if tag == b'S' {
+            Some(Step::Over(self.block_bytes))
+        } else {
+            let is_header = bytes.starts_with(MAGIC);
+            is_header.then_some(Step::Over(version.header_bytes() as u64))
+        }
     }
 }
 
@@ -159,20 +185,4 @@ enum Step {
     Lost(Lost),
     /// So many bytes hold nothing of the stream.
     Over(u64),
-}
-
-/// What was verified before is believed by its header.
-fn step_of(bytes: &[u8], block_bytes: u64) -> Option<Step> {
-    let header = RecordHeader::of(bytes)?;
-    match bytes.first()? {
-        &METHOD_XPRESS => header.is_possible().then_some(Step::Record(header)),
-        0x24 => Some(Step::Over(header.bytes() as u64 - 4)),
-        0x2c => {
-            let total = u32::from_le_bytes(*bytes.get(32..)?.first_chunk()?);
-            Some(Step::Over(24 + u64::from(total)))
-        }
-        b'S' => Some(Step::Over(block_bytes)),
-        _ => matches!(item(bytes, 0), Some(Item::Header))
-            .then_some(Step::Over(CONTAINER_HEADER_BYTES as u64)),
-    }
 }

@@ -1,9 +1,9 @@
 //! Compressed backups: a container of packed records, each with a checksum of its own
 //! (docs/page-format.md, section 9.4).
 //!
-//! `item` knows what can stand at an offset, `walk` goes from one to the next and finds its way
-//! back
-//! after damage, `verify` does so for a whole file, and `stream` unpacks what is read.
+//! `version` has what tells the two kinds of containers apart, `item` knows what can stand at an
+//! offset, `walk` goes from one to the next and finds its way back after damage, `verify` does so
+//! for a whole file, and `stream` unpacks what is read.
 
 mod classes;
 mod index;
@@ -12,26 +12,22 @@ mod record;
 mod resync;
 mod stream;
 mod verify;
+mod version;
 mod walk;
 
 pub use classes::{ByteClass, classes};
 pub use index::{Lost, RecordIndex};
-pub use record::{METHOD_XPRESS, RecordHeader, SIZE_UNIT_BYTES, UNCOMPRESSED_BYTES_MAX};
+pub use record::{RecordHeader, SIZE_UNIT_BYTES, UNCOMPRESSED_BYTES_MAX};
 pub use record::{checksum, checksum_fast};
 pub use stream::Decompressed;
 pub use verify::{CHUNK_BYTES, FAULTS_MAX, Verified, verify};
+pub use version::Version;
 
 use super::ReadAt;
 use std::io;
 
 /// What a compressed backup begins with.
 pub const MAGIC: &[u8; 8] = b"MSSQLBAK";
-/// The header of the container; the first record follows.
-pub const CONTAINER_HEADER_BYTES: usize = 480;
-/// The header of a record that has a payload.
-pub const RECORD_HEADER_BYTES: usize = 28;
-/// The only version of the container that was seen.
-pub const VERSION: u32 = 2;
 const WORD_BYTES: usize = 4;
 /// Items and file marks that stand at fixed places do so at multiples of this.
 const SECTOR_BYTES: u64 = 512;
@@ -41,10 +37,25 @@ const SEARCH_BYTES: u64 = 1 << 20;
 /// A compressed backup that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Container {
+    /// What its records are those of.
+    pub version: Version,
     /// What it calls its version.
-    pub version: u32,
-    /// The word behind the version: 3 in every container seen, of no known meaning.
+    pub version_stated: u32,
+    /// The word behind the version: 1 in version 1 and 3 in version 2, of no known meaning.
     pub variant: u32,
+}
+
+/// The version whose records stand in `beginning`. The one that a container names goes first.
+fn version_of_records(beginning: &[u8]) -> Option<Version> {
+    let stated = stated_version(beginning).and_then(Version::of).unwrap_or_default();
+    let others = Version::ALL.into_iter().filter(|other| *other != stated);
+    let head = &beginning[..beginning.len().min(SEARCH_BYTES as usize)];
+    std::iter::once(stated).chain(others).find(|version| resync::holds_a_record(*version, head))
+}
+
+/// What a container calls its version.
+fn stated_version(beginning: &[u8]) -> Option<u32> {
+    beginning.get(MAGIC.len()..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
 /// A compressed backup of a kind that was never seen; in words, what it says of itself.
@@ -72,14 +83,18 @@ impl Container {
         if !beginning.starts_with(MAGIC) {
             return Err(Refused("no compressed backup: it does not begin with MSSQLBAK".into()));
         }
-        if resync::holds_a_record(beginning) {
-            return Ok(Self { version, variant });
+        if let Some(of_records) = version_of_records(beginning) {
+            return Ok(Self { version: of_records, version_stated: version, variant });
         }
-        let method = beginning.get(CONTAINER_HEADER_BYTES).map(|byte| format!("{byte:#04x}"));
+        let header_bytes = Version::of(version).unwrap_or_default().header_bytes();
+        let method = beginning.get(header_bytes).map(|byte| format!("{byte:#04x}"));
+        let known = Version::ALL
+            .map(|known| format!("version {}, tag {:#04x}", known.number(), known.record_tag()));
         Err(Refused(format!(
             "container version {version}, variant {variant}, first record tag {}: no record of the \
-             kind known (version {VERSION}, tag {METHOD_XPRESS:#04x})",
-            method.unwrap_or_else(|| "missing".into())
+             kinds known ({})",
+            method.unwrap_or_else(|| "missing".into()),
+            known.join("; ")
         )))
     }
 }

@@ -1,9 +1,8 @@
 //! The header of a record, and the checksum of its payload (docs/page-format.md, section 9.4).
 
-use super::{RECORD_HEADER_BYTES, WORD_BYTES};
+use super::version::TAG_BYTES;
+use super::{Version, WORD_BYTES};
 
-/// The tag byte of a record that is packed with LZ77 and Huffman codes.
-pub const METHOD_XPRESS: u8 = 0x21;
 /// What uncompressed sizes are counted in.
 pub const SIZE_UNIT_BYTES: u32 = 512;
 /// The most that a record can unpack to.
@@ -13,9 +12,11 @@ const PAYLOAD_BYTES_MIN: u32 = 256 + 4;
 const WORDS: usize = 32;
 const ROW_BYTES: usize = WORDS * WORD_BYTES;
 
-/// What the 28 bytes in front of a payload say.
+/// What the 8 or 28 bytes in front of a payload say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
+    /// What it is read as a header of.
+    pub version: Version,
     /// How the payload is packed.
     pub method: u8,
     /// The size it unpacks to, a multiple of 512 up to 130,560.
@@ -24,38 +25,46 @@ pub struct RecordHeader {
     pub payload_bytes: u32,
     /// The checksum that the payload should have.
     pub checksum: u32,
-    /// A word that was 0 in every record seen; of no known meaning.
+    /// A word that was 0 in every record seen; of no known meaning. Version 1 does without it.
     pub reserved: u32,
 }
 
 impl RecordHeader {
-    /// The header in `bytes`, whatever it says; `None` if there are fewer than 28.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        let header: &[u8; RECORD_HEADER_BYTES] = bytes.first_chunk()?;
+    /// The header in `bytes`, whatever it says; `None` if there are too few.
+    pub fn of(version: Version, bytes: &[u8]) -> Option<Self> {
+        let tag: &[u8; TAG_BYTES] = bytes.first_chunk()?;
+        let (gap, rest) = bytes[TAG_BYTES..].split_at_checked(version.gap_bytes())?;
+        let checksum = u32::from_le_bytes(*rest.first_chunk()?);
         Some(Self {
-            method: header[0],
-            uncompressed_bytes: u32::from(header[1]) * SIZE_UNIT_BYTES,
-            payload_bytes: u32::from(u16::from_le_bytes([header[2], header[3]])),
-            reserved: u32::from_le_bytes([header[20], header[21], header[22], header[23]]),
-            checksum: u32::from_le_bytes([header[24], header[25], header[26], header[27]]),
+            version,
+            method: tag[0],
+            uncompressed_bytes: u32::from(tag[1]) * SIZE_UNIT_BYTES,
+            payload_bytes: u32::from(u16::from_le_bytes([tag[2], tag[3]])),
+            reserved: gap.last_chunk().copied().map_or(0, u32::from_le_bytes),
+            checksum,
         })
     }
 
     /// True if a record can begin so.
     pub fn is_possible(&self) -> bool {
-        self.method == METHOD_XPRESS
+        self.method == self.version.record_tag()
             && self.uncompressed_bytes > 0
             && self.payload_bytes >= PAYLOAD_BYTES_MIN
     }
 
     /// Header and payload together.
     pub fn bytes(&self) -> usize {
-        RECORD_HEADER_BYTES + self.payload_bytes as usize
+        self.version.record_header_bytes() + self.payload_bytes as usize
     }
 
     /// The payload, if `bytes`, which begin with the header, reach to its end.
     pub fn payload<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        bytes.get(RECORD_HEADER_BYTES..self.bytes())
+        bytes.get(self.version.record_header_bytes()..self.bytes())
+    }
+
+    /// True if the payload is there and agrees with its checksum.
+    pub(super) fn agrees(&self, bytes: &[u8]) -> bool {
+        self.payload(bytes).is_some_and(|payload| checksum_fast(payload) == self.checksum)
     }
 }
 

@@ -3,9 +3,9 @@
 //! Each byte passed pays for the sums of a few others, so that no bytes, however made, take more
 //! time than a multiple of their number.
 
-use super::item::{Item, item_that_proves_itself};
-use super::record::{RecordHeader, checksum_fast};
-use super::{CONTAINER_HEADER_BYTES, METHOD_XPRESS, SECTOR_BYTES};
+use super::item::Item;
+use super::record::RecordHeader;
+use super::{SECTOR_BYTES, Version};
 use crate::backup::xpress;
 
 /// How many bytes may be summed for each byte that was passed.
@@ -16,6 +16,7 @@ const SUMMED_AT_FIRST: u64 = 16 << 20;
 /// Looks for something whose own check agrees.
 #[derive(Clone, Debug)]
 pub(super) struct Resync {
+    version: Version,
     /// Bytes that may still be summed.
     credit: u64,
     /// Up to where bytes were paid for.
@@ -23,8 +24,8 @@ pub(super) struct Resync {
 }
 
 impl Resync {
-    pub(super) fn new() -> Self {
-        Self { credit: SUMMED_AT_FIRST, paid_to: 0 }
+    pub(super) fn new(version: Version) -> Self {
+        Self { version, credit: SUMMED_AT_FIRST, paid_to: 0 }
     }
 
     /// The first offset from `from` on, and below `end`, at which something is right. `bytes` begin
@@ -35,9 +36,8 @@ impl Resync {
 
     fn is_proven(&mut self, bytes: &[u8], at: u64) -> bool {
         let begins = match bytes.first() {
-            Some(&METHOD_XPRESS) => true,
             Some(b'S') => at.is_multiple_of(SECTOR_BYTES),
-            _ => false,
+            tag => tag == Some(&self.version.record_tag()),
         };
         begins && self.proof(bytes, at)
     }
@@ -45,31 +45,27 @@ impl Resync {
     fn proof(&mut self, bytes: &[u8], at: u64) -> bool {
         self.credit += at.saturating_sub(self.paid_to) * SUMMED_PER_BYTE;
         self.paid_to = self.paid_to.max(at);
-        let header = RecordHeader::of(bytes);
+        let header = RecordHeader::of(self.version, bytes);
         let cost = header.map_or(0, |header| 2 * header.bytes() as u64);
         if cost > self.credit {
             return false;
         }
         self.credit -= cost;
-        match item_that_proves_itself(bytes, at) {
-            Some(Item::Record(header)) => is_right(&header, bytes),
+        match self.version.item_that_proves_itself(bytes, at) {
+            Some(Item::Record(header)) => header.agrees(bytes),
             other => matches!(other, Some(Item::FileMark { intact: true })),
         }
     }
 }
 
-fn is_right(header: &RecordHeader, bytes: &[u8]) -> bool {
-    header.payload(bytes).is_some_and(|payload| checksum_fast(payload) == header.checksum)
-}
-
 /// True if somewhere behind the container's header is a record that is right and unpacks.
-pub(super) fn holds_a_record(beginning: &[u8]) -> bool {
-    let mut resync = Resync::new();
+pub(super) fn holds_a_record(version: Version, beginning: &[u8]) -> bool {
+    let mut resync = Resync::new(version);
     let end = beginning.len() as u64;
-    let mut from = CONTAINER_HEADER_BYTES as u64;
+    let mut from = version.header_bytes() as u64;
     while let Some(at) = resync.find(beginning, 0, from, end) {
         let bytes = &beginning[at as usize..];
-        if RecordHeader::of(bytes).is_some_and(|header| unpacks(&header, bytes)) {
+        if RecordHeader::of(version, bytes).is_some_and(|header| unpacks(&header, bytes)) {
             return true;
         }
         from = at + 1;

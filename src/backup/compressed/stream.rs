@@ -1,6 +1,5 @@
 //! What a compressed backup unpacks to, as bytes at offsets.
 
-use super::RECORD_HEADER_BYTES;
 use super::index::{Place, RecordIndex, Wanted};
 use super::record::checksum_fast;
 use crate::backup::{ReadAt, xpress};
@@ -67,7 +66,7 @@ fn unpack(
         io::Error::new(io::ErrorKind::InvalidData, text)
     };
     let mut payload = vec![0; header.payload_bytes as usize];
-    read(offset + RECORD_HEADER_BYTES as u64, &mut payload)?;
+    read(offset + header.version.record_header_bytes() as u64, &mut payload)?;
     if checksum_fast(&payload) != header.checksum {
         return Err(bad("it fails its checksum"));
     }

@@ -1,10 +1,10 @@
 //! Verifies every record of a container by its own checksum, from beginning to end.
 
 use super::index::{Place, Read, Wanted};
-use super::item::{Item, LOOKAHEAD_BYTES, index_entries};
+use super::item::{Item, LOOKAHEAD_BYTES};
 use super::record::RecordHeader;
 use super::walk::{Event, Fate, Walk, Window};
-use super::{Lost, RecordIndex, VERSION};
+use super::{Lost, RecordIndex, Version, stated_version, version_of_records};
 use crate::backup::{Fault, FaultKind};
 use std::collections::VecDeque;
 use std::io;
@@ -60,16 +60,14 @@ pub fn verify(
     bytes: u64,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Verified {
-    let mut found = Found::new(bytes);
-    let mut walk = Walk::new();
+    let mut found = Found::default();
     let mut buffer = Vec::new();
+    fill(read, bytes, 0, &mut buffer, &mut found);
+    let version = found.begin(&buffer, bytes);
+    let mut walk = Walk::new(version);
     let mut start = 0;
     loop {
-        fill(read, bytes, start, &mut buffer, &mut found);
         let window = Window { bytes: &buffer, start, file_bytes: bytes };
-        if start == 0 {
-            found.check_version(&buffer);
-        }
         while let Some(event) = walk.next(&window) {
             found.note(&event, &window);
         }
@@ -79,6 +77,7 @@ pub fn verify(
         }
         buffer.drain(..((walk.at() - start) as usize).min(buffer.len()));
         start = walk.at();
+        fill(read, bytes, start, &mut buffer, &mut found);
     }
     found.end(read, &walk, bytes)
 }
@@ -106,6 +105,7 @@ fn salvage(read: &mut Read<'_>, offset: u64, buffer: &mut [u8], found: &mut Foun
 }
 
 /// What was found so far.
+#[derive(Default)]
 struct Found {
     verified: Verified,
     /// Stretches that could not be read, as far as the walk has not passed them.
@@ -123,17 +123,21 @@ struct Claim {
 }
 
 impl Found {
-    fn new(bytes: u64) -> Self {
-        let verified = Verified { index: RecordIndex::new(bytes), ..Verified::default() };
-        Self { verified, unreadable: VecDeque::new(), claims: Vec::new(), set_stream: 0 }
-    }
-
-    fn check_version(&mut self, beginning: &[u8]) {
-        let version = beginning.get(8..).and_then(|rest| rest.first_chunk().copied());
-        if version.map(u32::from_le_bytes) != Some(VERSION) {
-            let text = "the container's version is not 2, and its records are those of version 2";
-            self.fault(FaultKind::Structure, 8..12, text.into());
+    /// Decides by `beginning` what the records of the file are those of.
+    fn begin(&mut self, beginning: &[u8], file_bytes: u64) -> Version {
+        let stated = stated_version(beginning);
+        let by_word = stated.and_then(Version::of);
+        let version = version_of_records(beginning).or(by_word).unwrap_or_default();
+        self.verified.index = RecordIndex::new(version, file_bytes);
+        if by_word != Some(version) {
+            let number = version.number();
+            let text = format!(
+                "the container's version is not {number}, and its records are those of version \
+                 {number}"
+            );
+            self.fault(FaultKind::Structure, 8..12, text);
         }
+        version
     }
 
     fn note(&mut self, event: &Event, window: &Window<'_>) {
@@ -196,7 +200,9 @@ impl Found {
             }
             Item::Index { entries, intact: true, .. } => {
                 let room = CLAIMS_MAX.saturating_sub(self.claims.len());
-                let claims = index_entries(window.rest(range.start), entries).take(room);
+                let version = self.verified.index.version();
+                let entries = version.index_entries(window.rest(range.start), entries);
+                let claims = entries.take(room);
                 let index_offset = range.start;
                 let set = self.set_stream;
                 self.claims.extend(claims.map(|(stream, offset)| {

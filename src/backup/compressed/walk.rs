@@ -1,13 +1,15 @@
 //! From one item of the container to the next, and on behind damage.
 
-use super::item::{Item, LOOKAHEAD_BYTES, file_mark_bytes, item};
-use super::record::{RecordHeader, checksum_fast};
+use super::item::{Item, LOOKAHEAD_BYTES};
+use super::record::RecordHeader;
 use super::resync::{Resync, unpacks};
-use super::{CONTAINER_HEADER_BYTES, Lost, RECORD_HEADER_BYTES, SIZE_UNIT_BYTES};
+use super::{Lost, SIZE_UNIT_BYTES, Version, WORD_BYTES};
 use rayon::prelude::*;
 
 /// Records whose checksums are computed in one go.
 const BURST_RECORDS_MAX: usize = 4096;
+/// What a record of pages unpacks to.
+const EXTENT_BYTES: u32 = 1 << 16;
 /// What a thread is given at least.
 const RECORDS_PER_TASK: usize = 8;
 
@@ -57,6 +59,7 @@ pub(super) enum Event {
 
 /// Where the walk is.
 pub(super) struct Walk {
+    version: Version,
     at: u64,
     stream: u64,
     /// The unpacked size of the last record.
@@ -73,9 +76,10 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(version: Version) -> Self {
         Self {
-            at: CONTAINER_HEADER_BYTES as u64,
+            version,
+            at: version.header_bytes() as u64,
             stream: 0,
             last_bytes: 0,
             block_bytes: None,
@@ -83,7 +87,7 @@ impl Walk {
             at_mark: false,
             lost: None,
             records: 0,
-            resync: Resync::new(),
+            resync: Resync::new(version),
             checks: Checks::default(),
         }
     }
@@ -126,11 +130,11 @@ impl Walk {
 
     fn step(&mut self, window: &Window<'_>) -> Option<Event> {
         let (offset, rest) = (self.at, window.rest(self.at));
-        match item(rest, offset) {
+        match self.version.item(rest, offset) {
             Some(Item::Record(header)) => self.record(window, header),
             Some(item) => Some(self.pass(window, item)),
             None => {
-                self.lost = Some((offset, is_cut(rest, offset, window.file_bytes)));
+                self.lost = Some((offset, self.is_cut(rest, offset, window.file_bytes)));
                 self.at += 1;
                 None
             }
@@ -141,8 +145,8 @@ impl Walk {
         let offset = self.at;
         let next = offset + header.bytes() as u64;
         let fate = self.checks.get(window, offset, header, self.last_bytes);
-        let leads_on = || next >= window.file_bytes || item(window.rest(next), next).is_some();
-        if fate == Fate::BadSum && !leads_on() {
+        let is_led_on = || self.leads_on(window, next, self.version.records_that_convince());
+        if fate == Fate::BadSum && !is_led_on() {
             self.lost = Some((offset, false));
             self.at += 1;
             return None;
@@ -159,6 +163,19 @@ impl Walk {
         Some(Event::Record { offset, stream, stream_bytes: stream_bytes.into(), header, fate })
     }
 
+    /// True if `records` records or anything else follow at `at`.
+    fn leads_on(&self, window: &Window<'_>, at: u64, records: u32) -> bool {
+        if at >= window.file_bytes || records == 0 {
+            return true;
+        }
+        match self.version.item(window.rest(at), at) {
+            Some(Item::Record(next)) => {
+                self.leads_on(window, at + next.bytes() as u64, records - 1)
+            }
+            other => other.is_some(),
+        }
+    }
+
     fn pass(&mut self, window: &Window<'_>, item: Item) -> Event {
         let offset = self.at;
         let bytes = match item {
@@ -166,11 +183,11 @@ impl Walk {
             Item::Padding { bytes } | Item::Index { bytes, .. } => bytes as u64,
             Item::Header => {
                 self.file_marks = 0;
-                CONTAINER_HEADER_BYTES as u64
+                self.version.header_bytes() as u64
             }
             Item::FileMark { .. } => {
                 let rest = window.rest(offset);
-                let bytes = file_mark_bytes(rest, offset, self.block_bytes);
+                let bytes = self.version.file_mark_bytes(rest, offset, self.block_bytes);
                 self.block_bytes = Some(bytes);
                 self.file_marks += 1;
                 bytes
@@ -189,9 +206,23 @@ impl Walk {
         found.map(|at| self.lose(from, at, false))
     }
 
+    /// True if `rest` is the beginning of an item whose end the file does not have.
+    fn is_cut(&self, rest: &[u8], offset: u64, file_bytes: u64) -> bool {
+        let version = self.version;
+        let Some(header) = RecordHeader::of(version, rest) else { return true };
+        let is_index = header.method == version.index_tag();
+        let bare = is_index || header.method == version.padding_tag();
+        if !bare && !header.is_possible() {
+            return false;
+        }
+        let bytes = if bare { header.bytes() - WORD_BYTES } else { header.bytes() };
+        offset + bytes as u64 > file_bytes
+            || (is_index && file_bytes - offset < LOOKAHEAD_BYTES as u64)
+    }
+
     /// The bytes from `from` to `to` are given up. They held about as many records as elsewhere.
     fn lose(&mut self, from: u64, to: u64, cut: bool) -> Event {
-        let each = (from / self.records.max(1)).max(RECORD_HEADER_BYTES as u64);
+        let each = (from / self.records.max(1)).max(self.version.record_header_bytes() as u64);
         let few = u16::try_from(to - from).is_ok();
         let records = if few { 1 } else { (to - from).div_ceil(each) };
         let bytes = records.saturating_mul(self.last_bytes.max(SIZE_UNIT_BYTES).into());
@@ -202,20 +233,6 @@ impl Walk {
         self.lost = None;
         self.at_mark = false;
         Event::Lost { lost, cut }
-    }
-}
-
-/// True if `rest` is the beginning of an item whose end the file does not have.
-fn is_cut(rest: &[u8], offset: u64, file_bytes: u64) -> bool {
-    let bare = rest.first().is_some_and(|tag| [0x24, 0x2c].contains(tag));
-    match RecordHeader::of(rest) {
-        None => true,
-        Some(header) if header.is_possible() || bare => {
-            let at_least = if bare { header.bytes() - 4 } else { header.bytes() };
-            offset + at_least as u64 > file_bytes
-                || (rest[0] == 0x2c && file_bytes - offset < LOOKAHEAD_BYTES as u64)
-        }
-        Some(_) => false,
     }
 }
 
@@ -256,26 +273,30 @@ impl Checks {
 }
 
 impl Ahead {
-    /// A size that is not that of the record before is checked by unpacking: no checksum covers it.
+    /// No checksum covers the size. One extent after one extent is believed, for no single bit makes
+    /// that of a smaller size, and no larger one was seen; all others are checked by unpacking.
     fn fate(&self, window: &Window<'_>) -> Fate {
         let bytes = window.rest(self.offset);
-        let sum = self.header.payload(bytes).map(checksum_fast);
-        if sum != Some(self.header.checksum) {
+        if !self.header.agrees(bytes) {
             Fate::BadSum
-        } else if self.header.uncompressed_bytes != self.last_bytes && !unpacks(&self.header, bytes)
-        {
-            Fate::BadSize
-        } else {
+        } else if self.is_usual() || unpacks(&self.header, bytes) {
             Fate::Right
+        } else {
+            Fate::BadSize
         }
+    }
+
+    fn is_usual(&self) -> bool {
+        [self.header.uncompressed_bytes, self.last_bytes] == [EXTENT_BYTES; 2]
     }
 }
 
 fn chain<'a>(window: &'a Window<'_>, first: Ahead) -> impl Iterator<Item = Ahead> + 'a {
-    std::iter::successors(Some(first), |ahead| {
+    std::iter::successors(Some(first), move |ahead| {
         let offset = ahead.offset + ahead.header.bytes() as u64;
         let rest = window.rest(offset);
-        let header = RecordHeader::of(rest).filter(RecordHeader::is_possible)?;
+        let header = RecordHeader::of(first.header.version, rest);
+        let header = header.filter(RecordHeader::is_possible)?;
         header.payload(rest)?;
         Some(Ahead { offset, header, last_bytes: ahead.header.uncompressed_bytes })
     })

@@ -1,6 +1,6 @@
 //! Writes small containers of compressed backups, packed in the simplest way that is legal.
 
-use pagescrub::backup::compressed::{CONTAINER_HEADER_BYTES, MAGIC, checksum};
+use pagescrub::backup::compressed::{MAGIC, Version, checksum};
 
 /// The end, and a match of one byte back whose length follows as bytes.
 const END: u16 = 256;
@@ -120,7 +120,7 @@ pub struct Writer {
 
 impl Writer {
     pub fn new(block_bytes: usize) -> Self {
-        let mut bytes = vec![0; CONTAINER_HEADER_BYTES];
+        let mut bytes = vec![0; Version::Two.header_bytes()];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8] = 2;
         bytes[12] = 3;
@@ -142,6 +142,7 @@ impl Writer {
         self.bytes.resize(end + self.block_bytes, 0);
         let mark = &mut self.bytes[end..];
         mark[..4].copy_from_slice(b"SFMB");
+        mark[8..10].copy_from_slice(&u16::try_from(self.block_bytes).unwrap_or(0).to_le_bytes());
         mark[56] = self.marks as u8;
         let sum = mark[..50].chunks(2).fold([0; 2], |s, w| [s[0] ^ w[0], s[1] ^ w[1]]);
         mark[50..52].copy_from_slice(&sum);
