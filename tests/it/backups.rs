@@ -13,7 +13,7 @@ use pagescrub::page::checksum::Checksum;
 use pagescrub::page::header::{PageHeader, Protection};
 use pagescrub::page::{PAGE_BYTES, Page};
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::{Engine, supported};
 use rand_core::Rng;
 use serde_json::Value;
@@ -21,7 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 const REAL: [&str; 4] = [
     "InventoryDB_904.bak",
@@ -47,7 +46,7 @@ fn scan(path: &Path) -> ScrubReport {
 }
 
 fn scan_deep(path: &Path, deep: bool) -> ScrubReport {
-    let (open, stop) = (|path: &Path| Reader::Pread.open(path), AtomicBool::new(false));
+    let (open, stop) = (|path: &Path| Reader::Pread.open(path), Stop::default());
     let engine = Engine::named("auto").expect("there is always one");
     let settings = Settings { deep, ..Settings::new(&engine, &open, &stop) };
     scrub(&discover(&[path.to_owned()]), &settings, &Silent).report
@@ -423,7 +422,7 @@ fn a_compressed_backup_that_cannot_be_opened_again_has_pages_that_were_not_reach
         if deep {
             fs::rename(&copy.path, &away).expect("ours");
         }
-        let (open, stop) = (|path: &Path| Reader::Pread.open(path), AtomicBool::new(false));
+        let (open, stop) = (|path: &Path| Reader::Pread.open(path), Stop::default());
         let engine = Engine::named("auto").expect("there is always one");
         let settings = Settings { deep, ..Settings::new(&engine, &open, &stop) };
         let report = scrub(&found, &settings, &Silent).report;

@@ -8,12 +8,11 @@ use pagescrub::page::Page;
 use pagescrub::page::address::{PageId, PageRange};
 use pagescrub::read::open::Reader;
 use pagescrub::read::{PageSource, ReadError};
-use pagescrub::scrub::{Open, Progress, Settings, Silent, scrub};
+use pagescrub::scrub::{Open, Progress, Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 fn generated(folder: &TempDir) -> PathBuf {
@@ -33,7 +32,7 @@ fn scan_with(path: &Path, faults: &[(u32, ReadFault)]) -> ScrubReport {
 
 fn scan_of(discovery: &Discovery, open: Open<'_>) -> ScrubReport {
     let engine = Engine::named("auto").expect("there is always one");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let settings = Settings { threads: 2, batch_pages: 64, ..Settings::new(&engine, open, &stop) };
     scrub(discovery, &settings, &Silent).report
 }
@@ -50,7 +49,7 @@ fn scan_and_then(path: &Path, change: &(dyn Fn() + Sync)) -> ScrubReport {
         }
     }
     let engine = Engine::named("auto").expect("there is always one");
-    let (stop, open) = (AtomicBool::new(false), |path: &Path| Reader::Auto.open(path));
+    let (stop, open) = (Stop::default(), |path: &Path| Reader::Auto.open(path));
     let settings = Settings::new(&engine, &open, &stop);
     scrub(&discover(&[path.to_owned()]), &settings, &AtTheEnd(change)).report
 }
@@ -61,12 +60,12 @@ fn append(path: &Path, bytes: usize) {
 }
 
 /// Stops the scan once it has read something.
-struct StopAfterFirst<'a>(&'a AtomicBool);
+struct StopAfterFirst<'a>(&'a Stop);
 
 impl Progress for StopAfterFirst<'_> {
     fn begin(&self, _: u64) {}
     fn advance(&self, _: u64) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.ask();
     }
     fn suspects(&self, _: u64) {}
     fn end(&self) {}
@@ -77,7 +76,7 @@ fn a_scan_that_is_stopped_reports_what_it_has_and_what_it_has_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = generated(&folder);
     let engine = Engine::named("auto").expect("there is always one");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let open: Open<'_> = &|path| Reader::Pread.open(path);
     let settings = Settings { batch_pages: 64, ..Settings::new(&engine, open, &stop) };
     let report = scrub(&discover(&[path]), &settings, &StopAfterFirst(&stop)).report;
@@ -314,7 +313,7 @@ fn nothing_is_learned_from_mapped_memory_that_turns_out_not_to_be_the_files() {
     write_at(&file, page as u64 * 8192, &[0; 8192]);
     let open = |path: &Path| Ok(Box::new(Evicted(Reader::Pread.open(path)?)) as Box<_>);
     let engine = Engine::named("auto").expect("there is always one");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let settings = Settings::new(&engine, &open, &stop);
     let report = scrub(&discover(&[path]), &settings, &Silent).report;
     assert_eq!(suspects(&report), [(page as u32, "zeroed")]);

@@ -11,7 +11,7 @@ use pagescrub::page::address::{PageId, PageRange};
 use pagescrub::plan::pace::Pace;
 use pagescrub::read::open::Reader;
 use pagescrub::read::{PageSource, ReadError};
-use pagescrub::scrub::{Open, Settings, Silent, scrub};
+use pagescrub::scrub::{Open, Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use rustix::fs::Advice;
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
@@ -19,7 +19,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -258,7 +257,7 @@ fn a_device_that_becomes_slow_is_given_fewer_reads_and_pauses() {
     let engine = Engine::named("auto").expect("there is always one");
     let latency_max = Some(Duration::from_millis(5));
     let open: Open<'_> = &|path| Ok(Box::new(Slow(Reader::Pread.open(path)?)));
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let settings = Settings {
         threads: 2,
         batch_pages: 64,

@@ -8,7 +8,7 @@ use pagescrub::drill::FAULTS;
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::address::PageId;
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::facts::Upload;
 use pagescrub::verify::gpu::adapter::{Wish, choose};
@@ -18,7 +18,6 @@ use pagescrub::verify::gpu::worker::Drill;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 const SHARES: [&str; 2] = ["gpu", "hybrid"];
@@ -136,7 +135,7 @@ fn every_way_to_a_gpu_gives_the_same_report_also_where_pages_cannot_be_read() {
         let faults = faults.into_iter().map(|(page, fault)| (PageId(page), fault));
         Ok(Box::new(FaultySource::new(Reader::Pread.open(path)?, faults)))
     };
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let settings = Settings { batch_pages: 56, ..Settings::new(&engine, &open, &stop) };
     let json = |settings: &Settings<'_>| {
         let report = scrub(&discovery, settings, &Silent).report;

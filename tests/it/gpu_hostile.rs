@@ -10,7 +10,7 @@ use pagescrub::page::address::{FileId, PageRange};
 use pagescrub::read::arena::Arena;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
-use pagescrub::scrub::{Progress, Settings, Silent, scrub};
+use pagescrub::scrub::{Progress, Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::facts::Upload;
 use pagescrub::verify::gpu::calibration;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ fn files_that_cannot_be_read_past_the_cache_share_buffers_with_those_that_can() 
     let open = |path: &Path| {
         if path == without { Reader::Pread.open(path) } else { Reader::Direct.open(path) }
     };
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let settings = Settings::new(&engine, &open, &stop);
     let expected = found(&scrub(&discovery, &settings, &Silent).report);
     for share in SHARES {
@@ -104,7 +104,7 @@ fn nothing_that_a_liar_said_survives_in_a_checkpoint() {
     let path = file.discovery.files[0].path.with_extension("checkpoint");
     let engine = Engine::named("cpu").expect("there is one");
     let open = |path: &Path| Reader::Direct.open(path);
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let failed = |error: &std::io::Error| panic!("{error}");
     let checkpoint = |resume| {
         let interval = Duration::from_millis(10);
@@ -128,12 +128,13 @@ fn nothing_that_a_liar_said_survives_in_a_checkpoint() {
 }
 
 /// Stops a scan when it begins for the second time.
-struct StopsTheSecond<'a>(AtomicU64, &'a AtomicBool);
+struct StopsTheSecond<'a>(AtomicU64, &'a Stop);
 
 impl Progress for StopsTheSecond<'_> {
     fn begin(&self, _: u64) {
-        let begun = self.0.fetch_add(1, Ordering::Relaxed);
-        self.1.store(begun > 0, Ordering::Relaxed);
+        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.1.ask();
+        }
     }
     fn advance(&self, _: u64) {}
     fn suspects(&self, _: u64) {}
@@ -148,7 +149,7 @@ fn a_liar_is_not_asked_again_after_an_interruption() {
     let path = file.discovery.files[0].path.with_extension("checkpoint");
     let engine = Engine::named("cpu").expect("there is one");
     let open = |path: &Path| Reader::Direct.open(path);
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let failed = |error: &std::io::Error| panic!("{error}");
     let with = |resume| {
         let interval = Duration::from_hours(1);
@@ -166,11 +167,15 @@ fn a_liar_is_not_asked_again_after_an_interruption() {
     let stopped = scrub(&file.discovery, &settings, &progress).report;
     assert_eq!((stopped.exit_code, stopped.run.stopped), (4, true));
     // The next time it seems to be right.
-    stop.store(false, Ordering::Relaxed);
+    let stop = Stop::default();
     let kept = Checkpoint::read(&path, &file.discovery).expect("ours");
     let reformed = started_with(Share::Gpu, 1, 1000, small());
-    let settings =
-        Settings { gpus: reformed.gpus.as_ref(), checkpoint: with(Some(&kept)), ..settings };
+    let settings = Settings {
+        gpus: reformed.gpus.as_ref(),
+        checkpoint: with(Some(&kept)),
+        stop: &stop,
+        ..settings
+    };
     let report = scrub(&file.discovery, &settings, &Silent).report;
     assert_eq!(found(&report), expected);
     assert_eq!((report.exit_code, report.host_findings.len()), (4, 1));

@@ -4,7 +4,7 @@ use super::{pagescrub, timeless};
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Progress, Settings, scrub};
+use pagescrub::scrub::{Progress, Settings, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
 use pagescrub::verify::gpu::pool::{Gpus, Share};
@@ -12,7 +12,6 @@ use pagescrub::verify::gpu::select::{Selected, Terms, start_all};
 use pagescrub::verify::gpu::worker::Drill;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 /// All that tests may use, at least one.
@@ -72,7 +71,7 @@ impl Damaged {
     ) -> ScrubReport {
         let engine = Engine::named("cpu").expect("there is one");
         let open = |path: &Path| Reader::Direct.open(path);
-        let stop = AtomicBool::new(false);
+        let stop = Stop::default();
         let host_findings = wrong.into_iter().collect();
         let settings = Settings {
             threads,

@@ -3,19 +3,19 @@
 use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 use tempfile::TempDir;
 
 /// What a scan of `paths` by one thread, as a user would ask for it, reports.
 pub fn scanned(paths: &[PathBuf]) -> ScrubReport {
-    let (open, stop) = (|path: &Path| Reader::Auto.open(path), AtomicBool::new(false));
+    let (open, stop) = (|path: &Path| Reader::Auto.open(path), Stop::default());
     let engine = Engine::named("auto").expect("there is always one");
     scrub(&discover(paths), &Settings::new(&engine, &open, &stop), &Silent).report
 }

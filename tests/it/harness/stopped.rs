@@ -3,12 +3,12 @@
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
-use pagescrub::scrub::{Open, Progress, Scrub, Settings, scrub};
+use pagescrub::scrub::{Open, Progress, Scrub, Settings, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::pool::Gpus;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How to scan.
@@ -45,7 +45,7 @@ impl Default for How {
 /// Stops a scan after so many batches.
 struct Watch<'a> {
     how: How,
-    stop: &'a AtomicBool,
+    stop: &'a Stop,
     batches: AtomicU64,
 }
 
@@ -54,7 +54,7 @@ impl Progress for Watch<'_> {
     fn advance(&self, _: u64) {
         let batches = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
         if batches >= self.how.stop_after {
-            self.stop.store(true, Ordering::Relaxed);
+            self.stop.ask();
         }
     }
     fn suspects(&self, _: u64) {
@@ -95,7 +95,10 @@ pub fn scan(
     open: Open<'_>,
     checkpoint: Option<Checkpointing<'_>>,
 ) -> Scrub {
-    let stop = AtomicBool::new(how.stop_after == 0);
+    let stop = Stop::default();
+    if how.stop_after == 0 {
+        stop.ask();
+    }
     let engine = Engine::named(how.engine).expect("there is one");
     let settings = Settings {
         gpus: how.gpus,
