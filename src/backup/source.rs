@@ -55,21 +55,27 @@ impl ReadAt for SizedFile {
         self.bytes
     }
 
-    fn read_exact_at(&self, offset_bytes: u64, mut buffer: &mut [u8]) -> io::Result<()> {
-        let mut at = offset_bytes;
-        while !buffer.is_empty() {
-            match read_at(&self.file, at, buffer) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    at += count as u64;
-                    buffer = &mut buffer[count..];
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&self.file, offset_bytes, buffer)
     }
+}
+
+/// Fills `buffer` from `offset_bytes` of `file`, without moving its cursor, so that threads can
+/// share it; `UnexpectedEof` where the file ends.
+pub fn read_exact_at(file: &File, offset_bytes: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+    let mut at = offset_bytes;
+    while !buffer.is_empty() {
+        match read_at(file, at, buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                at += count as u64;
+                buffer = &mut buffer[count..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use pagescrub::consolidate::pattern::Geometry;
 use pagescrub::consolidate::weights::{Weights, WeightsOrigin};
 use pagescrub::discover::paths::{self, explain};
 use pagescrub::page::PAGE_BYTES;
+use pagescrub::page::line::digits;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
 use pagescrub::read::arena::BUFFER_BYTES;
 use pagescrub::read::open::Reader;
@@ -201,15 +202,9 @@ fn weights(path: Option<&Path>) -> Result<(Weights, WeightsOrigin), Failure> {
     let is_other = weights != Weights::default();
     let origin = WeightsOrigin {
         path: Some(paths::text(path).into_owned()),
-        sha256: is_other.then(|| hex(&Sha256::digest(&text))),
+        sha256: is_other.then(|| digits(&Sha256::digest(&text))),
     };
     Ok((weights, origin))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = |byte: &u8| [byte >> 4, byte & 15].map(u32::from);
-    let digits = bytes.iter().flat_map(digits);
-    digits.filter_map(|digit| char::from_digit(digit, 16)).collect()
 }
 
 /// As it was given, in the words of a report.

@@ -286,7 +286,7 @@ impl Finding {
 
     /// How urgent it is by what its own page says: enough to tell which ones to keep if there are
     /// too many. Equal only for the same page.
-    fn urgency(&self) -> (u32, Consequence, usize, PageAddress) {
+    pub fn urgency(&self) -> (u32, Consequence, usize, PageAddress) {
         let remoteness = (self.consequence as u32 + 1) * self.usage.factor();
         (remoteness, self.consequence, self.file, self.place)
     }

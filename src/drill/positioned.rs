@@ -1,6 +1,7 @@
 //! Whole pages at their places: reads and writes that need no shared file position, so that many
 //! threads can use one file.
 
+use crate::backup::source::read_exact_at;
 use crate::page::{Page, address::PageId};
 use std::fs::File;
 use std::io;
@@ -8,7 +9,7 @@ use std::io;
 /// Reads page `page`.
 pub(super) fn read_page(file: &File, page: PageId) -> io::Result<Box<Page>> {
     let mut content = Box::new(Page::ZERO);
-    read_exact_at(file, content.bytes_mut(), page.offset_bytes())?;
+    read_exact_at(file, page.offset_bytes(), content.bytes_mut())?;
     Ok(content)
 }
 
@@ -18,31 +19,8 @@ pub(super) fn write_pages(file: &File, first: PageId, pages: &[Page]) -> io::Res
 }
 
 #[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset_bytes: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset_bytes)
-}
-
-#[cfg(unix)]
 pub(super) fn write_all_at(file: &File, bytes: &[u8], offset_bytes: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset_bytes)
-}
-
-#[cfg(windows)]
-pub(super) fn read_exact_at(
-    file: &File,
-    mut bytes: &mut [u8],
-    mut offset_bytes: u64,
-) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset_bytes)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => {
-                bytes = &mut bytes[n..];
-                offset_bytes += n as u64;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(windows)]

@@ -6,8 +6,9 @@ use super::backup::Places;
 use super::blocks;
 use super::chance::{Purpose, below, dice};
 use super::fault::Fault;
-use super::positioned::{read_exact_at, write_all_at};
+use super::positioned::write_all_at;
 use super::witness::{Testimony, testify};
+use crate::backup::source::read_exact_at;
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::{
@@ -78,7 +79,7 @@ impl DrillFile {
     pub(super) fn read(&self, page: PageId) -> io::Result<Box<Page>> {
         let mut content = Box::new(Page::ZERO);
         let offset = self.offset_bytes(page).ok_or(io::ErrorKind::UnexpectedEof)?;
-        read_exact_at(&self.file, content.bytes_mut(), offset)?;
+        read_exact_at(&self.file, offset, content.bytes_mut())?;
         Ok(content)
     }
 

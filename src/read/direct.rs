@@ -11,9 +11,10 @@ pub mod queue;
 
 #[cfg(target_os = "linux")]
 use super::cached::cached_bytes;
-use super::pread::{Pread, forget_cached, read_exact_at};
+use super::pread::{Pread, forget_cached};
 use super::{PageSource, ReadError, Way, aligned};
 use crate::backup::layout::Layout;
+use crate::backup::source::read_exact_at;
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
 use std::fs::File;

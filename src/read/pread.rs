@@ -7,6 +7,7 @@ use super::direct::DirectFile;
 use super::direct::cached_bytes;
 use super::{PageSource, ReadError};
 use crate::backup::layout::Layout;
+use crate::backup::source::read_exact_at;
 use crate::discover::sample::read_nothing_ahead;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
@@ -166,38 +167,6 @@ impl PageSource for Pread {
 
     fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
         Box::new(self.with_layout(layout))
-    }
-}
-
-/// Fills `bytes` from `offset` of `file`, or fails with `UnexpectedEof` where the file ends.
-pub(super) fn read_exact_at(file: &File, offset: u64, mut bytes: &mut [u8]) -> io::Result<()> {
-    let mut at = offset;
-    while !bytes.is_empty() {
-        match read_at(file, at, bytes) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => {
-                at += count as u64;
-                bytes = &mut bytes[count..];
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-    // ERROR_HANDLE_EOF: Windows calls the end of the file an error.
-    const HANDLE_EOF: i32 = 38;
-    match std::os::windows::fs::FileExt::seek_read(file, bytes, offset) {
-        Err(error) if error.raw_os_error() == Some(HANDLE_EOF) => Ok(0),
-        outcome => outcome,
     }
 }
 

@@ -8,13 +8,13 @@ mod refused;
 mod stored;
 mod writer;
 
+pub(super) use file_state::FileState;
 pub use held::Held;
 pub use refused::Refused;
 pub use stored::{check_writable, is_checkpoint, remove, written};
-pub(super) use writer::while_checkpointing;
+pub(super) use writer::{Counted, while_checkpointing};
 
 use super::file::FileTally;
-use super::{Shared, lock};
 use crate::consolidate::findings::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};
@@ -23,13 +23,11 @@ use crate::discover::{DataFile, Discovery};
 use crate::page::PAGE_BYTES;
 use crate::read::Way;
 use crate::verify::gpu::pool::GpuSummary;
-use file_state::FileState;
 use refused::{Why, damaged};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// That and how a scan writes checkpoints.
@@ -49,7 +47,7 @@ pub struct Checkpointing<'a> {
 #[derive(Serialize, Deserialize)]
 pub struct Checkpoint {
     pub(super) history: History,
-    files: Vec<FileState>,
+    pub(super) files: Vec<FileState>,
     pub(super) findings: Vec<Finding>,
     pub(super) transients: Vec<Transient>,
     pub(super) latencies: StageLatencies,
@@ -66,7 +64,7 @@ pub struct Checkpoint {
     pub(super) bytes_by_way: [u64; Way::ALL.len()],
     /// Files that are not what they were, by path, and why not; told when it is read.
     #[serde(skip)]
-    changed: BTreeMap<String, String>,
+    pub(super) changed: BTreeMap<String, String>,
 }
 
 /// A scan's name, and its time over all interruptions.
@@ -94,38 +92,6 @@ impl Checkpoint {
             Ok(checkpoint)
         });
         read.map_err(|why| Refused { path: path.to_owned(), why })
-    }
-
-    /// What `shared` has counted, between two batches.
-    fn of(shared: &Shared<'_>, discovery: &Discovery) -> Self {
-        let between_batches = shared.commit.between_batches();
-        let history = History { elapsed: shared.elapsed(), ..shared.history.clone() };
-        let files = shared.files.iter().zip(&discovery.files).map(FileState::of).collect();
-        let findings = lock(&shared.findings).clone();
-        let transients = lock(&shared.transients).clone();
-        let latencies = lock(&shared.latencies).clone();
-        let timeline = lock(&shared.timeline).clone();
-        let host_findings = lock(&shared.host_findings).clone();
-        let notes = lock(&shared.notes).clone();
-        let gpus = shared.gpu_summaries();
-        let bytes_by_way =
-            shared.bytes_by_way.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
-        drop(between_batches);
-        let (findings, transients) = (findings.into_list(), transients.into_list());
-        Self {
-            history,
-            files,
-            findings,
-            transients,
-            latencies,
-            timeline,
-            host_findings,
-            notes,
-            gpus,
-            are_gpus_wrong: shared.are_gpus_wrong,
-            bytes_by_way,
-            changed: BTreeMap::new(),
-        }
     }
 
     /// Bytes of files that are done and still what they were, holes included.

@@ -1,7 +1,8 @@
 //! Adds a batch to the counts: wholly or not at all, as a checkpoint must see it.
 
 use super::file::FileScan;
-use super::{HOST_FINDINGS_MAX, Shared, lock};
+use super::lock;
+use super::shared::{HOST_FINDINGS_MAX, Shared};
 use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::catalog::claims::IamClaims;

@@ -1,9 +1,9 @@
 //! What stands around suspects, and what in the places that misplaced pages name: looked up once,
 //! at the end of a scan, for the most urgent ones.
 
-use super::Open;
 use super::file::open_unchanged;
-use super::names::Primaries;
+use super::primaries::Primaries;
+use super::{LOOKED_INTO_MAX, Open};
 use crate::consolidate::findings::Finding;
 use crate::diagnose::allocation::AllocationMap;
 use crate::diagnose::evidence::{Evidence, Home};
@@ -17,9 +17,6 @@ use crate::page::header::{Lsn, PageHeader};
 use crate::page::{EXTENT_PAGES, Page, SECTOR_BYTES};
 use crate::read::PageSource;
 
-/// Suspects that are looked around at most: 256 MiB are read for them, if none share an extent.
-pub(super) const SUSPECTS_MAX: usize = 4096;
-
 /// Extents to both sides of a page that are around it: 4 MiB each.
 const EXTENTS_AROUND: u32 = 64;
 
@@ -31,7 +28,7 @@ pub(super) fn add(
     primaries: &Primaries,
     open: Open<'_>,
 ) {
-    let urgent = findings.len().min(SUSPECTS_MAX);
+    let urgent = findings.len().min(LOOKED_INTO_MAX);
     let mut urgent: Vec<&mut Finding> = findings[..urgent].iter_mut().collect();
     // In the order in which they are stored, so that each extent is read once.
     urgent.sort_by_key(|finding| (finding.file, finding.place));

@@ -6,8 +6,8 @@
 //! 5.5). A differential backup may have another binding id than the full backup that it is based
 //! on; such a full backup is one of the database of the differential, too.
 
-use super::Open;
-use super::context::{Opened, SUSPECTS_MAX};
+use super::context::Opened;
+use super::{LOOKED_INTO_MAX, Open};
 use crate::backup::BackupKind;
 use crate::catalog::owners::is_same_unit;
 use crate::consolidate::backup::kind_words;
@@ -44,7 +44,7 @@ pub(super) fn find(
     for (facts, origin) in facts.iter_mut().zip(&databases.origins) {
         facts.is_of_unknown_database = !origin.is_known();
     }
-    let urgent = findings.len().min(SUSPECTS_MAX);
+    let urgent = findings.len().min(LOOKED_INTO_MAX);
     let urgent = &mut findings[..urgent];
     let mut asked: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, finding) in urgent.iter().enumerate() {

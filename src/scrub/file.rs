@@ -1,8 +1,8 @@
 //! One file during a scan: opened with its first batch, closed after its last.
 
+use super::catalog_pages::CatalogPages;
 use super::finish::size::shorter;
 use super::known_owners::{KnownOwners, SumsByInterval};
-use super::leads::CatalogPages;
 use super::wrong_owners::Unproven;
 use super::{Open, lock};
 use crate::backup::stream_checksum::StreamSum;
@@ -60,7 +60,7 @@ pub(super) struct FileScan<'a> {
     pub(super) known_owners: Mutex<KnownOwners>,
     /// Pages that could not be read, since this scan began or went on.
     unreadable: Mutex<DoneRanges>,
-    file: &'a DataFile,
+    pub(super) file: &'a DataFile,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
 }

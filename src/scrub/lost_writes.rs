@@ -13,7 +13,7 @@ mod page_lsns;
 
 use super::Open;
 use super::context::Opened;
-use super::names::Primaries;
+use super::primaries::Primaries;
 use crate::consolidate::findings::Finding;
 use crate::diagnose::verdict::Verdict;
 use crate::discover::DataFile;

@@ -1,10 +1,10 @@
 //! Which allocation unit each suspect belongs to, by the allocation structures; its own header is
 //! one witness among others.
 
-use super::Open;
 use super::file::open_unchanged;
 use super::leads::{Remembered, is_sound, read};
-use super::names::Primary;
+use super::primaries::Primary;
+use super::{LOOKED_INTO_MAX, Open};
 use crate::catalog::owners::{Claim, NamedBy, Owners, is_same_unit};
 use crate::catalog::units_by_first_iam;
 use crate::consolidate::findings::{Finding, Ownership};
@@ -30,13 +30,17 @@ pub(super) fn find(
     open: Open<'_>,
 ) {
     let told = told_by_iam_pages(findings, files, primaries, open);
-    let unclaimed: Vec<(usize, PageId)> = findings
-        .iter()
-        .filter(|finding| finding.has_owner() && claim(&told, finding) == Claim::Nobody)
-        .map(|finding| (finding.file, finding.place.page))
-        .collect();
-    let first_iams = first_iams(&unclaimed, files, primaries, open);
-    let beside = beside(unclaimed, files, open);
+    let is_unclaimed =
+        |finding: &&Finding| finding.has_owner() && claim(&told, finding) == Claim::Nobody;
+    let mut unclaimed: Vec<&Finding> = findings.iter().filter(is_unclaimed).collect();
+    let place = |finding: &&Finding| (finding.file, finding.place.page);
+    let places: Vec<_> = unclaimed.iter().map(place).collect();
+    let first_iams = first_iams(&places, files, primaries, open);
+    if unclaimed.len() > LOOKED_INTO_MAX {
+        unclaimed.sort_by_key(|finding| finding.urgency());
+    }
+    let urgent = unclaimed.iter().take(LOOKED_INTO_MAX).map(place);
+    let beside = beside(urgent.collect(), files, open);
     for finding in findings.iter_mut().filter(|finding| finding.has_owner()) {
         let at = (finding.file, finding.place.page);
         let Some(owners) = told.get(&finding.file) else { continue };

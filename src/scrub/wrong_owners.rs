@@ -17,7 +17,7 @@ use super::context::Opened;
 use super::file::FileTally;
 use super::known_owners::{KnownOwners, SumsByInterval};
 use super::leads::{Remembered, read};
-use super::names::Primaries;
+use super::primaries::Primaries;
 use crate::catalog::claims::{Claims, IamClaims};
 use crate::catalog::owner_sums::{ExpectedSums, is_owned};
 use crate::catalog::owners::is_same_unit;

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 use crate::harness::{pagescrub, timeless};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -106,4 +108,73 @@ fn a_signal_ends_a_scan_with_a_report_that_says_how_to_go_on() {
     let resumed = pagescrub(&[&args[..], &["--format=json"]].concat());
     assert_eq!(resumed.code, 1);
     assert_eq!(timeless(resumed.json()), uninterrupted(&path));
+}
+
+/// A data file with damage, a striped backup, a differential, logs; and compressed ones, where real
+/// files are at hand.
+fn files_of_every_kind(folder: &TempDir) -> Vec<PathBuf> {
+    let path = |name: &str| folder.path().join(name);
+    let made = |name: &str, more: &[&str]| {
+        let path = path(name);
+        let args = ["generate", path.to_str().expect("text"), "--seed=8"];
+        assert_eq!(pagescrub(&[&args[..], more].concat()).code, 0);
+    };
+    made("a.mdf", &["--size=16MiB"]);
+    let damage = ["inject", "--seed=8", "--fault=bit-flip", "--random=60"];
+    assert_eq!(
+        pagescrub(&[&damage[..], &[path("a.mdf").to_str().expect("text")]].concat()).code,
+        0
+    );
+    made("b.bak", &["--size=2MiB", "--backup=full", "--stripes=2", "--with-checksum"]);
+    made("c.bak", &["--size=2MiB", "--backup=differential", "--padding"]);
+    made("d.trn", &["--size=2MiB", "--backup=log", "--with-checksum"]);
+    made("e.trn", &["--size=2MiB", "--backup=log", "--log-number=2"]);
+    let names = ["a.mdf", "b_1.bak", "b_2.bak", "c.bak", "d.trn", "e.trn"];
+    let mut files: Vec<PathBuf> = names.map(path).into();
+    if let (Some(data), true) = (std::env::var_os("PAGESCRUB_REAL_DATA"), cfg!(real_data)) {
+        files.push(Path::new(&data).join("TutorialDB_compressed.bak"));
+        let chain = Path::new(&data).join("../backups/chain_compressed_904");
+        files.extend(fs::read_dir(chain).expect("there").map(|file| file.expect("listed").path()));
+    }
+    files
+}
+
+#[test]
+fn killed_at_a_hundred_moments_a_scan_ends_in_the_same_report() {
+    const KILLS: u32 = 100;
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = files_of_every_kind(&folder);
+    let checkpoint = folder.path().join("checkpoint");
+    let files: Vec<&str> = files.iter().map(|path| path.to_str().expect("text")).collect();
+    let args = [&["scan", "--format=json", "--deep"][..], &files].concat();
+    let wanted = timeless(pagescrub(&args).json());
+    let slowly = ["--threads=2", "--batch-size=64KiB", "--rate=24MiB/s", "--resume"];
+    let checkpoints = ["--checkpoint-interval=0.01", "--checkpoint"];
+    let to = [checkpoint.to_str().expect("text")];
+    let args = [&args[..], &slowly, &checkpoints, &to].concat();
+    let mut dice = SplitMix64::seed_from_u64(16);
+    let (mut kills, mut resumed) = (0, 0);
+    while kills < KILLS {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pagescrub"))
+            .args(&args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(Duration::from_millis(dice.next_u64() % 200));
+        child.kill().expect("ours");
+        let ended = child.wait_with_output().expect("it ends");
+        if ended.status.signal() == Some(9) {
+            kills += 1;
+        } else {
+            let report: Value = serde_json::from_slice(&ended.stdout).expect("it is JSON");
+            resumed += report["run"]["resumed"].as_u64().expect("a number");
+            assert_eq!(timeless(report), wanted, "after {kills} kills");
+        }
+    }
+    let report = pagescrub(&args).json();
+    resumed += report["run"]["resumed"].as_u64().expect("a number");
+    assert!(resumed > 0, "no checkpoint was gone on from");
+    assert_eq!(timeless(report), wanted);
 }

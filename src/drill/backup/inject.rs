@@ -9,10 +9,10 @@ use super::places::Places;
 use super::record::{BLOCK_HEADER_BYTES, is_sealed};
 use super::strike::{BackupFinding, InjectedBackupFault, checksum_holds, strike, zeroed_extent};
 use super::walk::{self, Media, Set};
+use crate::backup::source::read_exact_at;
 use crate::drill::answer_key::{AnswerKey, InjectedFault};
 use crate::drill::fault::Fault;
 use crate::drill::inject::{InjectError, Injection, damage_pages, name_of, open, zero_pages};
-use crate::drill::positioned::read_exact_at;
 use crate::drill::target::{DrillFile, Target};
 use crate::page::EXTENT_PAGES;
 use crate::page::address::PageId;
@@ -70,7 +70,7 @@ pub fn inject_into_backup(
 /// True if `file` is an uncompressed backup. No drill strikes its first block.
 pub(in crate::drill) fn is_backup(file: &File) -> io::Result<bool> {
     let mut header = [0; BLOCK_HEADER_BYTES];
-    match read_exact_at(file, &mut header, 0) {
+    match read_exact_at(file, 0, &mut header) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         outcome => outcome.map(|()| header.starts_with(b"TAPE") && is_sealed(&header)),
     }

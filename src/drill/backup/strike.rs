@@ -8,8 +8,9 @@ use super::places::page_streams;
 use super::record::{BLOCK_HEADER_BYTES, STREAM_HEADER_BYTES, is_sealed};
 use super::sum::StreamSum;
 use super::walk::{Set, Stream};
+use crate::backup::source::read_exact_at;
 use crate::drill::chance::{Dice, Purpose, below, dice};
-use crate::drill::positioned::{read_exact_at, write_all_at};
+use crate::drill::positioned::write_all_at;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -204,7 +205,7 @@ fn damage(
     let bit = below(dice, unit * 8);
     let at = at + bit / 8;
     let mut byte = [0];
-    read_exact_at(file, &mut byte, at)?;
+    read_exact_at(file, at, &mut byte)?;
     byte[0] ^= 1 << (bit % 8);
     write_all_at(file, &byte, at)?;
     Ok((at, 1, format!("bit {} of byte {at} is inverted", bit % 8)))
@@ -218,7 +219,7 @@ fn judge(file: &File, set: &Set, entry: &mut InjectedBackupFault) -> io::Result<
             let is_block = entry.fault == BackupFault::BlockHeaderBit;
             let mut header = [0; BLOCK_HEADER_BYTES];
             let bytes = if is_block { BLOCK_HEADER_BYTES } else { STREAM_HEADER_BYTES };
-            read_exact_at(file, &mut header[..bytes], object)?;
+            read_exact_at(file, object, &mut header[..bytes])?;
             entry.expected = vec![BackupFinding::DescriptorCheck];
             is_sealed(&header[..bytes]).then_some("the inverted bits cancel out in the check")
         }
@@ -255,7 +256,7 @@ pub(super) fn checksum_holds(file: &File, set: &Set, at: u64) -> io::Result<Opti
         let [stream, checksum] = pair else { continue };
         if &checksum.id == b"CSUM" && (has(stream) || has(checksum)) {
             let mut stored = [0; 4];
-            read_exact_at(file, &mut stored, checksum.data_at())?;
+            read_exact_at(file, checksum.data_at(), &mut stored)?;
             return Ok(Some(sum_of(file, stream)? == StreamSum(u32::from_le_bytes(stored))));
         }
     }
@@ -270,7 +271,7 @@ fn sum_of(file: &File, stream: &Stream) -> io::Result<StreamSum> {
     while at < end {
         let step = (end - at).min(STEP_BYTES);
         let bytes = &mut buffer[..step as usize];
-        read_exact_at(file, bytes, at)?;
+        read_exact_at(file, at, bytes)?;
         sum.append(StreamSum::of(bytes));
         at += step;
     }

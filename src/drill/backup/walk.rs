@@ -6,7 +6,7 @@ use super::identity::Guid;
 use super::mark;
 use super::recipe::BackupRecipe;
 use super::record::{BLOCK_HEADER_BYTES, STREAM_HEADER_BYTES};
-use crate::drill::positioned::read_exact_at;
+use crate::backup::source::read_exact_at;
 use std::fs::File;
 use std::io;
 
@@ -171,7 +171,7 @@ fn header_at<const N: usize>(file: &File, at: u64, file_bytes: u64) -> io::Resul
     if at.checked_add(N as u64).is_none_or(|end| end > file_bytes) {
         return Ok(None);
     }
-    read_exact_at(file, &mut bytes, at)?;
+    read_exact_at(file, at, &mut bytes)?;
     Ok(Some(bytes))
 }
 
@@ -181,7 +181,7 @@ fn u16_at(file: &File, at: u64) -> io::Result<u16> {
 
 fn bytes_at<const N: usize>(file: &File, at: u64) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
-    read_exact_at(file, &mut bytes, at)?;
+    read_exact_at(file, at, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -199,7 +199,7 @@ fn text(file: &File, block_at: u64, pointer: u64) -> io::Result<String> {
     let bytes = usize::from(u16_at(file, block_at + pointer)?).min(TEXT_BYTES_MAX);
     let at = block_at + u64::from(u16_at(file, block_at + pointer + 2)?);
     let mut text = vec![0; bytes];
-    read_exact_at(file, &mut text, at)?;
+    read_exact_at(file, at, &mut text)?;
     let units: Vec<u16> =
         text.as_chunks::<2>().0.iter().map(|&two| u16::from_le_bytes(two)).collect();
     Ok(String::from_utf16_lossy(&units))

@@ -4,14 +4,13 @@ use crate::discover::DataFile;
 use crate::discover::paths::{self, FileIdentity, FileTimes};
 use crate::page::address::PageRange;
 use crate::plan::PlannedFile;
-use crate::scrub::file::{BackupTally, FileScan, FileTally};
-use crate::scrub::lock;
+use crate::scrub::file::{BackupTally, FileTally};
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
 /// A file as it was, and what was counted of it.
 #[derive(Serialize, Deserialize)]
-pub(super) struct FileState {
+pub(in crate::scrub) struct FileState {
     /// As reported.
     pub(super) path: String,
     pub(super) identity: FileIdentity,
@@ -29,12 +28,8 @@ pub(super) struct Times {
 }
 
 impl FileState {
-    pub(super) fn of((scan, file): (&FileScan<'_>, &DataFile)) -> Self {
-        Self::with_tally(file, lock(&scan.tally).clone())
-    }
-
     /// Of `file` as it is now, of which `tally` was counted.
-    pub(super) fn with_tally(file: &DataFile, tally: FileTally) -> Self {
+    pub(in crate::scrub) fn with_tally(file: &DataFile, tally: FileTally) -> Self {
         Self {
             path: paths::text(&file.path).into_owned(),
             identity: file.identity.clone(),

@@ -1,8 +1,6 @@
 //! When checkpoints are written: every few seconds beside the scan, and once when it is stopped.
 
 use super::{Checkpoint, Checkpointing, stored};
-use crate::discover::Discovery;
-use crate::scrub::{Shared, lock};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +11,22 @@ use std::time::{Duration, Instant};
 /// The pause after a checkpoint is at least so many times as long as writing it took: that is 2 %.
 const PAUSE_PER_WRITING: u32 = 49;
 
+/// What counts, and is written down.
+pub(in crate::scrub) trait Counted: Sync {
+    /// All that was counted, between two batches.
+    fn checkpoint(&self) -> Checkpoint;
+
+    /// What was counted may be wrong.
+    fn is_doubtful(&self) -> bool;
+
+    /// What was counted counts for nothing.
+    fn is_in_vain(&self) -> bool;
+}
+
 /// Writes the checkpoints of one scan.
 struct Writer<'a> {
     to: &'a Checkpointing<'a>,
-    shared: &'a Shared<'a>,
-    discovery: &'a Discovery,
+    counted: &'a dyn Counted,
     /// There is one to go on from.
     exists: AtomicBool,
     failed: AtomicBool,
@@ -26,24 +35,21 @@ struct Writer<'a> {
 /// Runs `scan` and writes checkpoints meanwhile, and one at its end: what follows may be stopped as
 /// well. The file to go on from, if there is one.
 pub(in crate::scrub) fn while_checkpointing(
-    shared: &Shared<'_>,
-    discovery: &Discovery,
+    to: Option<&Checkpointing<'_>>,
+    counted: &dyn Counted,
     scan: impl FnOnce(),
 ) -> Option<PathBuf> {
-    let Some(to) = &shared.settings.checkpoint else {
+    let Some(to) = to else {
         scan();
         return None;
     };
     let exists = AtomicBool::new(to.resume.is_some());
-    let writer = Writer { to, shared, discovery, exists, failed: AtomicBool::new(false) };
-    if !lock(&shared.host_findings).is_empty() {
+    let writer = Writer { to, counted, exists, failed: AtomicBool::new(false) };
+    if counted.is_doubtful() {
         // What the one that is there has counted may be wrong: it must not outlive that insight.
         writer.write();
     }
     writer.beside(scan);
-    if shared.is_in_vain() {
-        writer.forget();
-    }
     writer.write();
     writer.exists.load(Ordering::Relaxed).then(|| to.path.to_owned())
 }
@@ -72,12 +78,11 @@ impl Writer<'_> {
     /// Writes one; how long that took.
     fn write(&self) -> Duration {
         let started = Instant::now();
-        let checkpoint = Checkpoint::of(self.shared, self.discovery);
-        match stored::write(&checkpoint, self.to.path) {
+        match stored::write(&self.counted.checkpoint(), self.to.path) {
             Ok(()) => self.exists.store(true, Ordering::Relaxed),
             Err(error) => self.tell(&error),
         }
-        if self.shared.is_in_vain() {
+        if self.counted.is_in_vain() {
             self.forget();
         }
         started.elapsed()

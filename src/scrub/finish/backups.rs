@@ -238,7 +238,7 @@ pub(super) fn report(
     let pages = pages_of_parts(backup, discovery);
     faults.sort_by_key(|fault| (fault.offset_bytes, fault.kind));
     Some(BackupReport {
-        media_set: family.and_then(|family| family.media_set_id).map(|id| hexadecimal(&id)),
+        media_set: family.and_then(|family| family.media_set_id).map(|id| digits(&id).into()),
         member: family.map_or(0, |family| family.family_number),
         members: family.map_or(0, |family| family.family_count),
         missing_members,
@@ -344,7 +344,7 @@ fn of_set(
         physical_name: file.physical_name.as_str().into(),
         pages: file.pages,
         pages_here: pages.get(&(index, file.file_id)).copied().unwrap_or_default(),
-        guid: file.guid.map(|id| hexadecimal(&id)),
+        guid: file.guid.map(|id| digits(&id).into()),
         is_log: file.is_log,
     };
     SetReport {
@@ -360,8 +360,8 @@ fn of_set(
         checkpoint_lsn: set.checkpoint_lsn,
         database_backup_lsn: set.database_backup_lsn,
         has_checksum: set.has_checksum,
-        set_id: set.set_id.map(|id| hexadecimal(&id)),
-        binding_id: set.binding_id.map(|id| hexadecimal(&id)),
+        set_id: set.set_id.map(|id| digits(&id).into()),
+        binding_id: set.binding_id.map(|id| digits(&id).into()),
         differential_base_id: differential_base(set),
         line: set.line,
         chain_origin_lsn: set.chain_origin_lsn,
@@ -374,9 +374,5 @@ fn of_set(
 
 fn differential_base(set: &BackupSet) -> Option<Arc<str>> {
     let id = set.differential_base_id.filter(|_| set.kind == BackupKind::Differential);
-    id.map(|id| hexadecimal(&id))
-}
-
-pub(super) fn hexadecimal(id: &[u8]) -> Arc<str> {
-    digits(id).into()
+    id.map(|id| digits(&id).into())
 }

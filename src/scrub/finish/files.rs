@@ -15,6 +15,7 @@ use crate::discover::{DataFile, Discovery, FileKind, Refusal};
 use crate::page::address::PageRange;
 use crate::page::boot::sql_server_release;
 use crate::page::line::Line;
+use crate::page::line::digits;
 use crate::plan::{Plan, PlannedFile};
 use crate::scrub::file::{FileTally, Zeroed};
 use crate::scrub::wrong_owners::Unproven;
@@ -96,9 +97,9 @@ fn scanned_file(
         content: None,
         notes: notes((file, size, backup.as_ref()), &coverage, tally, facts),
         file_id: backup.is_none().then_some(file.file_id.0),
-        binding_id: header.map(|header| backups::hexadecimal(&header.binding_id)),
+        binding_id: header.map(|header| digits(&header.binding_id).into()),
         file_guid: header
-            .and_then(|header| Some(backups::hexadecimal(&header.file_guid?)))
+            .and_then(|header| Some(digits(&header.file_guid?).into()))
             .or_else(|| facts.own_guid(file.file_id).cloned()),
         logical_name: header.and_then(|header| Some(header.logical_name.as_deref()?.into())),
         line: own_boot.map(|boot| boot.line).unwrap_or_default(),
