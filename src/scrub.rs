@@ -437,8 +437,8 @@ fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary
     dispatch.summaries()
 }
 
-/// Keeps this thread on `cpus`, so that its buffers are in the memory next to them. Where that is
-/// not allowed, it only reads more slowly.
+/// Keeps this thread on `cpus`, which are some of its own, so that its buffers are in the memory
+/// next to them. Where that is not allowed, it only reads more slowly.
 #[cfg(target_os = "linux")]
 fn stay_on(cpus: &[usize]) {
     let mut set = rustix::thread::CpuSet::new();
