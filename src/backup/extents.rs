@@ -18,9 +18,11 @@ pub use place::{Place, place_of};
 use super::ReadAt;
 use super::layout::PageRun;
 use crate::page::address::{FileId, PageRange};
-use crate::page::header::HEADER_BYTES;
+use crate::page::header::PageHeader;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
+use bytemuck::Zeroable;
 use maps::{Maps, place_by_maps};
+use place::told_by;
 use std::io;
 
 /// Bytes of an extent.
@@ -207,10 +209,10 @@ impl Search<'_> {
     }
 
     fn by_first_page(&self, index: u32) -> Option<Holds> {
-        let mut page = Page::ZERO;
+        let mut header = PageHeader::zeroed();
         let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
-        self.source.read_exact_at(at, &mut page.bytes_mut()[..HEADER_BYTES]).ok()?;
-        Some(holds(place_of(&[page]))).filter(|holds| matches!(holds, Holds::Extent(..)))
+        self.source.read_exact_at(at, bytemuck::bytes_of_mut(&mut header)).ok()?;
+        told_by(&header, 0).map(holds).filter(|holds| matches!(holds, Holds::Extent(..)))
     }
 }
 

@@ -32,6 +32,7 @@ use image::Image;
 use report::{BenchReport, Machine, SCHEMA, Section};
 use rounds::Rounds;
 use std::fmt;
+use std::path::Path;
 
 /// Memory measured unless asked otherwise, in bytes: far more than any cache.
 pub const MEMORY_BYTES_DEFAULT: u64 = 2 << 30;
@@ -127,6 +128,13 @@ fn affordable(asked: u64, notes: &mut Vec<String>) -> u64 {
         notes.push(format!("memory: {size} may fit into caches; its limits may be theirs"));
     }
     bytes
+}
+
+impl BenchError {
+    fn cannot_read(path: &Path, why: impl fmt::Display) -> Self {
+        let path = path.display();
+        Self::Work(format!("cannot read {path}: {why}; measure a file that can be read"))
+    }
 }
 
 impl fmt::Display for BenchError {

@@ -5,7 +5,6 @@
 //! large, from as many threads.
 
 use super::BenchError;
-use super::storage::cannot_read;
 use crate::discover::paths::explain;
 use crate::page::Page;
 use crate::page::address::PageRange;
@@ -39,7 +38,7 @@ pub(super) struct Raw<'a> {
 impl<'a> Raw<'a> {
     pub(super) fn new(plan: &'a Plan, reader: Reader, threads: usize) -> Result<Self, BenchError> {
         let open = |file: &PlannedFile| {
-            reader.open(&file.path).map_err(|e| cannot_read(&file.path, explain(&e)))
+            reader.open(&file.path).map_err(|e| BenchError::cannot_read(&file.path, explain(&e)))
         };
         let sources = plan.files.iter().map(open).collect::<Result<_, _>>()?;
         let batches = Mutex::new(plan.batches());
@@ -107,7 +106,7 @@ impl<'a> Raw<'a> {
     }
 
     fn cannot_read(&self, file: usize, why: ReadError) -> BenchError {
-        cannot_read(&self.plan.files[file].path, why)
+        BenchError::cannot_read(&self.plan.files[file].path, why)
     }
 }
 

@@ -154,11 +154,6 @@ impl<'a> Job<'a> {
     }
 }
 
-pub(super) fn cannot_read(path: &Path, why: impl std::fmt::Display) -> BenchError {
-    let path = path.display();
-    BenchError::Work(format!("cannot read {path}: {why}; measure a file that can be read"))
-}
-
 fn verdicts_of(coverage: &Coverage) -> Verdicts {
     let Coverage { intact, unprotected, free, transient, suspect, not_reached, .. } = *coverage;
     [intact, unprotected, free, transient, suspect, not_reached]
@@ -189,7 +184,7 @@ fn drop_from_cache(files: &Discovery) -> Result<(), BenchError> {
             opened.sync_all()?;
             Ok(rustix::fs::fadvise(&opened, 0, None, rustix::fs::Advice::DontNeed)?)
         };
-        drop().map_err(|e| cannot_read(&file.path, explain(&e)))?;
+        drop().map_err(|e| BenchError::cannot_read(&file.path, explain(&e)))?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `pagescrub bench`: how fast this machine can be, and how near to that a scan comes.
 
+#[cfg(feature = "gpu")]
+use super::drivers;
 use super::exit::{Exit, Failure};
 use super::limits::start_threads;
 use super::options::{GpuArgs, When, bytes};
@@ -12,6 +14,8 @@ use pagescrub::discover::paths;
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::report::json_text::write_pretty;
 use pagescrub::report::terminal::Look;
+#[cfg(feature = "gpu")]
+use pagescrub::verify::gpu::adapter::{Adapter, choose};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -58,6 +62,32 @@ pub(crate) struct Args {
     progress: When,
 }
 
+/// The adapters to use; none, without a word, if there are none and none was named.
+#[cfg(feature = "gpu")]
+fn adapters_if_any(gpu: &GpuArgs) -> Result<Vec<Adapter>, Failure> {
+    if let Err(why) = drivers::answer(gpu) {
+        return Err(Failure::usage(format!(
+            "a GPU driver fails ({why}): pagescrub devices shows it; WGPU_BACKEND or \
+             VK_DRIVER_FILES can leave it out"
+        )));
+    }
+    choose(&gpu.into()).or_else(|no_adapter| match no_adapter.asked {
+        Some(_) => Err(Failure::usage(no_adapter)),
+        None => Ok(Vec::new()),
+    })
+}
+
+/// There are no GPUs in this build.
+#[cfg(not(feature = "gpu"))]
+fn adapters_if_any(gpu: &GpuArgs) -> Result<(), Failure> {
+    match gpu.any_named() {
+        Some(name) => Err(Failure::usage(format!(
+            "--adapter {name} is not in this build (built without the feature gpu)"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Measures, prints and draws.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     start_threads()?;
@@ -65,9 +95,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let guard = found.as_ref().map(Guard::of).unwrap_or_default();
     let draw = args.chart.as_deref().map(|path| chart_at(path, &guard)).transpose()?;
     #[cfg(feature = "gpu")]
-    let gpus = args.gpu.adapters_if_any()?;
+    let gpus = adapters_if_any(&args.gpu)?;
     #[cfg(not(feature = "gpu"))]
-    args.gpu.adapters_if_any()?;
+    adapters_if_any(&args.gpu)?;
     let spinner = spinner(args.progress == When::Auto);
     let settings = bench::Settings {
         memory_bytes: args.memory.unwrap_or(bench::MEMORY_BYTES_DEFAULT),

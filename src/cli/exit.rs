@@ -1,6 +1,5 @@
 //! Exit codes, and errors that end a command.
 
-use super::say::say;
 use clap::ValueEnum;
 use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
 use pagescrub::consolidate::verified::units;
@@ -126,9 +125,13 @@ impl Failure {
         self
     }
 
-    /// Says it on stderr.
-    pub(crate) fn tell(&self) -> Exit {
-        say(&self.message);
+    /// How the command ends for it.
+    pub(crate) fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// What went wrong and what to do next.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 }

@@ -67,7 +67,7 @@ fn in_a_thread() -> Exit {
         Ok(work) => work.join().unwrap_or(Exit::Internal),
         Err(error) => {
             let next = "raise the limits of memory and of processes (ulimit -v, -u)";
-            Failure::work(format!("cannot start: {error}: {next}")).tell()
+            say::tell(&Failure::work(format!("cannot start: {error}: {next}")))
         }
     }
 }
@@ -83,7 +83,7 @@ fn parse_and_run() -> Exit {
     };
     allow_open_files();
     let outcome = stop::survive_long_files().and_then(|()| run(&cli.command));
-    outcome.unwrap_or_else(|failure| failure.tell())
+    outcome.unwrap_or_else(|failure| say::tell(&failure))
 }
 
 /// As many open files as the system allows: each file in work takes two, and each thread may have

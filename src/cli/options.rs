@@ -13,7 +13,7 @@ use pagescrub::plan::BATCH_PAGES_MAX;
 use pagescrub::plan::pace::{Pace, QUEUE_DEPTH_DEFAULT};
 use pagescrub::read::open::Reader;
 #[cfg(feature = "gpu")]
-use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
+use pagescrub::verify::gpu::adapter::Wish;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -148,32 +148,13 @@ impl GpuArgs {
         let software = self.allow_software_gpu.then(|| "--allow-software-gpu".to_owned());
         named.chain(software).collect()
     }
-
-    /// The adapters to use; none, without a word, if there are none and none was named.
-    pub(crate) fn adapters_if_any(&self) -> Result<Vec<Adapter>, Failure> {
-        if let Err(why) = super::drivers::answer(self) {
-            return Err(Failure::usage(format!(
-                "a GPU driver fails ({why}): pagescrub devices shows it; WGPU_BACKEND or \
-                 VK_DRIVER_FILES can leave it out"
-            )));
-        }
-        choose(&self.into()).or_else(|no_adapter| match no_adapter.asked {
-            Some(_) => Err(Failure::usage(no_adapter)),
-            None => Ok(Vec::new()),
-        })
-    }
 }
 
 #[cfg(not(feature = "gpu"))]
 impl GpuArgs {
-    /// There are no GPUs in this build.
-    pub(crate) fn adapters_if_any(&self) -> Result<(), Failure> {
-        match self.adapters.first() {
-            Some(name) => Err(Failure::usage(format!(
-                "--adapter {name} is not in this build (built without the feature gpu)"
-            ))),
-            None => Ok(()),
-        }
+    /// One that was named, although there are no GPUs in this build.
+    pub(crate) fn any_named(&self) -> Option<&str> {
+        self.adapters.first().map(String::as_str)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing else in the program prints, so that nothing ends because of a stream that is full,
 //! closed or gone. What stderr does not take is lost: there is nobody left to be told.
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use pagescrub::report::escape;
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
@@ -13,6 +13,12 @@ pub(crate) fn say(message: impl Display) {
     let line = format!("pagescrub: {}\n", escape::terminal(&message.to_string()));
     // In one piece: threads must not cut each other's lines.
     let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// Says `failure` on stderr, and how the command ends for it.
+pub(crate) fn tell(failure: &Failure) -> Exit {
+    say(failure.message());
+    failure.exit()
 }
 
 /// Has `write` print to stdout, without colours where it is no terminal.

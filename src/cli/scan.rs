@@ -8,6 +8,7 @@ use super::limits;
 use super::options::{PaceArgs, Paths, ReaderName, When, batch_pages, stripe_unit};
 use super::output::{self, Guard, Outputs, first_failure, place};
 use super::progress::Bar;
+use super::say;
 use super::stop::{self, STOP};
 use pagescrub::consolidate::pattern::Geometry;
 use pagescrub::consolidate::weights::{Weights, WeightsOrigin};
@@ -173,7 +174,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match written {
         // That there is damage, or a fault of this machine, matters more than a lost file.
         Err(failure) if exit.matters_more_than_output() => {
-            failure.tell();
+            say::tell(&failure);
             Ok(exit)
         }
         Err(failure) => Err(failure),

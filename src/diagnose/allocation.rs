@@ -38,13 +38,16 @@ pub struct Interval {
     told_by: Teller,
 }
 
+/// A GAM page that passes its check, torn bits restored, shared among the intervals below it.
+type Gam = (PageId, Arc<Page>);
+
 enum Teller {
     /// The PFS page, torn bits restored.
     Pfs(Box<Page>),
     /// The PFS page is bad; the GAM pages over the interval that can still be read.
-    Gam(Vec<(PageId, Page)>),
+    Gam(Vec<Gam>),
     /// The backup has no PFS page; the GAM pages over the interval, as far as it has them.
-    Absent(Vec<(PageId, Page)>),
+    Absent(Vec<Gam>),
     /// The PFS page is bad, and the GAM pages call all extents of the interval free, that of the
     /// PFS page among them: a database that reaches there has allocated that. This is what a copy
     /// has added to the file behind its end.
@@ -122,13 +125,21 @@ impl AllocationMap {
         }
     }
 
-    fn gams_over(&self, first: PageId, source: &dyn PageSource) -> Vec<(PageId, Page)> {
+    fn gams_over(&self, first: PageId, source: &dyn PageSource) -> Vec<Gam> {
         let last = PageId(first.0.saturating_add(PFS_INTERVAL_PAGES - 1));
         let mut at = vec![gam_page_of(first), gam_page_of(last)];
         at.dedup();
-        at.into_iter()
-            .filter_map(|gam| Some((gam, *self.sound_page(gam, PageType::Gam, source)?)))
-            .collect()
+        at.into_iter().filter_map(|at| self.gam(at, source)).collect()
+    }
+
+    /// The GAM page at `at`: that of an interval used recently, else read. Of the backups that lack
+    /// PFS pages every interval asks for one.
+    fn gam(&self, at: PageId, source: &dyn PageSource) -> Option<Gam> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.iter().find_map(|interval| interval.gam(at));
+        drop(recent);
+        let read = || Some((at, Arc::from(self.sound_page(at, PageType::Gam, source)?)));
+        known.or_else(read)
     }
 
     /// The page at `at` with its torn bits restored, if it is of type `expected` and passes every
@@ -169,6 +180,15 @@ impl Interval {
     /// True if there is no PFS page to ask, which is no damage: a backup need not have it.
     pub fn is_absent(&self) -> bool {
         matches!(self.told_by, Teller::Absent(_))
+    }
+
+    fn gam(&self, at: PageId) -> Option<Gam> {
+        match &self.told_by {
+            Teller::Gam(gams) | Teller::Absent(gams) => {
+                gams.iter().find(|gam| gam.0 == at).cloned()
+            }
+            Teller::Pfs(_) | Teller::Nothing | Teller::Log => None,
+        }
     }
 
     /// What the PFS page says of `page`, which the interval holds; `None` if it is bad.
@@ -228,13 +248,13 @@ impl Interval {
 }
 
 /// One of `gams` calls the extent of `page` free.
-fn is_free(gams: &[(PageId, Page)], page: PageId) -> bool {
+fn is_free(gams: &[Gam], page: PageId) -> bool {
     let gam = gams.iter().find(|(at, _)| *at == gam_page_of(page));
     gam.is_some_and(|(_, gam)| extent_bit(gam, page))
 }
 
 /// `gams` call all extents of the PFS interval free that begins with page `first`.
-fn are_all_free(gams: &[(PageId, Page)], first: PageId) -> bool {
+fn are_all_free(gams: &[Gam], first: PageId) -> bool {
     let end = first.0.saturating_add(PFS_INTERVAL_PAGES);
     (first.0..end).step_by(EXTENT_PAGES as usize).all(|page| is_free(gams, PageId(page)))
 }
@@ -260,11 +280,11 @@ mod tests {
 
     fn tellers() -> Vec<Teller> {
         let gams = || {
-            let gam = |number: u32| (PageId(number.max(2)), sparse_page(11 + number as usize));
+            let gam = |at: u32| (PageId(at.max(2)), Arc::new(sparse_page(11 + at as usize)));
             vec![gam(0), gam(GAM_INTERVAL_PAGES)]
         };
-        let all_free = |mut gams: Vec<(PageId, Page)>| {
-            gams.iter_mut().for_each(|(_, gam)| gam.bytes_mut().fill(0xff));
+        let all_free = |mut gams: Vec<Gam>| {
+            gams.iter_mut().for_each(|(_, gam)| Arc::make_mut(gam).bytes_mut().fill(0xff));
             gams
         };
         vec![

@@ -5,7 +5,7 @@ pub(crate) mod missing;
 mod recognise;
 
 use super::FileKind;
-use super::identify::passes_its_check;
+use super::sample::passes_its_check;
 use crate::backup::ReadAt;
 use crate::backup::compressed::{RecordIndex, Refused};
 use crate::backup::extents::{EXTENT_BYTES, Holds, Look, Map, Stretch, is_as_told, stretches};

@@ -1,9 +1,10 @@
 //! What a file holds that is neither a data file nor a log nor a backup: nothing, zeros, noise,
 //! text, or something that may hold databases itself. Judged by its first bytes and by samples.
 
+use super::sample::piece;
+use crate::backup::ReadAt;
 use crate::page::PAGE_BYTES;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 
 /// Samples taken of a file, the first at its beginning and the last at its end.
 const SAMPLES: u64 = 16;
@@ -104,16 +105,17 @@ const MAGIC: [(usize, &[u8], Content); 49] = [
 ];
 
 impl Content {
-    /// What `file` of `bytes` holds. Where it cannot be read, nothing is seen; an error is one of
-    /// reading its first bytes.
-    pub(super) fn of(file: &mut File, bytes: u64) -> io::Result<Self> {
+    /// What `file` holds. Where it cannot be read, nothing is seen; an error is one of reading its
+    /// first bytes.
+    pub(super) fn of(file: &dyn ReadAt) -> io::Result<Self> {
+        let bytes = file.bytes();
         if bytes == 0 {
             return Ok(Self::Empty);
         }
         let beginning = piece(file, 0, BEGINNING_BYTES)?;
         let footer = piece(file, bytes.saturating_sub(FOOTER_BYTES), FOOTER_BYTES);
         Ok(by_mark(&beginning, &footer.unwrap_or_default())
-            .unwrap_or_else(|| by_samples(&samples(file, bytes))))
+            .unwrap_or_else(|| by_samples(&samples(file))))
     }
 
     /// What stands in place of pages where it is nothing that anybody would have put there.
@@ -217,7 +219,8 @@ fn by_samples(samples: &[Vec<u8>]) -> Content {
 }
 
 /// Pieces of `file`, the first at its beginning and the last at its end; all of a small file.
-fn samples(file: &mut File, bytes: u64) -> Vec<Vec<u8>> {
+fn samples(file: &dyn ReadAt) -> Vec<Vec<u8>> {
+    let bytes = file.bytes();
     if bytes <= SAMPLES * SAMPLE_BYTES {
         return piece(file, 0, bytes).into_iter().collect();
     }
@@ -226,13 +229,6 @@ fn samples(file: &mut File, bytes: u64) -> Vec<Vec<u8>> {
     let offset = |i: u64| (last * u128::from(i) / u128::from(SAMPLES - 1)) as u64 & !1;
     let pieces = (0..SAMPLES).map(|i| piece(file, offset(i), SAMPLE_BYTES));
     pieces.filter_map(Result::ok).collect()
-}
-
-fn piece(file: &mut File, offset: u64, bytes: u64) -> io::Result<Vec<u8>> {
-    let mut piece = Vec::new();
-    file.seek(SeekFrom::Start(offset))?;
-    file.take(bytes).read_to_end(&mut piece)?;
-    Ok(piece)
 }
 
 /// In UTF-8, UTF-16 or letters of eight bits.

@@ -50,12 +50,30 @@ impl Device {
     }
 }
 
-/// The online CPUs of each NUMA node that has any. Empty where the kernel does not tell.
+/// The CPUs of each NUMA node that this thread may run on, for nodes that have any: a container or
+/// `taskset` may have been given a part of the machine. Empty where the kernel does not tell.
 pub fn numa_nodes() -> BTreeMap<u32, Vec<usize>> {
     #[cfg(target_os = "linux")]
-    return numa_nodes_under(Path::new(sysfs::MOUNT_POINT));
+    return match rustix::thread::sched_getaffinity(None) {
+        Ok(ours) => {
+            let is_ours = |cpu| cpu < rustix::thread::CpuSet::MAX_CPU && ours.is_set(cpu);
+            with_cpus(numa_nodes_under(Path::new(sysfs::MOUNT_POINT)), is_ours)
+        }
+        Err(_) => BTreeMap::new(),
+    };
     #[cfg(not(target_os = "linux"))]
     return BTreeMap::new();
+}
+
+/// `nodes` with the CPUs that `may_be_used`; one without any is none.
+#[cfg(target_os = "linux")]
+fn with_cpus(
+    mut nodes: BTreeMap<u32, Vec<usize>>,
+    may_be_used: impl Fn(usize) -> bool,
+) -> BTreeMap<u32, Vec<usize>> {
+    nodes.values_mut().for_each(|cpus| cpus.retain(|cpu| may_be_used(*cpu)));
+    nodes.retain(|_, cpus| !cpus.is_empty());
+    nodes
 }
 
 #[cfg(target_os = "linux")]

@@ -5,24 +5,25 @@
 
 use super::backup::{self, BackupFile, FoundPart};
 use super::content::Content;
+use super::head::Headed;
 use super::names::promises_pages;
 use super::paths::{Candidate, explain};
 use super::promised::{self, Promise};
-use super::{FileKind, holes, sample};
+use super::sample::{self, passes_its_check};
+use super::{FileKind, holes};
+use crate::backup::ReadAt;
 use crate::backup::extents::Look as ExtentLook;
 use crate::backup::source::SizedFile;
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::allocation::{BOOT_PAGE, PFS_INTERVAL_PAGES, fixed_page_type};
 use crate::page::boot::BootPage;
-use crate::page::checksum::Checksum;
 use crate::page::file_header::FileHeader;
-use crate::page::header::{PageHeader, Protection};
+use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
-use crate::page::torn::TornCheck;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 
 /// Fixed pages that must agree before a file with a damaged first page counts as a data file.
 const VOTES_MIN: usize = 2;
@@ -104,51 +105,61 @@ pub(super) fn look(candidate: &Candidate, extents: ExtentLook) -> Look {
 fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::Result<Look> {
     sample::read_nothing_ahead(&file);
     let bytes = file.seek(SeekFrom::End(0))?;
-    let beginning = sample::beginning(&mut file);
-    let source = SizedFile::new(file.try_clone()?, bytes);
-    let pages = u32::try_from(bytes / PAGE_BYTES as u64).unwrap_or(u32::MAX);
-    let as_backup = || beginning.as_ref().map_or(Ok(None), |_| look_at_backup(&source, extents));
-    // First bytes may be damage; a data file under them must not be taken for something else. But
-    // pages of a backup may happen to be where their ids say, so a first block that passes its own
-    // check comes before samples.
-    let mut voted = fixed_file_id(&mut file, pages);
-    if voted.is_none()
-        && backup::begins_soundly(&source)
-        && let Some(Look::Backup(backup, parts)) = as_backup()?
-        && (backup.kind == FileKind::CompressedBackup || !backup.media.sets.is_empty())
-    {
-        return Ok(Look::Backup(backup, parts));
-    }
-    voted = voted.or_else(|| sampled_file_id(&mut file, pages));
-    if voted.is_none()
-        && let Some(look) = as_backup()?
-    {
-        return Ok(look);
-    }
-    let voted = voted.map(|file_id| (FileKind::Data, file_id));
-    let by_first_page = |file: &mut File| by_first_page(file, pages);
-    let moved = |file: &mut File| moved_file_id(file, candidate).map(|id| (FileKind::Data, id));
-    let found = voted.or_else(|| by_first_page(&mut file)).or_else(|| moved(&mut file));
-    let Some((kind, file_id)) = found else {
-        // A medium that cannot even be read is not "something else".
-        beginning?;
-        let content = Content::of(&mut file, bytes)?;
-        return Ok(Look::Foreign { content, bytes });
+    let source = Headed::new(SizedFile::new(file.try_clone()?, bytes));
+    let (kind, file_id) = match recognise(&source, candidate, extents)? {
+        Ok(pages) => pages,
+        Err(look) => return Ok(look),
     };
     if bytes / PAGE_BYTES as u64 > u64::from(u32::MAX) {
         let why = "larger than 2^32 pages, more than a data file can have".to_owned();
         return Ok(Look::Declined { kind, why });
     }
-    let mut again = file.try_clone()?;
-    let identity = identity(file, candidate, kind, file_id, bytes);
-    Ok(match lost_log(&mut again, &identity) {
+    let identity = identity(&source, &file, candidate, kind, file_id);
+    Ok(match lost_log(&source, &identity) {
         Some(why) => Look::Declined { kind, why },
         None => Look::Scannable(Box::new(identity)),
     })
 }
 
+/// Whose pages they are if `file` has pages of its own, else what it is.
+fn recognise(
+    file: &dyn ReadAt,
+    candidate: &Candidate,
+    extents: ExtentLook,
+) -> io::Result<Result<(FileKind, FileId), Look>> {
+    let pages = u32::try_from(file.bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+    let beginning = sample::piece(file, 0, PAGE_BYTES as u64);
+    let as_backup = || beginning.as_ref().map_or(Ok(None), |_| look_at_backup(file, extents));
+    // First bytes may be damage; a data file under them must not be taken for something else. But
+    // pages of a backup may happen to be where their ids say, so a first block that passes its own
+    // check comes before samples.
+    let mut voted = fixed_file_id(file, pages);
+    if voted.is_none()
+        && backup::begins_soundly(file)
+        && let Some(Look::Backup(backup, parts)) = as_backup()?
+        && (backup.kind == FileKind::CompressedBackup || !backup.media.sets.is_empty())
+    {
+        return Ok(Err(Look::Backup(backup, parts)));
+    }
+    voted = voted.or_else(|| sampled_file_id(file, pages));
+    if voted.is_none()
+        && let Some(look) = as_backup()?
+    {
+        return Ok(Err(look));
+    }
+    let of_data = |file_id| (FileKind::Data, file_id);
+    let moved = || moved_file_id(file, candidate).map(of_data);
+    let found = voted.map(of_data).or_else(|| by_first_page(file, pages)).or_else(moved);
+    let Some(found) = found else {
+        // A medium that cannot even be read is not "something else".
+        beginning?;
+        return Ok(Err(Look::Foreign { content: Content::of(file)?, bytes: file.bytes() }));
+    };
+    Ok(Ok(found))
+}
+
 /// A backup, or one that cannot be verified; `None` if it is none.
-fn look_at_backup(source: &SizedFile, extents: ExtentLook) -> io::Result<Option<Look>> {
+fn look_at_backup(source: &dyn ReadAt, extents: ExtentLook) -> io::Result<Option<Look>> {
     Ok(backup::look(source, extents)?.map(|found| match found {
         Ok((backup, parts)) => Look::Backup(Box::new(backup), parts),
         Err((kind, why)) => Look::Declined { kind, why },
@@ -156,35 +167,36 @@ fn look_at_backup(source: &SizedFile, extents: ExtentLook) -> io::Result<Option<
 }
 
 fn identity(
-    mut file: File,
+    source: &dyn ReadAt,
+    file: &File,
     candidate: &Candidate,
     kind: FileKind,
     file_id: FileId,
-    bytes: u64,
 ) -> Identity {
-    let bytes = if candidate.is_block_device { database_bytes(&mut file, bytes) } else { bytes };
+    let bytes = source.bytes();
+    let bytes = if candidate.is_block_device { database_bytes(source, bytes) } else { bytes };
     let pages = (bytes / PAGE_BYTES as u64) as u32;
     let stored = match kind {
         FileKind::Log => vec![PageRange::between(0, 1)],
         // A block device has no holes, and answers the question for them wrongly.
         _ if candidate.is_block_device => vec![PageRange::between(0, pages)],
-        _ => holes::stored_ranges(&file, pages),
+        _ => holes::stored_ranges(file, pages),
     };
-    let header = file_header(&mut file);
-    let (promise, lost) = promised::pages(&mut file, file_id, pages, header.as_ref());
-    let boot = boot(&mut file, file_id);
+    let header = file_header(source);
+    let (promise, lost) = promised::pages(source, file_id, pages, header.as_ref());
+    let boot = boot(source, file_id);
     let lost = if kind == FileKind::Data { lost } else { Vec::new() };
     Identity { kind, bytes, file_id, header, boot, promise, lost, stored }
 }
 
 /// A data file's id by the fixed pages of its first extent.
-fn fixed_file_id(file: &mut File, pages: u32) -> Option<FileId> {
+fn fixed_file_id(file: &dyn ReadAt, pages: u32) -> Option<FileId> {
     let ids = fixed_page_votes(file, pages);
     if ids.len() >= VOTES_MIN { majority(&ids).map(FileId) } else { None }
 }
 
 /// Kind and file id by page 0 alone, as in a log or a file of one page.
-fn by_first_page(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
+fn by_first_page(file: &dyn ReadAt, pages: u32) -> Option<(FileKind, FileId)> {
     let first = sample::page(file, PageId(0)).ok()?;
     let header = PageHeader::of(&first);
     if header.page_type != PageType::FileHeader.m_type() || header.page_id != 0 {
@@ -195,13 +207,13 @@ fn by_first_page(file: &mut File, pages: u32) -> Option<(FileKind, FileId)> {
 }
 
 /// The file ids on the pages of the first extent that are what stands in their place.
-fn fixed_page_votes(file: &mut File, pages: u32) -> Vec<u16> {
+fn fixed_page_votes(file: &dyn ReadAt, pages: u32) -> Vec<u16> {
     let vote = |page| typed_file_id(file, page);
     (0..pages.min(EXTENT_PAGES)).map(PageId).filter_map(vote).collect()
 }
 
 /// The file id on `page`, if it carries its own id and the type that its place asks for.
-fn typed_file_id(file: &mut File, page: PageId) -> Option<u16> {
+fn typed_file_id(file: &dyn ReadAt, page: PageId) -> Option<u16> {
     let content = sample::page(file, page).ok()?;
     let header = PageHeader::of(&content);
     let expected = fixed_page_type(FileId(header.file_id), page)?;
@@ -211,7 +223,7 @@ fn typed_file_id(file: &mut File, page: PageId) -> Option<u16> {
 }
 
 /// By an intact header; without one, by the mark that a log's first block begins with.
-fn is_log(file: &mut File, pages: u32) -> bool {
+fn is_log(file: &dyn ReadAt, pages: u32) -> bool {
     let starts_a_block = |page: Page| page.bytes()[0] == LOG_BLOCK_MARK;
     match file_header(file) {
         Some(header) => header.is_log(),
@@ -221,7 +233,7 @@ fn is_log(file: &mut File, pages: u32) -> bool {
 
 /// Of a log that has a file header and not what belongs behind it: what is missing. No more than
 /// that is known of a log.
-fn lost_log(file: &mut File, identity: &Identity) -> Option<String> {
+fn lost_log(file: &dyn ReadAt, identity: &Identity) -> Option<String> {
     if identity.kind != FileKind::Log {
         return None;
     }
@@ -242,7 +254,7 @@ fn lost_log(file: &mut File, identity: &Identity) -> Option<String> {
 
 /// The file id on which pages beyond the first extent agree: PFS pages at their places, else most
 /// of the pages sampled through the file that hold anything.
-fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
+fn sampled_file_id(file: &dyn ReadAt, pages: u32) -> Option<FileId> {
     let intervals = (1..=pages / PFS_INTERVAL_PAGES).take(SAMPLES as usize);
     let is_there = |page: &PageId| page.0 < pages;
     let pfs_pages = intervals.map(|k| PageId(k * PFS_INTERVAL_PAGES)).filter(is_there);
@@ -251,9 +263,15 @@ fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
         return majority(&typed).map(FileId);
     }
     let step = (pages / SAMPLES).max(1);
+    let mut samples = (EXTENT_PAGES..pages).step_by(step as usize).map(PageId);
     let mut ids = Vec::new();
     let mut written = 0;
-    for page in (EXTENT_PAGES..pages).step_by(step as usize).map(PageId) {
+    // Some ransomware leaves every second piece of a file as it is, and not every page is in use.
+    let is_convincing = |ids: usize, written: usize| ids >= SAMPLE_VOTES_MIN && 4 * ids >= written;
+    // Read no further than that can still come.
+    while is_convincing(ids.len() + samples.len(), written)
+        && let Some(page) = samples.next()
+    {
         let Ok(content) = sample::page(file, page) else { continue };
         let header = PageHeader::of(&content);
         written += usize::from(!content.is_zero());
@@ -261,21 +279,17 @@ fn sampled_file_id(file: &mut File, pages: u32) -> Option<FileId> {
             ids.push(header.file_id);
         }
     }
-    // Some ransomware leaves every second piece of a file as it is, and not every page is in use.
-    let convincing = ids.len() >= SAMPLE_VOTES_MIN && 4 * ids.len() >= written;
-    convincing.then(|| majority(&ids)).flatten().map(FileId)
+    is_convincing(ids.len(), written).then(|| majority(&ids)).flatten().map(FileId)
 }
 
 /// The file id of a data file by its name whose content lies behind a few bytes that are not its
 /// own, or lacks its first bytes: pages of its first extent, of the types that stand there, are all
 /// equally far from their places.
-fn moved_file_id(file: &mut File, candidate: &Candidate) -> Option<FileId> {
+fn moved_file_id(file: &dyn ReadAt, candidate: &Candidate) -> Option<FileId> {
     if !promises_pages(&candidate.path) {
         return None;
     }
-    let mut beginning = Vec::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(MOVED_BYTES).read_to_end(&mut beginning).ok()?;
+    let beginning = sample::piece(file, 0, MOVED_BYTES).ok()?;
     let mut votes: BTreeMap<(i64, u16), usize> = BTreeMap::new();
     for (at, header) in PageHeader::search(&beginning) {
         let is_of_place = |page: PageType| page == PageType::of(header.page_type);
@@ -296,32 +310,24 @@ fn majority(ids: &[u16]) -> Option<u16> {
     ids.iter().copied().max_by_key(|id| (votes(id), std::cmp::Reverse(*id)))
 }
 
-fn file_header(file: &mut File) -> Option<FileHeader> {
+fn file_header(file: &dyn ReadAt) -> Option<FileHeader> {
     let page = sample::page(file, PageId(0)).ok()?;
     passes_its_check(&page).then(|| FileHeader::of(&page)).flatten()
 }
 
 /// A damaged boot page may still speak if it is recognisable: it gives the report its words, and
 /// whether PAGE_VERIFY is on, which no verdict rests on alone.
-fn boot(file: &mut File, file_id: FileId) -> Option<BootPage> {
+fn boot(file: &dyn ReadAt, file_id: FileId) -> Option<BootPage> {
     let page = (file_id == FileId(1)).then(|| sample::page(file, BOOT_PAGE).ok()).flatten()?;
     let header = PageHeader::of(&page);
     let is_boot = header.page_type == PageType::Boot.m_type() && header.page_id == BOOT_PAGE.0;
     is_boot.then(|| BootPage::of(&page))
 }
 
-pub(super) fn passes_its_check(page: &Page) -> bool {
-    match PageHeader::of(page).protection() {
-        Protection::Checksum => Checksum::of(page) == Checksum::stored_in(page),
-        Protection::Torn => TornCheck::of(page).is_intact(),
-        Protection::None => PageHeader::of(page).is_sane(),
-    }
-}
-
 /// How much of a block device a database covers, since a device is usually larger than what was
 /// put on it: up to its last PFS page's interval, or the size in its file header if that is more.
 /// Gaps between are damage and are scanned.
-fn database_bytes(file: &mut File, device_bytes: u64) -> u64 {
+fn database_bytes(file: &dyn ReadAt, device_bytes: u64) -> u64 {
     let device_pages = device_bytes / PAGE_BYTES as u64;
     let promised = file_header(file).map_or(0, |header| u64::from(header.size_pages));
     let intervals = (device_pages / u64::from(PFS_INTERVAL_PAGES)) as u32;
@@ -330,7 +336,7 @@ fn database_bytes(file: &mut File, device_bytes: u64) -> u64 {
     covered.max(promised).min(device_pages) * PAGE_BYTES as u64
 }
 
-fn is_pfs(file: &mut File, page: PageId) -> bool {
+fn is_pfs(file: &dyn ReadAt, page: PageId) -> bool {
     sample::page(file, page).is_ok_and(|content| {
         let header = PageHeader::of(&content);
         header.page_id == page.0 && header.page_type == PageType::Pfs.m_type()
@@ -339,7 +345,68 @@ fn is_pfs(file: &mut File, page: PageId) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::exclude::Excluded;
+    use super::super::paths::walk;
     use super::*;
+    use rand_xoshiro::SplitMix64;
+    use rand_xoshiro::rand_core::{Rng, SeedableRng};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// How often a file was read.
+    struct Counted {
+        bytes: Vec<u8>,
+        reads: AtomicUsize,
+    }
+
+    impl ReadAt for &Counted {
+        fn bytes(&self) -> u64 {
+            self.bytes.len() as u64
+        }
+
+        fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            self.bytes.read_exact_at(offset_bytes, buffer)
+        }
+    }
+
+    /// Whether a file of a name that promises pages is a data file, and the reads that it took to
+    /// know it.
+    fn recognised(bytes: Vec<u8>) -> (bool, usize) {
+        let file = tempfile::Builder::new().suffix(".mdf").tempfile().unwrap();
+        let candidate = walk(&[file.path().to_owned()], &Excluded::default()).candidates.remove(0);
+        let counted = Counted { bytes, reads: AtomicUsize::new(0) };
+        let found = recognise(&Headed::new(&counted), &candidate, ExtentLook::Ends).unwrap();
+        (found.is_ok(), counted.reads.load(Ordering::Relaxed))
+    }
+
+    fn noise(bytes: usize) -> Vec<u8> {
+        let mut noise = vec![0; bytes];
+        SplitMix64::seed_from_u64(7).fill_bytes(&mut noise);
+        noise
+    }
+
+    /// The first extent of a data file, as far as its own ids tell.
+    fn with_head(mut bytes: Vec<u8>) -> Vec<u8> {
+        for (page, kind) in [PageType::FileHeader, PageType::Pfs, PageType::Gam].iter().enumerate()
+        {
+            let mut content = Page::ZERO;
+            let header = PageHeader::of_mut(&mut content);
+            (header.header_version, header.page_id, header.file_id) = (1, page as u32, 1);
+            header.page_type = kind.m_type();
+            bytes[page * PAGE_BYTES..][..PAGE_BYTES].copy_from_slice(content.bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_a_file_is_costs_one_read_of_its_head_and_samples_only_where_that_does_not_tell() {
+        assert_eq!(recognised(with_head(noise(4 << 20))), (true, 1));
+        assert_eq!(recognised(noise(100 << 10)), (false, 1), "all of it is its head");
+        assert_eq!(recognised(vec![b' '; 128 << 10]), (false, 1));
+        // 51 of 63 samples, by when too few are left, and one of them is in the head; what may be
+        // moved, the end, and 15 for its content.
+        assert_eq!(recognised(noise(4 << 20)), (false, 1 + 50 + 1 + 1 + 15));
+    }
 
     #[test]
     fn the_majority_is_the_most_frequent() {

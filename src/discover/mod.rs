@@ -8,6 +8,7 @@ mod content;
 pub mod device;
 pub mod exclude;
 mod foreign;
+mod head;
 mod holes;
 pub mod identify;
 mod link;

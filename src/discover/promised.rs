@@ -1,6 +1,7 @@
 //! How many pages a file should have, by its own word. Fewer than that is truncation.
 
-use super::{identify, sample};
+use super::sample;
+use crate::backup::ReadAt;
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
 use crate::page::allocation::{
     GAM_INTERVAL_PAGES, PFS_INTERVAL_PAGES, PfsByte, extent_bit, gam_page_of, is_plausible_pfs,
@@ -10,7 +11,6 @@ use crate::page::file_header::FileHeader;
 use crate::page::header::{PageHeader, Protection};
 use crate::page::kind::PageType;
 use crate::page::{EXTENT_PAGES, Page, torn};
-use std::fs::File;
 
 /// What a file says of the pages that it should have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Promise {
 /// the header asks for, and the file has whole extents, as SQL Server makes it: a file that was
 /// shrunk keeps the size it once had there.
 pub(super) fn pages(
-    file: &mut File,
+    file: &dyn ReadAt,
     file_id: FileId,
     whole_pages: u32,
     header: Option<&FileHeader>,
@@ -92,12 +92,12 @@ fn last_allocated_extent(gam: &Page, last: PageId) -> u32 {
     in_use.map_or(0, |p| p.0.saturating_add(EXTENT_PAGES))
 }
 
-fn sound(file: &mut File, file_id: FileId, at: PageId, expected: PageType) -> Option<Box<Page>> {
+fn sound(file: &dyn ReadAt, file_id: FileId, at: PageId, expected: PageType) -> Option<Box<Page>> {
     let page = sample::page(file, at).ok()?;
     let header = PageHeader::of(&page);
     let is_expected = header.page_type == expected.m_type()
         && header.address() == PageAddress::new(file_id, at)
         && header.is_plausible();
-    let passes = is_expected && identify::passes_its_check(&page);
+    let passes = is_expected && sample::passes_its_check(&page);
     passes.then(|| Box::new(torn::restored(&page)))
 }

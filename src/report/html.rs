@@ -5,6 +5,7 @@
 //! which escapes what HTML would obey.
 
 mod backups;
+mod canvas;
 mod charts;
 mod data;
 mod databases;

@@ -321,10 +321,15 @@ impl FileTally {
     }
 
     /// Adds flagless pages of one batch. Kept are no more than could be suspects in the end, so
-    /// that a file without flags fills neither the memory nor a checkpoint.
+    /// that a file without flags fills neither the memory nor a checkpoint; and those are the first
+    /// ones of the file, in whatever order threads come upon them.
     pub(super) fn add_flagless(&mut self, found: Vec<Finding>) {
+        if found.is_empty() {
+            return;
+        }
         self.flagless_pages += found.len() as u64;
         self.flagless.extend(found);
+        self.flagless.sort_by_key(|finding| finding.place);
         let kept = FLAGLESS_KEPT_MAX.min(few_flagless(self.coverage.pages_planned) as usize);
         self.flagless.truncate(kept);
     }
@@ -348,4 +353,46 @@ impl FileTally {
 /// Flagless pages among `intact` ones that are suspects at most.
 fn few_flagless(intact: u64) -> u64 {
     FLAGLESS_SUSPECTS_MAX.max(intact / INTACT_PER_FLAGLESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::verdict::{Allocation, SuspectReason};
+    use crate::page::address::{FileId, PageAddress};
+
+    /// The pages that are kept of so many flagless ones, found in batches of three.
+    fn kept(planned: &PlannedFile, order: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut tally = FileTally::new(0, planned);
+        let pages: Vec<u32> = order.collect();
+        for batch in pages.chunks(3) {
+            let finding = |page: &u32| {
+                let place = PageAddress::new(FileId(1), PageId(*page));
+                Finding::new(0, place, SuspectReason::Zeroed, Allocation::Allocated, None)
+            };
+            tally.add_flagless(batch.iter().map(finding).collect());
+        }
+        assert_eq!(tally.flagless_pages, pages.len() as u64);
+        tally.flagless.iter().map(|finding| finding.place.page.0).collect()
+    }
+
+    #[test]
+    fn which_flagless_pages_are_kept_does_not_depend_on_who_comes_first() {
+        let pages = 11_000_000; // 84 GiB
+        let planned = PlannedFile {
+            path: "/large.mdf".into(),
+            device: 1,
+            file_id: FileId(1),
+            kind: FileKind::Data,
+            pages,
+            missing_pages: 0,
+            tail_bytes: 0,
+            stored: vec![PageRange::between(0, pages)],
+            only_stored: false,
+        };
+        let found = || (0..1100).map(|n| n * 10_000);
+        let ascending = kept(&planned, found());
+        assert_eq!(ascending, found().take(FLAGLESS_KEPT_MAX).collect::<Vec<_>>());
+        assert_eq!(kept(&planned, found().rev()), ascending);
+    }
 }

@@ -20,8 +20,8 @@ pub(super) fn pool_or_own_thread(threads: usize) -> Option<rayon::ThreadPool> {
     pool(threads).or_else(own)
 }
 
-/// Keeps this thread on `cpus`, so that its buffers are in the memory next to them. Where that is
-/// not allowed, it only reads more slowly.
+/// Keeps this thread on `cpus`, which are some of its own, so that its buffers are in the memory
+/// next to them. Where that is not allowed, it only reads more slowly.
 #[cfg(target_os = "linux")]
 pub(super) fn stay_on(cpus: &[usize]) {
     let mut set = rustix::thread::CpuSet::new();

@@ -30,7 +30,9 @@ pub enum Place {
 /// their own check. Free pages may hold pages of elsewhere.
 pub fn place_of(pages: &[Page]) -> Place {
     let told = || {
-        (0..EXTENT_PAGES).zip(pages).filter_map(|(slot, page)| Some((told_by(page, slot)?, page)))
+        (0..EXTENT_PAGES)
+            .zip(pages)
+            .filter_map(|(slot, page)| Some((told_by(PageHeader::of(page), slot)?, page)))
     };
     if let Some((place, _)) = told().next()
         && told().all(|(other, _)| other == place)
@@ -54,9 +56,8 @@ pub fn place_of(pages: &[Page]) -> Place {
     }
 }
 
-/// Where the page in this `slot` of an extent says that the extent belongs.
-fn told_by(page: &Page, slot: u32) -> Option<Place> {
-    let header = PageHeader::of(page);
+/// Where the page with this `header` in this `slot` of an extent says that the extent belongs.
+pub(super) fn told_by(header: &PageHeader, slot: u32) -> Option<Place> {
     let has_place = header.is_sane() && header.reserved == [0; 32];
     if !has_place {
         return None;

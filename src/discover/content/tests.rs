@@ -4,12 +4,9 @@ use super::*;
 use rand_core::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use std::io::Write;
 
 fn content(bytes: &[u8]) -> Content {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    Content::of(&mut file, bytes.len() as u64).unwrap()
+    Content::of(&bytes.to_vec()).unwrap()
 }
 
 fn noise(bytes: usize, seed: u64) -> Vec<u8> {

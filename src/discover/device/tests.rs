@@ -1,7 +1,7 @@
 //! Devices in a made-up sysfs.
 
 use super::sysfs::BlockDevice;
-use super::{Device, numa_nodes, numa_nodes_under};
+use super::{Device, numa_nodes, numa_nodes_under, with_cpus};
 use rustix::fs::makedev;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -218,6 +218,23 @@ fn numa_nodes_are_those_with_cpus() {
     assert_eq!(nodes[&0], [0, 1, 2, 3, 8, 9, 10, 11]);
     assert_eq!((&nodes[&1][..], &nodes[&3][..]), (&[4][..], &[5, 6][..]));
     assert!(numa_nodes_under(Path::new("/nowhere")).is_empty());
+    let ours = with_cpus(nodes, |cpu| (2..5).contains(&cpu) || cpu == 9);
+    assert_eq!(ours.into_iter().collect::<Vec<_>>(), [(0, vec![2, 3, 9]), (1, vec![4])]);
+}
+
+/// A thread that was given one CPU is told of no other.
+#[test]
+fn a_thread_keeps_to_the_cpus_that_it_was_given() {
+    let all = rustix::thread::sched_getaffinity(None).unwrap();
+    let one = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).unwrap();
+    let told = std::thread::spawn(move || {
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(one);
+        rustix::thread::sched_setaffinity(None, &only).unwrap();
+        numa_nodes()
+    });
+    let told: Vec<usize> = told.join().unwrap().into_values().flatten().collect();
+    assert!(told.is_empty() || told == [one], "{told:?}");
 }
 
 #[test]

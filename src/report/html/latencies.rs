@@ -1,6 +1,6 @@
 //! Percentiles of how long reads and checksums took.
 
-use super::charts::{Canvas, Drawn, FAINT, FIRST, GRID, INK, SECOND, label_style, svg};
+use super::canvas::{Canvas, Drawn, FAINT, FIRST, GRID, INK, SECOND, label_style, svg};
 use super::words::micros;
 use crate::consolidate::report::Throughput;
 use crate::consolidate::throughput::StageSummary;

@@ -1,6 +1,6 @@
 //! The rate over time.
 
-use super::charts::{Canvas, Drawn, FAINT, FIRST, FIRST_AREA, GRID, label_style, svg};
+use super::canvas::{Canvas, Drawn, FAINT, FIRST, FIRST_AREA, GRID, label_style, svg};
 use crate::consolidate::throughput::Timeline;
 use plotters::chart::ChartBuilder;
 use plotters::element::{PathElement, Polygon};
