@@ -10,10 +10,9 @@ use pagescrub::drill::{
     Expected, Fault, InjectedFault, Injection, Recipe, Target, generate, inject,
 };
 use pagescrub::read::open::Reader;
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 const FILE_BYTES: u64 = 256 << 20;
 const FAULTS: u32 = 100;
@@ -30,7 +29,7 @@ fn pipeline(criterion: &mut Criterion) {
     let expected = found as u64;
     let discovery = discover(&[path]);
     let engine = Engine::named("auto").expect("there is always an engine");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let open = |path: &Path| Reader::Auto.open(path);
     let settings = Settings { threads, ..Settings::new(&engine, &open, &stop) };

@@ -9,11 +9,10 @@ use pagescrub::consolidate::report::ScrubReport;
 use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
 use pagescrub::report::{csv, html, json, jsonl, prometheus, terminal};
-use pagescrub::scrub::{Settings, Silent, scrub};
+use pagescrub::scrub::{Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 const SUSPECTS: usize = 10_000;
 
@@ -23,7 +22,7 @@ type Format = fn(&ScrubReport, &mut dyn Write) -> io::Result<()>;
 fn long_report() -> ScrubReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/damaged.mdf");
     let engine = Engine::named("auto").expect("there is always an engine");
-    let stop = AtomicBool::new(false);
+    let stop = Stop::default();
     let open = |path: &Path| Reader::Pread.open(path);
     let settings = Settings::new(&engine, &open, &stop);
     let mut report = scrub(&discover(&[path]), &settings, &Silent).report;

@@ -1,7 +1,7 @@
 //! pagescrub verifies the page checksums of SQL Server data files in bulk, offline.
 //!
 //! The modules stand in the order in which data flows. **A module imports only modules that
-//! stand above it in this list**; `tests/architecture.rs` enforces it.
+//! stand above it in this list**; `tests/it/architecture.rs` enforces it.
 
 #![cfg_attr(portable_simd, feature(portable_simd))]
 

@@ -27,6 +27,11 @@ mod lent;
 mod worker;
 mod streams;
 mod finish;
+mod paced;
+mod stop;
+mod throttles;
+
+pub use stop::Stop;
 
 use crate::backup::compressed::Verified;
 use crate::consolidate::findings::Findings;
@@ -49,6 +54,7 @@ use dispatch::Dispatch;
 use file::{FileScan, FileTally};
 use known_owners::Room;
 use lost_writes::LostWrites;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,6 +62,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use throttles::Throttles;
 use worker::Worker;
 
 /// Host findings kept at most; one is enough to distrust the machine.
@@ -63,6 +70,14 @@ const HOST_FINDINGS_MAX: usize = 100;
 
 const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because one was wrong: all \
     that this report says of pages is the CPU's";
+
+const EXTENTS_SCANNED_AGAIN: &str = "everything was scanned again with a look at each extent of the \
+    backups: one is not where the extents around it told";
+
+/// Said where the second look is no proof of what the device holds.
+const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
+    cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
+    may look like damage of the disk, and the other way round";
 
 /// Opens a file for reading pages. The readers of [`crate::read::open`] in production, broken
 /// disks in tests.
@@ -98,7 +113,7 @@ pub struct Settings<'a> {
     /// Where the weights come from.
     pub weights_origin: WeightsOrigin,
     /// Once true, no further batch is begun; what was not reached is reported as such.
-    pub stop: &'a AtomicBool,
+    pub stop: &'a Stop,
     /// How the array deals out bytes to its disks, if that is known.
     pub geometry: Option<Geometry>,
     /// Compressed backups are unpacked, and the pages in them verified.
@@ -116,7 +131,7 @@ pub struct Settings<'a> {
 impl<'a> Settings<'a> {
     /// One thread, no limits and no checkpoints, unless said otherwise. The names are those of
     /// the default engine and reader.
-    pub fn new(engine: &'a Engine, open: Open<'a>, stop: &'a AtomicBool) -> Self {
+    pub fn new(engine: &'a Engine, open: Open<'a>, stop: &'a Stop) -> Self {
         Self {
             engine,
             gpus: None,
@@ -150,6 +165,8 @@ pub trait Progress: Sync {
     fn advance(&self, bytes: u64);
     /// Suspects so far.
     fn suspects(&self, count: u64);
+    /// All is read, and now it is looked into `what`.
+    fn looking_into(&self, _what: &'static str) {}
     /// The scan is over.
     fn end(&self);
 }
@@ -179,6 +196,7 @@ pub struct Scrub {
 /// What the workers share.
 struct Shared<'a> {
     settings: &'a Settings<'a>,
+    throttles: &'a Throttles,
     /// One of them was wrong, so that none is used.
     are_gpus_wrong: bool,
     /// The GPUs, as long as they are believed.
@@ -217,41 +235,58 @@ struct Shared<'a> {
 
 /// Scans everything in `discovery` and reports.
 pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
+    let resume = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
+    let history = resume.map_or_else(History::new, |before| before.history.resumed());
+    let mut found = Cow::Borrowed(discovery);
     if settings.deep {
-        let unpacked = streams::records::unpack(discovery, settings, progress);
-        return scrub_found(&unpacked, settings, progress);
+        found = Cow::Owned(streams::records::unpack(&found, settings, progress));
     }
-    scrub_found(discovery, settings, progress)
+    if history.looks_at_each_extent {
+        found = Cow::Owned(found.with_each_extent());
+    }
+    scrub_found(&found, settings, (resume, history), progress)
 }
 
-fn scrub_found(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Progress) -> Scrub {
+fn scrub_found(
+    discovery: &Discovery,
+    settings: &Settings<'_>,
+    (before, history): (Option<&Checkpoint>, History),
+    progress: &dyn Progress,
+) -> Scrub {
     let plan = Plan::new(&discovery.files, settings.batch_pages);
-    let before = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
     // Where a GPU is known to be wrong, what GPUs said before counts for nothing.
     let is_sound = settings.host_findings.is_empty();
     let before = before.filter(|before| is_sound || before.gpus.is_empty());
-    let history = before.map_or_else(History::new, |before| before.history.resumed());
+    let before = before.map(|before| before.fitted(&discovery.files, &plan));
     let again = history.clone();
-    let shared = Shared::new(discovery, &plan, settings, before, history, progress);
+    let throttles = throttles_of(discovery, settings);
+    let with = (settings, &throttles);
+    let shared = Shared::new(discovery, &plan, with, before.as_ref(), history, progress);
     let (started, has_gpus) = (shared.started, shared.gpus.is_some());
     let scrubbed = scrub_once(discovery, &plan, shared);
+    let elapsed = again.elapsed.saturating_add(started.elapsed());
+    let again = History { elapsed, ..again };
     if scrubbed.is_guess_wrong {
-        let discovery = discovery.with_each_extent();
-        let settings = Settings { checkpoint: None, ..settings.clone() };
-        return scrub_found(&discovery, &settings, progress);
+        let again = History { looks_at_each_extent: true, ..again };
+        let notes = settings.notes.iter().cloned().chain([EXTENTS_SCANNED_AGAIN.to_owned()]);
+        let settings = Settings { notes: notes.collect(), ..settings.clone() };
+        return scrub_found(&discovery.with_each_extent(), &settings, (None, again), progress);
     }
     if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
     }
     // A GPU that was wrong may have been wrong before, in this scan and in the one that it goes on
     // from: everything is looked at again, without GPUs.
-    let elapsed = again.elapsed.saturating_add(started.elapsed());
-    let again = History { elapsed, ..again };
     let known = scrubbed.report.host_findings;
     let settings = Settings { host_findings: known, ..settings.clone() };
-    let shared = Shared::new(discovery, &plan, &settings, None, again, progress);
+    let with = (&settings, &throttles);
+    let shared = Shared::new(discovery, &plan, with, None, again, progress);
     shared.note(SCANNED_AGAIN.to_owned());
     scrub_once(discovery, &plan, shared)
+}
+
+fn throttles_of(discovery: &Discovery, settings: &Settings<'_>) -> Throttles {
+    Throttles::new(discovery.files.iter().map(|file| file.device), &settings.pace)
 }
 
 fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
@@ -267,8 +302,9 @@ fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
         streams::look(discovery, &shared);
         elapsed = shared.elapsed();
     });
+    let scrubbed = finish::finish(discovery, plan, shared, paces, elapsed, checkpoint);
     progress.end();
-    finish::finish(discovery, plan, shared, paces, elapsed, checkpoint)
+    scrubbed
 }
 
 impl<'a> Shared<'a> {
@@ -276,7 +312,7 @@ impl<'a> Shared<'a> {
     fn new(
         discovery: &'a Discovery,
         plan: &'a Plan,
-        settings: &'a Settings<'a>,
+        (settings, throttles): (&'a Settings<'a>, &'a Throttles),
         before: Option<&Checkpoint>,
         history: History,
         progress: &'a dyn Progress,
@@ -305,6 +341,7 @@ impl<'a> Shared<'a> {
         host_findings.dedup();
         Self {
             settings,
+            throttles,
             are_gpus_wrong,
             gpus: settings.gpus.filter(|_| !are_gpus_wrong),
             gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),
@@ -363,11 +400,16 @@ impl<'a> Shared<'a> {
     /// No further batch is to be begun.
     fn must_stop(&self) -> bool {
         let has_panicked = self.has_panicked.load(Ordering::Relaxed);
-        self.settings.stop.load(Ordering::Relaxed) || has_panicked || self.is_in_vain()
+        self.settings.stop.is_asked() || has_panicked || self.is_in_vain()
     }
 
     fn note(&self, text: String) {
         lock(&self.notes).insert(text);
+    }
+
+    /// A second look may not have reached the device.
+    fn note_perhaps_cached(&self) {
+        self.note(PERHAPS_CACHED.to_owned());
     }
 
     /// Time spent on the scan, without interruptions.
@@ -391,7 +433,7 @@ impl<'a> Shared<'a> {
     /// The scan was stopped before its end.
     fn is_cut_short(&self) -> bool {
         let is_cut_short = |file: &FileScan<'_>| lock(&file.tally).is_cut_short(file.planned);
-        self.settings.stop.load(Ordering::Relaxed) && self.files.iter().any(is_cut_short)
+        self.settings.stop.is_asked() && self.files.iter().any(is_cut_short)
     }
 }
 
@@ -418,7 +460,7 @@ fn pool_or_own_thread(threads: usize) -> Option<rayon::ThreadPool> {
 /// All threads take from the same queues, so a slow device or a damaged stretch delays only the
 /// thread that met it.
 fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary> {
-    let dispatch = Dispatch::new(plan, done, &shared.settings.pace);
+    let dispatch = Dispatch::new(plan, done, shared.throttles);
     let nodes: Vec<_> = numa_nodes().into_iter().collect();
     let work = |thread: usize| {
         let node = nodes.get(thread % nodes.len().max(1)).filter(|_| nodes.len() > 1);

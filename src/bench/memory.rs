@@ -8,14 +8,13 @@ use crate::consolidate::report::RunVerdict;
 use crate::page::Page;
 use crate::page::checksum::Checksum;
 use crate::read;
-use crate::scrub::{Settings, Silent, scrub};
+use crate::scrub::{Settings, Silent, Stop, scrub};
 use crate::verify::engine::{Engine, Kernel, supported};
 use crate::verify::order::PageOrder;
 use crate::verify::yardstick::AccessOrder;
 use bytesize::ByteSize;
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// Pages that a kernel is given in one go, as in a scan: 256 KiB.
 const PIECE_PAGES: usize = read::PIECE_PAGES as usize;
@@ -192,7 +191,7 @@ fn time_scanning(image: &Image, threads: usize) -> Result<Sample, BenchError> {
     let work = |error: &dyn std::fmt::Display| BenchError::Work(error.to_string());
     let engine = Engine::named("auto").map_err(|e| work(&e))?;
     let discovery = image.discovery().map_err(|e| work(&e))?;
-    let (open, stop) = (|_: &Path| Ok(image.source()), AtomicBool::new(false));
+    let (open, stop) = (|_: &Path| Ok(image.source()), Stop::default());
     let settings = Settings { threads, ..Settings::new(&engine, &open, &stop) };
     let (scrubbed, sample) = timed(image.bytes(), || scrub(&discovery, &settings, &Silent));
     let report = scrubbed.report;

@@ -12,12 +12,11 @@ use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::plan::{BATCH_PAGES_DEFAULT, Plan};
 use crate::read::open::Reader;
-use crate::scrub::{Settings, Silent, scrub};
+use crate::scrub::{Settings, Silent, Stop, scrub};
 use crate::verify::engine::Engine;
 use bytesize::ByteSize;
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// The data files of `found`, cut to `bytes_max` stored bytes in all. What is cut off is not
 /// missed by a scan, and nothing that was refused is asked for again.
@@ -115,7 +114,7 @@ impl<'a> Job<'a> {
 
     fn scan(&self, reader: Reader) -> Result<Sample, BenchError> {
         let engine = Engine::named("auto").map_err(|e| BenchError::Work(e.to_string()))?;
-        let (open, stop) = (|path: &Path| reader.open(path), AtomicBool::new(false));
+        let (open, stop) = (|path: &Path| reader.open(path), Stop::default());
         let threads = self.threads;
         let settings = Settings { threads, ..Settings::new(&engine, &open, &stop) };
         let (scrubbed, sample) = timed(self.bytes, || scrub(self.files, &settings, &Silent));

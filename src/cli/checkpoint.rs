@@ -7,7 +7,7 @@ use super::say::say;
 use pagescrub::discover::Discovery;
 use pagescrub::discover::names::promises_pages;
 use pagescrub::discover::paths;
-use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
+use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing, Held};
 use pagescrub::scrub::checkpoint::{check_writable, is_checkpoint, remove, written};
 use std::fs;
 use std::io;
@@ -68,10 +68,22 @@ impl Options {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unusable(path, &error)),
         }
-        check_writable(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::usage(error),
+        Ok(())
+    }
+
+    /// Keeps other scans from writing the same checkpoint, as long as what is returned is kept; and
+    /// tries whether this one can.
+    pub(crate) fn hold(&self) -> Result<Option<Held>, Failure> {
+        let Some(path) = &self.file else { return Ok(None) };
+        let held = Held::take(path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Failure::usage(format!(
+                "another scan writes the checkpoint {}: wait for it, or give another name",
+                paths::text(path)
+            )),
             _ => unusable(path, &error),
-        })
+        })?;
+        check_writable(path).map_err(|error| unusable(path, &error))?;
+        Ok(Some(held))
     }
 
     /// The checkpoint to go on from, if one is asked for and exists.
@@ -84,6 +96,14 @@ impl Options {
         let checkpoint = Checkpoint::read(path, discovery).map_err(Failure::work)?;
         let done = bytesize::ByteSize(checkpoint.done_bytes()).display().iec().to_string();
         say(format!("going on from {}: {done} are done", paths::text(path)));
+        let changed = checkpoint.changed();
+        if let Some((first, why)) = changed.iter().next() {
+            let more = match changed.len() - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more files have changed)"),
+            };
+            say(format!("{first} {why}{more}: scanned from the beginning"));
+        }
         Ok(Some(checkpoint))
     }
 
@@ -106,11 +126,10 @@ impl Options {
 
     /// A checkpoint inside a directory that is scanned is no file that was skipped.
     pub(crate) fn forget_in(&self, discovery: &mut Discovery) {
-        if let Some(path) = &self.file {
-            let checkpoint = place(path);
-            let is_other = |found: &PathBuf| {
-                found.file_name() != path.file_name() || place(found) != checkpoint
-            };
+        for path in self.file.iter().flat_map(|path| written(path)) {
+            let ours = place(&path);
+            let is_other =
+                |found: &PathBuf| found.file_name() != path.file_name() || place(found) != ours;
             discovery.skipped.retain(is_other);
         }
     }
@@ -130,6 +149,9 @@ impl Options {
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        return Failure::usage(error);
+    }
     Failure::work(format!("cannot write checkpoint {}: {error}", paths::text(path)))
 }
 

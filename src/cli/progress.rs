@@ -60,6 +60,11 @@ impl Progress for Bar {
         self.bar.set_message(format!("{total} suspect"));
     }
 
+    fn looking_into(&self, what: &'static str) {
+        let suspects = self.suspects.load(Ordering::Relaxed);
+        self.bar.set_message(format!("{suspects} suspect, looking into {what}"));
+    }
+
     fn end(&self) {
         self.bar.finish_and_clear();
     }

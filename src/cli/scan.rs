@@ -131,6 +131,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     args.checkpoint.forget_in(&mut discovery);
     let guard = Guard::of(&discovery).and(args.weights.as_deref()).and(args.paths.lists());
     check_outputs(&outputs, args, &guard)?;
+    let _held = args.checkpoint.hold()?;
     let resume = args.checkpoint.resume(&discovery)?;
     let stored = discovery.files.iter().flat_map(|file| &file.stored);
     let bytes = stored.map(|range| range.bytes()).sum();

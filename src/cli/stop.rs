@@ -1,14 +1,15 @@
-//! What signals do: the first SIGINT or SIGTERM ends a scan with its report, a later one ends the
-//! program.
+//! What signals do: the first SIGINT or SIGTERM ends the reading, another one the look into what was
+//! found, both with a report; a later one ends the program.
 
 use super::exit::{Exit, ExitStyle, Failure};
 use super::say::say;
-use std::sync::atomic::{AtomicBool, Ordering};
+use pagescrub::scrub::Stop;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Set by the first signal.
-pub(crate) static STOP: AtomicBool = AtomicBool::new(false);
+/// Asked for by signals.
+pub(crate) static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
 
 /// Signals so soon after the first one are the same wish: timeout(1), sudo and terminals send two.
 const SAME_WISH: Duration = Duration::from_secs(2);
@@ -18,27 +19,26 @@ const STOP_TAKES_LONG: Duration = Duration::from_secs(10);
 /// True once a signal has come.
 #[cfg(unix)]
 pub(crate) fn is_asked_for() -> bool {
-    STOP.load(Ordering::Relaxed)
+    STOP.is_asked()
 }
 
 /// The first SIGINT or SIGTERM ends the scan after the batches in work, and the report tells what
-/// was not reached. A later one ends the program.
+/// was not reached; the next one, what was not looked into. A later one ends the program.
 pub(crate) fn at_a_signal() -> Result<(), Failure> {
-    let mut first: Option<Instant> = None;
+    let mut last: Option<Instant> = None;
     let on_signal = move || {
-        STOP.store(true, Ordering::Relaxed);
-        match first {
-            None => {
-                first = Some(Instant::now());
-                // Without this thread, the user is told nothing, and no more.
-                let _ = thread::Builder::new().spawn(tell_if_it_takes_long);
-            }
-            Some(first) if first.elapsed() > SAME_WISH => {
-                say("ended without a report");
-                std::process::exit(ExitStyle::Plain.code(Exit::Incomplete).into());
-            }
-            Some(_) => {}
+        let is_same_wish = last.is_some_and(|last| last.elapsed() <= SAME_WISH);
+        if is_same_wish {
+            return;
         }
+        if last.is_some() && !STOP.may_be_asked_again() {
+            say("ended without a report");
+            std::process::exit(ExitStyle::Plain.code(Exit::Incomplete).into());
+        }
+        STOP.ask();
+        last = Some(Instant::now());
+        // Without this thread, the user is told nothing, and no more.
+        let _ = thread::Builder::new().spawn(tell_if_it_takes_long);
     };
     ctrlc::set_handler(on_signal).map_err(Failure::work)
 }
@@ -54,7 +54,7 @@ fn tell_if_it_takes_long() {
 /// program: with a handler of any kind, the write fails with EFBIG.
 #[cfg(unix)]
 pub(crate) fn survive_long_files() -> Result<(), Failure> {
-    let noticed = std::sync::Arc::new(AtomicBool::new(false));
+    let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let registered = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
     registered.map(drop).map_err(Failure::work)
 }

@@ -399,7 +399,7 @@ mod tests {
     fn a_page_that_healed_is_message_825_with_the_error_that_went_away() {
         let said = |reason| {
             let place = PageAddress::new(FileId(1), PageId(392));
-            let looks = Looks { seen: 4, failures: 2, tries: 4, differ: true };
+            let looks = Looks { seen: 4, failures: 2, tries: 4, reads_apart: 3, differ: true };
             let message = of_transient(&Transient::new(0, place, reason, looks), &file());
             assert_eq!(Message::from(message.to_string()), message, "as it is written down");
             message.to_string()

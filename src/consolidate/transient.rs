@@ -73,7 +73,7 @@ mod tests {
             let mut transients = Transients::default();
             for page in pages {
                 let place = PageAddress::new(FileId(1), PageId(page));
-                let looks = Looks { seen: 3, failures: 1, tries: 3, differ: true };
+                let looks = Looks { seen: 3, failures: 1, tries: 3, reads_apart: 2, differ: true };
                 transients.add(Transient::new(0, place, SuspectReason::Zeroed, looks));
             }
             transients.into_list()

@@ -6,10 +6,10 @@
 
 use super::judge::judge;
 use super::verdict::{Allocation, Verdict};
-use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::address::{ExtentId, FileId, PageAddress, PageId, PageRange};
 use crate::page::allocation::{
     PFS_INTERVAL_PAGES, PagesInUse, PfsByte, extent_bit, fixed_page_type, gam_page_of,
-    is_plausible_pfs, pfs_page_of,
+    has_fixed_pages, is_free_by_pfs, is_plausible_pfs, pfs_page_of,
 };
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
@@ -85,6 +85,11 @@ impl AllocationMap {
         if let Some(pfs) = self.restored_if_sound(page, pfs, PageType::Pfs) {
             self.remember(number, Teller::Pfs(pfs));
         }
+    }
+
+    /// True if the interval that holds `page` need not be read.
+    pub fn knows(&self, page: PageId) -> bool {
+        self.known(page.0 / PFS_INTERVAL_PAGES).is_some()
     }
 
     /// The interval with this number, if it was used recently.
@@ -196,6 +201,30 @@ impl Interval {
             Teller::Gam(_) | Teller::Absent(_) => Allocation::Unknown,
         }
     }
+
+    /// The pages of `range`, which the interval holds, that are not known to be free, ascending.
+    /// An extent without any costs one look, and so the holes of a sparse file next to nothing.
+    pub fn not_free_in(&self, range: PageRange) -> impl Iterator<Item = (PageId, Allocation)> {
+        let extents = range.first.extent().0..range.end().div_ceil(EXTENT_PAGES);
+        let in_use = extents.map(ExtentId).filter(|extent| !self.is_free_extent(*extent));
+        let pages = in_use.flat_map(move |extent| {
+            let first = extent.first_page().0;
+            (first.max(range.first.0)..(first + EXTENT_PAGES).min(range.end())).map(PageId)
+        });
+        let allocations = pages.map(|page| (page, self.of(page)));
+        allocations.filter(|(_, allocation)| *allocation != Allocation::Free)
+    }
+
+    /// True if all pages of `extent` are free; false if that needs a look at each.
+    fn is_free_extent(&self, extent: ExtentId) -> bool {
+        let is_free = match &self.told_by {
+            Teller::Log => false,
+            Teller::Nothing => return true,
+            Teller::Pfs(pfs) => is_free_by_pfs(pfs, extent),
+            Teller::Gam(gams) | Teller::Absent(gams) => is_free(gams, extent.first_page()),
+        };
+        is_free && !has_fixed_pages(extent)
+    }
 }
 
 /// One of `gams` calls the extent of `page` free.
@@ -208,4 +237,63 @@ fn is_free(gams: &[(PageId, Page)], page: PageId) -> bool {
 fn are_all_free(gams: &[(PageId, Page)], first: PageId) -> bool {
     let end = first.0.saturating_add(PFS_INTERVAL_PAGES);
     (first.0..end).step_by(EXTENT_PAGES as usize).all(|page| is_free(gams, PageId(page)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::allocation::{BITMAP_OFFSET, GAM_INTERVAL_PAGES, PFS_BYTES_OFFSET};
+
+    /// Interval 63 lies in two GAM intervals.
+    const NUMBERS: [u32; 4] = [0, 1, 63, 64];
+
+    /// A page of bytes of which few are not zero.
+    fn sparse_page(seed: usize) -> Page {
+        let mut page = Page::ZERO;
+        for (at, byte) in
+            page.bytes_mut()[BITMAP_OFFSET.min(PFS_BYTES_OFFSET)..].iter_mut().enumerate()
+        {
+            *byte = if (at * seed) % 97 < 2 { (at * 7) as u8 } else { 0 };
+        }
+        page
+    }
+
+    fn tellers() -> Vec<Teller> {
+        let gams = || {
+            let gam = |number: u32| (PageId(number.max(2)), sparse_page(11 + number as usize));
+            vec![gam(0), gam(GAM_INTERVAL_PAGES)]
+        };
+        let all_free = |mut gams: Vec<(PageId, Page)>| {
+            gams.iter_mut().for_each(|(_, gam)| gam.bytes_mut().fill(0xff));
+            gams
+        };
+        vec![
+            Teller::Pfs(Box::new(sparse_page(5))),
+            Teller::Pfs(Box::new(Page::ZERO)),
+            Teller::Gam(gams()),
+            Teller::Absent(all_free(gams())),
+            Teller::Absent(Vec::new()),
+            Teller::Nothing,
+            Teller::Log,
+        ]
+    }
+
+    #[test]
+    fn pages_that_are_not_free_are_those_that_are_not_when_asked_one_by_one() {
+        for (told_by, number) in
+            NUMBERS.into_iter().flat_map(|n| tellers().into_iter().map(move |t| (t, n)))
+        {
+            let interval = Interval { number, file_id: FileId(1), told_by };
+            let first = number * PFS_INTERVAL_PAGES;
+            let end = first + PFS_INTERVAL_PAGES;
+            for (from, to) in
+                [(first, end), (first + 3, first + 5), (first + 1, end - 9), (first + 8, first + 8)]
+            {
+                let range = PageRange::between(from, to);
+                let one_by_one = range.ids().map(|page| (page, interval.of(page)));
+                let expected: Vec<_> = one_by_one.filter(|(_, a)| *a != Allocation::Free).collect();
+                assert_eq!(interval.not_free_in(range).collect::<Vec<_>>(), expected, "{number}");
+            }
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! The second opinion: no page is called bad on one look.
 //!
-//! A page that looked bad is read again past the cache and judged by the plain reference. Two reads
-//! with the same bytes decide: good now, it was transient (Msg 825) or just being written; bad, it
-//! is suspect. Only where they differ or fail, it is read twice more: SQL Server itself reads a
-//! page four times before it gives up.
+//! A page that looked bad is read again past the cache and judged by the plain reference. The same
+//! bytes in two reads decide, and the first look is one of them: bytes that came wrong out of a
+//! cable, a cache or memory do not come wrong in the same way from the device. Where the two differ
+//! or fail, it is read on until two agree: good now, it was transient (Msg 825) or just being
+//! written; bad, it is suspect. SQL Server itself reads a page four times before it gives up.
 
 use super::judge::judge;
 use super::verdict::{Allocation, SuspectReason, Verdict};
@@ -17,7 +18,7 @@ use std::time::Duration;
 const REREADS_MAX: usize = 4;
 /// Times a page is read again that could not be read twice.
 const REREADS_OF_LOST_MAX: usize = 2;
-/// Two reads decide; before a third one, and a fourth, it waits.
+/// Before a third read, and a fourth, it waits.
 const READS_AT_ONCE: usize = 2;
 const PAUSE_BETWEEN_REREADS: Duration = Duration::from_millis(20);
 
@@ -27,6 +28,16 @@ pub struct FirstLook<'a> {
     pub reason: SuspectReason,
     /// The bytes that were read last; `None` if there were none, in two reads.
     pub seen: Option<&'a Page>,
+    /// The page once more, past the cache, if it has been read with others around it.
+    pub again: Option<&'a Page>,
+}
+
+impl FirstLook<'_> {
+    /// The bytes that are one of two equal reads. Those of a page whose first read failed are not:
+    /// they are a second try already, of a medium that fails.
+    fn bytes(&self) -> Option<&Page> {
+        self.seen.filter(|_| !matches!(self.reason, SuspectReason::Unreadable(_)))
+    }
 }
 
 /// The outcome of a second look.
@@ -56,6 +67,8 @@ pub struct Looks {
     pub failures: u8,
     /// All reads.
     pub tries: u8,
+    /// Those of them that were of this page alone, and made now.
+    pub reads_apart: u8,
     /// Not all of them gave the same bytes.
     pub differ: bool,
 }
@@ -69,7 +82,8 @@ pub fn confirm(
 ) -> Confirmed {
     let rereads_max = if first.seen.is_some() { REREADS_MAX } else { REREADS_OF_LOST_MAX };
     let mut reads: Vec<Result<Page, ReadError>> = Vec::with_capacity(rereads_max);
-    while reads.len() < rereads_max && agreed(&reads).is_none() {
+    reads.extend(first.again.map(|page| Ok(*page)));
+    while reads.len() < rereads_max && agreed(first, &reads).is_none() {
         if reads.len() >= READS_AT_ONCE {
             std::thread::sleep(PAUSE_BETWEEN_REREADS);
         }
@@ -81,7 +95,7 @@ pub fn confirm(
     let judged = |page: &Page| judge_by_reference(page, place, allocation);
     let is_good = |page: &&Page| !matches!(judged(page), Verdict::Suspect(_));
     let seen = || reads.iter().filter_map(|read| read.as_ref().ok());
-    let agreed = agreed(&reads);
+    let agreed = agreed(first, &reads);
     // A page that is right once is on the disk: no other bytes come out right by chance.
     let page = agreed.or_else(|| seen().rev().find(is_good)).or_else(|| seen().next_back());
     let page = page.or(first.seen);
@@ -105,14 +119,13 @@ pub fn confirm(
     }
 }
 
-/// The bytes that two of `reads` gave.
-fn agreed(reads: &[Result<Page, ReadError>]) -> Option<&Page> {
+/// The bytes that two reads gave, `first` among them.
+fn agreed<'a>(first: &FirstLook<'_>, reads: &'a [Result<Page, ReadError>]) -> Option<&'a Page> {
     let (last, before) = reads.split_last()?;
     let last = last.as_ref().ok()?;
-    let is_it = |read: &Result<Page, ReadError>| {
-        read.as_ref().is_ok_and(|page| page.bytes() == last.bytes())
-    };
-    before.iter().any(is_it).then_some(last)
+    let before = before.iter().filter_map(|read| read.as_ref().ok());
+    let is_it = |page: &Page| page.bytes() == last.bytes();
+    first.bytes().into_iter().chain(before).any(is_it).then_some(last)
 }
 
 fn looks(
@@ -137,6 +150,7 @@ fn looks(
         seen: count as u8,
         failures: (failed + bad) as u8,
         tries: (failed + count) as u8,
+        reads_apart: (reads.len() - usize::from(first.again.is_some())) as u8,
         differ: seen().zip(seen().skip(1)).any(|(a, b)| a.bytes() != b.bytes()),
     }
 }
@@ -194,7 +208,7 @@ mod tests {
         let seen = bad(1);
         let (stored, computed) = (Checksum::stored_in(&seen), Checksum::of(&seen));
         let reason = SuspectReason::BadChecksum { stored, computed };
-        let first = FirstLook { reason, seen: Some(&seen) };
+        let first = FirstLook { reason, seen: Some(&seen), again: None };
         confirm(&Answers(Mutex::new(looks)), PLACE, Allocation::Allocated, &first)
     }
 
@@ -216,11 +230,28 @@ mod tests {
     }
 
     #[test]
-    fn two_reads_with_the_same_bad_bytes_are_a_suspect_whatever_was_seen_first() {
-        for byte in [1, 2] {
+    fn two_reads_with_the_same_bad_bytes_are_a_suspect() {
+        // Those that were seen first, or others that come twice.
+        for (byte, reads) in [(1, 2), (2, 3)] {
             let (verdict, unsettled, failures, tries) = said(outcome(vec![Ok(bad(byte))]));
             assert!(matches!(verdict, Verdict::Suspect(SuspectReason::BadChecksum { .. })));
-            assert_eq!((unsettled, failures, tries), (false, 3, 3));
+            assert_eq!((unsettled, failures, tries), (false, reads, reads));
+        }
+    }
+
+    /// The same as if it were read now: it is not read once more.
+    #[test]
+    fn what_was_read_again_with_others_around_it_is_the_first_of_the_reads() {
+        for (again, then, tries) in [(bad(1), vec![], 2), (good(), vec![Ok(good())], 3)] {
+            let seen = bad(1);
+            let reason = SuspectReason::Zeroed;
+            let first = FirstLook { reason, seen: Some(&seen), again: Some(&again) };
+            let asked_first = then.iter().cloned().chain([Err(failed())]).collect();
+            let confirmed =
+                confirm(&Answers(Mutex::new(asked_first)), PLACE, Allocation::Allocated, &first);
+            let (verdict, unsettled, _, all) = said(confirmed);
+            assert_eq!(verdict == Verdict::Transient, !then.is_empty());
+            assert_eq!((unsettled, all), (false, tries));
         }
     }
 
@@ -232,9 +263,9 @@ mod tests {
         assert_eq!(healed(at_last), (Verdict::Transient, false, 3, 5));
         let failed_once = vec![Err(failed()), Ok(good())];
         assert_eq!(healed(failed_once), (Verdict::Transient, false, 2, 4));
-        // The bytes that were seen first come once more, and then they do not.
-        let once_more = vec![Ok(bad(1)), Ok(good())];
-        assert_eq!(healed(once_more), (Verdict::Transient, false, 2, 4));
+        // Other bytes each time, until they are right.
+        let wrong_twice = vec![Ok(bad(2)), Ok(good())];
+        assert_eq!(healed(wrong_twice), (Verdict::Transient, false, 2, 4));
     }
 
     /// Somebody writes the file: each read is another version, and good.
@@ -270,7 +301,7 @@ mod tests {
     fn a_page_that_failed_twice_gets_two_more_reads() {
         let lost = |looks| {
             let reason = SuspectReason::Unreadable(failed());
-            let first = FirstLook { reason, seen: None };
+            let first = FirstLook { reason, seen: None, again: None };
             said(confirm(&Answers(Mutex::new(looks)), PLACE, Allocation::Allocated, &first))
         };
         let unreadable = Verdict::Suspect(SuspectReason::Unreadable(failed()));

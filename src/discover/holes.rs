@@ -6,11 +6,12 @@ use std::fs::File;
 
 /// Stored ranges told apart at most; what lies beyond is treated as stored and read.
 const STORED_RANGES_MAX: usize = 1_000_000;
-const EXTENT_BYTES: u64 = EXTENT_PAGES as u64 * PAGE_BYTES as u64;
+/// Pages of a hole that are read along at most: never a whole extent.
+const GAP_PAGES_MAX: u32 = EXTENT_PAGES - 1;
 
-/// The stored parts of `file`, of which `pages` whole pages count: whole extents (the last may be
-/// cut by the end of the file), ascending, apart from each other. Everything if the file system
-/// does not tell, and everything from where it stops telling.
+/// The stored parts of `file`, of which `pages` whole pages count: whole pages, ascending, apart from
+/// each other. Everything if the file system does not tell, and everything from where it stops
+/// telling.
 pub(super) fn stored_ranges(file: &File, pages: u32) -> Vec<PageRange> {
     // A part of a page may follow.
     let limit_bytes = (u64::from(pages) + 1) * PAGE_BYTES as u64;
@@ -19,29 +20,58 @@ pub(super) fn stored_ranges(file: &File, pages: u32) -> Vec<PageRange> {
 
 /// The ranges that `next` gives, which is asked for the first stored bytes at or after an offset.
 fn collected(mut next: impl FnMut(u64) -> Option<(u64, u64)>, pages: u32) -> Vec<PageRange> {
-    let mut ranges: Vec<PageRange> = Vec::new();
+    let mut stored = Stored::default();
     let mut cursor = 0;
     while let Some((start, end)) = next(cursor) {
-        if ranges.len() == STORED_RANGES_MAX {
-            let last = ranges.remove(STORED_RANGES_MAX - 1);
-            ranges.push(PageRange::between(last.first.0, pages));
-            return ranges;
+        let whole_end = end.checked_next_multiple_of(PAGE_BYTES as u64).unwrap_or(end);
+        let (first, end_page) = (page_at(start, pages), page_at(whole_end, pages));
+        if stored.ranges.len() == STORED_RANGES_MAX {
+            stored.add_all_up_to(pages);
+            break;
         }
-        let first = page_at(start / EXTENT_BYTES * EXTENT_BYTES, pages);
-        let end_page = page_at(end.checked_next_multiple_of(EXTENT_BYTES).unwrap_or(end), pages);
-        match ranges.last_mut() {
-            Some(last) if first <= last.end() => {
-                *last = PageRange::between(last.first.0, end_page.max(last.end()));
-            }
-            _ => ranges.push(PageRange::between(first, end_page)),
-        }
+        stored.add(first, end_page);
         cursor = end;
         if end_page == pages {
             break;
         }
     }
-    ranges.retain(|range| range.pages > 0);
-    ranges
+    stored.ranges.retain(|range| range.pages > 0);
+    stored.ranges
+}
+
+/// Stored ranges so far.
+#[derive(Default)]
+struct Stored {
+    ranges: Vec<PageRange>,
+    /// Pages in them that are stored.
+    pages: u64,
+    /// Pages in them that are not.
+    gaps: u64,
+}
+
+impl Stored {
+    /// Adds the pages from `first` to `end`. A small gap before them is read along, since one read
+    /// costs less than two; all gaps together are no more than half of what is stored.
+    fn add(&mut self, first: u32, end: u32) {
+        let last_end = self.ranges.last().map_or(0, |range| range.end());
+        self.pages += u64::from(end.saturating_sub(first.max(last_end)));
+        let gap = u64::from(first.saturating_sub(last_end));
+        let is_joined = gap <= u64::from(GAP_PAGES_MAX) && 2 * (self.gaps + gap) <= self.pages;
+        match self.ranges.last_mut() {
+            Some(last) if gap == 0 || is_joined => {
+                *last = PageRange::between(last.first.0, end.max(last_end));
+                self.gaps += gap;
+            }
+            _ => self.ranges.push(PageRange::between(first, end)),
+        }
+    }
+
+    /// The last range goes up to `end`.
+    fn add_all_up_to(&mut self, end: u32) {
+        if let Some(last) = self.ranges.last_mut() {
+            *last = PageRange::between(last.first.0, end);
+        }
+    }
 }
 
 fn page_at(offset_bytes: u64, pages: u32) -> u32 {
@@ -97,7 +127,7 @@ mod tests {
         let ranges = stored_ranges(&file, 8192);
         let covered: u32 = ranges.iter().map(|range| range.pages).sum();
         let holds = |page| ranges.iter().any(|r| r.first <= PageId(page) && page < r.end());
-        assert!(holds(0) && holds(7) && holds(4096), "{ranges:?}");
+        assert!(holds(0) && holds(4096), "{ranges:?}");
         // A file system may not know holes; then all is stored.
         assert!(covered == 8192 || !holds(2000), "{ranges:?}");
     }
@@ -106,8 +136,48 @@ mod tests {
     #[test]
     fn a_file_stored_without_end_is_stored_as_a_whole() {
         assert_eq!(page_at(u64::MAX, 100), 100);
-        let end = u64::MAX.checked_next_multiple_of(EXTENT_BYTES).unwrap_or(u64::MAX);
+        let end = u64::MAX.checked_next_multiple_of(PAGE_BYTES as u64).unwrap_or(u64::MAX);
         assert_eq!(page_at(end, 100), 100);
+    }
+
+    /// What is stored of `pages` pages if the file system tells of these ranges of bytes.
+    fn told_as(told: &[(u64, u64)], pages: u32) -> Vec<(u32, u32)> {
+        let next = |offset: u64| told.iter().copied().find(|(start, _)| *start >= offset);
+        let ranges = collected(next, pages);
+        ranges.iter().map(|range| (range.first.0, range.end())).collect()
+    }
+
+    #[test]
+    fn a_page_is_stored_if_any_byte_of_it_is_and_its_extent_need_not_be() {
+        let page = |page: u64, bytes: u64| (page * 8192 + 4096, page * 8192 + 4096 + bytes);
+        assert_eq!(told_as(&[page(8, 4096), page(8088, 8192)], 9000), [(8, 9), (8088, 8090)]);
+        assert_eq!(told_as(&[page(8, 4096), (9 * 8192, 9 * 8192 + 1)], 9000), [(8, 10)]);
+    }
+
+    #[test]
+    fn small_gaps_are_read_along_and_no_more_than_half_of_what_is_stored() {
+        let pages = |ranges: &[(u64, u64)]| {
+            ranges.iter().map(|(a, b)| (a * 8192, b * 8192)).collect::<Vec<_>>()
+        };
+        let joined = |ranges: &[(u64, u64)]| told_as(&pages(ranges), 1 << 20);
+        assert_eq!(joined(&[(0, 16), (23, 24), (32, 33)]), [(0, 24), (32, 33)], "an extent is not");
+        assert_eq!(joined(&[(0, 12), (19, 20)]), [(0, 12), (19, 20)], "seven to thirteen");
+        assert_eq!(joined(&[(3, 5), (6, 7), (8, 9), (10, 11)]), [(3, 7), (8, 11)]);
+        let every_second: Vec<_> = (0..10_000).map(|n| (2 * n, 2 * n + 1)).collect();
+        let read: u32 = joined(&every_second).iter().map(|(first, end)| end - first).sum();
+        assert!((14_990..=15_000).contains(&read), "{read}");
+    }
+
+    #[test]
+    fn beyond_the_most_ranges_everything_is_stored() {
+        let next = |offset: u64| {
+            let start = offset.next_multiple_of(1 << 20);
+            Some((start, start + 8192))
+        };
+        let ranges = collected(next, u32::MAX);
+        assert_eq!(ranges.len(), STORED_RANGES_MAX);
+        assert_eq!(ranges[STORED_RANGES_MAX - 2].pages, 1);
+        assert_eq!(ranges[STORED_RANGES_MAX - 1].end(), u32::MAX);
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub struct DataFile {
     pub lost: Vec<PageRange>,
     /// Tells the file from another one that takes its place during the scan.
     pub identity: FileIdentity,
-    /// Where the file system stores bytes, in whole extents, ascending; the rest are holes.
+    /// Pages of which the file system stores bytes, ascending; the rest are holes.
     pub stored: Vec<PageRange>,
     /// If this is a backup as a whole: it has no pages, those are in files of their own.
     pub backup: Option<Arc<BackupFile>>,

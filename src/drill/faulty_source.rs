@@ -17,8 +17,10 @@ const WRONG_BYTE: usize = 4321;
 pub enum ReadFault {
     /// Every read of it fails.
     Unreadable,
-    /// The first so many reads of it deliver one wrong byte.
+    /// The first so many reads of it deliver one wrong byte, the same each time.
     HealsAfter(u32),
+    /// The first so many reads of it deliver one wrong byte, another each time.
+    SettlesAfter(u32),
     /// Every read of it delivers another wrong byte.
     NeverSettles,
     /// Ordinary reads of it fail, reads past the cache do not.
@@ -56,10 +58,13 @@ impl FaultySource {
             }
             ReadFault::UnreadableOnce => {}
             ReadFault::Ends => return Err(ReadError::Ended),
-            ReadFault::HealsAfter(bad_reads) if *read > bad_reads => {}
+            ReadFault::HealsAfter(bad_reads) | ReadFault::SettlesAfter(bad_reads)
+                if *read > bad_reads => {}
             ReadFault::HealsAfter(_) => page.bytes_mut()[WRONG_BYTE] ^= 1,
             // Never 0, so never right.
-            ReadFault::NeverSettles => page.bytes_mut()[WRONG_BYTE] ^= (*read % 255) as u8 + 1,
+            ReadFault::NeverSettles | ReadFault::SettlesAfter(_) => {
+                page.bytes_mut()[WRONG_BYTE] ^= (*read % 255) as u8 + 1
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! A PFS page holds one byte for each of 8,088 pages; a GAM, SGAM, DIFF or ML page holds one bit
 //! for each of 63,904 extents. All of them recur through the whole file.
 
-use super::address::{FileId, PageAddress, PageId};
+use super::address::{ExtentId, FileId, PageAddress, PageId};
 use super::header::PageHeader;
 use super::kind::PageType;
 use super::{EXTENT_PAGES, Page, torn};
@@ -96,6 +96,23 @@ impl PagesInUse {
     pub fn remove(&mut self, page: u32) {
         self.0[(page / EXTENT_PAGES) as usize] &= !(1 << (page % EXTENT_PAGES));
     }
+}
+
+/// True if `pfs` (torn bits already restored) calls no page of `extent` allocated.
+#[inline]
+pub fn is_free_by_pfs(pfs: &Page, extent: ExtentId) -> bool {
+    const ALLOCATED: u64 = u64::from_ne_bytes([PfsByte::ALLOCATED; EXTENT_PAGES as usize]);
+    let (extents, _) = pfs.bytes()[PFS_BYTES_OFFSET..].as_chunks();
+    u64::from_ne_bytes(extents[(extent.0 % PFS_INTERVAL_EXTENTS) as usize]) & ALLOCATED == 0
+}
+
+/// True if something may stand in `extent` that is there by its position alone: only such extents
+/// have pages of which [`fixed_page_type`] tells.
+#[inline]
+pub fn has_fixed_pages(extent: ExtentId) -> bool {
+    extent.0 <= BOOT_PAGE.extent().0
+        || extent.0.is_multiple_of(PFS_INTERVAL_EXTENTS)
+        || extent.0.is_multiple_of(GAM_INTERVAL_EXTENTS)
 }
 
 /// The first bytes of the one record on a PFS page.
@@ -212,6 +229,22 @@ mod tests {
             is_in_use(&in_use, used + 1),
             u8::from(pfs.bytes()[101 + used as usize] & 0x40 != 0)
         );
+    }
+
+    #[test]
+    fn an_extent_is_free_if_all_of_its_bytes_say_so_and_has_fixed_pages_if_one_is_there() {
+        let mut pfs = Page::ZERO;
+        for (page, byte) in pfs.bytes_mut()[PFS_BYTES_OFFSET..].iter_mut().enumerate() {
+            *byte = if page % 23 == 0 { 0xff } else { !PfsByte::ALLOCATED };
+        }
+        for extent in (0..4 * PFS_INTERVAL_EXTENTS).chain(63_800..64_000).map(ExtentId) {
+            let first = extent.first_page().0;
+            let pages = || (first..first + EXTENT_PAGES).map(PageId);
+            let is_free = !pages().any(|page| PfsByte::of(&pfs, page).is_allocated());
+            assert_eq!(is_free_by_pfs(&pfs, extent), is_free, "{extent:?}");
+            let is_fixed = pages().any(|page| fixed_page_type(FileId(1), page).is_some());
+            assert_eq!(has_fixed_pages(extent), is_fixed, "{extent:?}");
+        }
     }
 
     /// A published DBCC PAGE of (1:8777733) names the pages that describe it.

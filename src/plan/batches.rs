@@ -142,7 +142,8 @@ mod tests {
         Plan { batch_pages, files }
     }
 
-    /// Every page once, in order within its file; batches start on extents and keep to one kind.
+    /// Every page once, in order within its file; batches keep to one kind, and holes to one PFS
+    /// interval.
     fn assert_covers(plan: &Plan) {
         assert_covers_what_is_left(plan, &[]);
     }
@@ -155,7 +156,9 @@ mod tests {
         for batch in plan.batches_left(done) {
             let file = &plan.files[batch.file];
             assert!(batch.range.first >= PageId(next[batch.file]), "in order");
-            assert!(batch.range.pages > 0 && batch.range.first.0.is_multiple_of(8));
+            assert!(batch.range.pages > 0);
+            let (first, last) = (batch.range.first.0, batch.range.end() - 1);
+            assert!(batch.stored || first / PFS_INTERVAL_PAGES == last / PFS_INTERVAL_PAGES);
             assert!(!batch.stored || batch.range.pages <= plan.batch_pages);
             let inside =
                 |page: PageId| file.stored.iter().any(|r| r.first <= page && page.0 < r.end());
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_done_is_not_counted_out_again_and_all_else_is() {
-        let sparse = [(0, 64), (8088, 8096), (16_000, 30_000)];
+        let sparse = [(0, 64), (8088, 8089), (16_001, 30_000)];
         let files = || vec![file(1, 40_003, &sparse), file(1, 9, &[(0, 9)]), file(2, 0, &[])];
         let done = |ranges: &[(u32, u32)]| {
             let mut done = DoneRanges::default();
@@ -186,7 +189,7 @@ mod tests {
             for ranges in [
                 &[(0, 8)][..],
                 &[(8, 16), (24, 72), (8000, 8096)],
-                &[(64, 8088), (8096, 16_000), (20_000, 20_008), (29_992, 30_008)],
+                &[(64, 8088), (8096, 16_001), (20_000, 20_008), (29_992, 30_008)],
                 &[(0, 16_000), (30_000, 40_003)],
                 &[(40_000, 40_003)],
                 &[(0, 40_003)],
@@ -206,7 +209,7 @@ mod tests {
             assert_covers(&plan(vec![file(1, 1, &[(0, 1)])], batch_pages));
             assert_covers(&plan(vec![file(1, 20_003, &[(0, 20_003)])], batch_pages));
             assert_covers(&plan(vec![file(1, 30_000, &[])], batch_pages));
-            let sparse = [(0, 64), (8088, 8096), (16_000, 30_000)];
+            let sparse = [(0, 64), (8088, 8089), (16_001, 30_000)];
             assert_covers(&plan(
                 vec![file(1, 40_000, &sparse), file(1, 9, &[(0, 9)])],
                 batch_pages,

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct DoneRanges {
     /// First page to end.
     ends: BTreeMap<u32, u32>,
+    /// Pages in them: asked for after each batch, so it is kept, not counted.
+    pages: u32,
 }
 
 impl DoneRanges {
@@ -24,14 +26,16 @@ impl DoneRanges {
         while let Some((&a, &b)) = self.ends.range(..=end).next_back().filter(|(_, b)| **b >= first)
         {
             self.ends.remove(&a);
+            self.pages -= b - a;
             (first, end) = (first.min(a), end.max(b));
         }
         self.ends.insert(first, end);
+        self.pages += end - first;
     }
 
     /// How many pages are done.
     pub fn pages(&self) -> u32 {
-        self.ends.iter().map(|(first, end)| end - first).sum()
+        self.pages
     }
 
     /// The first page at or after `page` that is not done.
@@ -44,6 +48,13 @@ impl DoneRanges {
     pub fn next_done(&self, page: u32) -> Option<u32> {
         let is_done = self.next_left(page) > page;
         if is_done { Some(page) } else { self.ends.range(page..).next().map(|(&first, _)| first) }
+    }
+
+    /// How many pages right before `page` are done.
+    pub fn run_before(&self, page: u32) -> u32 {
+        let before = page.checked_sub(1).filter(|last| self.next_left(*last) > *last);
+        let first = before.and_then(|last| self.ends.range(..=last).next_back());
+        first.map_or(0, |(first, _)| page - first)
     }
 
     /// The end of the last range; 0 if nothing is done.
@@ -135,6 +146,7 @@ mod tests {
         assert_eq!(left, [(4, 8), (16, 24), (32, 40)].map(|(a, b)| PageRange::between(a, b)));
         assert_eq!(done.left_in(PageRange::between(8, 16)), 0);
         assert_eq!(done.left_in(PageRange::between(32, 40)), 8);
+        assert_eq!([0, 8, 9, 16, 17, 32].map(|page| done.run_before(page)), [0, 0, 1, 8, 0, 8]);
     }
 
     #[test]

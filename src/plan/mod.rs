@@ -1,4 +1,4 @@
-//! Data files in, a [`Plan`] out: every page exactly once, in extent batches, interleaved so that
+//! Data files in, a [`Plan`] out: every page exactly once, in batches, interleaved so that
 //! every device is busy. Pure: the same files give the same plan, and a plan of a 15 TiB file is as
 //! small as its list of stored ranges, because batches are counted out, not kept.
 
@@ -49,7 +49,8 @@ pub struct PlannedFile {
     pub missing_pages: u32,
     /// Bytes after the last whole page.
     pub tail_bytes: u32,
-    /// Extents that are stored, ascending and disjoint; all other pages are holes.
+    /// Pages that are stored, ascending and disjoint; all others are holes. Of a backup whole
+    /// extents.
     pub stored: Vec<PageRange>,
     /// Pages that are not stored are not planned either: a backup does not have them.
     #[serde(default)]
@@ -71,8 +72,8 @@ mod path_as_text {
     }
 }
 
-/// Extents of one file, to be verified by one thread in one go. Starts on an extent; 1 to
-/// [`BATCH_PAGES_MAX`] pages if stored, up to one PFS interval of holes.
+/// Pages of one file, to be verified by one thread in one go: 1 to [`BATCH_PAGES_MAX`] if stored,
+/// else no more than lie in one PFS interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtentBatch {
     /// Index into [`Plan::files`].

@@ -117,7 +117,7 @@ impl DirectFile {
     }
 
     /// Whether something tells if a read of `range` went past the cache.
-    pub(super) fn can_tell(&self, range: PageRange) -> bool {
+    pub fn can_tell(&self, range: PageRange) -> bool {
         self.is_vouched_for || cached_bytes(&self.file, self.span(range)).is_some()
     }
 
@@ -240,6 +240,10 @@ impl PageSource for Direct {
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         self.pread.fill_uncached(page)
+    }
+
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.pread.fill_range_uncached(first, pages)
     }
 
     fn may_have_used_cache(&self) -> bool {

@@ -6,11 +6,14 @@
 //! and then fails), meets [`guard`]: it answers the signal with a page of zeros and remembers it,
 //! and the whole range is read again in another way.
 //!
-//! Ranges that have been looked at are dropped from the process a few at a time, so that it stays
-//! small: dropping each at once would interrupt all other cores for every batch.
+//! What has been looked at is dropped from the process, many huge pages at a time ([`looked_at`]),
+//! and the cache is asked for huge pages, too: the extents of a backup may be scattered over it in
+//! pieces of 64 KiB, each of which is lent by itself.
 
 #[cfg(target_os = "linux")]
 mod guard;
+#[cfg(target_os = "linux")]
+mod looked_at;
 #[cfg(target_os = "linux")]
 pub use linux::Map;
 #[cfg(not(target_os = "linux"))]
@@ -65,6 +68,10 @@ impl PageSource for Mapped {
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         self.pread.fill_uncached(page)
+    }
+
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.pread.fill_range_uncached(first, pages)
     }
 
     fn may_have_used_cache(&self) -> bool {
@@ -122,6 +129,10 @@ impl PageSource for Auto {
         self.uncached.fill_uncached(page)
     }
 
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.uncached.fill_range_uncached(first, pages)
+    }
+
     fn may_have_used_cache(&self) -> bool {
         self.uncached.may_have_used_cache()
     }
@@ -165,17 +176,13 @@ mod linux {
     use super::super::visit_in_pieces;
     use super::When;
     use super::guard::Guard;
+    use super::looked_at::{LookedAt, whole_huge_pages};
     use crate::page::Page;
     use crate::page::address::{PageId, PageRange};
     use memmap2::{Advice, Mmap, UncheckedAdvice};
     use std::fs::File;
     use std::ops::Range;
-    use std::sync::{Mutex, PoisonError};
-
-    /// Bytes that have been looked at and are still mapped into the process, at most.
-    const LOOKED_AT_BYTES_MAX: usize = 32 << 20;
-    /// What the kernel may map at once, and then only lets go of as a whole.
-    const HUGE_PAGE_BYTES: usize = 2 << 20;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// A mapping of a whole file.
     pub struct Map {
@@ -183,14 +190,17 @@ mod linux {
         guard: Guard,
         bytes: Mmap,
         /// Looked at and not yet dropped from the process.
-        looked_at: Mutex<Vec<Range<usize>>>,
+        looked_at: Mutex<LookedAt>,
+        /// What the cache was seen to hold last.
+        cached: Mutex<Range<usize>>,
     }
 
     impl Map {
         /// Maps `file`; `None` where it cannot be mapped.
         pub(in crate::read) fn of(file: &File) -> Option<Self> {
             let bytes = map(file)?;
-            Some(Self { guard: Guard::over(&bytes)?, bytes, looked_at: Mutex::default() })
+            let guard = Guard::over(&bytes)?;
+            Some(Self { guard, bytes, looked_at: Mutex::default(), cached: Mutex::default() })
         }
 
         /// Asks the system to read nothing ahead of what is looked at. A hint only.
@@ -214,11 +224,7 @@ mod linux {
                 return false;
             }
             let is_ready = match when {
-                When::Cached => {
-                    let whole = self.whole_pages_of_memory(&bytes);
-                    let range = whole.start as u64..whole.end as u64;
-                    is_cached(file, range, &self.bytes[whole])
-                }
+                When::Cached => self.is_cached(file, &bytes),
                 When::Always => {
                     self.bytes.advise_range(Advice::PopulateRead, bytes.start, bytes.len()).is_ok()
                 }
@@ -228,7 +234,7 @@ mod linux {
                 return false;
             };
             visit_in_pieces(range.first, pages, visit);
-            self.drop_later(bytes);
+            self.drop_later(&bytes);
             !self.guard.was_hit()
         }
 
@@ -237,17 +243,24 @@ mod linux {
             &self.bytes
         }
 
-        fn drop_later(&self, bytes: Range<usize>) {
-            let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            looked_at.push(self.whole_huge_pages(&bytes));
-            if looked_at.iter().map(Range::len).sum::<usize>() >= LOOKED_AT_BYTES_MAX {
-                let mut ranges = std::mem::take(&mut *looked_at);
-                drop(looked_at);
-                ranges.sort_unstable_by_key(|range| range.start);
-                for run in ranges.chunk_by(|a, b| a.end >= b.start) {
-                    self.drop_now(run[0].start..run[run.len() - 1].end);
-                }
+        /// True if the cache holds `bytes`. It is asked for the huge pages that they are in, and
+        /// not asked again for the next bytes in them: what it lets go of meanwhile is fetched.
+        fn is_cached(&self, file: &File, bytes: &Range<usize>) -> bool {
+            let is_in = |held: &Range<usize>| held.start <= bytes.start && bytes.end <= held.end;
+            if is_in(&lock(&self.cached)) {
+                return true;
             }
+            let around = whole_huge_pages(bytes, self.bytes.len());
+            if self.is_held(file, &around) {
+                *lock(&self.cached) = around;
+                return true;
+            }
+            let exactly = self.whole_pages_of_memory(bytes);
+            exactly != around && self.is_held(file, &exactly)
+        }
+
+        fn is_held(&self, file: &File, bytes: &Range<usize>) -> bool {
+            is_cached(file, bytes.start as u64..bytes.end as u64, &self.bytes[bytes.clone()])
         }
 
         /// The cache is asked by pages of memory; pages of a backup need not begin with one.
@@ -256,9 +269,9 @@ mod linux {
             bytes.start / page * page..bytes.end.next_multiple_of(page).min(self.bytes.len())
         }
 
-        fn whole_huge_pages(&self, bytes: &Range<usize>) -> Range<usize> {
-            let start = bytes.start / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-            start..bytes.end.next_multiple_of(HUGE_PAGE_BYTES).min(self.bytes.len())
+        fn drop_later(&self, bytes: &Range<usize>) {
+            let to_drop = lock(&self.looked_at).add(bytes, self.bytes.len());
+            to_drop.into_iter().for_each(|bytes| self.drop_now(bytes));
         }
 
         #[allow(unsafe_code)]
@@ -275,6 +288,10 @@ mod linux {
                 )
             };
         }
+    }
+
+    fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[allow(unsafe_code)]

@@ -33,6 +33,15 @@ pub trait PageSource: Send + Sync {
     /// bypassed.
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError>;
 
+    /// Fills `pages` with the pages from `first` on, like [`Self::fill_uncached`]: all of them or an
+    /// error.
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        for (page, id) in pages.iter_mut().zip(first.0..) {
+            *page = self.fill_uncached(PageId(id))?;
+        }
+        Ok(())
+    }
+
     /// True once [`Self::fill_uncached`] may have been answered from a cache all the same.
     fn may_have_used_cache(&self) -> bool {
         false
@@ -180,7 +189,23 @@ impl ReadError {
     }
 }
 
+/// Added to the words of the error of pages that were not read one by one.
+const IN_A_RUN: &str = " in a run of failed reads";
+
 impl ReadError {
+    /// The same, of a page that failed as a part of a range in the midst of others that failed.
+    pub(crate) fn in_a_run(self) -> Self {
+        match self {
+            Self::Os { code, text } => Self::Os { code, text: text + IN_A_RUN },
+            Self::Ended => Self::Ended,
+        }
+    }
+
+    /// True for such an error.
+    pub(crate) fn is_in_a_run(&self) -> bool {
+        matches!(self, Self::Os { text, .. } if text.ends_with(IN_A_RUN))
+    }
+
     /// True if the system was short of something, and the medium is not to blame.
     pub(crate) fn is_shortage(&self) -> bool {
         const EINTR: i32 = 4;

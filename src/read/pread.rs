@@ -65,6 +65,12 @@ impl Pread {
         })
     }
 
+    /// The parts of `range` whose pages follow each other in the file.
+    fn spans(&self, range: PageRange) -> impl Iterator<Item = PageRange> {
+        let pieces = self.layout.pieces(range).into_iter();
+        pieces.filter_map(|(piece, offset)| offset.map(|_| piece))
+    }
+
     /// Fills `pages` with `read`, which is given offsets, part by part as they follow each other.
     fn fill_parts(
         &self,
@@ -127,23 +133,27 @@ impl PageSource for Pread {
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
-        if !self.has(page) {
+        let mut room = vec![Page::ZERO];
+        self.fill_range_uncached(page, &mut room)?;
+        Ok(room[0])
+    }
+
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
+        if !range.ids().all(|page| self.has(page)) {
             return Err(ReadError::absent());
         }
-        let mut room = vec![Page::ZERO];
-        let range = PageRange::between(page.0, page.0 + 1);
         // Some file systems answer from the cache all the same.
         self.forget(range);
-        let filled = self.fill_direct(page, &mut room);
+        let filled = self.fill_direct(first, pages);
         let is_proof = match self.direct().filter(|_| filled.is_some()) {
-            Some(direct) => direct.can_tell(range),
+            Some(direct) => self.spans(range).all(|piece| direct.can_tell(piece)),
             None => self.is_uncached(range),
         };
         if !is_proof {
             self.may_have_used_cache.store(true, Ordering::Relaxed);
         }
-        filled.unwrap_or_else(|| self.fill(page, &mut room))?;
-        Ok(room[0])
+        filled.unwrap_or_else(|| self.fill(first, pages))
     }
 
     fn may_have_used_cache(&self) -> bool {

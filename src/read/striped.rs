@@ -61,6 +61,17 @@ impl PageSource for Striped {
         if self.own.has(page) { self.own.fill_uncached(page) } else { self.elsewhere(page) }
     }
 
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        let end = first.0 + pages.len() as u32;
+        if (first.0..end).all(|page| self.own.has(PageId(page))) {
+            return self.own.fill_range_uncached(first, pages);
+        }
+        for (page, id) in pages.iter_mut().zip(first.0..) {
+            *page = self.fill_uncached(PageId(id))?;
+        }
+        Ok(())
+    }
+
     /// Pages of other members are no suspects of this one.
     fn may_have_used_cache(&self) -> bool {
         self.own.may_have_used_cache()

@@ -51,6 +51,10 @@ impl PageSource for Unpacked {
         self.fill(page, &mut one).map(|()| one[0])
     }
 
+    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.fill(first, pages)
+    }
+
     /// Records are read like any file.
     fn may_have_used_cache(&self) -> bool {
         true

@@ -250,6 +250,9 @@ fn stopped(report: &ScrubReport) -> String {
         }
         None => "scan again (with --checkpoint FILE, a scan that is stopped can go on)".to_owned(),
     };
+    if report.coverage.not_reached == 0 {
+        return format!("every page was verified, not all of what they tell was looked up; {next}");
+    }
     format!("before the end, {not_reached} not reached; {next}")
 }
 

@@ -1,5 +1,6 @@
 //! One batch: read, verified, judged, and what looked bad looked at again.
 
+pub(super) mod doubts;
 mod looked;
 mod settle;
 
@@ -26,6 +27,7 @@ use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::pool::{Gpu, Gpus};
 use crate::verify::gpu::word::Word;
+use doubts::Doubted;
 use looked::{Doubtful, Looked, is_misplaced};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,6 +51,8 @@ pub(super) struct View<'a> {
     reread_bytes: u64,
     /// The LSNs of its pages are held against those of copies.
     has_relatives: bool,
+    /// Second looks are left to who has this: in a queue, others need not wait for them.
+    later: Option<Vec<Doubted>>,
 }
 
 impl<'a> View<'a> {
@@ -65,7 +69,18 @@ impl<'a> View<'a> {
             interval: None,
             reread_bytes: 0,
             has_relatives: shared.lost_writes.as_ref().is_some_and(|of| of.wants(file.index)),
+            later: None,
         }
+    }
+
+    /// The same; its second looks are left to who takes [`Self::doubted`].
+    pub(super) fn leaving_second_looks(self) -> Self {
+        Self { later: Some(Vec::new()), ..self }
+    }
+
+    /// What must be read again before it can be settled.
+    pub(super) fn doubted(&mut self) -> Vec<Doubted> {
+        self.later.take().unwrap_or_default()
     }
 
     /// Bytes read again so far: after errors, and for second looks.
@@ -201,6 +216,14 @@ impl<'a> View<'a> {
         self.settle(PageRange::between(page.0, page.0 + 1), looked, lost);
     }
 
+    /// Scrubs the pages of `range`, which lie in a run of pages that could not be read: the whole
+    /// range failed with `error`, and so did its last page.
+    pub(super) fn scrub_in_a_run(&mut self, range: PageRange, error: &ReadError) {
+        let looked = Looked { failed_pages: true, ..Looked::default() };
+        let error = error.clone().in_a_run();
+        self.settle(range, looked, range.ids().map(|page| (page, error.clone())).collect());
+    }
+
     /// Reads page by page what could not be read in one go.
     fn salvage(
         &mut self,
@@ -211,10 +234,10 @@ impl<'a> View<'a> {
     ) -> Vec<(PageId, ReadError)> {
         let Memory { buffer, sums } = memory;
         let pages = aligned(buffer, range.pages as usize);
-        let Salvaged { lost, healed } = salvage(self.source, range, pages);
-        // Each page about twice while its range is halved, and a bad one twice more.
-        let bad_pages = (lost.len() + healed.len()) as u64;
-        self.reread_bytes += 2 * range.bytes() + 2 * bad_pages * PAGE_BYTES as u64;
+        let before = self.file.unreadable_before(range.first);
+        let failed = (range, error.clone());
+        let Salvaged { lost, healed, pages_read } = salvage(self.source, failed, before, pages);
+        self.reread_bytes += pages_read * PAGE_BYTES as u64;
         if !lost.is_empty() || !healed.is_empty() {
             looked.failed_pages = true;
         } else if *error != ReadError::Ended {
@@ -241,7 +264,7 @@ impl<'a> View<'a> {
     fn doubt_healed(&mut self, page: PageId, seen: &Page, error: ReadError, to: &mut Looked) {
         let (place, _) = self.place_of(page, to);
         let (seen, reason) = (Some(Box::new(*seen)), SuspectReason::Unreadable(error));
-        to.doubtful.push(Doubtful { page: place.page, seen, reason });
+        to.doubtful.push(Doubtful::new(place.page, seen, reason));
     }
 
     /// Judges `pages`, the first of which is page `first`, and remembers the PFS page among them.
@@ -352,7 +375,7 @@ impl<'a> View<'a> {
             }
             Verdict::Suspect(reason) => {
                 let seen = Some(Box::new(*page));
-                to.doubtful.push(Doubtful { page: place.page, seen, reason });
+                to.doubtful.push(Doubtful::new(place.page, seen, reason));
             }
             Verdict::Unprotected => self.look_at_unprotected(page, sum, place, allocation, to),
             verdict => self.count(page, place, allocation, &verdict, to),
@@ -425,22 +448,22 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A hole reads as zeros: free pages are right to be zero, others are looked at.
+    /// A hole, which lies in one PFS interval, reads as zeros: free pages are right to be zero,
+    /// others are looked at.
     fn look_at_hole(&mut self, range: PageRange) -> Looked {
         let mut looked = Looked::default();
-        let mut free_pages = 0;
-        for page in range.ids() {
-            match self.allocation_of(page) {
-                Allocation::Free => free_pages += 1,
-                Allocation::Allocated => {
-                    let reason = SuspectReason::Zeroed;
-                    looked.doubtful.push(Doubtful { page, seen: None, reason });
-                }
-                Allocation::Unknown => {
-                    self.count_unknown(Allocation::Unknown, &mut looked.coverage);
-                    looked.coverage.zero_allocation_unknown += 1;
-                    looked.coverage.count(&Verdict::Unprotected);
-                }
+        let map: &AllocationMap = &self.file.allocation;
+        let interval = Arc::clone(self.interval.insert(map.interval_of(range.first, self.source)));
+        let mut free_pages = u64::from(range.pages);
+        for (page, allocation) in interval.not_free_in(range) {
+            free_pages -= 1;
+            if allocation == Allocation::Allocated {
+                let reason = SuspectReason::Zeroed;
+                looked.doubtful.push(Doubtful::new(page, None, reason));
+            } else {
+                self.count_unknown(allocation, &mut looked.coverage);
+                looked.coverage.zero_allocation_unknown += 1;
+                looked.coverage.count(&Verdict::Unprotected);
             }
         }
         looked.coverage.count_free(FreeContent::Zero, free_pages);

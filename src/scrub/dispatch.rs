@@ -5,12 +5,13 @@
 //! before each read. So a device that is slow, throttled or stuck holds up its own batches only.
 
 use super::lock;
+use super::throttles::Throttles;
 use crate::discover::device::Device;
-use crate::plan::pace::{Pace, PaceSummary, Throttle, Turn};
+use crate::plan::pace::{PaceSummary, Throttle, Turn};
 use crate::plan::{DeviceBatches, DoneRanges, ExtentBatch, Plan};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The queues of all devices.
@@ -26,22 +27,23 @@ struct DeviceQueue<'a> {
     device: Device,
     /// The batches of each volume on the device.
     volumes: Mutex<VecDeque<DeviceBatches<'a>>>,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     in_flight: Mutex<u32>,
 }
 
 impl<'a> Dispatch<'a> {
     /// `done` is left out; it is given by file.
-    pub(super) fn new(plan: &'a Plan, done: &[DoneRanges], pace: &Pace) -> Self {
+    pub(super) fn new(plan: &'a Plan, done: &[DoneRanges], throttles: &Throttles) -> Self {
         let mut queues: Vec<DeviceQueue<'a>> = Vec::new();
-        let mut queue_of_device = BTreeMap::new();
+        let (mut queue_of_device, mut queue_of_disks) = (BTreeMap::new(), BTreeMap::new());
         for batches in plan.queues_left(done) {
-            let device = Device::of(batches.device());
-            let shared = queues.iter().position(|queue| queue.device.is_on_disks_of(&device));
-            queue_of_device.insert(batches.device(), shared.unwrap_or(queues.len()));
-            match shared {
-                Some(queue) => lock(&queues[queue].volumes).push_back(batches),
-                None => queues.push(DeviceQueue::new(device, batches, pace)),
+            let id = batches.device();
+            let Some((disks, device, throttle)) = throttles.disks_of(id) else { continue };
+            let queue = *queue_of_disks.entry(disks).or_insert(queues.len());
+            queue_of_device.insert(id, queue);
+            match queues.get(queue) {
+                Some(queue) => lock(&queue.volumes).push_back(batches),
+                None => queues.push(DeviceQueue::new(device.clone(), batches, throttle)),
             }
         }
         // A file without pages, or with none left, is in no queue and is never asked about.
@@ -113,8 +115,8 @@ impl<'a> Dispatch<'a> {
 }
 
 impl<'a> DeviceQueue<'a> {
-    fn new(device: Device, batches: DeviceBatches<'a>, pace: &Pace) -> Self {
-        let throttle = Throttle::new(pace, &device);
+    fn new(device: Device, batches: DeviceBatches<'a>, throttle: &Arc<Throttle>) -> Self {
+        let throttle = Arc::clone(throttle);
         let volumes = Mutex::new(VecDeque::from([batches]));
         Self { device, volumes, throttle, in_flight: Mutex::new(0) }
     }
@@ -137,6 +139,7 @@ mod tests {
     use crate::discover::FileKind;
     use crate::page::address::{FileId, PageRange};
     use crate::plan::PlannedFile;
+    use crate::plan::pace::Pace;
 
     fn file(device: u64) -> PlannedFile {
         PlannedFile {
@@ -160,7 +163,7 @@ mod tests {
     #[test]
     fn devices_take_turns_and_one_that_may_not_serve_is_passed_over() {
         let plan = plan();
-        let dispatch = Dispatch::new(&plan, &[], &Pace::default());
+        let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &Pace::default()));
         assert_eq!(dispatch.devices(), 2);
         let first = dispatch.take(None, |_| true).unwrap();
         let second = dispatch.take(None, |_| true).unwrap();
@@ -177,7 +180,7 @@ mod tests {
     fn no_more_reads_begin_than_the_device_takes() {
         let plan = plan();
         let pace = Pace { queue_depth: 2, ..Pace::default() };
-        let dispatch = Dispatch::new(&plan, &[], &pace);
+        let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &pace));
         assert_eq!(dispatch.depth(), 4);
         assert_eq!([dispatch.begin(0), dispatch.begin(0)], [Turn::Now; 2]);
         assert_eq!(dispatch.begin(0), Turn::WhenOneReturns);

@@ -44,6 +44,8 @@ const INTACT_PER_FLAGLESS_MIN: u64 = 16;
 /// What is known of a file so far.
 pub(super) struct FileScan<'a> {
     pub(super) planned: &'a PlannedFile,
+    /// Counted once: a backup has them in many ranges.
+    pages_to_look_at: u32,
     pub(super) index: usize,
     pub(super) allocation: AllocationMap,
     /// PAGE_VERIFY, if the boot page tells. Where it is on, pages in use carry a flag, with few
@@ -56,6 +58,8 @@ pub(super) struct FileScan<'a> {
     pub(super) asks_owners: bool,
     /// What is kept for that.
     pub(super) known_owners: Mutex<KnownOwners>,
+    /// Pages that could not be read, since this scan began or went on.
+    unreadable: Mutex<DoneRanges>,
     file: &'a DataFile,
     source: Mutex<Source>,
     pub(super) tally: Mutex<FileTally>,
@@ -166,12 +170,14 @@ impl<'a> FileScan<'a> {
         let is_log = planned.kind == FileKind::Log;
         Self {
             planned,
+            pages_to_look_at: planned.pages_to_look_at(),
             index,
             allocation: AllocationMap::new(planned.file_id, is_log),
             is_part: file.part.is_some(),
             asks_owners: asks_owners(file),
             known_owners: Mutex::new(KnownOwners::of(planned.file_id)),
             page_verify: file.page_verify().unwrap_or(PageVerify::None),
+            unreadable: Mutex::default(),
             file,
             source: Mutex::new(Source::Unopened),
             tally: Mutex::new(tally),
@@ -208,6 +214,16 @@ impl<'a> FileScan<'a> {
         part.backup.stream_at(part.layout.page_offset_bytes(page)?)
     }
 
+    /// `page` could not be read, by whatever means.
+    pub(super) fn was_unreadable(&self, page: PageId) {
+        lock(&self.unreadable).add(PageRange::between(page.0, page.0 + 1));
+    }
+
+    /// How many pages right before `page` could not be read.
+    pub(super) fn unreadable_before(&self, page: PageId) -> u32 {
+        lock(&self.unreadable).run_before(page.0)
+    }
+
     /// A read of several pages failed; what becomes of them is not known yet.
     pub(super) fn read_failed(&self) {
         lock(&self.tally).failed_reads = true;
@@ -235,7 +251,7 @@ impl<'a> FileScan<'a> {
     pub(super) fn done_with(&self, range: PageRange) -> bool {
         let mut tally = lock(&self.tally);
         tally.done.add(range);
-        let is_last = tally.done.pages() == self.planned.pages_to_look_at();
+        let is_last = tally.done.pages() == self.pages_to_look_at;
         drop(tally);
         if is_last {
             *lock(&self.source) = Source::Closed;

@@ -7,6 +7,7 @@ pub(super) mod size;
 use super::file::{FileScan, FileTally};
 use super::in_use::InUse;
 use super::investigate::{Investigated, Read};
+use super::paced::Paced;
 use super::{Scrub, Settings, Shared, places};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, conclude};
@@ -34,6 +35,9 @@ use std::time::Duration;
 const NOT_NAMED: &str = "the scan was stopped: what its suspects belong to, and \
     where they are on their devices, is looked up at its end";
 
+const NOT_LOOKED_UP: &str = "the scan was stopped when every page had been read: what its suspects \
+    belong to, what stands beside them, and what pages prove together, was looked up in part only";
+
 pub(super) fn finish(
     discovery: &Discovery,
     plan: &Plan,
@@ -43,7 +47,10 @@ pub(super) fn finish(
     checkpoint: Option<PathBuf>,
 ) -> Scrub {
     let elapsed_seconds = elapsed.as_secs_f64();
-    let stopped = shared.is_cut_short();
+    let is_cut_short = shared.is_cut_short();
+    let paced = Paced::new(discovery, shared.settings, shared.throttles);
+    let open = |path: &Path| paced.open(path);
+    shared.settings.stop.looking_begins();
     let is_guess_wrong = shared.is_guess_wrong();
     let is_in_vain = shared.is_in_vain();
     let gpus = shared.gpu_summaries();
@@ -59,13 +66,16 @@ pub(super) fn finish(
         plan,
         settings: shared.settings,
         transients: &transients,
+        open: &open,
+        progress: shared.progress,
         // A stopped scan ends at once; what counts for nothing is not looked into.
-        is_cut_short: stopped || is_in_vain,
+        is_cut_short: is_cut_short || is_in_vain,
     };
     let Investigated { findings, facts, shifts, notes: unseen } =
         read.investigate(findings, &mut tallies, known_owners, shared.lost_writes);
     let Settings { weights, geometry, .. } = shared.settings;
-    let in_use = InUse::new(&discovery.files, shared.settings.open);
+    shared.progress.looking_into("patterns");
+    let in_use = InUse::new(&discovery.files, &open);
     let Conclusions { suspects, incidents, incidents_not_listed, patterns } =
         conclude(findings, &facts, weights, *geometry, &|file, page| in_use.around(file, page));
     let transients = transient_reports(&transients, &facts);
@@ -79,7 +89,9 @@ pub(super) fn finish(
     notes.extend(places::notes(&facts));
     notes.extend(unseen);
     notes.extend(snapshots_note(&discovery.snapshots));
-    notes.extend((stopped && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
+    notes.extend((is_cut_short && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
+    notes.extend(paced.was_cut().then(|| NOT_LOOKED_UP.to_owned()));
+    let stopped = is_cut_short || paced.was_cut();
     if !shared.are_gpus_wrong {
         notes.extend(gpus.iter().filter_map(retired_note));
     }
@@ -107,7 +119,7 @@ pub(super) fn finish(
             require_checksums: shared.settings.require_checksums,
             whole_databases: shared.settings.whole_databases,
             resumed: shared.history.resumed,
-            checkpoint: checkpoint.map(|path| paths::text(&path).into_owned()),
+            checkpoint: checkpoint.filter(|_| stopped).map(|path| paths::text(&path).into_owned()),
         },
         sources: Vec::new(),
         // Both follow from the rest.

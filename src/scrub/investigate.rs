@@ -11,7 +11,7 @@ use super::leads::Remembered;
 use super::lost_writes::{LostWrites, Shown};
 use super::names::{self, Primaries};
 use super::wrong_owners::{self, Scanned};
-use super::{Open, Settings, context, copies, holes, places, shifts};
+use super::{Open, Progress, Settings, context, copies, holes, places, shifts};
 use crate::consolidate::file_facts::{FileFacts, PartFacts};
 use crate::consolidate::findings::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::ShiftReport;
@@ -34,6 +34,9 @@ pub(super) struct Read<'a> {
     pub(super) settings: &'a Settings<'a>,
     /// In the order of their places.
     pub(super) transients: &'a [Transient],
+    /// What opens files once more.
+    pub(super) open: Open<'a>,
+    pub(super) progress: &'a dyn Progress,
     /// Nothing is read any more. Not all system tables may have been seen.
     pub(super) is_cut_short: bool,
 }
@@ -58,12 +61,13 @@ impl Read<'_> {
         known_owners: Vec<KnownOwners>,
         lost_writes: Option<LostWrites>,
     ) -> Investigated {
-        let Self { discovery, plan, settings, is_cut_short, .. } = *self;
-        let (files, open) = (&discovery.files, settings.open);
+        let Self { discovery, plan, is_cut_short, .. } = *self;
+        let (files, open) = (&discovery.files, self.open);
         let mut facts: Vec<FileFacts> = files.iter().map(file_facts).collect();
         add_lost_pages((discovery, plan), tallies, &mut findings);
         let primaries = Primaries::among(&remembered(files, tallies));
         let mut shown = Shown::default();
+        self.progress.looking_into("copies of pages");
         if let Some(lost_writes) = lost_writes.filter(|_| !is_cut_short) {
             shown = lost_writes.show(files, &primaries, open);
         }
@@ -72,10 +76,12 @@ impl Read<'_> {
         holes::mark(&mut findings, plan, tallies);
         let (mut copies_note, mut shifts) = (None, Vec::new());
         if !is_cut_short {
+            self.progress.looking_into("owners of pages");
             findings = self.add_wrong_owners(&primaries, known_owners, tallies, findings);
+            self.progress.looking_into("content that has moved");
             shifts = shifts::find(&mut findings, files, open);
-            let of = (discovery, &*remembered(files, tallies));
-            copies_note = look_up(&mut findings, of, &primaries, open, &mut facts);
+            let files = &*remembered(files, tallies);
+            copies_note = self.look_up(&mut findings, files, &primaries, &mut facts);
         }
         for (index, (facts, tally)) in facts.iter_mut().zip(&*tallies).enumerate() {
             facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
@@ -107,11 +113,37 @@ impl Read<'_> {
             primaries,
             findings: &findings,
             transients: self.transients,
-            open: self.settings.open,
+            open: self.open,
             stop: self.settings.stop,
         };
         let found = wrong_owners::find(&scanned, &mut known_owners);
         wrong_owners::count(found, tallies, findings)
+    }
+
+    /// What `findings`, in the order of their places, belong to, and what stands around the most
+    /// urgent of them, with clean copies of these; the files of databases, and where those are
+    /// stored that have findings. Says if not all of that could be looked at.
+    fn look_up(
+        &self,
+        findings: &mut [Finding],
+        files: &[Remembered<'_>],
+        primaries: &Primaries,
+        facts: &mut [FileFacts],
+    ) -> Option<&'static str> {
+        let (all, open) = (&self.discovery.files, self.open);
+        self.progress.looking_into("names of objects");
+        names::name(findings, files, primaries, open);
+        by_urgency(findings);
+        self.progress.looking_into("neighbours of suspects");
+        context::add(findings, all, primaries, open);
+        for (facts, file) in facts.iter_mut().zip(files) {
+            facts.database_files = names::database_files(file, open);
+        }
+        self.progress.looking_into("clean copies of suspects");
+        let note = copies::find(findings, (all, facts), open);
+        by_place(findings);
+        places::find(facts, findings, all);
+        note
     }
 }
 
@@ -173,28 +205,6 @@ fn shift_reports(
         ShiftReport::new(shift, off, &facts[*file].path, file_id, pages)
     };
     shifts.iter().zip(explained).map(report).collect()
-}
-
-/// What `findings`, in the order of their places, belong to, and what stands around the most urgent
-/// of them, with clean copies of these; the files of databases, and where those are stored that
-/// have findings. Says if not all of that could be looked at.
-fn look_up(
-    findings: &mut [Finding],
-    (discovery, files): (&Discovery, &[Remembered<'_>]),
-    primaries: &Primaries,
-    open: Open<'_>,
-    facts: &mut [FileFacts],
-) -> Option<&'static str> {
-    names::name(findings, files, primaries, open);
-    by_urgency(findings);
-    context::add(findings, &discovery.files, primaries, open);
-    for (facts, file) in facts.iter_mut().zip(files) {
-        facts.database_files = names::database_files(file, open);
-    }
-    let note = copies::find(findings, (&discovery.files, facts), open);
-    by_place(findings);
-    places::find(facts, findings, &discovery.files);
-    note
 }
 
 /// What a boot page that is suspect itself says of the recovery model may be what was damaged: it

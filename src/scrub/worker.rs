@@ -5,12 +5,15 @@
 //! back. Where nothing can be queued, the thread reads and waits. A device that is stuck holds its
 //! own reads only: the thread goes on with what the others deliver.
 
+mod again;
 mod look;
 
 use super::Shared;
+use super::batch::doubts::Doubts;
 use super::batch::{Memory, View};
 use super::buffers::Buffers;
 use super::dispatch::Dispatch;
+use super::holes::WaitingHoles;
 use super::lent::{Lent, Unseen};
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
@@ -19,6 +22,7 @@ use crate::read::Way;
 use crate::read::arena::{BUFFER_PAGES, PageBuffer};
 use crate::read::direct::DirectFile;
 use crate::read::direct::queue::ReadQueue;
+use crate::read::salvage::Rescue;
 use crate::verify::gpu::pool::Share;
 use std::collections::VecDeque;
 use std::io;
@@ -41,6 +45,11 @@ pub(super) struct Worker<'a> {
     buffers: Buffers,
     /// What GPUs have of them.
     lent: Lent<'a>,
+    /// What looked bad and is read again.
+    doubts: Doubts,
+    /// By file: what could not be read and is read in parts.
+    rescues: Vec<(usize, Rescue)>,
+    holes: WaitingHoles,
     /// By device: what has been taken and not begun.
     waiting: Vec<VecDeque<Task>>,
     /// By device: reads that are queued.
@@ -66,6 +75,10 @@ enum Task {
     Read(usize, PageRange),
     /// A part of one that failed, not yet admitted.
     ReadAgain(usize, PageRange),
+    /// A second look, not yet admitted, ...
+    Doubt(usize, PageRange),
+    /// ... and admitted.
+    LookAgain(usize, PageRange),
 }
 
 impl<'a> Worker<'a> {
@@ -83,6 +96,9 @@ impl<'a> Worker<'a> {
             queue: Queue::Untried,
             buffers: Buffers::default(),
             lent: Lent::new(shared.gpus),
+            doubts: Doubts::default(),
+            rescues: Vec::new(),
+            holes: WaitingHoles::default(),
             waiting,
             in_flight: vec![0; dispatch.devices()],
             pause: PATIENCE,
@@ -95,6 +111,7 @@ impl<'a> Worker<'a> {
             let has_begun = self.begin_waiting() | self.take_batch();
             let patience = if has_begun { Duration::ZERO } else { self.pause };
             let has_looked = self.look_at_next(patience);
+            self.look_at_holes();
             if has_begun || has_looked || self.is_expecting() {
                 continue;
             }
@@ -131,9 +148,19 @@ impl<'a> Worker<'a> {
             self.waiting[device].push_back(Task::Batch(batch));
             self.begin_waiting_of(device);
         } else {
-            self.with_source(batch.file, |view, _| view.scrub_hole(batch.range));
+            self.holes.push(batch);
         }
         true
+    }
+
+    /// Looks at the holes of which it is known what should be there, and once nothing is on its way
+    /// at all others.
+    fn look_at_holes(&mut self) {
+        let (files, may_wait) = (&self.shared.files, self.is_expecting());
+        let is_known = |hole: &ExtentBatch| files[hole.file].allocation.knows(hole.range.first);
+        while let Some(hole) = self.holes.next(is_known, may_wait) {
+            self.with_source(hole.file, |view, _| view.scrub_hole(hole.range));
+        }
     }
 
     /// Begins what waits, as far as it may begin.
@@ -148,9 +175,12 @@ impl<'a> Worker<'a> {
             let has_begun = match task {
                 Task::Batch(batch) => self.begin_batch(device, &batch),
                 Task::Read(file, range) => self.begin_read(device, file, range),
-                Task::ReadAgain(file, range) => {
+                Task::LookAgain(file, range) => self.begin_second_look(device, file, range),
+                Task::ReadAgain(file, range) | Task::Doubt(file, range) => {
                     if self.is_admitted(device, range) {
-                        self.waiting[device].push_front(Task::Read(file, range));
+                        let is_doubt = matches!(task, Task::Doubt(..));
+                        let admitted = if is_doubt { Task::LookAgain } else { Task::Read };
+                        self.waiting[device].push_front(admitted(file, range));
                         continue;
                     }
                     false
@@ -267,6 +297,7 @@ impl<'a> Worker<'a> {
         if let Some(empty) = buffer.take() {
             buffer = self.copy_for_gpu(empty, file, range);
             if buffer.is_none() {
+                self.was_read(file, range);
                 return true;
             }
         }
@@ -301,6 +332,7 @@ impl<'a> Worker<'a> {
             self.in_flight[device] += 1;
             return;
         }
+        self.was_read(file, range);
         let pages = &mut buffer[..range.pages as usize];
         let filled = self.with_source(file, |view, memory| view.fill(range, pages, memory));
         match filled.unwrap_or(Err(Duration::ZERO)) {
@@ -334,6 +366,7 @@ impl<'a> Worker<'a> {
     }
 
     fn read_and_wait(&mut self, device: usize, file: usize, range: PageRange) {
+        self.was_read(file, range);
         let took = self.with_source(file, |view, memory| view.scrub_lent(range, memory));
         self.dispatch.returned(device, took.unwrap_or_default());
     }
@@ -350,9 +383,18 @@ impl<'a> Worker<'a> {
     ) -> Option<T> {
         let scanned = &self.shared.files[file];
         let source = scanned.source(self.shared.settings.open)?;
-        let mut view = View::new(scanned, &*source, self.shared);
+        let view = View::new(scanned, &*source, self.shared);
+        let is_queued = source.direct().is_some() && matches!(self.queue, Queue::Open(_));
+        let mut view = if is_queued { view.leaving_second_looks() } else { view };
         let done = work(&mut view, &mut self.memory);
-        self.dispatch.owe(self.dispatch.device_of(file), view.reread_bytes());
+        let (reread_bytes, doubted) = (view.reread_bytes(), view.doubted());
+        let device = self.dispatch.device_of(file);
+        self.dispatch.owe(device, reread_bytes);
+        for doubted in doubted {
+            let reads = self.doubts.keep(file, doubted, BUFFER_PAGES);
+            let reads = reads.into_iter().map(|range| Task::Doubt(file, range));
+            reads.rev().for_each(|read| self.waiting[device].push_front(read));
+        }
         Some(done)
     }
 }

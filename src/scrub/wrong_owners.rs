@@ -12,6 +12,7 @@ mod chains;
 mod doubt;
 
 use super::Open;
+use super::Stop;
 use super::context::Opened;
 use super::file::FileTally;
 use super::known_owners::{KnownOwners, SumsByInterval};
@@ -35,7 +36,6 @@ use crate::page::kind::PageType;
 use crate::plan::Plan;
 use chains::Chains;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Intervals whose pages are read again at most, where that can prove damage: 64 GiB. In a database
 /// at rest, nothing but damage makes one of them differ.
@@ -61,7 +61,7 @@ pub(super) struct Scanned<'a> {
     pub(super) transients: &'a [Transient],
     pub(super) open: Open<'a>,
     /// Once true, nothing more is read.
-    pub(super) stop: &'a AtomicBool,
+    pub(super) stop: &'a Stop,
 }
 
 /// What was found in one file.
@@ -206,7 +206,7 @@ impl<'a> Search<'a> {
         let mut unproven = Unproven { intervals_left: left_out, ..Unproven::default() };
         let map = Map::of(self, &differing);
         for interval in differing {
-            if self.scanned.stop.load(Ordering::Relaxed) {
+            if self.scanned.stop.ends_looking() {
                 unproven.intervals_left += 1;
                 continue;
             }

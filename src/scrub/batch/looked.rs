@@ -7,7 +7,7 @@ use crate::catalog::owner_sums::OwnerSums;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
-use crate::page::address::{PageAddress, PageId};
+use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::header::{PageHeader, Protection};
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::Way;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// What one look at a range found.
 #[derive(Default)]
-pub(super) struct Looked {
+pub(in crate::scrub) struct Looked {
     pub(super) coverage: Coverage,
     pub(super) doubtful: Vec<Doubtful>,
     /// Pages in use that carry what looks like a checksum and no flag.
@@ -41,12 +41,66 @@ pub(super) struct Looked {
 }
 
 /// A page that looked bad.
-pub(super) struct Doubtful {
+pub(in crate::scrub) struct Doubtful {
     pub(super) page: PageId,
     /// The bytes that were seen; `None` for zeros.
     pub(super) seen: Option<Box<Page>>,
     /// What was wrong.
     pub(super) reason: SuspectReason,
+    /// What was read when the pages around it were read again.
+    pub(super) again: Again,
+}
+
+/// A page that was read again together with others.
+pub(super) enum Again {
+    /// It was not, or that failed.
+    Unread,
+    /// The same bytes.
+    Same,
+    /// Other bytes.
+    Other(Box<Page>),
+}
+
+impl Doubtful {
+    pub(super) fn new(page: PageId, seen: Option<Box<Page>>, reason: SuspectReason) -> Self {
+        Self { page, seen, reason, again: Again::Unread }
+    }
+
+    /// The bytes that were seen.
+    pub(super) fn bytes(&self) -> &Page {
+        self.seen.as_deref().unwrap_or(&Page::ZERO)
+    }
+
+    /// It is read again with its neighbours: it could be read. What failed is read by itself.
+    fn is_read_with_others(&self) -> bool {
+        !matches!(self.reason, SuspectReason::Unreadable(_))
+    }
+
+    /// The device has `now`.
+    pub(super) fn was_read_again(&mut self, now: &Page) {
+        let is_same = self.bytes().bytes() == now.bytes();
+        self.again = if is_same { Again::Same } else { Again::Other(Box::new(*now)) };
+    }
+}
+
+/// Pages between two that looked bad which are read again with them: that costs less than a read of
+/// its own.
+const GAP_PAGES_MAX: u32 = EXTENT_PAGES;
+
+/// The ranges in which `doubtful`, ascending, are to be read again, each in one read of at most
+/// `pages_max` pages.
+pub(super) fn to_read_again(doubtful: &[Doubtful], pages_max: u32) -> Vec<PageRange> {
+    let mut ranges: Vec<PageRange> = Vec::new();
+    let with_others = doubtful.iter().filter(|doubtful| doubtful.is_read_with_others());
+    for PageId(page) in with_others.map(|doubtful| doubtful.page) {
+        match ranges.last_mut() {
+            Some(last) if page - last.end() <= GAP_PAGES_MAX && page - last.first.0 < pages_max => {
+                last.pages = page + 1 - last.first.0;
+            }
+            _ => ranges.push(PageRange::between(page, page + 1)),
+        }
+    }
+    ranges
 }
 
 impl Looked {
@@ -98,4 +152,31 @@ pub(super) fn lead(page: &Page, allocation: Allocation) -> Option<Lead> {
         Allocation::Unknown => *lead != Lead::Iam,
         Allocation::Free => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looked_bad_is_read_again_in_as_few_reads_as_pay() {
+        let of = |pages: &[u32], pages_max| {
+            let doubtful = |page: &u32| Doubtful::new(PageId(*page), None, SuspectReason::Zeroed);
+            let doubtful: Vec<_> = pages.iter().map(doubtful).collect();
+            let ranges = to_read_again(&doubtful, pages_max);
+            ranges.into_iter().map(|range| (range.first.0, range.end())).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[], 64), []);
+        assert_eq!(of(&[5], 64), [(5, 6)]);
+        assert_eq!(of(&[5, 6, 9, 18, 28], 64), [(5, 19), (28, 29)]);
+        assert_eq!(of(&(0..10).collect::<Vec<_>>(), 4), [(0, 4), (4, 8), (8, 10)]);
+    }
+
+    /// What failed is a medium's affair: a read of several pages would fail with it.
+    #[test]
+    fn what_could_not_be_read_is_read_again_by_itself() {
+        let error = crate::read::ReadError::Ended;
+        let lost = Doubtful::new(PageId(3), None, SuspectReason::Unreadable(error));
+        assert!(to_read_again(&[lost], 64).is_empty());
+    }
 }

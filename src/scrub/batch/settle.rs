@@ -1,7 +1,8 @@
 //! What becomes of a batch: doubtful and lost pages get their verdicts, then all of it counts.
 
 use super::View;
-use super::looked::{Doubtful, Looked, lead};
+use super::doubts::Doubted;
+use super::looked::{Again, Doubtful, Looked, lead};
 use crate::consolidate::findings::Finding;
 use crate::consolidate::transient::Transient;
 use crate::diagnose::confirm::{Confirmed, FirstLook, confirm};
@@ -10,22 +11,49 @@ use crate::discover::paths;
 use crate::page::address::{PageAddress, PageId, PageRange};
 use crate::page::checksum::Checksum;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
-use crate::read::ReadError;
+use crate::plan::BATCH_PAGES_MAX;
+use crate::read::{ReadError, aligned};
 use crate::scrub::commit::{Settled, Took};
 
-/// Said where the second look is no proof of what the device holds.
-const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
-    cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
-    may look like damage of the disk, and the other way round";
+/// Said where not every page that is called unreadable was read by itself.
+const IN_A_RUN: &str = "where several pages in a row could not be read, those behind them were read \
+    in larger ranges: what is unreadable \"in a run of failed reads\" was part of such a range, and \
+    may in part be readable page by page (with ddrescue, for example)";
 
 impl View<'_> {
-    /// Gives every doubtful and every lost page its verdict and adds the range to the counts.
+    /// Gives every doubtful and every lost page its verdict and adds the range to the counts; later,
+    /// if second looks are left to another.
     pub(super) fn settle(
         &mut self,
         range: PageRange,
         looked: Looked,
         lost: Vec<(PageId, ReadError)>,
     ) {
+        let mut doubted = Doubted { range, looked, lost };
+        let reads = doubted.to_read_again(BATCH_PAGES_MAX);
+        if !reads.is_empty() {
+            if let Some(later) = &mut self.later {
+                return later.push(doubted);
+            }
+            reads.into_iter().for_each(|range| self.read_again(range, &mut doubted));
+        }
+        self.settle_doubted(doubted);
+    }
+
+    /// Reads doubtful pages again, and what lies between them.
+    fn read_again(&mut self, range: PageRange, doubted: &mut Doubted) {
+        // Not the memory that the first look was into: it may be that which is bad.
+        let mut room = Vec::new();
+        let pages = aligned(&mut room, range.pages as usize);
+        self.reread_bytes += range.bytes();
+        if self.source.fill_range_uncached(range.first, pages).is_ok() {
+            doubted.was_read_again(range.first, pages);
+        }
+    }
+
+    /// Gives every doubtful and every lost page its verdict and adds the range to the counts.
+    pub(in crate::scrub) fn settle_doubted(&mut self, doubted: Doubted) {
+        let Doubted { range, looked, lost } = doubted;
         let Looked {
             coverage,
             doubtful,
@@ -53,10 +81,19 @@ impl View<'_> {
         let nothing = Settled { stream_sum, ..Settled::default() };
         let told = Settled { leads, owner_sums, claims, ..nothing };
         let mut settled = Settled { coverage, flagless, failed_reads, failed_pages, took, ..told };
-        for Doubtful { page, seen, reason } in doubtful {
-            let seen = seen.as_deref().unwrap_or(&Page::ZERO);
-            settled.host_findings.extend(self.cross_check(seen, page));
-            self.second_look(page, &FirstLook { reason, seen: Some(seen) }, &mut settled);
+        for extent in doubtful.chunks(EXTENT_PAGES as usize) {
+            settled.host_findings.extend(self.cross_check(extent));
+        }
+        for doubtful in doubtful {
+            let seen = doubtful.bytes();
+            let again = match &doubtful.again {
+                Again::Unread => None,
+                Again::Same => Some(seen),
+                Again::Other(page) => Some(&**page),
+            };
+            let reason = doubtful.reason.clone();
+            let first = FirstLook { reason, seen: Some(seen), again };
+            self.second_look(doubtful.page, &first, &mut settled);
         }
         for (page, error) in lost {
             self.lost_page(page, error, &mut settled);
@@ -73,11 +110,14 @@ impl View<'_> {
             return;
         };
         if seen.is_some() && self.source.may_have_used_cache() {
-            self.shared.note(PERHAPS_CACHED.to_owned());
+            self.shared.note_perhaps_cached();
         }
-        self.reread_bytes += u64::from(looks.tries) * PAGE_BYTES as u64;
+        self.reread_bytes += u64::from(looks.reads_apart) * PAGE_BYTES as u64;
         to.coverage.count(&verdict);
         if let Verdict::Suspect(reason) = verdict {
+            if matches!(reason, SuspectReason::Unreadable(_)) {
+                self.file.was_unreadable(page);
+            }
             let mut found = Finding::new(index, place, reason, allocation, seen.as_deref());
             found.was_seen(looks.seen, looks.differ);
             to.findings.push(Finding { unsettled, ..found });
@@ -98,19 +138,34 @@ impl View<'_> {
         }
         let allocation = self.allocation_of(page);
         self.count_unknown(allocation, &mut to.coverage);
+        let is_in_a_run = error.is_in_a_run();
         let reason = SuspectReason::Unreadable(error);
-        self.second_look(page, &FirstLook { reason, seen: None }, to);
+        if !is_in_a_run {
+            return self.second_look(page, &FirstLook { reason, seen: None, again: None }, to);
+        }
+        self.shared.note(IN_A_RUN.to_owned());
+        let place = PageAddress::new(self.file.planned.file_id, page);
+        self.file.was_unreadable(page);
+        to.coverage.count(&Verdict::Suspect(reason.clone()));
+        to.findings.push(Finding::new(self.file.index, place, reason, allocation, None));
     }
 
     /// The same private bytes through the engine and through the reference: if they differ, it is
     /// this machine that is damaged.
-    fn cross_check(&self, bytes: &Page, page: PageId) -> Option<String> {
-        // A whole extent of copies, so that a kernel takes the way it takes in a scan.
-        let copies = vec![*bytes; EXTENT_PAGES as usize];
+    fn cross_check(&self, doubtful: &[Doubtful]) -> Option<String> {
+        // A whole extent, so that a kernel takes the way it takes in a scan.
+        let bytes = |at: usize| *doubtful[at % doubtful.len()].bytes();
+        let copies: Vec<Page> = (0..EXTENT_PAGES as usize).map(bytes).collect();
         let mut sums = [Checksum(0); EXTENT_PAGES as usize];
         self.engine.checksums(&copies, &mut sums);
-        let reference = Checksum::of(bytes);
-        let wrong = sums.iter().find(|sum| **sum != reference)?;
+        let wrong = |at: usize| {
+            let reference = Checksum::of(&copies[at]);
+            let is_wrong = |sum: &Checksum| *sum != reference;
+            // Each lane, where there are fewer pages than lanes.
+            let sum = sums.iter().skip(at).step_by(doubtful.len()).copied().find(is_wrong)?;
+            Some((doubtful[at].page, sum, reference))
+        };
+        let (page, wrong, reference) = (0..doubtful.len()).find_map(wrong)?;
         Some(format!(
             "engine {} gave {wrong} where the reference gives {reference} for the same bytes of \
              page {page} of {}: do not trust this machine",

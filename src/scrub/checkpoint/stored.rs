@@ -4,7 +4,8 @@
 //! Nothing is parsed before its checksum was seen to be right, so what is read into memory is what
 //! a scan had in memory when it wrote it.
 
-use super::{Checkpoint, Why, damaged};
+use super::Checkpoint;
+use super::refused::{Why, damaged};
 use crate::discover::paths;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -12,13 +13,15 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &str = "pagescrub.checkpoint/";
 /// Changes with what a checkpoint holds. Other versions of the program are refused besides.
-const SCHEMA: &str = "4";
+const SCHEMA: &str = "5";
 /// A first line is no longer than this.
 const FIRST_LINE_BYTES_MAX: u64 = 80;
 /// `crc32 01234567` and a newline.
 const LAST_LINE_BYTES: u64 = 15;
 /// Added to a checkpoint's name while it is written.
 const TEMPORARY: &str = ".pagescrub-new";
+/// Added to its name for the file whose lock says that a scan writes it.
+const LOCK: &str = ".pagescrub-lock";
 
 fn first_line() -> String {
     format!("{MAGIC}{SCHEMA} pagescrub {}\n", env!("CARGO_PKG_VERSION"))
@@ -49,14 +52,29 @@ fn beginning(file: &File) -> io::Result<Vec<u8>> {
 
 /// Beside the checkpoint, because only there it can be renamed into its place in one step.
 fn temporary(path: &Path) -> PathBuf {
+    beside(path, TEMPORARY)
+}
+
+/// The file whose lock says that a scan writes the checkpoint at `path`.
+pub(super) fn lock_of(path: &Path) -> PathBuf {
+    beside(path, LOCK)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(TEMPORARY);
+    name.push(suffix);
     name.into()
 }
 
 /// All that is written or removed for checkpoints at `path`.
-pub fn written(path: &Path) -> [PathBuf; 2] {
-    [path.to_owned(), temporary(path)]
+pub fn written(path: &Path) -> [PathBuf; 3] {
+    [path.to_owned(), temporary(path), lock_of(path)]
+}
+
+/// The file at `path` to lock, made if there is none. One with content is none of ours.
+pub(super) fn opened_lock(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).append(true).create(true).open(path)?;
+    if file.metadata()?.len() > 0 { Err(foreign(path)) } else { Ok(file) }
 }
 
 /// Removes the checkpoint at `path`; anything else that is there stays.

@@ -23,8 +23,8 @@ struct Writer<'a> {
     failed: AtomicBool,
 }
 
-/// Runs `scan` and writes checkpoints meanwhile. The file to go on from, if the scan was stopped
-/// and there is one.
+/// Runs `scan` and writes checkpoints meanwhile, and one at its end: what follows may be stopped as
+/// well. The file to go on from, if there is one.
 pub(in crate::scrub) fn while_checkpointing(
     shared: &Shared<'_>,
     discovery: &Discovery,
@@ -43,9 +43,6 @@ pub(in crate::scrub) fn while_checkpointing(
     writer.beside(scan);
     if shared.is_in_vain() {
         writer.forget();
-    }
-    if !shared.is_cut_short() {
-        return None;
     }
     writer.write();
     writer.exists.load(Ordering::Relaxed).then(|| to.path.to_owned())

@@ -119,10 +119,10 @@ fn show(
     visit: Visit<'_>,
 ) {
     let pages = aligned(buffer, piece.pages as usize);
-    if source.fill(piece.first, pages).is_ok() {
+    let Err(error) = source.fill(piece.first, pages) else {
         return visit(piece.first, Ok(pages));
-    }
-    let salvaged = salvage(source, piece, pages);
+    };
+    let salvaged = salvage(source, (piece, error), 0, pages);
     let mut lost = salvaged.lost.into_iter().peekable();
     for (page, id) in pages.iter().zip(piece.ids()) {
         match lost.next_if(|(lost, _)| *lost == id) {

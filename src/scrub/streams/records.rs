@@ -150,7 +150,7 @@ pub(in crate::scrub) fn unpack(
     progress: &dyn Progress,
 ) -> Discovery {
     use rayon::prelude::*;
-    let must_stop = || settings.stop.load(Ordering::Relaxed);
+    let must_stop = || settings.stop.is_asked();
     let is_packed =
         |file: &&DataFile| file.kind == FileKind::CompressedBackup && file.backup.is_some();
     let packed: Vec<&DataFile> = discovery.files.iter().filter(is_packed).collect();

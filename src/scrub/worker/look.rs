@@ -65,8 +65,14 @@ impl Worker<'_> {
             // The device first: it must not wait while this thread computes.
             self.begin_waiting();
         }
+        if self.doubts.wait_for(file, range) {
+            let pages = &buffer[..range.pages as usize];
+            self.looked_again(file, range, read.outcome.is_ok().then_some(pages));
+            return self.buffers.give_back(buffer);
+        }
         match read.outcome {
             Ok(()) => {
+                self.was_read(file, range);
                 if let Queue::Open(queue) = &mut self.queue {
                     queue.send();
                 }
@@ -105,24 +111,18 @@ impl Worker<'_> {
         self.buffers.give_back(answer.buffer);
     }
 
-    /// A failed read is halved, down to single pages; the halves take their turn like other reads.
+    /// A failed read is read in parts, unless the medium is not to blame.
     fn look_at_failed(&mut self, file: usize, range: PageRange, error: ReadError) {
         let device = self.dispatch.device_of(file);
         if error == ReadError::Ended || error.is_shortage() {
             // The end of the file, or the system's fault: reading once more will tell.
+            self.was_read(file, range);
             self.with_source(file, |view, memory| view.scrub_lent(range, memory));
         } else if error.is_refusal() {
             // The file remembers, and is read through the cache from now on.
             self.waiting[device].push_front(Task::ReadAgain(file, range));
-        } else if range.pages == 1 {
-            self.with_source(file, |view, _| view.scrub_failed_page(range.first, error));
         } else {
-            self.shared.files[file].read_failed();
-            let middle = range.first.0 + range.pages / 2;
-            for (first, end) in [(middle, range.end()), (range.first.0, middle)] {
-                let half = PageRange::between(first, end);
-                self.waiting[device].push_front(Task::ReadAgain(file, half));
-            }
+            self.rescue(file, range, error);
         }
     }
 
@@ -137,7 +137,9 @@ impl Worker<'_> {
             let device = self.dispatch.device_of(file);
             self.dispatch.returned(device, Duration::ZERO);
             self.in_flight[device] -= 1;
-            self.waiting[device].push_back(Task::Read(file, range));
+            let is_doubt = self.doubts.wait_for(file, range);
+            let read = if is_doubt { Task::LookAgain } else { Task::Read };
+            self.waiting[device].push_back(read(file, range));
         }
         if !self.has_gpus() {
             // Nothing will fill the others any more.

@@ -1,0 +1,78 @@
+//! All integration tests in one program: the library is linked once, and what several of them need
+//! is compiled once. What needs a process of its own is named in Cargo.toml, with the reason.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(unreachable_pub, reason = "nothing is public here but to the tests beside it")]
+
+// What tests share.
+mod aged;
+mod chain;
+mod damaged;
+mod harness;
+mod mtf;
+mod tsql;
+mod witness;
+
+// The tests.
+mod advice;
+mod architecture;
+mod backup_compressed;
+mod backup_container;
+mod backup_drill;
+mod backup_gaps;
+mod backup_media;
+mod backup_reports;
+mod backups;
+mod bench;
+mod broken_disk;
+mod causes;
+mod chains;
+mod checkpoint;
+mod checkpoint_file;
+mod checkpoint_signals;
+mod circles;
+mod clean_copies;
+mod datasets;
+mod devices;
+mod direct;
+mod documents;
+mod drill;
+mod drill_backup;
+mod engines;
+mod faults;
+mod first_screens;
+mod foreign_files;
+mod formats;
+mod gpu;
+mod gpu_faults;
+mod gpu_hostile;
+mod gpu_kernel;
+mod hints;
+mod hostile;
+mod html;
+mod identity;
+mod incidents;
+mod lost_files;
+mod lost_writes;
+mod merge;
+mod million_faults;
+mod mutated_files;
+mod names;
+mod odd_files;
+mod one_database;
+mod output;
+mod owners;
+mod plan;
+mod real_backups;
+mod real_databases;
+mod real_files;
+mod report_command;
+mod restore_script;
+mod roots;
+mod shifts;
+mod tsql_scripts;
+mod verdict;
+mod way_back;
+mod weights;
+mod written;
+mod wrong_owners;

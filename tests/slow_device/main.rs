@@ -1,0 +1,224 @@
+//! Devices that answer late, in parts, with errors, or for a file that shrinks, met by every
+//! reader through the operating system.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+#![allow(unreachable_pub, reason = "nothing is public here but to the tests beside it")]
+
+mod fuse;
+#[allow(dead_code, reason = "only a part of it is needed here")]
+#[path = "../it/harness/mod.rs"]
+mod harness;
+
+use fuse::{Caching, Misbehaviour, Mounted, Trouble};
+use harness::{pagescrub, scan_json, suspect_pages, timeless};
+use pagescrub::read::open::Reader;
+use serde_json::Value;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+
+const PAGE_BYTES: u64 = 8192;
+const FILE_PAGES: u64 = 2048;
+const BATCH_PAGES: u64 = 64;
+/// Where trouble is: in the middle of a batch, so that what the system reads ahead of it belongs
+/// to the same batch, and far from what is read before the scan to recognise the file.
+const BAD_PAGE: u64 = 15 * BATCH_PAGES + 36;
+/// The whole rest of the scan takes a small part of this, so whatever waits for it shows.
+const DELAY: Duration = Duration::from_secs(8);
+
+static HEALTHY: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("drill.mdf");
+    let path_text = path.to_str().expect("text");
+    let run = pagescrub(&["generate", path_text, "--size=16MiB", "--seed=5"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    std::fs::read(path).expect("readable").into()
+});
+
+/// One of the ways in which a file can be read.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    reader: Reader,
+    caching: Caching,
+    threads: u32,
+}
+
+impl Way {
+    fn scan(self, path: &Path) -> (i32, Value) {
+        let (batch, threads) = (BATCH_PAGES * PAGE_BYTES / 1024, self.threads);
+        let (batch, threads) = (format!("{batch}KiB"), threads.to_string());
+        let reader = self.reader.name();
+        scan_json(path, &["--reader", reader, "--batch-size", &batch, "--threads", &threads])
+    }
+}
+
+/// Every reader, with and without the page cache. A blocking one needs a second thread where the
+/// first one waits; a queued one does not.
+fn ways() -> impl Iterator<Item = Way> {
+    let readers = Reader::ALL.into_iter().filter(|reader| reader.unavailable().is_none());
+    readers.flat_map(|reader| {
+        let threads: &[u32] =
+            if reader.name() == "direct" && cfg!(feature = "uring") { &[1, 2] } else { &[2] };
+        let way = move |&threads| {
+            [Caching::PageCache, Caching::Direct].map(|caching| Way { reader, caching, threads })
+        };
+        threads.iter().flat_map(way)
+    })
+}
+
+/// Runs `test` with every way at the same time.
+fn every_way(test: impl Fn(Way) + Sync) {
+    at_once(ways(), &test);
+}
+
+/// Runs `test` with every way that leaves the page cache out.
+fn every_direct_way(test: impl Fn(Way) + Sync) {
+    at_once(ways().filter(|way| way.caching == Caching::Direct), &test);
+}
+
+fn at_once(ways: impl Iterator<Item = Way>, test: &(impl Fn(Way) + Sync)) {
+    thread::scope(|scope| ways.for_each(|way| drop(scope.spawn(move || test(way)))));
+}
+
+fn disk(caching: Caching, misbehaviour: Misbehaviour) -> Mounted {
+    Mounted::new(Arc::clone(&HEALTHY), caching, vec![misbehaviour])
+}
+
+fn page(page: u64) -> Range<u64> {
+    page * PAGE_BYTES..(page + 1) * PAGE_BYTES
+}
+
+fn all_pages() -> Range<u64> {
+    0..FILE_PAGES * PAGE_BYTES
+}
+
+/// Bytes verified in the first `time` of the scan.
+fn verified_within(time: Duration, report: &Value) -> u64 {
+    let timeline = &report["throughput"]["timeline"];
+    let interval = timeline["interval_seconds"].as_f64().expect("a number");
+    let intervals = (time.as_secs_f64() / interval) as usize;
+    let bytes = timeline["bytes"].as_array().expect("a list").iter();
+    bytes.take(intervals).map(|bytes| bytes.as_u64().expect("a number")).sum()
+}
+
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn one_late_answer_holds_up_nothing_but_its_own_batch() {
+    let in_turn = ways().filter(|way| way.caching == Caching::Direct);
+    let in_turn = in_turn.map(|way| Way { caching: Caching::DirectInTurn, ..way });
+    at_once(ways().chain(in_turn), &|way: Way| {
+        let late = Misbehaviour::first(1, page(BAD_PAGE), Trouble::Delay(DELAY));
+        let disk = disk(way.caching, late);
+        let (code, report) = way.scan(&disk.path());
+        assert_eq!((code, &report["coverage"]["not_reached"]), (0, &0.into()), "{way:?}");
+        let others = (FILE_PAGES - BATCH_PAGES) * PAGE_BYTES;
+        assert_eq!(verified_within(DELAY, &report), others, "{way:?}");
+        let slowest = report["throughput"]["stages"]["read"]["max_us"].as_u64().expect("a number");
+        assert!(u128::from(slowest) >= DELAY.as_micros(), "{way:?}: {slowest}");
+        let late = disk.reads().iter().filter(|read| read.latency >= DELAY).count();
+        assert_eq!(late, 1, "{way:?}");
+    });
+}
+
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn a_page_that_cannot_be_read_is_the_only_suspect_and_all_others_are_verified() {
+    every_way(|way| {
+        let disk = disk(way.caching, Misbehaviour::always(page(BAD_PAGE), Trouble::Eio));
+        let (code, report) = way.scan(&disk.path());
+        assert_eq!((code, suspect_pages(&report)), (1, vec![BAD_PAGE]), "{way:?}");
+        assert_eq!(report["suspects"][0]["reason"], "unreadable", "{way:?}");
+        let message = report["suspects"][0]["message"].as_str().expect("text");
+        assert!(message.contains("error 5 (Input/output error)"), "{way:?}: {message}");
+        assert_eq!(report["coverage"]["not_reached"], 0, "{way:?}");
+        assert_eq!(report["coverage"]["transient"], 0, "{way:?}");
+    });
+}
+
+/// The more reads fail, the worse the verdict: none, transient, suspect. How many it takes depends
+/// on how a reader halves its way down to the page, and with the page cache also on chance.
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn a_page_that_can_be_read_after_some_errors_is_at_worst_transient() {
+    every_direct_way(|way| {
+        let mut verdicts: Vec<_> = (1..=16).map(|errors| after_errors(errors, way)).collect();
+        verdicts.dedup();
+        assert_eq!(verdicts, [(0, 0, 0), (0, 1, 0), (1, 0, 1)], "{way:?}");
+    });
+}
+
+/// Exit code, transient pages and suspects if the first `errors` reads fail.
+fn after_errors(errors: u64, way: Way) -> (i32, u64, u64) {
+    let disk = disk(way.caching, Misbehaviour::first(errors, page(BAD_PAGE), Trouble::Eio));
+    let (code, report) = way.scan(&disk.path());
+    let count = |what: &str| report["coverage"][what].as_u64().expect("a number");
+    assert_eq!(count("not_reached"), 0, "{way:?}");
+    (code, count("transient"), count("suspect"))
+}
+
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn answers_in_small_parts_change_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ordinary = folder.path().join("drill.mdf");
+    std::fs::write(&ordinary, &**HEALTHY).expect("room");
+    every_direct_way(|way| {
+        let expected = way.scan(&ordinary);
+        for bytes_max in [4096, 1000] {
+            let short = Misbehaviour::always(all_pages(), Trouble::ShortRead(bytes_max));
+            let disk = disk(way.caching, short);
+            let found = way.scan(&disk.path());
+            assert_eq!(found.0, expected.0, "{way:?}");
+            let (found, expected) =
+                (pathless(found.1, &disk.path()), pathless(expected.1.clone(), &ordinary));
+            assert_eq!(found, expected, "{way:?}, at most {bytes_max} bytes");
+            let parts =
+                disk.reads().iter().filter(|read| read.delivered < Some(PAGE_BYTES)).count();
+            assert!(parts as u64 > FILE_PAGES, "{way:?}: {parts}");
+        }
+    });
+}
+
+/// From the middle on, the file system fails when it is asked what is stored. That is no hole.
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn what_a_file_system_does_not_tell_of_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ordinary = folder.path().join("drill.mdf");
+    std::fs::write(&ordinary, &**HEALTHY).expect("room");
+    every_way(|way| {
+        let rest = page(FILE_PAGES / 2).start..all_pages().end;
+        let disk = disk(way.caching, Misbehaviour::always(rest, Trouble::Unmapped));
+        let (code, report) = way.scan(&disk.path());
+        let (_, expected) = way.scan(&ordinary);
+        assert_eq!(code, 0, "{way:?}");
+        let (found, expected) = (pathless(report, &disk.path()), pathless(expected, &ordinary));
+        assert_eq!(found["coverage"], expected["coverage"], "{way:?}");
+    });
+}
+
+/// The report without times and without the file's path.
+fn pathless(report: Value, path: &Path) -> Value {
+    let text = timeless(report).to_string();
+    let text = text.replace(path.to_str().expect("text"), "FILE");
+    serde_json::from_str(&text).expect("still JSON")
+}
+
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn a_file_that_is_cut_while_it_is_read_is_incomplete_and_what_is_gone_is_no_suspect() {
+    every_way(|way| {
+        let (kept, gone) = (page(BAD_PAGE).start, FILE_PAGES - BAD_PAGE);
+        let cut = Misbehaviour::first(1, kept..all_pages().end, Trouble::Shrink(kept));
+        let disk = disk(way.caching, cut);
+        let (code, report) = way.scan(&disk.path());
+        assert_eq!((code, suspect_pages(&report)), (3, vec![]), "{way:?}: {report}");
+        assert_eq!(report["verdict"], "incomplete", "{way:?}");
+        assert_eq!(report["coverage"]["not_reached"], gone, "{way:?}");
+        let why = report["files"][0]["why"].as_str().expect("a reason");
+        assert!(why.contains("became shorter"), "{way:?}: {why}");
+    });
+}
