@@ -83,7 +83,8 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let history = resume.map_or_else(History::new, |before| before.history.resumed());
     let mut found = Cow::Borrowed(discovery);
     if settings.deep {
-        found = Cow::Owned(streams::records::unpack(&found, settings, progress));
+        let throttles = throttles_of(discovery, settings);
+        found = Cow::Owned(streams::records::unpack(&found, settings, &throttles, progress));
     }
     if history.looks_at_each_extent {
         found = Cow::Owned(found.with_each_extent());

@@ -2,6 +2,8 @@
 //! checksums of their streams, to which all pages add (docs/page-format.md, section 9.3).
 
 mod bytes;
+mod in_order;
+mod lanes;
 pub(super) mod records;
 mod sums;
 
@@ -17,6 +19,8 @@ use crate::page::header::{PageHeader, Protection};
 use crate::page::torn::TornCheck;
 use crate::page::{PAGE_BYTES, Page, SECTOR_BYTES};
 use bytes::Bytes;
+use in_order::Requests;
+use lanes::Lanes;
 use std::collections::BTreeMap;
 
 /// Faults listed for a backup at most.
@@ -42,22 +46,32 @@ pub(super) fn look(discovery: &Discovery, shared: &Shared<'_>) {
     let backups = discovery.files.iter().zip(&shared.files);
     let backups: Vec<_> = backups.filter(|(file, _)| file.backup.is_some()).collect();
     let threads = shared.settings.threads.max(1);
-    let work = || backups.par_iter().for_each(|(file, scan)| look_at(file, scan, shared));
+    let lanes = Lanes::new(backups.iter().map(|(file, _)| file.device), shared.throttles);
+    let sharers = threads.min(backups.len());
+    let look = |(file, scan): &(&DataFile, &FileScan<'_>)| {
+        let must_stop = || shared.must_stop();
+        look_at(file, scan, shared, || Requests::new(lanes.of(file.device), sharers, must_stop));
+    };
     match super::pool_or_own_thread(threads) {
-        Some(pool) => pool.install(work),
-        None => backups.iter().for_each(|(file, scan)| look_at(file, scan, shared)),
+        Some(pool) => pool.install(|| backups.par_iter().for_each(look)),
+        None => backups.iter().for_each(look),
     }
 }
 
-fn look_at(file: &DataFile, scan: &FileScan<'_>, shared: &Shared<'_>) {
+fn look_at<'a>(
+    file: &DataFile,
+    scan: &FileScan<'_>,
+    shared: &Shared<'_>,
+    requests: impl Fn() -> Requests<'a>,
+) {
     let Some(backup) = &file.backup else { return };
     if shared.must_stop() || lock(&scan.tally).backup.is_done {
         return;
     }
     let mut looked = Looked::default();
     let read = is_unpacked(file, shared)
-        .and_then(|()| look_at_records(file, shared, &mut looked))
-        .and_then(|()| looked.all(backup, &mut Bytes::open(file, shared)?));
+        .and_then(|()| look_at_records(file, shared, requests(), &mut looked))
+        .and_then(|()| looked.all(backup, &mut Bytes::open(file, shared, requests())?));
     if let Err(why) = read {
         lock(&scan.tally).unopened = Some(why);
         return;
@@ -86,6 +100,7 @@ fn is_unpacked(file: &DataFile, shared: &Shared<'_>) -> Result<(), String> {
 fn look_at_records(
     file: &DataFile,
     shared: &Shared<'_>,
+    requests: Requests<'_>,
     looked: &mut Looked,
 ) -> Result<(), String> {
     if file.kind != FileKind::CompressedBackup {
@@ -96,7 +111,8 @@ fn look_at_records(
         return records::note(file, verified, looked);
     }
     let must_stop = || shared.must_stop();
-    let verified = records::verify(file, shared.settings, shared.progress, &must_stop)?;
+    let with = (shared.settings.open, requests);
+    let verified = records::verify(file, with, shared.progress, &must_stop)?;
     records::note(file, &verified, looked)
 }
 
@@ -113,7 +129,7 @@ struct Looked {
 
 impl Looked {
     /// Looks at all that is no page of a data file; says why if the file cannot be opened any more.
-    fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_>) -> Result<(), String> {
+    fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_, '_>) -> Result<(), String> {
         for rest in &backup.rest {
             self.look_at_rest(backup, rest, bytes)?;
         }
@@ -135,7 +151,7 @@ impl Looked {
         &mut self,
         backup: &BackupFile,
         rest: &Rest,
-        bytes: &mut Bytes<'_>,
+        bytes: &mut Bytes<'_, '_>,
     ) -> Result<(), String> {
         let Some(stream) = backup.stream_at(rest.offset_bytes) else { return Ok(()) };
         let set = backup.media.sets.get(backup.streams[stream].set);
@@ -198,7 +214,7 @@ impl Looked {
         &mut self,
         stream: usize,
         piece: &StreamPiece,
-        bytes: &mut Bytes<'_>,
+        bytes: &mut Bytes<'_, '_>,
     ) -> Result<(), String> {
         let (mut sum, mut is_whole, mut doubtful) = (0, true, Doubtful::default());
         bytes.all(piece.offset_bytes, piece.bytes, &mut |at, seen| match seen {

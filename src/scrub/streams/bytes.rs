@@ -1,16 +1,14 @@
-//! Reading parts of a backup one after another, at the rate that was asked for.
+//! Reading parts of a backup one after another.
 
+use super::in_order::{InOrder, Piece, Requests};
 use crate::backup::layout::{Layout, PageRun, PageRuns};
 use crate::discover::DataFile;
-use crate::discover::device::Device;
 use crate::discover::paths::explain;
 use crate::page::address::PageId;
 use crate::page::{PAGE_BYTES, Page};
-use crate::plan::pace::Throttle;
-use crate::read::arena::BUFFER_PAGES;
+use crate::read::aligned;
 use crate::read::salvage::salvage;
 use crate::read::unpacked::Unpacked;
-use crate::read::{PageSource, aligned};
 use crate::scrub::Shared;
 use crate::scrub::file::open_unchanged;
 use std::fs::File;
@@ -18,10 +16,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// A backup that is being read.
-pub(super) struct Bytes<'a> {
+pub(super) struct Bytes<'a, 'r> {
     file: &'a DataFile,
     shared: &'a Shared<'a>,
-    throttle: Throttle,
+    /// Nobody has them while nothing is read.
+    requests: Option<Requests<'r>>,
     buffer: Vec<Page>,
 }
 
@@ -31,12 +30,15 @@ type Visit<'a> = &'a mut dyn FnMut(PageId, Result<&[Page], String>);
 /// The same of bytes, with their offsets.
 type VisitBytes<'a> = &'a mut dyn FnMut(u64, Result<&[u8], String>);
 
-impl<'a> Bytes<'a> {
+impl<'a, 'r> Bytes<'a, 'r> {
     /// Opens `file`, or says why it cannot be.
-    pub(super) fn open(file: &'a DataFile, shared: &'a Shared<'a>) -> Result<Self, String> {
+    pub(super) fn open(
+        file: &'a DataFile,
+        shared: &'a Shared<'a>,
+        requests: Requests<'r>,
+    ) -> Result<Self, String> {
         open_unchanged(file, shared.settings.open).map_err(|error| not_opened(&error))?;
-        let throttle = Throttle::new(&shared.settings.pace, &Device::of(file.device));
-        Ok(Self { file, shared, throttle, buffer: Vec::new() })
+        Ok(Self { file, shared, requests: Some(requests), buffer: Vec::new() })
     }
 
     /// Shows `pages` pages from `offset_bytes` on, numbered from 0. Says why if the file cannot be
@@ -51,17 +53,35 @@ impl<'a> Bytes<'a> {
         let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&[run]).0));
         let opened = open_unchanged(self.file, self.shared.settings.open);
         let source = opened.map_err(|error| not_opened(&error))?.laid_out(layout);
-        for piece in run.range.pieces(BUFFER_PAGES) {
-            if self.shared.must_stop() {
-                break;
-            }
-            while let Err(wait) = self.throttle.admit(piece.bytes()) {
-                std::thread::sleep(wait);
-            }
-            show(&*source, piece, &mut self.buffer, visit);
-            self.shared.progress.advance(piece.bytes());
+        let Some(requests) = self.requests.take() else { return Ok(()) };
+        let in_order = InOrder::new(source, run.range, requests);
+        let mut in_order = in_order.map_err(|error| not_opened(&error))?;
+        while in_order.go_on() {
+            let Some(piece) = in_order.here() else { break };
+            self.show(&in_order, piece, visit);
+            self.shared.progress.advance(piece.range.bytes());
         }
+        self.requests = Some(in_order.end());
         Ok(())
+    }
+
+    /// Shows a piece as far as it can be read.
+    fn show(&mut self, from: &InOrder<'_>, piece: &Piece, visit: Visit<'_>) {
+        let range = piece.range;
+        let error = match piece.pages() {
+            Ok(pages) => return visit(range.first, Ok(pages)),
+            Err(error) => error.clone(),
+        };
+        let pages = aligned(&mut self.buffer, range.pages as usize);
+        let salvaged = salvage(from.source(), (range, error), 0, pages);
+        from.lane().owe(salvaged.pages_read * PAGE_BYTES as u64);
+        let mut lost = salvaged.lost.into_iter().peekable();
+        for (page, id) in pages.iter().zip(range.ids()) {
+            match lost.next_if(|(lost, _)| *lost == id) {
+                Some((_, error)) => visit(id, Err(error.to_string())),
+                None => visit(id, Ok(std::slice::from_ref(page))),
+            }
+        }
     }
 
     /// Shows `length` bytes from `offset_bytes` on, with their offsets.
@@ -109,25 +129,4 @@ impl<'a> Bytes<'a> {
 
 fn not_opened(error: &io::Error) -> String {
     format!("could not be opened: {}", explain(error))
-}
-
-/// Shows a piece as far as it can be read.
-fn show(
-    source: &dyn PageSource,
-    piece: crate::page::address::PageRange,
-    buffer: &mut Vec<Page>,
-    visit: Visit<'_>,
-) {
-    let pages = aligned(buffer, piece.pages as usize);
-    let Err(error) = source.fill(piece.first, pages) else {
-        return visit(piece.first, Ok(pages));
-    };
-    let salvaged = salvage(source, (piece, error), 0, pages);
-    let mut lost = salvaged.lost.into_iter().peekable();
-    for (page, id) in pages.iter().zip(piece.ids()) {
-        match lost.next_if(|(lost, _)| *lost == id) {
-            Some((_, error)) => visit(id, Err(error.to_string())),
-            None => visit(id, Ok(std::slice::from_ref(page))),
-        }
-    }
 }

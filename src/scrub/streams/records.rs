@@ -1,18 +1,18 @@
 //! The records of compressed backups, verified by their own checksums; and what they unpack to.
 
 use super::Looked;
+use super::in_order::{InOrder, Piece, Requests};
+use super::lanes::Lanes;
 use crate::backup::compressed::{self, Decompressed, Verified};
 use crate::backup::source::SizedFile;
 use crate::backup::{Fault, Media};
-use crate::discover::device::Device;
 use crate::discover::paths::explain;
 use crate::discover::{DataFile, Discovery, FileKind};
-use crate::page::address::{PageId, PageRange};
-use crate::page::{PAGE_BYTES, Page};
-use crate::plan::pace::Throttle;
-use crate::read::{PageSource, aligned};
+use crate::page::PAGE_BYTES;
+use crate::page::address::PageRange;
 use crate::scrub::file::open_unchanged;
-use crate::scrub::{Progress, Settings, pool_or_own_thread};
+use crate::scrub::throttles::Throttles;
+use crate::scrub::{Open, Progress, Settings, pool_or_own_thread};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Verifies all records of the compressed backup `file`; says why if it cannot be opened.
 pub(super) fn verify(
     file: &DataFile,
-    settings: &Settings<'_>,
+    (open, requests): (Open<'_>, Requests<'_>),
     progress: &dyn Progress,
     must_stop: &dyn Fn() -> bool,
 ) -> Result<Verified, String> {
-    let mut reader = Reader::open(file, settings)
+    let mut reader = Reader::open(file, open, requests)
         .map_err(|error| format!("could not be opened: {}", explain(&error)))?;
     let told = AtomicU64::new(0);
     let mut read = |offset: u64, bytes: &mut [u8]| reader.read(offset, bytes);
@@ -38,64 +38,52 @@ pub(super) fn verify(
 }
 
 /// A file that is read from its beginning to its end, in the way of the scan.
-struct Reader {
-    source: Box<dyn PageSource>,
+struct Reader<'a> {
+    pages: InOrder<'a>,
     plain: File,
-    throttle: Throttle,
-    whole_bytes: u64,
-    room: Vec<Page>,
 }
 
-impl Reader {
-    fn open(file: &DataFile, settings: &Settings<'_>) -> io::Result<Self> {
-        Ok(Self {
-            source: open_unchanged(file, settings.open)?,
-            plain: File::open(&file.path)?,
-            throttle: Throttle::new(&settings.pace, &Device::of(file.device)),
-            whole_bytes: file.bytes / PAGE_BYTES as u64 * PAGE_BYTES as u64,
-            room: Vec::new(),
-        })
+impl<'a> Reader<'a> {
+    fn open(file: &DataFile, open: Open<'_>, requests: Requests<'a>) -> io::Result<Self> {
+        let source = open_unchanged(file, open)?;
+        let whole = (file.bytes / PAGE_BYTES as u64).min(u64::from(u32::MAX)) as u32;
+        let pages = InOrder::new(source, PageRange::between(0, whole), requests)?;
+        Ok(Self { pages, plain: File::open(&file.path)? })
     }
 
-    fn read(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        while let Err(wait) = self.throttle.admit(bytes.len() as u64) {
-            std::thread::sleep(wait);
+    /// Fills `bytes` from `offset` on.
+    fn read(&mut self, mut offset: u64, mut bytes: &mut [u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let Some(copied) = self.copy(offset, bytes) else {
+                return self.read_plain(offset, bytes);
+            };
+            offset += copied as u64;
+            bytes = &mut bytes[copied..];
         }
-        let is_aligned = offset.is_multiple_of(PAGE_BYTES as u64);
-        let end = (offset + bytes.len() as u64).min(self.whole_bytes);
-        let pages = end.saturating_sub(offset) / PAGE_BYTES as u64;
-        if !is_aligned || pages == 0 || offset / PAGE_BYTES as u64 + pages > u64::from(u32::MAX) {
-            return self.read_plain(offset, bytes);
-        }
-        let (whole, tail) = bytes.split_at_mut(pages as usize * PAGE_BYTES);
-        self.read_pages(offset, whole)?;
-        self.read_plain(offset + whole.len() as u64, tail)
-    }
-
-    fn read_pages(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        let first = (offset / PAGE_BYTES as u64) as u32;
-        let range = PageRange::between(first, first + (bytes.len() / PAGE_BYTES) as u32);
-        let copied = self.source.lend_mapped(range, &mut |at, pages| {
-            let at = (at.0 - first) as usize * PAGE_BYTES;
-            let pages: &[u8] = bytemuck::cast_slice(pages);
-            bytes[at..at + pages.len()].copy_from_slice(pages);
-        });
-        if copied {
-            return Ok(());
-        }
-        let room = aligned(&mut self.room, range.pages as usize);
-        let read = self.source.fill(PageId(first), room);
-        read.map_err(|error| io::Error::other(error.to_string()))?;
-        bytes.copy_from_slice(bytemuck::cast_slice(room));
         Ok(())
     }
 
-    /// What is no whole page.
+    /// Copies what the piece around `offset` has; how much that is. `None` if there is none, if it
+    /// was passed already or could not be read.
+    fn copy(&mut self, offset: u64, bytes: &mut [u8]) -> Option<usize> {
+        let end = |piece: &Piece| piece.range.offset_bytes() + piece.range.bytes();
+        while self.pages.here().is_none_or(|piece| end(piece) <= offset) {
+            if !self.pages.go_on() {
+                return None;
+            }
+        }
+        let piece = self.pages.here()?;
+        let read: &[u8] = bytemuck::cast_slice(piece.pages().ok()?);
+        let from = usize::try_from(offset.checked_sub(piece.range.offset_bytes())?).ok()?;
+        let count = bytes.len().min(read.len() - from);
+        bytes[..count].copy_from_slice(&read[from..from + count]);
+        Some(count)
+    }
+
+    /// What is no whole page, is read again, or comes after the user wanted the scan to stop.
     fn read_plain(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         use std::io::{Read, Seek, SeekFrom};
-        if bytes.is_empty() {
-            return Ok(());
-        }
+        self.pages.lane().owe(bytes.len() as u64);
         self.plain.seek(SeekFrom::Start(offset))?;
         self.plain.read_exact(bytes)
     }
@@ -147,6 +135,7 @@ fn media(file: &DataFile, verified: &Verified) -> io::Result<Option<Media>> {
 pub(in crate::scrub) fn unpack(
     discovery: &Discovery,
     settings: &Settings<'_>,
+    throttles: &Throttles,
     progress: &dyn Progress,
 ) -> Discovery {
     use rayon::prelude::*;
@@ -155,8 +144,12 @@ pub(in crate::scrub) fn unpack(
         |file: &&DataFile| file.kind == FileKind::CompressedBackup && file.backup.is_some();
     let packed: Vec<&DataFile> = discovery.files.iter().filter(is_packed).collect();
     progress.begin(packed.iter().map(|file| file.bytes).sum());
-    let verify =
-        |file: &&DataFile| (file.path.clone(), verify(file, settings, progress, &must_stop));
+    let lanes = Lanes::new(packed.iter().map(|file| file.device), throttles);
+    let sharers = settings.threads.max(1).min(packed.len());
+    let verify = |file: &&DataFile| {
+        let requests = Requests::new(lanes.of(file.device), sharers, must_stop);
+        (file.path.clone(), verify(file, (settings.open, requests), progress, &must_stop))
+    };
     let verified: Vec<_> = match pool_or_own_thread(settings.threads) {
         Some(pool) => pool.install(|| packed.par_iter().map(verify).collect()),
         None => packed.iter().map(verify).collect(),
