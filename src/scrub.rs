@@ -148,8 +148,9 @@ fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
         streams::look(discovery, &shared);
         elapsed = shared.elapsed();
     });
-    let scrubbed = finish::finish(discovery, plan, shared, paces, elapsed, checkpoint);
     progress.end();
+    let scrubbed = finish::finish(discovery, plan, shared, paces, elapsed, checkpoint);
+    progress.finished();
     scrubbed
 }
 

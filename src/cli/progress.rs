@@ -65,7 +65,9 @@ impl Progress for Bar {
         self.bar.set_message(format!("{suspects} suspect, looking into {what}"));
     }
 
-    fn end(&self) {
+    fn end(&self) {}
+
+    fn finished(&self) {
         self.bar.finish_and_clear();
     }
 }

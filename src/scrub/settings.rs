@@ -99,10 +99,12 @@ pub trait Progress: Sync {
     fn advance(&self, bytes: u64);
     /// Suspects so far.
     fn suspects(&self, count: u64);
-    /// All is read, and now it is looked into `what`.
+    /// All is read.
+    fn end(&self);
+    /// Now it is looked into `what`.
     fn looking_into(&self, _what: &'static str) {}
     /// The scan is over.
-    fn end(&self);
+    fn finished(&self) {}
 }
 
 /// Tells nobody.
