@@ -5,6 +5,7 @@ mod bytes;
 mod in_order;
 mod lanes;
 pub(super) mod records;
+mod requests;
 mod sums;
 
 use super::file::{BackupTally, FileScan};
@@ -19,8 +20,8 @@ use crate::page::header::{PageHeader, Protection};
 use crate::page::torn::TornCheck;
 use crate::page::{PAGE_BYTES, Page, SECTOR_BYTES};
 use bytes::Bytes;
-use in_order::Requests;
 use lanes::Lanes;
+use requests::Requests;
 use std::collections::BTreeMap;
 
 /// Faults listed for a backup at most.

@@ -86,8 +86,12 @@ impl Misbehaviour {
 /// A read that was answered.
 #[derive(Clone, Debug)]
 pub struct Read {
+    /// Bytes that were asked for.
+    pub wanted: u64,
     /// Bytes that were delivered; `None` if it failed.
     pub delivered: Option<u64>,
+    /// When it was asked for.
+    pub asked: Instant,
     /// From being asked to answering.
     pub latency: Duration,
 }
@@ -281,7 +285,8 @@ impl Filesystem for Served {
         let disk = Arc::clone(&self.0);
         let answer = move || {
             thread::sleep(delay);
-            disk.send(Read { delivered, latency: asked.elapsed() }, delivers, reply);
+            let read = Read { wanted: size.into(), delivered, asked, latency: asked.elapsed() };
+            disk.send(read, delivers, reply);
         };
         if delay.is_zero() { answer() } else { drop(thread::spawn(answer)) }
     }

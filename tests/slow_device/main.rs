@@ -10,7 +10,8 @@ mod fuse;
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
-use fuse::{Caching, Misbehaviour, Mounted, Trouble};
+use fuse::{Caching, Misbehaviour, Mounted, Read, Trouble};
+use harness::container::Writer;
 use harness::{pagescrub, scan_json, suspect_pages, timeless};
 use pagescrub::read::open::Reader;
 use serde_json::Value;
@@ -221,4 +222,100 @@ fn a_file_that_is_cut_while_it_is_read_is_incomplete_and_what_is_gone_is_no_susp
         let why = report["files"][0]["why"].as_str().expect("a reason");
         assert!(why.contains("became shorter"), "{way:?}: {why}");
     });
+}
+
+/// A log backup with `times` as much log as a generated one, which has 1 MiB of it.
+fn log_backup(times: u64) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("drill.trn");
+    let path_text = path.to_str().expect("text");
+    let run = pagescrub(&["generate", path_text, "--size=16MiB", "--seed=5", "--backup=log"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let mut bytes = std::fs::read(path).expect("readable");
+    let begins = bytes.windows(4).position(|window| window == b"MQTL").expect("a log stream");
+    let length = u64::from_le_bytes(bytes[begins + 8..][..8].try_into().expect("8 bytes"));
+    // Two bytes, and then the log, which ends with a whole sector.
+    let log = begins + 24..begins + 22 + length as usize;
+    let more = bytes[log.clone()].repeat(times as usize - 1);
+    let longer = length + more.len() as u64;
+    bytes[begins + 8..][..8].copy_from_slice(&longer.to_le_bytes());
+    let words = bytes[begins..begins + 20].as_chunks::<2>().0;
+    let check = words.iter().fold(0, |sum, word| sum ^ u16::from_le_bytes(*word));
+    bytes[begins + 20..][..2].copy_from_slice(&check.to_le_bytes());
+    bytes.splice(log.end..log.end, more);
+    bytes
+}
+
+/// A compressed backup of some MiB that do not become smaller.
+fn compressed_backup() -> Vec<u8> {
+    let mut random = 1_u64;
+    let mut next = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 56) as u8
+    };
+    let mut writer = Writer::new(512);
+    writer.record(&[0; 1024]).mark();
+    for _ in 0..160 {
+        let record: Vec<u8> = (0..32_768).map(|_| next()).collect();
+        writer.record(&record);
+    }
+    writer.mark().record(&[0; 1024]).mark();
+    writer.bytes
+}
+
+/// The most bytes that were asked for and not answered at any time.
+fn most_at_once(disk: &Mounted) -> u64 {
+    let reads = disk.reads();
+    let asked_then = |at: &Read| {
+        let is_open =
+            |other: &&Read| other.asked <= at.asked && at.asked < other.asked + other.latency;
+        reads.iter().filter(is_open).map(|read| read.wanted).sum()
+    };
+    reads.iter().map(asked_then).max().expect("it was read")
+}
+
+#[test]
+#[cfg_attr(
+    not(all(fuse_tests, feature = "uring")),
+    ignore = "PAGESCRUB_FUSE_TESTS is not 1, or nothing can be queued"
+)]
+fn logs_and_records_are_read_in_as_many_requests_as_the_device_may_have() {
+    const READ_BYTES: u64 = 512 << 10;
+    for (name, bytes) in [("a log", log_backup(6)), ("records", compressed_backup())] {
+        let bytes: Arc<[u8]> = bytes.into();
+        for depth in [1, 4] {
+            let (length, late) = (bytes.len() as u64, Trouble::Delay(Duration::from_millis(50)));
+            let late = Misbehaviour::always(0..length, late);
+            let disk = Mounted::new(Arc::clone(&bytes), Caching::Direct, vec![late]);
+            let depth_is = depth.to_string();
+            let how = ["--reader", "direct", "--threads=1", "--queue-depth", &depth_is];
+            let (_, report) = scan_json(&disk.path(), &how);
+            let read = report["coverage"]["bytes_read"].as_u64().expect("a number");
+            assert!(read > 4 << 20, "{name}: {report}");
+            let most = most_at_once(&disk);
+            // Without queue, what recognises the file asks for no more than the scan.
+            assert!(most <= depth * READ_BYTES.max(1 << 20), "{name}, {depth}: {most}");
+            assert!(depth == 1 || most > 2 * READ_BYTES, "{name}, {depth}: {most}");
+        }
+    }
+}
+
+/// However many backups are read at a time. That more time goes by is no failure.
+#[test]
+fn all_backups_on_a_device_share_its_rate() {
+    const RATE: u64 = 4 << 20;
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = log_backup(6);
+    for name in ["one.trn", "two.trn"] {
+        std::fs::write(folder.path().join(name), &log).expect("room");
+    }
+    let rate = format!("{}MiB/s", RATE >> 20);
+    let started = std::time::Instant::now();
+    let (_, report) = scan_json(folder.path(), &["--threads=2", "--rate", &rate]);
+    let elapsed = started.elapsed().as_secs_f64();
+    let read = report["coverage"]["bytes_read"].as_u64().expect("a number");
+    assert!(read >= 12 << 20, "{report}");
+    // What may be read at once after a rest is 2 MiB.
+    let least = (read - (2 << 20)) as f64 / RATE as f64;
+    assert!(elapsed >= least, "{read} bytes in {elapsed} s, {least} s at least");
 }

@@ -1,6 +1,7 @@
 //! Reading parts of a backup one after another.
 
-use super::in_order::{InOrder, Piece, Requests};
+use super::in_order::{InOrder, Piece};
+use super::requests::Requests;
 use crate::backup::layout::{Layout, PageRun, PageRuns};
 use crate::discover::DataFile;
 use crate::discover::paths::explain;

@@ -2,38 +2,21 @@
 //! order. Where nothing can be queued, one is read after another.
 
 use super::lanes::Lane;
+use super::requests::{Queue, Requests, buffers};
 use crate::page::Page;
 use crate::page::address::PageRange;
 use crate::plan::pace::Turn;
-use crate::read::arena::{Arena, BUFFER_PAGES, PageBuffer};
-use crate::read::direct::queue::{Finished, ReadQueue};
+use crate::read::arena::{BUFFER_PAGES, PageBuffer};
+use crate::read::direct::queue::Finished;
 use crate::read::{PageSource, ReadError};
-use crate::scrub::buffers::Buffers;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
 /// How long is waited at most before it is seen that the scan is to stop.
 const PATIENCE: Duration = Duration::from_millis(20);
-
-/// What reads of one backup need, for one run of pages after another.
-pub(super) struct Requests<'a> {
-    lane: &'a Lane,
-    /// Backups that are read at the same time.
-    sharers: usize,
-    must_stop: Box<dyn Fn() -> bool + 'a>,
-    // Before the buffers that it knows: fields drop in order.
-    queue: Queue,
-    free: Vec<PageBuffer>,
-    /// Which run it is, so that reads left over from an earlier one are known.
-    run: usize,
-}
-
-enum Queue {
-    Untried,
-    Open(Box<ReadQueue>),
-    Unavailable,
-}
+/// How long who has nothing in flight waits for a device that has enough of others.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// A run of pages on its way.
 pub(super) struct InOrder<'a> {
@@ -66,41 +49,6 @@ impl Piece {
     pub(super) fn pages(&self) -> Result<&[Page], &ReadError> {
         self.outcome.as_ref().map(|()| &self.buffer[..self.range.pages as usize])
     }
-}
-
-impl<'a> Requests<'a> {
-    /// For a backup on the device of `lane`, of which `sharers` are read at the same time.
-    pub(super) fn new(
-        lane: &'a Lane,
-        sharers: usize,
-        must_stop: impl Fn() -> bool + 'a,
-    ) -> Self {
-        let must_stop = Box::new(must_stop);
-        Self { lane, sharers, must_stop, queue: Queue::Untried, free: Vec::new(), run: 0 }
-    }
-
-    /// Makes room for reads of `range`, and a queue if it is more than one.
-    fn prepare(&mut self, range: PageRange) -> io::Result<()> {
-        self.run += 1;
-        if matches!(self.queue, Queue::Untried) && range.pages > BUFFER_PAGES {
-            let count = Buffers::share(self.lane.depth(), self.sharers);
-            self.free = buffers(count)?;
-            let queue = ReadQueue::new(&self.free);
-            self.queue = queue.map_or(Queue::Unavailable, |queue| Queue::Open(Box::new(queue)));
-        } else if self.free.is_empty() {
-            self.free = buffers(1)?;
-        }
-        Ok(())
-    }
-
-    /// Reads under way.
-    fn in_flight(&self) -> usize {
-        if let Queue::Open(queue) = &self.queue { queue.in_flight() } else { 0 }
-    }
-}
-
-fn buffers(count: usize) -> io::Result<Vec<PageBuffer>> {
-    Arena::new(count)?.take(count).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
 impl<'a> InOrder<'a> {
@@ -231,20 +179,28 @@ impl<'a> InOrder<'a> {
 
     /// Queues a read; false if it may not begin yet, or there is no queue for it.
     fn begin(&mut self, range: PageRange) -> bool {
-        let requests = &mut self.requests;
-        let Queue::Open(queue) = &mut requests.queue else { return false };
-        let Some(direct) = self.source.direct() else { return false };
-        match requests.lane.begin() {
+        let Some(direct) = self.source.direct().cloned() else { return false };
+        if !matches!(self.requests.queue, Queue::Open(_)) {
+            return false;
+        }
+        match self.requests.may_begin() {
             Turn::Now => {}
             Turn::After(wait) => {
                 self.pause = wait.min(PATIENCE);
                 return false;
             }
-            Turn::WhenOneReturns => return false,
+            Turn::WhenOneReturns => {
+                self.pause = A_MOMENT;
+                return false;
+            }
         }
-        let Some(buffer) = requests.free.pop() else { return false };
-        queue.begin(direct, range, requests.run, buffer);
-        self.has_begun();
+        let Requests { queue: Queue::Open(queue), free, run, .. } = &mut self.requests else {
+            return false;
+        };
+        if let Some(buffer) = free.pop() {
+            queue.begin(&direct, range, *run, buffer);
+            self.has_begun();
+        }
         true
     }
 
@@ -302,10 +258,10 @@ impl<'a> InOrder<'a> {
 
     /// Reads the next piece, when its turn has come.
     fn read(&mut self) {
-        let wait = match self.requests.lane.begin() {
+        let wait = match self.requests.may_begin() {
             Turn::Now => Duration::ZERO,
             Turn::After(wait) => wait.min(PATIENCE),
-            Turn::WhenOneReturns => PATIENCE,
+            Turn::WhenOneReturns => A_MOMENT,
         };
         if !wait.is_zero() {
             return std::thread::sleep(wait);

@@ -54,10 +54,11 @@ impl Lane {
         self.throttle.owe(bytes);
     }
 
-    /// Whether a read that was admitted may begin now; if so, it counts as begun.
-    pub(super) fn begin(&self) -> Turn {
+    /// Whether a read that was admitted may begin now; if so, it counts as begun. `alone` are those
+    /// in flight of who cannot wait for others.
+    pub(super) fn begin(&self, alone: Option<u32>) -> Turn {
         let mut in_flight = lock(&self.in_flight);
-        let turn = self.throttle.may_begin(0, *in_flight);
+        let turn = self.throttle.may_begin(0, alone.unwrap_or(*in_flight));
         *in_flight += u32::from(turn == Turn::Now);
         turn
     }

@@ -1,8 +1,9 @@
 //! The records of compressed backups, verified by their own checksums; and what they unpack to.
 
 use super::Looked;
-use super::in_order::{InOrder, Piece, Requests};
+use super::in_order::{InOrder, Piece};
 use super::lanes::Lanes;
+use super::requests::Requests;
 use crate::backup::compressed::{self, Decompressed, Verified};
 use crate::backup::source::SizedFile;
 use crate::backup::{Fault, Media};
