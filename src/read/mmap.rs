@@ -271,7 +271,9 @@ mod linux {
 
         fn drop_later(&self, bytes: &Range<usize>) {
             let to_drop = lock(&self.looked_at).add(bytes, self.bytes.len());
-            to_drop.into_iter().for_each(|bytes| self.drop_now(bytes));
+            if let Some(bytes) = to_drop {
+                self.drop_now(bytes);
+            }
         }
 
         #[allow(unsafe_code)]

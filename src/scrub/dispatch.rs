@@ -10,6 +10,7 @@ use crate::discover::device::Device;
 use crate::plan::pace::{PaceSummary, Throttle, Turn};
 use crate::plan::{DeviceBatches, DoneRanges, ExtentBatch, Plan};
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,10 +24,17 @@ pub(super) struct Dispatch<'a> {
     turns: AtomicUsize,
 }
 
+/// What a thread takes at a time.
+pub(super) struct Taken {
+    pub(super) batch: ExtentBatch,
+    /// The hole behind it, which is judged by a PFS page that may be in it.
+    pub(super) hole_behind: Option<ExtentBatch>,
+}
+
 struct DeviceQueue<'a> {
     device: Device,
     /// The batches of each volume on the device.
-    volumes: Mutex<VecDeque<DeviceBatches<'a>>>,
+    volumes: Mutex<VecDeque<Peekable<DeviceBatches<'a>>>>,
     throttle: Arc<Throttle>,
     in_flight: Mutex<u32>,
 }
@@ -42,7 +50,7 @@ impl<'a> Dispatch<'a> {
             let queue = *queue_of_disks.entry(disks).or_insert(queues.len());
             queue_of_device.insert(id, queue);
             match queues.get(queue) {
-                Some(queue) => lock(&queue.volumes).push_back(batches),
+                Some(queue) => lock(&queue.volumes).push_back(batches.peekable()),
                 None => queues.push(DeviceQueue::new(device.clone(), batches, throttle)),
             }
         }
@@ -67,7 +75,7 @@ impl<'a> Dispatch<'a> {
         &self,
         node: Option<u32>,
         may_serve: impl Fn(usize) -> bool,
-    ) -> Option<ExtentBatch> {
+    ) -> Option<Taken> {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let count = self.queues.len();
         let in_turn = || (0..count).map(|i| (turn + i) % count).filter(|&i| may_serve(i));
@@ -122,11 +130,14 @@ impl<'a> DeviceQueue<'a> {
     }
 
     /// One volume after another, so that heads do not travel between them.
-    fn next(&self) -> Option<ExtentBatch> {
+    fn next(&self) -> Option<Taken> {
         let mut volumes = lock(&self.volumes);
         loop {
-            if let Some(batch) = volumes.front_mut()?.next() {
-                return Some(batch);
+            let batches = volumes.front_mut()?;
+            if let Some(batch) = batches.next() {
+                let is_behind =
+                    |next: &ExtentBatch| batch.stored && !next.stored && next.file == batch.file;
+                return Some(Taken { batch, hole_behind: batches.next_if(is_behind) });
             }
             volumes.pop_front();
         }
@@ -165,15 +176,28 @@ mod tests {
         let plan = plan();
         let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &Pace::default()));
         assert_eq!(dispatch.devices(), 2);
-        let first = dispatch.take(None, |_| true).unwrap();
-        let second = dispatch.take(None, |_| true).unwrap();
+        let first = dispatch.take(None, |_| true).unwrap().batch;
+        let second = dispatch.take(None, |_| true).unwrap().batch;
         assert_ne!(first.file, second.file);
         let rest: Vec<_> =
             std::iter::from_fn(|| dispatch.take(None, |device| device == 1)).collect();
         assert_eq!(rest.len(), 1);
-        assert!(rest.iter().all(|batch| dispatch.device_of(batch.file) == 1));
+        assert!(rest.iter().all(|taken| dispatch.device_of(taken.batch.file) == 1));
         assert!(dispatch.take(None, |_| true).is_some());
         assert!(dispatch.take(None, |_| true).is_none());
+    }
+
+    #[test]
+    fn who_reads_a_pfs_page_judges_the_hole_behind_it() {
+        let stored = [0, 8088, 8089].map(|page| PageRange::between(page, page + 1)).to_vec();
+        let sparse = PlannedFile { pages: 20_000, stored, ..file(1) };
+        let plan = Plan { batch_pages: 64, files: vec![sparse] };
+        let dispatch = Dispatch::new(&plan, &[], &Pace::default());
+        let taken = std::iter::from_fn(|| dispatch.take(None, |_| true));
+        let first = |batch: &ExtentBatch| batch.range.first.0;
+        let firsts = |taken: Taken| (first(&taken.batch), taken.hole_behind.as_ref().map(first));
+        let firsts: Vec<_> = taken.map(firsts).collect();
+        assert_eq!(firsts, [(0, Some(1)), (8088, None), (8089, Some(8090)), (16_176, None)]);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::page::address::PageId;
 use crate::plan::{ExtentBatch, Plan, PlannedFile};
 use std::collections::VecDeque;
 
-/// Holes that one thread keeps waiting: of so many PFS intervals a file is known at a time.
-const WAITING_MAX: usize = 16;
+/// Holes that one thread keeps waiting: as many as it has reads in flight of an array of disks.
+const WAITING_MAX: usize = 64;
 
 /// Holes whose PFS page is on its way: it would be read twice if it were asked for at once.
 #[derive(Default)]

@@ -142,7 +142,9 @@ impl<'a> Worker<'a> {
     /// Takes the next batch of a device of which this thread has nothing waiting.
     fn take_batch(&mut self) -> bool {
         let may_serve = |device: usize| self.waiting[device].is_empty();
-        let Some(batch) = self.dispatch.take(self.node, may_serve) else { return false };
+        let Some(taken) = self.dispatch.take(self.node, may_serve) else { return false };
+        let batch = taken.batch;
+        taken.hole_behind.into_iter().for_each(|hole| self.holes.push(hole));
         if batch.stored {
             let device = self.dispatch.device_of(batch.file);
             self.waiting[device].push_back(Task::Batch(batch));
@@ -156,7 +158,8 @@ impl<'a> Worker<'a> {
     /// Looks at the holes of which it is known what should be there, and once nothing is on its way
     /// at all others.
     fn look_at_holes(&mut self) {
-        let (files, may_wait) = (&self.shared.files, self.is_expecting());
+        let is_waiting = self.waiting.iter().any(|tasks| !tasks.is_empty());
+        let (files, may_wait) = (&self.shared.files, is_waiting || self.is_expecting());
         let is_known = |hole: &ExtentBatch| files[hole.file].allocation.knows(hole.range.first);
         while let Some(hole) = self.holes.next(is_known, may_wait) {
             self.with_source(hole.file, |view, _| view.scrub_hole(hole.range));

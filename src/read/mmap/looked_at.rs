@@ -18,19 +18,17 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 pub(super) struct LookedAt(BTreeSet<usize>);
 
 impl LookedAt {
-    /// `bytes` of a mapping of `length` have been looked at. Says what is to be dropped now.
-    pub(super) fn add(&mut self, bytes: &Range<usize>, length: usize) -> Vec<Range<usize>> {
+    /// `bytes` of a mapping of `length` have been looked at. Says what is to be dropped now, in one
+    /// piece: what lies between is mapped by nobody, or mapped in again.
+    pub(super) fn add(&mut self, bytes: &Range<usize>, length: usize) -> Option<Range<usize>> {
         self.0.extend(bytes.start / HUGE_PAGE_BYTES..bytes.end.div_ceil(HUGE_PAGE_BYTES));
         if self.0.len() * HUGE_PAGE_BYTES < LOOKED_AT_BYTES_MAX {
-            return Vec::new();
+            return None;
         }
-        let kept = self.0.pop_last().into_iter().collect();
-        let dropped: Vec<usize> = std::mem::replace(&mut self.0, kept).into_iter().collect();
-        let run = |run: &[usize]| {
-            let end = (run[run.len() - 1] + 1) * HUGE_PAGE_BYTES;
-            run[0] * HUGE_PAGE_BYTES..end.min(length)
-        };
-        dropped.chunk_by(|a, b| a + 1 == *b).map(run).collect()
+        let kept = self.0.pop_last();
+        let dropped = std::mem::replace(&mut self.0, kept.into_iter().collect());
+        let (first, last) = dropped.first().zip(dropped.last())?;
+        Some(first * HUGE_PAGE_BYTES..((last + 1) * HUGE_PAGE_BYTES).min(length))
     }
 }
 
@@ -50,7 +48,7 @@ mod tests {
     fn dropped(step: usize) -> Vec<Range<usize>> {
         let mut looked_at = LookedAt::default();
         let runs = (0..LENGTH).step_by(step).map(|start| start..(start + step).min(LENGTH));
-        runs.flat_map(|run| looked_at.add(&run, LENGTH)).collect()
+        runs.filter_map(|run| looked_at.add(&run, LENGTH)).collect()
     }
 
     #[test]
@@ -66,11 +64,17 @@ mod tests {
     fn what_is_in_work_is_kept_and_nothing_beyond_the_end_is_named() {
         let mut looked_at = LookedAt::default();
         let all = looked_at.add(&(0..LENGTH), LENGTH);
-        assert_eq!(all, [0..100 << 20], "the last huge page may be in work");
+        assert_eq!(all, Some(0..100 << 20), "the last huge page may be in work");
+        assert_eq!(looked_at.add(&(LENGTH - 1..LENGTH), LENGTH), None);
         assert_eq!(whole_huge_pages(&(LENGTH - 1..LENGTH), LENGTH), 100 << 20..LENGTH);
-        let apart: Vec<_> =
-            (0..17).step_by(2).chain(30..40).map(|n| n << 21..(n << 21) + 1).collect();
-        let ranges: Vec<_> = apart.iter().flat_map(|run| looked_at.add(run, LENGTH)).collect();
-        assert_eq!(ranges.len(), 9 + 1, "those that follow each other at once: {ranges:?}");
+    }
+
+    /// As the PFS pages of a sparse file are.
+    #[test]
+    fn pages_far_apart_are_dropped_together() {
+        let mut looked_at = LookedAt::default();
+        let pages = (0..160).map(|n| n * (64 << 20)).map(|start| start..start + 8192);
+        let dropped = pages.filter_map(|page| looked_at.add(&page, usize::MAX)).count();
+        assert_eq!(dropped, 10);
     }
 }
