@@ -16,10 +16,18 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1"
 cargo +nightly build --release --target "$host" --bins
-for target in "${targets[@]}"; do
-    mkdir -p "corpus/$target"
-    echo "== $target, $seconds s"
-    "target/$host/release/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
-        -max_len=262144 -print_final_stats=1 -artifact_prefix="artifacts-$target-" \
-        "corpus/$target" "seeds/$target"
-done
+fuzz() {
+    mkdir -p "corpus/$1"
+    local said=0 log="artifacts-$1.log"
+    "target/$host/release/$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+        -max_len=262144 -print_final_stats=1 -artifact_prefix="artifacts-$1-" \
+        "corpus/$1" "seeds/$1" >"$log" 2>&1 || said=$?
+    echo "== $1, $seconds s"
+    tail -n 20 "$log"
+    return "$said"
+}
+export -f fuzz
+export host seconds
+
+# As many at once as there are cores.
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'

@@ -173,3 +173,6 @@ impl std::fmt::Display for NoSuchEngine {
 }
 
 impl std::error::Error for NoSuchEngine {}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Evidence and causes, on pages and files that SQL Server wrote and on a whole scan.
 
+use crate::harness::scanned::folder_in_memory;
 use crate::harness::{pagescrub, scan_json};
 use pagescrub::diagnose::cause::{self, Cause, Confidence};
 use pagescrub::diagnose::evidence::{Evidence, Slots};
@@ -110,13 +111,15 @@ fn candidates(page: &Page) -> u16 {
         return 1;
     }
     let mut found = 0;
+    let mut tried = *page;
     for sector in 0..PAGE_SECTORS {
         // The last word of each stands for all; the first sector has one that is the checksum.
         let at = (sector + 1) * SECTOR_BYTES - 4;
         for bit in 0..32 {
-            let mut tried = *page;
-            tried.bytes_mut()[at + bit / 8] ^= 1 << (bit % 8);
+            let flip = |page: &mut Page| page.bytes_mut()[at + bit / 8] ^= 1 << (bit % 8);
+            flip(&mut tried);
             let explains = syndrome(&tried) == 0;
+            flip(&mut tried);
             found += 128 * u16::from(explains);
         }
     }
@@ -228,7 +231,7 @@ fn the_page_that_dbcc_writepage_changed_has_the_published_syndrome() {
 
 /// A synthetic file with page `at` replaced, scanned.
 fn scan_with(at: usize, change: impl Fn(&mut [Page])) -> serde_json::Value {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder_in_memory();
     let path = folder.path().join("made.mdf");
     let size = ["--size", "8MiB", "--seed", "7"].map(std::ffi::OsStr::new);
     let made = pagescrub(&[&["generate".as_ref(), path.as_os_str()], &size[..]].concat());
@@ -239,8 +242,7 @@ fn scan_with(at: usize, change: impl Fn(&mut [Page])) -> serde_json::Value {
         .map(|bytes| Page::new(bytes.try_into().expect("a page")))
         .collect();
     change(&mut pages);
-    let bytes: Vec<u8> = pages.iter().flat_map(|page| *page.bytes()).collect();
-    fs::write(&path, bytes).expect("room");
+    fs::write(&path, bytemuck::cast_slice::<Page, u8>(&pages)).expect("room");
     let (_, report) = scan_json(&path, &[]);
     let suspects = report["suspects"].as_array().expect("a list");
     let suspect = suspects.iter().find(|suspect| suspect["page_id"] == at);

@@ -1,5 +1,6 @@
 //! Injected faults: a scan finds exactly what the answer key says.
 
+use crate::harness::scanned::folder_in_memory;
 use crate::harness::{pagescrub, scan_json};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -122,7 +123,7 @@ fn assert_finds_exactly_the_key(path: &Path, fault: &str, target: &str, seed: u3
 
 #[test]
 fn every_fault_in_synthetic_files_is_found_exactly() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder_in_memory();
     for page_verify in ["checksum", "torn", "none"] {
         for seed in 0..3 {
             let path = generated(&folder, page_verify, seed);
@@ -140,7 +141,7 @@ fn every_fault_in_synthetic_files_is_found_exactly() {
 #[test]
 #[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
 fn every_fault_in_copies_of_real_files_is_found_exactly() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder_in_memory();
     let data = PathBuf::from(std::env::var_os("PAGESCRUB_REAL_DATA").expect("built with it"));
     let names = ["MoviesDb_706.mdf", "NORTHWND_661from539_torn.mdf", "Subtext2.2_611_junk.mdf"];
     for name in names {
@@ -160,7 +161,7 @@ fn every_fault_in_copies_of_real_files_is_found_exactly() {
 
 #[test]
 fn every_fault_on_every_fixed_page_is_found_exactly() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder_in_memory();
     for page_verify in ["checksum", "torn"] {
         let path = generated(&folder, page_verify, 21);
         for page in FIXED_PAGES {
@@ -174,7 +175,7 @@ fn every_fault_on_every_fixed_page_is_found_exactly() {
 
 #[test]
 fn a_file_that_was_not_generated_is_not_damaged_without_force() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder_in_memory();
     let path = generated(&folder, "checksum", 9);
     let mut bytes = fs::read(&path).expect("readable");
     bytes[96..600].fill(0);

@@ -38,7 +38,6 @@ mod direct;
 mod documents;
 mod drill;
 mod drill_backup;
-mod engines;
 mod faults;
 mod first_screens;
 mod foreign_files;

@@ -142,8 +142,7 @@ fn damage_all(path: &Path, pages: &mut [Page], owned: &[usize]) -> Vec<usize> {
 }
 
 fn write(path: &Path, pages: &[Page]) {
-    let bytes: Vec<u8> = pages.iter().flat_map(|page| *page.bytes()).collect();
-    fs::write(path, bytes).expect("room");
+    fs::write(path, bytemuck::cast_slice::<Page, u8>(pages)).expect("room");
 }
 
 fn suspects(report: &Value) -> &Vec<Value> {

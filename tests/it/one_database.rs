@@ -15,10 +15,10 @@ fn saved(name: &str) -> ScrubReport {
 }
 
 fn all_reports() -> Vec<ScrubReport> {
-    let (one, mut other) = (saved("html/sample.json"), saved("html/sample.json"));
+    let (one, mut other) = (saved("it/html/sample.json"), saved("it/html/sample.json"));
     (other.run.host, other.run.id) = (Some("other".into()), "run-2".to_owned());
     let merged = merge(vec![one, other]).expect("two hosts");
-    vec![saved("golden/report.json"), saved("html/sample.json"), merged]
+    vec![saved("golden/report.json"), saved("it/html/sample.json"), merged]
 }
 
 fn names(report: &ScrubReport) -> BTreeSet<String> {
@@ -48,7 +48,7 @@ fn what_is_left_of_a_report_is_one_that_can_be_read() {
 
 #[test]
 fn what_is_damaged_is_so_alone_and_no_more_is_told() {
-    let whole = saved("html/sample.json");
+    let whole = saved("it/html/sample.json");
     let count = |report: &ScrubReport, name: &str| {
         report.suspects.iter().filter(|s| s.database.as_deref() == Some(name)).count()
     };

@@ -1,5 +1,6 @@
 //! What a suspect belongs to is known by the allocation structures, whatever is left of its header.
 
+use crate::harness::scanned::folder_in_memory;
 use crate::harness::stopped::{How, json, whole};
 use crate::harness::{pagescrub, suspect_pages};
 use pagescrub::catalog::owners::{Claim, Owners, is_same_unit};
@@ -122,21 +123,20 @@ struct Copy {
 
 impl Copy {
     fn of(original: &Path) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder_in_memory();
         let path = folder.path().join(original.file_name().expect("a file"));
         Self { folder, path, pages: pages(original) }
     }
 
     fn generated() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder_in_memory();
         let path = folder.path().join("generated.mdf");
         generate(&path, &["--size=4MiB"]);
         Self { pages: pages(&path), folder, path }
     }
 
     fn scan(&self, pages: &[Page]) -> Value {
-        let bytes: Vec<u8> = pages.iter().flat_map(|page| *page.bytes()).collect();
-        fs::write(&self.path, bytes).expect("room");
+        fs::write(&self.path, bytemuck::cast_slice::<Page, u8>(pages)).expect("room");
         json(&whole(&discover(&[self.folder.path().to_owned()]), How::default()))
     }
 
@@ -452,7 +452,7 @@ fn in_use_after(file: &Path, start: u32) -> u32 {
 
 #[test]
 fn secondary_files_and_later_intervals_are_described_by_their_own_iam_pages() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder_in_memory();
     let [primary, secondary] = ["sales.mdf", "sales_2.ndf"].map(|name| folder.path().join(name));
     generate(&primary, &["--size=8MiB"]);
     generate(&secondary, &["--size=8GiB", "--sparse", "--file-id=3"]);

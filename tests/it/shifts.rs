@@ -3,6 +3,7 @@
 
 #![allow(clippy::cast_possible_wrap, reason = "no file of a test has so many bytes")]
 
+use crate::harness::scanned::folder_in_memory;
 use crate::harness::{pagescrub, scan_json};
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -87,7 +88,7 @@ type Moved = (usize, usize, usize);
 
 #[test]
 fn of_a_hundred_shifts_all_are_found() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_in_memory();
     let databases = [("16MiB", 7), ("24MiB", 8), ("72MiB", 9)];
     let databases = databases.map(|(size, seed)| database(folder.path(), size, seed));
     for (turn, kind) in (0..100).map(|turn| (turn, turn % 5)) {
@@ -135,7 +136,7 @@ fn of_a_hundred_shifts_all_are_found() {
 
 #[test]
 fn what_stands_before_a_file_or_is_missing_there_is_found() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_in_memory();
     let whole = database(folder.path(), "16MiB", 7);
     for before in [1, 512, 8192, 100_000] {
         let (_, report) = scanned(folder.path(), &[&vec![b'#'; before], &whole[..]].concat());
@@ -152,7 +153,7 @@ fn what_stands_before_a_file_or_is_missing_there_is_found() {
 
 #[test]
 fn a_transfer_in_text_mode_is_told_as_one() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_in_memory();
     let whole = database(folder.path(), "16MiB", 7);
     let mut text = Vec::new();
     for &byte in &whole {
@@ -173,7 +174,7 @@ fn a_transfer_in_text_mode_is_told_as_one() {
 
 #[test]
 fn misplaced_pages_are_no_shift() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_in_memory();
     let whole = database(folder.path(), "16MiB", 7);
     let copied = |pieces: &[(usize, usize, usize)]| {
         let mut bytes = whole.clone();
@@ -205,7 +206,7 @@ fn misplaced_pages_are_no_shift() {
 /// GAM page, nobody knows that it is free.
 #[test]
 fn what_free_pages_hold_of_another_database_is_no_shift() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_in_memory();
     let (mut whole, other) =
         (database(folder.path(), "16MiB", 7), database(folder.path(), "16MiB", 8));
     let end = (0..2048).rev().find(|page| is_in_use(&whole, *page)).expect("some") + 1;
@@ -232,7 +233,7 @@ fn shifted(folder: &TempDir) -> PathBuf {
 
 #[test]
 fn it_is_told_once_and_the_file_is_copied_again() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_in_memory();
     let path = shifted(&folder);
     let (_, report) = scan_json(&path, &[]);
     let incidents = report["incidents"].as_array().expect("a list");

@@ -105,8 +105,7 @@ impl Made {
     }
 
     fn write(&self, pages: &[Page]) {
-        let bytes: Vec<u8> = pages.iter().flat_map(|page| *page.bytes()).collect();
-        fs::write(&self.path, bytes).expect("room");
+        fs::write(&self.path, bytemuck::cast_slice::<Page, u8>(pages)).expect("room");
     }
 
     fn scan(&self, pages: &[Page]) -> Value {
@@ -322,8 +321,7 @@ fn database_of_two_files(seed: u64) -> (TempDir, [PathBuf; 2], [Vec<Page>; 2]) {
 }
 
 fn write(path: &Path, pages: &[Page]) {
-    let bytes: Vec<u8> = pages.iter().flat_map(|page| *page.bytes()).collect();
-    fs::write(path, bytes).expect("room");
+    fs::write(path, bytemuck::cast_slice::<Page, u8>(pages)).expect("room");
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Every engine equals the plain reference, bit for bit.
 
-use pagescrub::page::Page;
-use pagescrub::page::checksum::Checksum;
-use pagescrub::verify::engine::{Engine, supported};
-use pagescrub::verify::order::PageOrder;
+use super::*;
+use crate::page::checksum;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -51,7 +49,7 @@ fn every_engine_equals_the_reference_at_odd_batch_sizes() {
 #[test]
 fn every_single_bit_flip_is_seen_by_every_engine() {
     let mut clean = random_pages(1, 11)[0];
-    pagescrub::page::checksum::seal(&mut clean);
+    checksum::seal(&mut clean);
     let syndrome = |page: &Page, sum: Checksum| sum.0 ^ Checksum::stored_in(page).0;
     for first_bit in (0..65_536).step_by(512) {
         let pages: Vec<Page> = (first_bit..first_bit + 512)
