@@ -125,7 +125,7 @@ impl<'a> Dispatch<'a> {
 impl<'a> DeviceQueue<'a> {
     fn new(device: Device, batches: DeviceBatches<'a>, throttle: &Arc<Throttle>) -> Self {
         let throttle = Arc::clone(throttle);
-        let volumes = Mutex::new(VecDeque::from([batches]));
+        let volumes = Mutex::new(VecDeque::from([batches.peekable()]));
         Self { device, volumes, throttle, in_flight: Mutex::new(0) }
     }
 
@@ -192,7 +192,7 @@ mod tests {
         let stored = [0, 8088, 8089].map(|page| PageRange::between(page, page + 1)).to_vec();
         let sparse = PlannedFile { pages: 20_000, stored, ..file(1) };
         let plan = Plan { batch_pages: 64, files: vec![sparse] };
-        let dispatch = Dispatch::new(&plan, &[], &Pace::default());
+        let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &Pace::default()));
         let taken = std::iter::from_fn(|| dispatch.take(None, |_| true));
         let first = |batch: &ExtentBatch| batch.range.first.0;
         let firsts = |taken: Taken| (first(&taken.batch), taken.hole_behind.as_ref().map(first));
