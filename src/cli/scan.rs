@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
     /// Unpack compressed backups and verify the pages in them, too; without it, each of their
     /// records is verified by its own checksum, without unpacking it
-    #[arg(long, conflicts_with = "file")]
+    #[arg(long)]
     deep: bool,
 
     /// End with 3 unless something of each database and of each backup set was verified by

@@ -314,6 +314,29 @@ fn a_signal_after_the_last_batch_comes_too_late() {
     assert_eq!((report.run.stopped, report.exit_code), (false, 0));
 }
 
+/// Every page was looked at, and the user wants the report: it says what it does not tell, and the
+/// rest can be told later.
+#[test]
+fn a_signal_while_it_is_looked_into_the_findings_keeps_the_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = generated(&folder, "damaged.mdf", "4MiB");
+    damage(&path, "bit-flip", "40");
+    let paths = [path];
+    let wanted = uninterrupted(&paths);
+    let checkpoint = folder.path().join("checkpoint");
+    let how = How { stop_looking_into: Some("neighbours of suspects"), ..How::default() };
+    let stopped = part(&paths, how, &checkpoint, NEVER).report;
+    let run = &stopped.run;
+    assert!(run.stopped && run.checkpoint.as_deref() == checkpoint.to_str(), "{run:?}");
+    let is_said = |note: &String| note.contains("was looked up in part only");
+    assert!(run.notes.iter().any(is_said), "{:?}", run.notes);
+    assert_eq!((stopped.exit_code, stopped.coverage.not_reached), (3, 0));
+    assert_eq!(stopped.suspects.len(), 40);
+    assert!(stopped.suspects.iter().all(|suspect| suspect.evidence.is_some()));
+    let resumed = json(&part(&paths, How::default(), &checkpoint, NEVER));
+    assert_eq!(timeless(resumed), wanted);
+}
+
 /// What healed before the stop heals no more after it, and stands in the report all the same.
 #[test]
 fn pages_that_were_bad_and_then_good_outlive_an_interruption() {

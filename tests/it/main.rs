@@ -61,6 +61,7 @@ mod odd_files;
 mod one_database;
 mod output;
 mod owners;
+mod pace;
 mod plan;
 mod real_backups;
 mod real_databases;

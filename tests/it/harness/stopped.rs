@@ -21,6 +21,8 @@ pub struct How {
     pub batch_pages: u32,
     /// Batches read after which the scan is stopped.
     pub stop_after: u64,
+    /// The scan is stopped when it is looked into this, after all is read.
+    pub stop_looking_into: Option<&'static str>,
     /// Compressed backups are unpacked.
     pub is_deep: bool,
     /// How long the scan halts while it adds suspects to the counts.
@@ -36,6 +38,7 @@ impl Default for How {
             threads: 2,
             batch_pages: 64,
             stop_after: u64::MAX,
+            stop_looking_into: None,
             is_deep: false,
             slow_suspects: Duration::ZERO,
         }
@@ -61,6 +64,11 @@ impl Progress for Watch<'_> {
         std::thread::sleep(self.how.slow_suspects);
     }
     fn end(&self) {}
+    fn looking_into(&self, what: &'static str) {
+        if self.how.stop_looking_into == Some(what) {
+            self.stop.ask();
+        }
+    }
 }
 
 /// Scans `discovery` without a checkpoint.
