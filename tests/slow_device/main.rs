@@ -319,3 +319,20 @@ fn all_backups_on_a_device_share_its_rate() {
     let least = (read - (2 << 20)) as f64 / RATE as f64;
     assert!(elapsed >= least, "{read} bytes in {elapsed} s, {least} s at least");
 }
+
+/// A thread that waits for checksums of one backup may begin another: it must not wait for itself.
+#[test]
+fn many_backups_are_read_to_their_end_one_request_at_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let packed = compressed_backup();
+    for number in 0..6 {
+        let path = folder.path().join(format!("{number}.bak"));
+        std::fs::write(path, &packed).expect("room");
+    }
+    for reader in ["direct", "pread", "auto"] {
+        let how = ["--threads=3", "--queue-depth=1", "--reader", reader];
+        let (_, report) = scan_json(folder.path(), &how);
+        let read = report["coverage"]["bytes_read"].as_u64().expect("a number");
+        assert!(read >= 6 * packed.len() as u64, "{reader}: {report}");
+    }
+}

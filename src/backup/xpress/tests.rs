@@ -207,3 +207,30 @@ fn random_codes_and_random_bits_unpack_as_the_plain_decoder_says() {
     println!("{outcomes:?}");
     assert!(outcomes.len() >= 5, "{outcomes:?}");
 }
+
+/// Codes of eight bits each, so that they can be written as bytes: a look may take two bytes, and the
+/// second one may not be of the next block.
+#[test]
+fn a_block_ends_where_it_ends_also_between_two_bytes() {
+    const SHORTEST_MATCH: u8 = 254;
+    let mut lengths = [0; 512];
+    lengths[..254].fill(8);
+    lengths[254..256].fill(9);
+    lengths[256] = 8;
+    let table = lengths.as_chunks::<2>().0.iter().map(|[low, high]| low | high << 4);
+    let table: Vec<u8> = table.collect();
+    let byte = |i: usize| (i * 7 % 254) as u8;
+    for second in [2, 5000] {
+        // Two bytes and three of a match, so that the others come in pairs that begin at odd places.
+        let first = (0..65_534).map(|i| if i == 2 { SHORTEST_MATCH } else { byte(i) });
+        let last = (0..second).map(byte).chain([SHORTEST_MATCH, 0]);
+        let mut input = Vec::new();
+        for codes in [first.collect::<Vec<u8>>(), last.collect()] {
+            input.extend(&table);
+            // Words have their low byte first, and one is loaded behind the last.
+            input.extend(codes.as_chunks::<2>().0.iter().flat_map(|[one, two]| [two, one]));
+            input.extend([0; 2]);
+        }
+        assert_eq!(assert_agree(&input, 65_536 + second), Ok(()));
+    }
+}

@@ -54,7 +54,9 @@ impl<'a, 'r> Bytes<'a, 'r> {
         let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&[run]).0));
         let opened = open_unchanged(self.file, self.shared.settings.open);
         let source = opened.map_err(|error| not_opened(&error))?.laid_out(layout);
-        let Some(requests) = self.requests.take() else { return Ok(()) };
+        let Some(requests) = self.requests.take() else {
+            return Err("could not be read any more".to_owned());
+        };
         let in_order = InOrder::new(source, run.range, requests);
         let mut in_order = in_order.map_err(|error| not_opened(&error))?;
         while in_order.go_on() {
