@@ -144,6 +144,22 @@ fn files_are_short_and_lines_fit() {
     }
 }
 
+/// Cargo looks for no test programs by itself, and the compiler for no modules.
+#[test]
+fn every_file_of_tests_is_compiled() {
+    let text = |path: &str| fs::read_to_string(root().join(path)).expect("text");
+    let (manifest, main) = (text("Cargo.toml"), text("tests/it/main.rs"));
+    for (file, _) in rust_files("tests") {
+        let (program, module) =
+            file["tests/".len()..].split_once('/').expect("programs have folders of their own");
+        let path = format!("path = \"tests/{program}/main.rs\"");
+        assert!(manifest.contains(&path), "{file}: name its program in Cargo.toml");
+        let module = module.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let is_named = program != "it" || main.contains(&format!("\nmod {module};\n"));
+        assert!(is_named || module == "main", "{file}: name it in tests/it/main.rs");
+    }
+}
+
 #[test]
 fn every_file_says_first_what_it_is_responsible_for() {
     for (file, text) in rust_files("src") {

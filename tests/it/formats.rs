@@ -336,7 +336,8 @@ fn the_longest_list_there_is_is_written_whole() {
     let rows = many + report.transients.len() + 1;
     assert_eq!(lines(&|out| csv_format::write(&report, out), "\r\n"), rows);
     assert_eq!(lines(&|out| jsonl::write(&report, out), r#"{"type":"suspect","#), many);
-    assert!(lines(&|out| tsql::write(&report, out), "\n") > many);
+    let script = |of: &ScrubReport| lines(&|out| tsql::write(of, out), "\n");
+    assert!(script(&report) > script(&self::report()));
     let is_of_one = |suspect: &&Suspect| {
         (suspect.host.as_deref(), &*suspect.path) == (None, "/data/sales.mdf")
             && !suspect.is_in_backup()
