@@ -284,7 +284,9 @@ mod tests {
             vec![gam(0), gam(GAM_INTERVAL_PAGES)]
         };
         let all_free = |mut gams: Vec<Gam>| {
-            gams.iter_mut().for_each(|(_, gam)| Arc::make_mut(gam).bytes_mut().fill(0xff));
+            for (_, gam) in &mut gams {
+                Arc::make_mut(gam).bytes_mut().fill(0xff);
+            }
             gams
         };
         vec![

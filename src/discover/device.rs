@@ -71,7 +71,9 @@ fn with_cpus(
     mut nodes: BTreeMap<u32, Vec<usize>>,
     may_be_used: impl Fn(usize) -> bool,
 ) -> BTreeMap<u32, Vec<usize>> {
-    nodes.values_mut().for_each(|cpus| cpus.retain(|cpu| may_be_used(*cpu)));
+    for cpus in nodes.values_mut() {
+        cpus.retain(|cpu| may_be_used(*cpu));
+    }
     nodes.retain(|_, cpus| !cpus.is_empty());
     nodes
 }

@@ -1,6 +1,6 @@
-//! A file whose head is in memory. What a file is says its head, of which many have to be asked, page
-//! by page and block by block: it is read once, so that a file that is none of SQL Server's costs a
-//! disk with moving heads no more than it must.
+//! A file whose head is in memory. What a file is says its head, which is asked page by page and
+//! block by block: it is read once, so that a file that is none of SQL Server's costs a disk with
+//! moving heads no more than it must.
 
 use crate::backup::ReadAt;
 use std::io;

@@ -9,8 +9,8 @@ const STORED_RANGES_MAX: usize = 1_000_000;
 /// Pages of a hole that are read along at most: never a whole extent.
 const GAP_PAGES_MAX: u32 = EXTENT_PAGES - 1;
 
-/// The stored parts of `file`, of which `pages` whole pages count: whole pages, ascending, apart from
-/// each other. Everything if the file system does not tell, and everything from where it stops
+/// The stored parts of `file`, of which `pages` whole pages count: whole pages, ascending, apart
+/// from each other. Everything if the file system does not tell, and everything from where it stops
 /// telling.
 pub(super) fn stored_ranges(file: &File, pages: u32) -> Vec<PageRange> {
     // A part of a page may follow.

@@ -1,5 +1,5 @@
-//! Which parts of a mapping have been looked at and are still mapped into the process, in huge pages:
-//! the kernel may map one at once, and then only lets go of it as a whole.
+//! Which parts of a mapping have been looked at and are still mapped into the process, in huge
+//! pages: the kernel may map one at once, and then only lets go of it as a whole.
 //!
 //! They are dropped many at a time, since each dropping interrupts all cores that have used the
 //! mapping, and the last one is kept: the next run of a backup whose extents are scattered begins
