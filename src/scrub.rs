@@ -31,6 +31,7 @@ mod shared;
 mod shifts;
 mod stop;
 mod streams;
+mod tally;
 mod threads;
 mod throttles;
 mod worker;

@@ -14,7 +14,7 @@ pub use refused::Refused;
 pub use stored::{check_writable, is_checkpoint, remove, written};
 pub(super) use writer::{Counted, while_checkpointing};
 
-use super::file::FileTally;
+use super::tally::FileTally;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
 use crate::consolidate::transient::{TRANSIENTS_MAX, Transient};

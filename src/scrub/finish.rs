@@ -2,12 +2,15 @@
 
 mod backups;
 mod files;
+mod members;
+mod notes;
 pub(super) mod size;
 
-use super::file::{FileScan, FileTally};
+use super::file::FileScan;
 use super::in_use::InUse;
 use super::investigate::{Investigated, Read};
 use super::paced::Paced;
+use super::tally::FileTally;
 use super::{Scrub, Settings, Shared, places};
 use crate::consolidate::advice;
 use crate::consolidate::conclude::{Conclusions, conclude};

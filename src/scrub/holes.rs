@@ -4,7 +4,7 @@
 //! A copy that leaves out zeros makes holes of lost pages, and a database snapshot has them where
 //! nothing has changed since: the bytes do not tell these apart, so it is said and asked.
 
-use super::file::FileTally;
+use super::tally::FileTally;
 use crate::consolidate::findings::Finding;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::FileKind;

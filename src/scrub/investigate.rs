@@ -4,13 +4,13 @@
 //! In this order: what was cut off, pages older than their copies, pages of another owner, content
 //! that has moved; then owners and names, what stands around the findings, and copies of them.
 
-use super::file::FileTally;
 use super::finish::size::SizeNow;
 use super::known_owners::KnownOwners;
 use super::leads::Remembered;
 use super::lost_writes::{LostWrites, Shown};
 use super::names;
 use super::primaries::Primaries;
+use super::tally::FileTally;
 use super::wrong_owners::{self, Scanned};
 use super::{Open, Progress, Settings, context, copies, holes, places, shifts};
 use crate::consolidate::file_facts::{FileFacts, PartFacts};

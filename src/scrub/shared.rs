@@ -2,11 +2,12 @@
 
 use super::checkpoint::{Checkpoint, Counted, FileState, History};
 use super::commit::CommitLock;
-use super::file::{FileScan, FileTally};
+use super::file::FileScan;
 use super::known_owners::Room;
 use super::lock;
 use super::lost_writes::LostWrites;
 use super::settings::{Progress, Settings};
+use super::tally::FileTally;
 use super::throttles::Throttles;
 use crate::backup::compressed::Verified;
 use crate::consolidate::findings::Findings;

@@ -2,11 +2,13 @@
 //! where they belong, and where suspects are no pages at all, a header is searched for in what
 //! stands there. Bounded: samples are taken, and between two that differ it is narrowed down.
 
+mod lies;
+
 use super::Open;
 use super::file::open_unchanged;
 use crate::consolidate::findings::Finding;
 use crate::diagnose::shift::{self, Shift, Witness};
-use crate::diagnose::verdict::{Allocation, SuspectReason};
+use crate::diagnose::verdict::Allocation;
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{PageAddress, PageId};
 use crate::page::allocation::{BOOT_PAGE, PFS_INTERVAL_PAGES, pfs_page_of};
@@ -14,6 +16,7 @@ use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use crate::page::{PAGE_BYTES, Page};
 use crate::read::PageSource;
+use lies::Lies;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -74,37 +77,6 @@ pub(super) fn find(
         }
     }
     found
-}
-
-/// Where the content of a suspect lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lies {
-    /// Nobody has looked.
-    Unseen,
-    /// There is nothing to go by.
-    Nowhere,
-    /// So many bytes behind its own place.
-    By(i64),
-}
-
-impl Lies {
-    fn of(finding: &Finding) -> Self {
-        match (&finding.reason, finding.found()) {
-            (SuspectReason::Zeroed | SuspectReason::Unreadable(_), _) => Self::Nowhere,
-            (_, Some(found)) if found.file != finding.place.file => Self::Nowhere,
-            (_, Some(found)) => {
-                let (at, own) = (finding.place.page.offset_bytes(), found.page.offset_bytes());
-                at.checked_signed_diff(own).map_or(Self::Nowhere, Self::By)
-            }
-            // Its header was believed.
-            _ if finding.allocation_unit.is_some() => Self::By(0),
-            _ => Self::Unseen,
-        }
-    }
-
-    fn is_moved(self) -> bool {
-        matches!(self, Self::By(bytes) if bytes != 0)
-    }
 }
 
 /// One file.

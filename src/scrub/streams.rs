@@ -8,7 +8,8 @@ pub(super) mod records;
 mod requests;
 mod sums;
 
-use super::file::{BackupTally, FileScan};
+use super::file::FileScan;
+use super::tally::BackupTally;
 use super::{Shared, lock};
 use crate::backup::stream_checksum::{self, StreamSum};
 use crate::backup::{Fault, FaultKind, StreamPiece};

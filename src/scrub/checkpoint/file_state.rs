@@ -4,7 +4,7 @@ use crate::discover::DataFile;
 use crate::discover::paths::{self, FileIdentity, FileTimes};
 use crate::page::address::PageRange;
 use crate::plan::PlannedFile;
-use crate::scrub::file::{BackupTally, FileTally};
+use crate::scrub::tally::{BackupTally, FileTally};
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 

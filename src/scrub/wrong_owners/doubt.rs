@@ -1,7 +1,8 @@
 //! Why a page of another owner is no proof of damage: in a database that is not whole or not at
 //! rest, pages and maps need not be of one moment.
 
-use super::{Map, Scanned, Search};
+use super::Scanned;
+use super::search::{Map, Search};
 use crate::catalog::owners::Claim;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::paths::FileTimes;
