@@ -9,10 +9,9 @@
 
 pub mod queue;
 
+use super::aligned;
 #[cfg(target_os = "linux")]
 use super::cached::cached_bytes;
-use super::pread::{Pread, forget_cached};
-use super::{PageSource, ReadError, Way, aligned};
 use crate::backup::layout::Layout;
 use crate::backup::source::read_exact_at;
 use crate::page::address::{PageId, PageRange};
@@ -21,7 +20,6 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a refused read answers.
@@ -159,6 +157,18 @@ impl DirectFile {
     }
 }
 
+/// Asks the system to forget what it caches of `bytes`. A hint only, so its outcome does not
+/// matter.
+#[cfg(target_os = "linux")]
+pub(super) fn forget_cached(file: &File, bytes: Range<u64>) {
+    let length = std::num::NonZeroU64::new(bytes.end - bytes.start);
+    let advice = rustix::fs::Advice::DontNeed;
+    let _ = rustix::fs::fadvise(file, bytes.start, length, advice);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn forget_cached(_: &File, _: Range<u64>) {}
+
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> io::Result<Option<File>> {
     use rustix::io::Errno;
@@ -204,119 +214,4 @@ fn may_block(file: &File) -> bool {
     const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
     #[allow(clippy::unnecessary_cast, reason = "its type differs between architectures")]
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type as i64 == FUSE_SUPER_MAGIC)
-}
-
-/// A file read past the page cache as far as its file system allows.
-pub struct Direct {
-    pread: Pread,
-}
-
-impl Direct {
-    /// Reads `pread` past the cache.
-    pub fn over(pread: Pread) -> Self {
-        Self { pread }
-    }
-
-    /// The file, opened in the ordinary way.
-    pub(super) fn file(&self) -> &File {
-        self.pread.file()
-    }
-
-    /// Where its pages are.
-    pub(super) fn layout(&self) -> &Layout {
-        self.pread.layout()
-    }
-
-    /// The same file with its pages where `layout` has them.
-    pub(super) fn with_layout(self, layout: Layout) -> Self {
-        Self { pread: self.pread.with_layout(layout) }
-    }
-}
-
-impl PageSource for Direct {
-    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        let filled = self.pread.fill_direct(first, pages);
-        filled.unwrap_or_else(|| self.pread.fill_and_forget(first, pages))
-    }
-
-    fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
-        self.pread.fill_uncached(page)
-    }
-
-    fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        self.pread.fill_range_uncached(first, pages)
-    }
-
-    fn may_have_used_cache(&self) -> bool {
-        self.pread.may_have_used_cache()
-    }
-
-    fn direct(&self) -> Option<&Arc<DirectFile>> {
-        self.pread.direct()
-    }
-
-    fn way(&self) -> Way {
-        if self.direct().is_some() { Way::Direct } else { Way::Pread }
-    }
-
-    /// In one read, not in pieces: without the cache there is no reading ahead, so each read waits
-    /// for the device.
-    fn lend(
-        &self,
-        range: PageRange,
-        buffer: &mut Vec<Page>,
-        visit: &mut dyn FnMut(PageId, &[Page]),
-    ) -> Result<(), ReadError> {
-        let pages = aligned(buffer, range.pages as usize);
-        self.fill(range.first, pages)?;
-        visit(range.first, pages);
-        Ok(())
-    }
-
-    fn has(&self, page: PageId) -> bool {
-        self.layout().page_offset_bytes(page).is_some()
-    }
-
-    fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
-        Box::new(self.with_layout(layout))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-
-    #[test]
-    fn pages_come_past_the_cache_into_any_memory_and_a_ragged_end_is_the_end() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&vec![7; 5 * 8192 + 100]).unwrap();
-        let source = Direct::over(Pread::open(file.path()).unwrap());
-        let mut room = vec![Page::ZERO; 8];
-        for start in 0..3 {
-            room.fill(Page::ZERO);
-            source.fill(PageId(start), &mut room[start as usize..][..5 - start as usize]).unwrap();
-            assert_eq!(room.iter().filter(|page| !page.is_zero()).count(), 5 - start as usize);
-        }
-        assert_eq!(source.fill(PageId(3), &mut room[..3]), Err(ReadError::Ended));
-        let mut seen = Vec::new();
-        let mut visit = |first: PageId, pages: &[Page]| seen.push((first.0, pages.len()));
-        source.lend(PageRange::between(1, 5), &mut Vec::new(), &mut visit).unwrap();
-        assert_eq!(seen, [(1, 4)]);
-    }
-
-    #[test]
-    fn a_file_system_that_refuses_is_read_through_the_cache() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&vec![7; 2 * 8192]).unwrap();
-        let source = Direct::over(Pread::open(file.path()).unwrap());
-        if let Some(direct) = source.direct() {
-            direct.refuse();
-        }
-        assert!(source.direct().is_none());
-        assert_eq!(source.way(), Way::Pread);
-        let mut pages = [Page::ZERO; 2];
-        source.fill(PageId(0), &mut pages).unwrap();
-        assert_eq!(pages[1].bytes(), &[7; 8192]);
-    }
 }

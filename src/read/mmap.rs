@@ -19,8 +19,9 @@ pub use linux::Map;
 #[cfg(not(target_os = "linux"))]
 pub use other::Map;
 
-use super::direct::{Direct, DirectFile};
+use super::direct::DirectFile;
 use super::pread::Pread;
+use super::uncached::Direct;
 use super::{PageSource, ReadError, Way};
 use crate::backup::layout::Layout;
 use crate::page::Page;

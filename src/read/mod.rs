@@ -13,6 +13,7 @@ pub mod mmap;
 pub mod open;
 pub mod salvage;
 pub mod striped;
+pub mod uncached;
 pub mod unpacked;
 
 use crate::backup::layout::Layout;

@@ -1,9 +1,9 @@
 //! Choosing how a file is read.
 
 use super::PageSource;
-use super::direct::Direct;
 use super::mmap::{self, Auto, Mapped};
 use super::pread::Pread;
+use super::uncached::Direct;
 use std::io;
 use std::path::Path;
 

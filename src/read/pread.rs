@@ -2,9 +2,9 @@
 
 #[cfg(target_os = "linux")]
 use super::cached::cached_bytes;
-use super::direct::DirectFile;
 #[cfg(not(target_os = "linux"))]
 use super::direct::cached_bytes;
+use super::direct::{DirectFile, forget_cached};
 use super::{PageSource, ReadError};
 use crate::backup::layout::Layout;
 use crate::backup::source::read_exact_at;
@@ -13,7 +13,6 @@ use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -169,18 +168,6 @@ impl PageSource for Pread {
         Box::new(self.with_layout(layout))
     }
 }
-
-/// Asks the system to forget what it caches of `bytes`. A hint only, so its outcome does not
-/// matter.
-#[cfg(target_os = "linux")]
-pub(super) fn forget_cached(file: &File, bytes: Range<u64>) {
-    let length = std::num::NonZeroU64::new(bytes.end - bytes.start);
-    let advice = rustix::fs::Advice::DontNeed;
-    let _ = rustix::fs::fadvise(file, bytes.start, length, advice);
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn forget_cached(_: &File, _: Range<u64>) {}
 
 #[cfg(test)]
 mod tests {

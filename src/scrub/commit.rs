@@ -13,7 +13,6 @@ use crate::consolidate::transient::Transient;
 use crate::page::address::{PageId, PageRange};
 use crate::read::Way;
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 /// What one batch adds to the counts.
@@ -50,22 +49,10 @@ pub(super) struct Took {
     pub(super) verify: Duration,
 }
 
-/// Held shared while a batch is added, and alone while everything is written down. Nothing slow
-/// is done under it.
-#[derive(Default)]
-pub(super) struct CommitLock(RwLock<()>);
-
-impl CommitLock {
-    /// Waits until no batch is half added, and keeps it so.
-    pub(super) fn between_batches(&self) -> RwLockWriteGuard<'_, ()> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Shared<'_> {
     /// The pages of `range` are done and came out as `settled`.
     pub(super) fn commit(&self, file: &FileScan<'_>, range: PageRange, settled: Settled) {
-        let _adding = self.commit.0.read().unwrap_or_else(PoisonError::into_inner);
+        let _adding = self.commit.adding();
         if let Some(took) = settled.took {
             self.record(file, took, settled.coverage.bytes_read);
             self.bytes_by_way[took.way as usize].fetch_add(range.bytes(), Ordering::Relaxed);

@@ -1,7 +1,6 @@
 //! What the threads of a scan share: files, counts, and what ends it.
 
 use super::checkpoint::{Checkpoint, Counted, FileState, History};
-use super::commit::CommitLock;
 use super::file::FileScan;
 use super::known_owners::Room;
 use super::lock;
@@ -20,7 +19,7 @@ use crate::verify::gpu::pool::{GpuSummary, Gpus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// Host findings kept at most; one is enough to distrust the machine.
@@ -30,6 +29,23 @@ pub(super) const HOST_FINDINGS_MAX: usize = 100;
 const PERHAPS_CACHED: &str = "suspects were read again, but perhaps from the operating system's \
     cache: nothing tells here whether a read reaches the device, so what is damaged in memory only \
     may look like damage of the disk, and the other way round";
+
+/// Held shared while a batch is added, and alone while everything is written down. Nothing slow
+/// is done under it.
+#[derive(Default)]
+pub(super) struct CommitLock(RwLock<()>);
+
+impl CommitLock {
+    /// While this is kept, a batch is being added.
+    pub(super) fn adding(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no batch is half added, and keeps it so.
+    pub(super) fn between_batches(&self) -> RwLockWriteGuard<'_, ()> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What the workers share.
 pub(super) struct Shared<'a> {

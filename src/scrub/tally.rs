@@ -2,7 +2,7 @@
 
 use super::catalog_pages::CatalogPages;
 use super::known_owners::SumsByInterval;
-use super::wrong_owners::Unproven;
+use super::wrong_owners::unproven::Unproven;
 use crate::backup::stream_checksum::StreamSum;
 use crate::backup::{Fault, Media};
 use crate::consolidate::findings::{Finding, Findings};

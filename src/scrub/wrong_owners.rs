@@ -11,6 +11,7 @@
 mod chains;
 mod doubt;
 mod search;
+pub(super) mod unproven;
 
 use super::Open;
 use super::Stop;
@@ -21,10 +22,11 @@ use super::tally::FileTally;
 use crate::consolidate::findings::{Finding, Findings, SUSPECTS_MAX};
 use crate::consolidate::transient::Transient;
 use crate::diagnose::verdict::{SuspectReason, Verdict};
-use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::address::{FileId, PageId};
 use crate::plan::Plan;
 use search::Search;
 use std::collections::{BTreeMap, BTreeSet};
+use unproven::Unproven;
 
 /// Intervals whose pages are read again at most, where that can prove damage: 64 GiB. In a database
 /// at rest, nothing but damage makes one of them differ.
@@ -35,9 +37,6 @@ const UNPROVEN_INTERVALS_MAX: usize = 64;
 const INTERVALS_AT_ONCE: usize = 65_536;
 /// Pages read in one go.
 const RUN_PAGES_MAX: usize = 64;
-/// Pages that a note names.
-const NAMED_MAX: usize = 10;
-
 /// What was scanned, before it is known what belongs to what.
 pub(super) struct Scanned<'a> {
     pub(super) files: &'a [Remembered<'a>],
@@ -59,17 +58,6 @@ pub(super) struct Found {
     /// Suspects, and what they had been taken for.
     suspects: Vec<(Finding, Verdict)>,
     unproven: Option<Unproven>,
-}
-
-/// Pages of another owner that prove no damage, and what was not looked at.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unproven {
-    pages: u64,
-    /// The first of them.
-    first: Vec<PageAddress>,
-    why: &'static str,
-    /// Intervals that were not looked at.
-    intervals_left: usize,
 }
 
 impl Found {
@@ -152,39 +140,6 @@ impl Scanned<'_> {
             |suspect: &&Finding| !matches!(suspect.reason, SuspectReason::StalePage { .. });
         let suspects = self.suspects_of(index).iter().filter(is_left_out);
         suspects.map(|suspect| suspect.place.page).chain(self.healed(index))
-    }
-}
-
-impl Unproven {
-    fn add(&mut self, place: PageAddress, why: &'static str) {
-        self.pages += 1;
-        self.why = why;
-        if self.first.len() < NAMED_MAX {
-            self.first.push(place);
-        }
-    }
-
-    /// What is said of it.
-    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
-        let named: Vec<String> = self.first.iter().map(PageAddress::to_string).collect();
-        let more = if self.pages as usize > named.len() { ", ..." } else { "" };
-        let pages = (self.pages > 0).then(|| {
-            format!(
-                "{} pages in use say that they belong to other allocation units than the ones that \
-                 own their extents ({}{more}): {}; DBCC CHECKDB can tell",
-                self.pages,
-                named.join(", "),
-                self.why,
-            )
-        });
-        let left = (self.intervals_left > 0).then(|| {
-            format!(
-                "{} stretches of 64 MB, in which perhaps not all pages belong to who owns their \
-                 extents, were not looked at again; DBCC CHECKDB can tell",
-                self.intervals_left
-            )
-        });
-        pages.into_iter().chain(left)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, FileKind};
 use crate::plan::PlannedFile;
 use crate::scrub::tally::{FileTally, Zeroed};
-use crate::scrub::wrong_owners::Unproven;
+use crate::scrub::wrong_owners::unproven::Unproven;
 
 /// Bad checksums that make a whole file look encrypted: at least so many ...
 const ENCRYPTED_SUSPECTS_MIN: u64 = 64;

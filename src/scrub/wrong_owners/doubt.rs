@@ -2,13 +2,9 @@
 //! rest, pages and maps need not be of one moment.
 
 use super::Scanned;
-use super::search::{Map, Search};
-use crate::catalog::owners::Claim;
 use crate::diagnose::verdict::SuspectReason;
 use crate::discover::paths::FileTimes;
 use crate::discover::{DataFile, FileKind};
-use crate::page::address::PageId;
-use crate::page::allocation::{PFS_INTERVAL_PAGES, fixed_page_type};
 use crate::page::kind::PageType;
 use crate::scrub::finish::size::SizeNow;
 use crate::scrub::names;
@@ -22,7 +18,7 @@ const WRITTEN_TO: &str = "that is no proof of damage, because the file was writt
     scan";
 const INCOMPLETE: &str = "that is no proof of damage, because not all files of the database were \
     scanned as a whole";
-const CONTRADICTION: &str = "that is no proof of damage to them, because the PFS and IAM pages \
+pub(super) const CONTRADICTION: &str = "that is no proof of damage to them, because the PFS and IAM pages \
     there contradict each other";
 /// `type` of a data file in the catalog.
 const KIND_DATA: u8 = 0;
@@ -44,28 +40,6 @@ pub(super) fn of(index: usize, members: &[usize], scanned: &Scanned<'_>) -> Opti
         _ => return Some(INCOMPLETE),
     }
     members.iter().any(|member| !is_whole(*member, scanned)).then_some(INCOMPLETE)
-}
-
-/// Why nothing is proven in `interval`: what its PFS page says fits ill with what IAM pages claim,
-/// so that it may be the map that is wrong, such as that of another database. In every healthy file
-/// each page in use is claimed once, in the way that its PFS byte says, but IAM pages and those
-/// with a fixed place.
-pub(super) fn of_maps(search: &Search<'_>, interval: u32, map: &Map) -> Option<&'static str> {
-    let first = interval * PFS_INTERVAL_PAGES;
-    let end = first.saturating_add(PFS_INTERVAL_PAGES);
-    let file = search.scanned.files[search.index].file.file_id;
-    let contradicts = |page: PageId| {
-        let claimed = map.claims.claimed(page);
-        let Some(byte) = search.own.pfs_byte(page) else { return false };
-        if !byte.is_allocated() {
-            return claimed.alone != Claim::Nobody;
-        }
-        let must_have_owner = !byte.is_iam() && fixed_page_type(file, page).is_none();
-        let is_bad = map.known_bad.contains(&page);
-        must_have_owner && !is_bad && claimed.owner(byte.is_mixed()).is_none()
-    };
-    let end = end.min(search.scanned.plan.files[search.index].pages);
-    (first..end).map(PageId).any(contradicts).then_some(CONTRADICTION)
 }
 
 fn has_suspect_boot_page(members: &[usize], scanned: &Scanned<'_>) -> bool {

@@ -1,17 +1,19 @@
 //! One file whose owners are looked into.
 
 use super::chains::Chains;
-use super::{Found, INTERVALS_AT_ONCE, RUN_PAGES_MAX, Scanned, Unproven, doubt};
+use super::doubt::CONTRADICTION;
+use super::unproven::Unproven;
+use super::{Found, INTERVALS_AT_ONCE, RUN_PAGES_MAX, Scanned};
 use crate::catalog::claims::{Claims, IamClaims};
 use crate::catalog::owner_sums::{ExpectedSums, is_owned};
-use crate::catalog::owners::is_same_unit;
+use crate::catalog::owners::{Claim, is_same_unit};
 use crate::catalog::units_by_first_iam;
 use crate::consolidate::findings::Finding;
 use crate::diagnose::judge::judge;
 use crate::diagnose::verdict::{Allocation, SuspectReason, Verdict};
 use crate::page::Page;
 use crate::page::address::{PageAddress, PageId};
-use crate::page::allocation::{PFS_INTERVAL_PAGES, PagesInUse, PfsByte};
+use crate::page::allocation::{PFS_INTERVAL_PAGES, PagesInUse, PfsByte, fixed_page_type};
 use crate::page::checksum::Checksum;
 use crate::page::header::PageHeader;
 use crate::page::iam::IamPage;
@@ -65,7 +67,7 @@ impl<'a> Search<'a> {
                 unproven.intervals_left += 1;
                 continue;
             }
-            let doubt = self.doubt.or_else(|| doubt::of_maps(self, interval, &map));
+            let doubt = self.doubt.or_else(|| doubt_of_maps(self, interval, &map));
             self.look_at(interval, &map, &mut |page, reason, verdict| match doubt {
                 None => found.suspects.push((self.finding(page, reason), verdict)),
                 Some(why) => unproven.add(PageHeader::of(page).address(), why),
@@ -249,4 +251,26 @@ impl Map {
         let first = self.chains.whole(unit);
         first.is_some_and(|first| self.first_iams.get(&first) == Some(&unit))
     }
+}
+
+/// Why nothing is proven in `interval`: what its PFS page says fits ill with what IAM pages claim,
+/// so that it may be the map that is wrong, such as that of another database. In every healthy file
+/// each page in use is claimed once, in the way that its PFS byte says, but IAM pages and those
+/// with a fixed place.
+fn doubt_of_maps(search: &Search<'_>, interval: u32, map: &Map) -> Option<&'static str> {
+    let first = interval * PFS_INTERVAL_PAGES;
+    let end = first.saturating_add(PFS_INTERVAL_PAGES);
+    let file = search.scanned.files[search.index].file.file_id;
+    let contradicts = |page: PageId| {
+        let claimed = map.claims.claimed(page);
+        let Some(byte) = search.own.pfs_byte(page) else { return false };
+        if !byte.is_allocated() {
+            return claimed.alone != Claim::Nobody;
+        }
+        let must_have_owner = !byte.is_iam() && fixed_page_type(file, page).is_none();
+        let is_bad = map.known_bad.contains(&page);
+        must_have_owner && !is_bad && claimed.owner(byte.is_mixed()).is_none()
+    };
+    let end = end.min(search.scanned.plan.files[search.index].pages);
+    (first..end).map(PageId).any(contradicts).then_some(CONTRADICTION)
 }
