@@ -10,8 +10,8 @@ const NAMED_MAX: usize = 10;
 pub(in crate::scrub) struct Unproven {
     pub(super) pages: u64,
     /// The first of them.
-    first: Vec<PageAddress>,
-    why: &'static str,
+    pub(super) first: Vec<PageAddress>,
+    pub(super) why: &'static str,
     /// Intervals that were not looked at.
     pub(super) intervals_left: usize,
 }
