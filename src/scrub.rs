@@ -63,8 +63,8 @@ const LOOKED_INTO_MAX: usize = 4096;
 const SCANNED_AGAIN: &str = "everything was scanned again without GPUs, because one was wrong: all \
     that this report says of pages is the CPU's";
 
-const EXTENTS_SCANNED_AGAIN: &str = "everything was scanned again with a look at each extent of the \
-    backups: one is not where the extents around it told";
+const EXTENTS_SCANNED_AGAIN: &str = "everything was scanned again with a look at each extent of \
+    the backups: one is not where the extents around it told";
 
 /// A finished scan.
 pub struct Scrub {

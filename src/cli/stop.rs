@@ -1,5 +1,5 @@
-//! What signals do: the first SIGINT or SIGTERM ends the reading, another one the look into what was
-//! found, both with a report; a later one ends the program.
+//! What signals do: the first SIGINT or SIGTERM ends the reading, another one the look into what
+//! was found, both with a report; a later one ends the program.
 
 use super::exit::{Exit, ExitStyle, Failure};
 use super::say::say;

@@ -63,7 +63,7 @@ impl FaultySource {
             ReadFault::HealsAfter(_) => page.bytes_mut()[WRONG_BYTE] ^= 1,
             // Never 0, so never right.
             ReadFault::NeverSettles | ReadFault::SettlesAfter(_) => {
-                page.bytes_mut()[WRONG_BYTE] ^= (*read % 255) as u8 + 1
+                page.bytes_mut()[WRONG_BYTE] ^= (*read % 255) as u8 + 1;
             }
         }
         Ok(())

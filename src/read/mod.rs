@@ -34,8 +34,8 @@ pub trait PageSource: Send + Sync {
     /// bypassed.
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError>;
 
-    /// Fills `pages` with the pages from `first` on, like [`Self::fill_uncached`]: all of them or an
-    /// error.
+    /// Fills `pages` with the pages from `first` on, like [`Self::fill_uncached`]: all of them or
+    /// an error.
     fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
         for (page, id) in pages.iter_mut().zip(first.0..) {
             *page = self.fill_uncached(PageId(id))?;

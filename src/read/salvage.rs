@@ -49,7 +49,7 @@ impl Rescue {
     }
 
     /// What to read next; `None` if nothing is left.
-    pub fn next(&mut self) -> Option<PageRange> {
+    pub fn next_read(&mut self) -> Option<PageRange> {
         if let Some((range, _)) = &self.probed {
             return Some(PageRange::between(range.end() - 1, range.end()));
         }
@@ -138,7 +138,7 @@ pub fn salvage(
     } else {
         Rescue::of(range, before, error)
     };
-    while let Some(part) = rescue.next() {
+    while let Some(part) = rescue.next_read() {
         let start = (part.first.0 - range.first.0) as usize;
         let pages = &mut pages[start..start + part.pages as usize];
         salvaged.pages_read += u64::from(part.pages);

@@ -1,4 +1,5 @@
-//! A file read past the page cache, one read at a time; through it where its file system refuses that.
+//! A file read past the page cache, one read at a time; through it where its file system refuses
+//! that.
 
 use super::direct::DirectFile;
 use super::pread::Pread;

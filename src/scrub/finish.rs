@@ -51,8 +51,8 @@ pub(super) fn finish(
 ) -> Scrub {
     let elapsed_seconds = elapsed.as_secs_f64();
     let is_cut_short = shared.is_cut_short();
-    let paced = Paced::new(discovery, shared.settings, shared.throttles);
-    let open = |path: &Path| paced.open(path);
+    let opener = Paced::new(discovery, shared.settings, shared.throttles);
+    let open = |path: &Path| opener.open(path);
     shared.settings.stop.looking_begins();
     let is_guess_wrong = shared.is_guess_wrong();
     let is_in_vain = shared.is_in_vain();
@@ -64,16 +64,11 @@ pub(super) fn finish(
     };
     let (mut tallies, known_owners): (Vec<_>, Vec<_>) = shared.files.into_iter().map(told).unzip();
     let transients = into_inner(shared.transients).into_list();
-    let read = Read {
-        discovery,
-        plan,
-        settings: shared.settings,
-        transients: &transients,
-        open: &open,
-        progress: shared.progress,
-        // A stopped scan ends at once; what counts for nothing is not looked into.
-        is_cut_short: is_cut_short || is_in_vain,
-    };
+    // A stopped scan ends at once; what counts for nothing is not looked into.
+    let is_over = is_cut_short || is_in_vain;
+    let (settings, progress) = (shared.settings, shared.progress);
+    let transients_seen = &transients;
+    let read = Read::of((discovery, plan), settings, transients_seen, (&open, progress), is_over);
     let Investigated { findings, facts, shifts, notes: unseen } =
         read.investigate(findings, &mut tallies, known_owners, shared.lost_writes);
     let Settings { weights, geometry, .. } = shared.settings;
@@ -87,14 +82,13 @@ pub(super) fn finish(
     let host_findings = into_inner(shared.host_findings);
     let file_latencies = file_latencies(tallies, &facts);
     let bytes_by_reader = bytes_by_reader(shared.bytes_by_way);
-    let mut notes: Vec<String> = into_inner(shared.notes).into_iter().collect();
-    notes.extend(cached_note(&shared.settings.reader_name, &bytes_by_reader));
-    notes.extend(places::notes(&facts));
-    notes.extend(unseen);
-    notes.extend(snapshots_note(&discovery.snapshots));
+    let cached = cached_note(&shared.settings.reader_name, &bytes_by_reader);
+    let told = into_inner(shared.notes).into_iter().chain(cached).chain(places::notes(&facts));
+    let snapshots = snapshots_note(&discovery.snapshots);
+    let mut notes: Vec<String> = told.chain(unseen).chain(snapshots).collect();
     notes.extend((is_cut_short && !suspects.is_empty()).then(|| NOT_NAMED.to_owned()));
-    notes.extend(paced.was_cut().then(|| NOT_LOOKED_UP.to_owned()));
-    let stopped = is_cut_short || paced.was_cut();
+    notes.extend(opener.was_cut().then(|| NOT_LOOKED_UP.to_owned()));
+    let stopped = is_cut_short || opener.was_cut();
     if !shared.are_gpus_wrong {
         notes.extend(gpus.iter().filter_map(retired_note));
     }

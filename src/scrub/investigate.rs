@@ -53,7 +53,18 @@ pub(super) struct Investigated {
     pub(super) notes: Vec<String>,
 }
 
-impl Read<'_> {
+impl<'a> Read<'a> {
+    /// What was read of all files. Nothing is read any more if the scan `is_cut_short`.
+    pub(super) fn of(
+        (discovery, plan): (&'a Discovery, &'a Plan),
+        settings: &'a Settings<'a>,
+        transients: &'a [Transient],
+        (open, progress): (Open<'a>, &'a dyn Progress),
+        is_cut_short: bool,
+    ) -> Self {
+        Self { discovery, plan, settings, transients, open, progress, is_cut_short }
+    }
+
     /// Looks into `findings`, and adds those that no page alone shows; `tallies` follow.
     pub(super) fn investigate(
         &self,

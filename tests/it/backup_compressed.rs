@@ -96,7 +96,6 @@ fn account_for_every_byte(original: &Original) {
         *sizes.entry(class).or_default() += range.end - range.start;
         at = range.end;
     }
-    println!("{sizes:?}");
     assert_eq!(at, bytes.len() as u64);
     assert!(!sizes.contains_key(&ByteClass::Unknown));
     let header_bytes = original.version.record_header_bytes() as u64;
@@ -135,7 +134,6 @@ fn unpack_pages(original: &Original) {
             right += u32::from(Checksum::of(&page) == Checksum::stored_in(&page));
         }
     }
-    println!("{right} of {flagged} pages with a checksum agree");
     assert_eq!((flagged, right), (original.flagged, original.right));
 }
 
@@ -189,7 +187,6 @@ fn change_bits(original: &Original) {
             *tried.entry((class, !found.faults.is_empty())).or_default() += 1;
         }
     }
-    println!("{tried:?}");
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn flip_bits_of_each_class(name: &str) {
         for _ in 0..4 {
             let at = range.start as usize + random() as usize % (range.end - range.start) as usize;
             let bit = random() % 8;
-            let report = copy.flipped(at, bit, random() % 4 == 0);
+            let report = copy.flipped(at, bit, random().is_multiple_of(4));
             let is_found = report.verdict == RunVerdict::Damaged;
             if class.is_protected() {
                 assert!(is_found, "bit {bit} of byte {at:#x}, {class:?}");

@@ -137,9 +137,9 @@ impl Version {
             && bytes.len() >= self.header_bytes()
     }
 
-    /// How large the file mark is that `bytes` begin with. Where it does not say so itself: so large
-    /// that something follows, or the file ends; `known` is asked first, and answers where nothing
-    /// follows.
+    /// How large the file mark is that `bytes` begin with. Where it does not say so itself: so
+    /// large that something follows, or the file ends; `known` is asked first, and answers where
+    /// nothing follows.
     pub(super) fn file_mark_bytes(self, bytes: &[u8], offset: u64, known: Option<u64>) -> u64 {
         if let Some(stated) = stated_file_mark_bytes(bytes) {
             return stated;

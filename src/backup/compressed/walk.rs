@@ -273,8 +273,9 @@ impl Checks {
 }
 
 impl Ahead {
-    /// No checksum covers the size. One extent after one extent is believed, for no single bit makes
-    /// that of a smaller size, and no larger one was seen; all others are checked by unpacking.
+    /// No checksum covers the size. One extent after one extent is believed, for no single bit
+    /// makes that of a smaller size, and no larger one was seen; all others are checked by
+    /// unpacking.
     fn fate(&self, window: &Window<'_>) -> Fate {
         let bytes = window.rest(self.offset);
         if !self.header.agrees(bytes) {

@@ -208,8 +208,8 @@ fn random_codes_and_random_bits_unpack_as_the_plain_decoder_says() {
     assert!(outcomes.len() >= 5, "{outcomes:?}");
 }
 
-/// Codes of eight bits each, so that they can be written as bytes: a look may take two bytes, and the
-/// second one may not be of the next block.
+/// Codes of eight bits each, so that they can be written as bytes: a look may take two bytes, and
+/// the second one may not be of the next block.
 #[test]
 fn a_block_ends_where_it_ends_also_between_two_bytes() {
     const SHORTEST_MATCH: u8 = 254;
@@ -221,7 +221,8 @@ fn a_block_ends_where_it_ends_also_between_two_bytes() {
     let table: Vec<u8> = table.collect();
     let byte = |i: usize| (i * 7 % 254) as u8;
     for second in [2, 5000] {
-        // Two bytes and three of a match, so that the others come in pairs that begin at odd places.
+        // Two bytes and three of a match, so that the others come in pairs that begin at odd
+        // places.
         let first = (0..65_534).map(|i| if i == 2 { SHORTEST_MATCH } else { byte(i) });
         let last = (0..second).map(byte).chain([SHORTEST_MATCH, 0]);
         let mut input = Vec::new();

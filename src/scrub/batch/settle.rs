@@ -16,13 +16,13 @@ use crate::read::{ReadError, aligned};
 use crate::scrub::commit::{Settled, Took};
 
 /// Said where not every page that is called unreadable was read by itself.
-const IN_A_RUN: &str = "where several pages in a row could not be read, those behind them were read \
-    in larger ranges: what is unreadable \"in a run of failed reads\" was part of such a range, and \
-    may in part be readable page by page (with ddrescue, for example)";
+const IN_A_RUN: &str = "where several pages in a row could not be read, those behind them were \
+    read in larger ranges: what is unreadable \"in a run of failed reads\" was part of such a \
+    range, and may in part be readable page by page (with ddrescue, for example)";
 
 impl View<'_> {
-    /// Gives every doubtful and every lost page its verdict and adds the range to the counts; later,
-    /// if second looks are left to another.
+    /// Gives every doubtful and every lost page its verdict and adds the range to the counts;
+    /// later, if second looks are left to another.
     pub(super) fn settle(
         &mut self,
         range: PageRange,
@@ -35,7 +35,9 @@ impl View<'_> {
             if let Some(later) = &mut self.later {
                 return later.push(doubted);
             }
-            reads.into_iter().for_each(|range| self.read_again(range, &mut doubted));
+            for range in reads {
+                self.read_again(range, &mut doubted);
+            }
         }
         self.settle_doubted(doubted);
     }

@@ -20,8 +20,8 @@ const ENCRYPTED_SUSPECTS_PER_INTACT: u64 = 9;
 const NOT_VERIFIED_WHEN_READ: &str = "taken without CHECKSUM: BACKUP did not verify what it read, \
     and may have read pages that were being written, which the log that RESTORE applies may cure";
 pub(super) const CUT_SHORT: &str = "the scan was stopped before its end";
-pub(super) const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the rest is log \
-    blocks, which carry no page checksums";
+pub(super) const LOG_REFUSED: &str = "a transaction log: its file header page was verified; the \
+    rest is log blocks, which carry no page checksums";
 
 pub(super) fn cut_off(pages: u64) -> String {
     format!("was cut: at least {pages} pages that its backup sets promise are not here")

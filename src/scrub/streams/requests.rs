@@ -23,8 +23,9 @@ pub(super) struct Requests<'a> {
     // Before the buffers that it knows: fields drop in order.
     pub(super) queue: Queue,
     pub(super) free: Vec<PageBuffer>,
-    /// This thread has put another backup aside for this one: while it waits for checksums, it takes
-    /// whatever else there is to do. What that one has in flight does not come back meanwhile.
+    /// This thread has put another backup aside for this one: while it waits for checksums, it
+    /// takes whatever else there is to do. What that one has in flight does not come back
+    /// meanwhile.
     is_nested: bool,
     /// Which run it is, so that reads left over from an earlier one are known.
     pub(super) run: usize,

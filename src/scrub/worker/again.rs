@@ -49,7 +49,7 @@ impl Worker<'_> {
 
     /// The read that a rescue of `file` waits for is of `range`.
     fn rescue_of(&mut self, file: usize, range: PageRange) -> Option<usize> {
-        let is_it = |of: &mut (usize, Rescue)| of.0 == file && of.1.next() == Some(range);
+        let is_it = |of: &mut (usize, Rescue)| of.0 == file && of.1.next_read() == Some(range);
         self.rescues.iter_mut().position(is_it)
     }
 
@@ -94,7 +94,7 @@ impl Worker<'_> {
     fn go_on_rescuing(&mut self, at: usize) {
         let file = self.rescues[at].0;
         let device = self.dispatch.device_of(file);
-        match self.rescues[at].1.next() {
+        match self.rescues[at].1.next_read() {
             Some(range) => self.waiting[device].push_front(Task::ReadAgain(file, range)),
             None => drop(self.rescues.swap_remove(at)),
         }

@@ -18,8 +18,8 @@ const WRITTEN_TO: &str = "that is no proof of damage, because the file was writt
     scan";
 const INCOMPLETE: &str = "that is no proof of damage, because not all files of the database were \
     scanned as a whole";
-pub(super) const CONTRADICTION: &str = "that is no proof of damage to them, because the PFS and IAM pages \
-    there contradict each other";
+pub(super) const CONTRADICTION: &str = "that is no proof of damage to them, because the PFS and \
+    IAM pages there contradict each other";
 /// `type` of a data file in the catalog.
 const KIND_DATA: u8 = 0;
 
