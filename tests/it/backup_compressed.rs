@@ -153,7 +153,6 @@ fn each_changed_bit_is_found_in_every_class_of_bytes_that_is_protected_in_versio
 fn change_bits(original: &Original) {
     let whole = &original.bytes;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
-    let mut tried: BTreeMap<(ByteClass, bool), u32> = BTreeMap::new();
     for (range, class) in classes(whole) {
         let bits = (range.end - range.start) * 8;
         let is_rare = matches!(
@@ -184,7 +183,6 @@ fn change_bits(original: &Original) {
                 "bit {bit} of {class:?} costs {:?}",
                 found.faults
             );
-            *tried.entry((class, !found.faults.is_empty())).or_default() += 1;
         }
     }
 }
