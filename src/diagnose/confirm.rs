@@ -38,6 +38,15 @@ impl FirstLook<'_> {
     fn bytes(&self) -> Option<&Page> {
         self.seen.filter(|_| !matches!(self.reason, SuspectReason::Unreadable(_)))
     }
+
+    /// The bytes of two looks, if nothing more has to be read.
+    fn twice(&self) -> Option<&Page> {
+        let is_it = |seen: &&Page| {
+            self.again
+                .is_some_and(|again| std::ptr::eq(*seen, again) || seen.bytes() == again.bytes())
+        };
+        self.bytes().filter(is_it)
+    }
 }
 
 /// The outcome of a second look.
@@ -80,6 +89,9 @@ pub fn confirm(
     allocation: Allocation,
     first: &FirstLook<'_>,
 ) -> Confirmed {
+    if let Some(page) = first.twice() {
+        return settled_at_once(page, judge_by_reference(page, place, allocation));
+    }
     let rereads_max = if first.seen.is_some() { REREADS_MAX } else { REREADS_OF_LOST_MAX };
     let mut reads: Vec<Result<Page, ReadError>> = Vec::with_capacity(rereads_max);
     reads.extend(first.again.map(|page| Ok(*page)));
@@ -116,6 +128,18 @@ pub fn confirm(
         looks: looks(first, &reads, &is_good),
         page: page.map(|page| Box::new(*page)),
         verdict,
+    }
+}
+
+/// The outcome of most looks where much is damaged: two reads gave `page`, which is `verdict`.
+fn settled_at_once(page: &Page, verdict: Verdict) -> Confirmed {
+    let is_bad = matches!(verdict, Verdict::Suspect(_));
+    let failures = 1 + u8::from(is_bad);
+    Confirmed::Judged {
+        verdict: if is_bad { verdict } else { Verdict::Transient },
+        page: Some(Box::new(*page)),
+        unsettled: false,
+        looks: Looks { seen: 2, failures, tries: 2, reads_apart: 0, differ: false },
     }
 }
 

@@ -113,13 +113,14 @@ impl Evidence {
             SuspectReason::TornPage(_) if lacks_flag => torn::restored_without_flag(page),
             _ => torn::restored(page),
         };
-        let sectors = structure::without_rows(&whole, SectorMap::of(page));
+        let (sectors, entropy_millibits) = SectorMap::and_entropy(page);
+        let sectors = structure::without_rows(&whole, sectors);
         let structure = Structure::of(&whole, sectors);
         let header_is_sane = header.is_sane();
         let mut evidence = Self {
             sectors,
             lost_sectors: structure.lost,
-            entropy_millibits: sectors::entropy_millibits(page),
+            entropy_millibits,
             noise_head_bytes: structure::noise_head_bytes(&whole, sectors),
             header_is_sane,
             slots: structure.slots,

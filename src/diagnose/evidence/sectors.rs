@@ -39,11 +39,22 @@ pub enum Sector {
 impl SectorMap {
     /// Looks at every sector of `page`.
     pub fn of(page: &Page) -> Self {
-        let mut map = Self::default();
+        Self::and_entropy(page).0
+    }
+
+    /// The same with the entropy of the bytes of `page`, in thousandths of a bit per byte: 7,977
+    /// if they are random. Both count the same bytes.
+    pub(super) fn and_entropy(page: &Page) -> (Self, u16) {
+        let (mut map, mut of_page) = (Self::default(), [0_u16; 256]);
         for (is, bytes) in map.0.iter_mut().zip(page.bytes().chunks_exact(SECTOR_BYTES)) {
-            *is = Sector::of(bytes);
+            let mut counts = [0_u16; 256];
+            for byte in bytes {
+                counts[usize::from(*byte)] += 1;
+            }
+            *is = Sector::of(bytes, &counts);
+            of_page.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
         }
-        map
+        (map, entropy_millibits(&of_page))
     }
 
     /// The same with sector `k` (below 16) as one of nothing remarkable.
@@ -87,16 +98,12 @@ impl SectorMap {
 }
 
 impl Sector {
-    fn of(bytes: &[u8]) -> Self {
+    fn of(bytes: &[u8], counts: &[u16; 256]) -> Self {
         match period_bytes(bytes) {
             Some(1) if bytes.first() == Some(&0) => return Self::Zero,
             Some(period) if WORD_BYTES.is_multiple_of(period) => return Self::Pattern,
             Some(_) => return Self::Repeat,
             None => {}
-        }
-        let mut counts = [0_u16; 256];
-        for byte in bytes {
-            counts[usize::from(*byte)] += 1;
         }
         let pairs: u32 = counts.iter().map(|&n| u32::from(n) * u32::from(n.max(1) - 1)).sum();
         if pairs <= NOISE_EQUAL_PAIRS_MAX { Self::Noise } else { Self::Other }
@@ -125,13 +132,9 @@ pub(super) fn period_bytes(sector: &[u8]) -> Option<usize> {
     (1..=FILL_TEXT_BYTES_MAX.min(sector.len())).find(repeats)
 }
 
-/// Entropy of the bytes of `page`, in thousandths of a bit per byte: 7,977 if they are random.
-pub(super) fn entropy_millibits(page: &Page) -> u16 {
-    let mut counts = [0_u32; 256];
-    for byte in page.bytes() {
-        counts[usize::from(*byte)] += 1;
-    }
-    let counts = counts.iter().filter(|n| **n > 0).map(|n| *n as usize);
+/// The entropy of a page that has each byte so often.
+fn entropy_millibits(counts: &[u16; 256]) -> u16 {
+    let counts = counts.iter().filter(|n| **n > 0).map(|n| usize::from(*n));
     let bits: f64 = counts.map(|n| n as f64 * BITS_OF_COUNT[n]).sum();
     (bits * 1000.0 / PAGE_BYTES as f64).round() as u16
 }

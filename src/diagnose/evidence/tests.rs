@@ -165,10 +165,10 @@ fn random_bytes_are_noise_and_records_are_not() {
         noise(&mut page, 0..PAGE_BYTES);
         page.bytes_mut().rotate_left(seed);
         assert_eq!(SectorMap::of(&page).count(Sector::Noise), PAGE_SECTORS);
-        assert!(sectors::entropy_millibits(&page) >= 7_970);
+        assert!(SectorMap::and_entropy(&page).1 >= 7_970);
     }
     assert_eq!(SectorMap::of(&data_page(75)).count(Sector::Noise), 0);
-    assert_eq!(sectors::entropy_millibits(&Page::ZERO), 0);
+    assert_eq!(SectorMap::and_entropy(&Page::ZERO).1, 0);
 }
 
 #[test]
