@@ -41,7 +41,7 @@ fn xor_of(source: &dyn PageSource) -> u64 {
             let words: &[u64] = bytemuck::cast_slice(pages);
             sum ^= words.iter().fold(0, |sum, word| sum ^ word);
         };
-        source.lend(range, &mut buffer, &mut visit).expect("a healthy file");
+        source.visit_pieces(range, &mut buffer, &mut visit).expect("a healthy file");
     }
     sum
 }

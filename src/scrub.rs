@@ -19,7 +19,7 @@ mod in_use;
 mod investigate;
 mod known_owners;
 mod leads;
-mod lent;
+mod at_gpus;
 mod lost_writes;
 mod names;
 mod owners;

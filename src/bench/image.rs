@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 
 const SEED: u64 = 7;
-/// Pages made or lent in one go: 256 KiB, what readers lend.
+/// Pages made or shown in one go: 256 KiB, what readers show.
 const PIECE_PAGES: usize = read::PIECE_PAGES as usize;
 
 /// The image, and what its checksums are.
@@ -93,7 +93,7 @@ impl Image {
 
     /// The image as something to scan.
     pub(super) fn source(&self) -> Box<dyn PageSource> {
-        Box::new(Lender(Arc::clone(&self.map)))
+        Box::new(InMemory(Arc::clone(&self.map)))
     }
 }
 
@@ -117,10 +117,10 @@ fn prefer_huge_pages(map: &MmapMut) {
 #[cfg(not(target_os = "linux"))]
 fn prefer_huge_pages(_: &MmapMut) {}
 
-/// Lends pages of memory without copying them.
-struct Lender(Arc<Mmap>);
+/// Shows pages of memory without copying them.
+struct InMemory(Arc<Mmap>);
 
-impl Lender {
+impl InMemory {
     fn pages(&self, first: PageId, count: usize) -> Result<&[Page], ReadError> {
         let pages: &[Page] = bytemuck::cast_slice(&self.0);
         let start = first.0 as usize;
@@ -128,7 +128,7 @@ impl Lender {
     }
 }
 
-impl PageSource for Lender {
+impl PageSource for InMemory {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
         pages.copy_from_slice(self.pages(first, pages.len())?);
         Ok(())
@@ -138,7 +138,7 @@ impl PageSource for Lender {
         Ok(self.pages(page, 1)?[0])
     }
 
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         _: &mut Vec<Page>,
@@ -160,7 +160,7 @@ mod tests {
         let mut sums: Vec<Checksum> = Vec::new();
         let range = PageRange::between(0, 128);
         let mut add = |_: PageId, pages: &[Page]| sums.extend(pages.iter().map(Checksum::of));
-        image.source().lend(range, &mut Vec::new(), &mut add).unwrap();
+        image.source().visit_pieces(range, &mut Vec::new(), &mut add).unwrap();
         assert_eq!(image.check(&sums, "the test"), Ok(()));
         sums[100].0 ^= 1;
         let wrong = image.check(&sums, "the test").unwrap_err().to_string();

@@ -87,7 +87,7 @@ impl<'a> Raw<'a> {
         queued: &mut Queued,
     ) -> Result<(), BenchError> {
         let source = &*self.sources[batch.file];
-        let is_mapped = source.lend_mapped(batch.range, &mut |_, pages| {
+        let is_mapped = source.visit_mapped(batch.range, &mut |_, pages| {
             if let Some(look) = self.look {
                 look.at(pages);
             }
@@ -101,8 +101,8 @@ impl<'a> Raw<'a> {
             queued.add(batch, direct);
             return Ok(());
         }
-        let lent = source.lend(batch.range, buffer, &mut |_, _| ());
-        lent.map_err(|e| self.cannot_read(batch.file, e))
+        let shown = source.visit_pieces(batch.range, buffer, &mut |_, _| ());
+        shown.map_err(|e| self.cannot_read(batch.file, e))
     }
 
     fn cannot_read(&self, file: usize, why: ReadError) -> BenchError {

@@ -8,7 +8,7 @@
 //!
 //! What has been looked at is dropped from the process, many huge pages at a time ([`looked_at`]),
 //! and the cache is asked for huge pages, too: the extents of a backup may be scattered over it in
-//! pieces of 64 KiB, each of which is lent by itself.
+//! pieces of 64 KiB, each of which is shown by itself.
 
 #[cfg(target_os = "linux")]
 mod guard;
@@ -79,11 +79,11 @@ impl PageSource for Mapped {
         self.pread.may_have_used_cache()
     }
 
-    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         let offset = self.pread.layout().offset_bytes(range);
         let mapped = self.map.as_ref().zip(offset);
         mapped.is_some_and(|(map, offset)| {
-            map.lend(self.pread.file(), (range, offset), When::Always, visit)
+            map.visit_pieces(self.pread.file(), (range, offset), When::Always, visit)
         })
     }
 
@@ -123,7 +123,7 @@ impl PageSource for Auto {
             let start = (at.0 - first.0) as usize;
             pages[start..start + piece.len()].copy_from_slice(piece);
         };
-        if self.lend_mapped(range, &mut copy) { Ok(()) } else { self.uncached.fill(first, pages) }
+        if self.visit_mapped(range, &mut copy) { Ok(()) } else { self.uncached.fill(first, pages) }
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
@@ -138,19 +138,21 @@ impl PageSource for Auto {
         self.uncached.may_have_used_cache()
     }
 
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
-        self.uncached.lend(range, buffer, visit)
+        self.uncached.visit_pieces(range, buffer, visit)
     }
 
-    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         let file = self.uncached.file();
         let mapped = self.map.as_ref().zip(self.uncached.layout().offset_bytes(range));
-        mapped.is_some_and(|(map, offset)| map.lend(file, (range, offset), When::Cached, visit))
+        mapped.is_some_and(|(map, offset)| {
+            map.visit_pieces(file, (range, offset), When::Cached, visit)
+        })
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {
@@ -209,9 +211,9 @@ mod linux {
             let _ = self.bytes.advise(Advice::Random);
         }
 
-        /// Lends a range of the mapped `file`, which begins at a byte offset, if it is to be mapped
+        /// Shows a range of the mapped `file`, which begins at a byte offset, if it is to be mapped
         /// and could be looked at to its end.
-        pub(super) fn lend(
+        pub(super) fn visit_pieces(
             &self,
             file: &File,
             (range, offset_bytes): (PageRange, u64),
@@ -300,7 +302,7 @@ mod linux {
     #[allow(unsafe_code)]
     fn map(file: &File) -> Option<Mmap> {
         // SAFETY: the mapping is read-only. A shrinking file is met by the `Guard` that `of` sets
-        // before anything is lent. Bytes that another process changes meanwhile are plain integers
+        // before anything is shown. Bytes that another process changes meanwhile are plain integers
         // without invalid values, and a page that looked bad for that reason is judged again on a
         // private copy, read anew (`diagnose::confirm`).
         unsafe { Mmap::map(file) }.ok().filter(|map| !map.is_empty())
@@ -326,7 +328,7 @@ mod other {
             match *self {}
         }
 
-        pub(super) fn lend(
+        pub(super) fn visit_pieces(
             &self,
             _: &File,
             _: (PageRange, u64),

@@ -53,10 +53,10 @@ pub trait PageSource: Send + Sync {
         true
     }
 
-    /// Lends the pages of `range` to `visit`, in order, in pieces small enough to stay in a core's
+    /// Shows the pages of `range` to `visit`, in order, in pieces small enough to stay in a core's
     /// cache. A piece that begins with the range's first page begins the look anew: what was seen
     /// before it must be forgotten, and after an error everything. `buffer` is memory to read into.
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
@@ -70,9 +70,9 @@ pub trait PageSource: Send + Sync {
         Ok(())
     }
 
-    /// Lends the pages of `range` like [`Self::lend`], but from memory that holds them already.
-    /// False if it does not; then what was seen must be forgotten.
-    fn lend_mapped(&self, _range: PageRange, _visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+    /// Shows the pages of `range` like [`Self::visit_pieces`], but from memory that holds them
+    /// already. False if it does not; then what was seen must be forgotten.
+    fn visit_mapped(&self, _range: PageRange, _visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         false
     }
 
@@ -81,7 +81,7 @@ pub trait PageSource: Send + Sync {
         None
     }
 
-    /// How [`Self::lend`] reads.
+    /// How [`Self::visit_pieces`] reads.
     fn way(&self) -> Way {
         Way::Pread
     }

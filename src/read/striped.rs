@@ -82,17 +82,17 @@ impl PageSource for Striped {
         self.own.has(page) || self.siblings.iter().any(is_there)
     }
 
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
-        self.own.lend(range, buffer, visit)
+        self.own.visit_pieces(range, buffer, visit)
     }
 
-    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
-        self.own.lend_mapped(range, visit)
+    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        self.own.visit_mapped(range, visit)
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {

@@ -65,7 +65,7 @@ impl PageSource for Direct {
 
     /// In one read, not in pieces: without the cache there is no reading ahead, so each read waits
     /// for the device.
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(source.fill(PageId(3), &mut room[..3]), Err(ReadError::Ended));
         let mut seen = Vec::new();
         let mut visit = |first: PageId, pages: &[Page]| seen.push((first.0, pages.len()));
-        source.lend(PageRange::between(1, 5), &mut Vec::new(), &mut visit).unwrap();
+        source.visit_pieces(PageRange::between(1, 5), &mut Vec::new(), &mut visit).unwrap();
         assert_eq!(seen, [(1, 4)]);
     }
 

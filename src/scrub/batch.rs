@@ -6,8 +6,8 @@ mod looked;
 mod settle;
 
 use super::Shared;
+use super::at_gpus::Unseen;
 use super::file::FileScan;
-use super::lent::Unseen;
 use crate::diagnose::allocation::Interval;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::{PageId, PageRange};
@@ -91,30 +91,30 @@ impl<'a> View<'a> {
         let started = Instant::now();
         let mut looked = Looked::default();
         let source = self.source;
-        let lent = source.lend_mapped(range, &mut |first, pages| {
+        let is_shown = source.visit_mapped(range, &mut |first, pages| {
             self.look(first, pages, &mut memory.sums, &mut looked);
         });
-        if lent {
+        if is_shown {
             let read = started.elapsed().saturating_sub(looked.verify);
             looked.was_read(read, Way::Mmap);
             self.settle(range, looked, Vec::new());
         }
-        lent
+        is_shown
     }
 
     /// Reads a range, waiting for it, and scrubs it. Says how long the reading took.
-    pub(super) fn scrub_lent(&mut self, range: PageRange, memory: &mut Memory) -> Duration {
+    pub(super) fn scrub_and_wait(&mut self, range: PageRange, memory: &mut Memory) -> Duration {
         let started = Instant::now();
         let Memory { buffer, sums } = memory;
         let mut looked = Looked::default();
         let source = self.source;
-        let lent = source.lend(range, buffer, &mut |first, pages| {
+        let shown = source.visit_pieces(range, buffer, &mut |first, pages| {
             if first == range.first {
                 looked = Looked::default();
             }
             self.learn_and_look(first, pages, sums, &mut looked);
         });
-        if let Err(error) = lent {
+        if let Err(error) = shown {
             return self.scrub_readable(range, &error, started, memory);
         }
         let read = started.elapsed().saturating_sub(looked.verify);
@@ -127,7 +127,7 @@ impl<'a> View<'a> {
     /// took.
     pub(super) fn copy_cached(&mut self, range: PageRange, pages: &mut [Page]) -> Option<Duration> {
         let started = Instant::now();
-        let is_copied = self.source.lend_mapped(range, &mut |first, piece| {
+        let is_copied = self.source.visit_mapped(range, &mut |first, piece| {
             let at = (first.0 - range.first.0) as usize;
             pages[at..at + piece.len()].copy_from_slice(piece);
         });

@@ -133,13 +133,13 @@ impl PageSource for PacedSource {
         self.source.has(page)
     }
 
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
-        self.read(range.pages as usize, || self.source.lend(range, buffer, visit))
+        self.read(range.pages as usize, || self.source.visit_pieces(range, buffer, visit))
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {

@@ -70,7 +70,7 @@ fn look_at<'a>(
     if shared.must_stop() || lock(&scan.tally).backup.is_done {
         return;
     }
-    let mut looked = Looked::default();
+    let mut looked = FoundBeside::default();
     let read = is_unpacked(file, shared)
         .and_then(|()| look_at_records(file, shared, requests(), &mut looked))
         .and_then(|()| looked.all(backup, &mut Bytes::open(file, shared, requests())?));
@@ -103,7 +103,7 @@ fn look_at_records(
     file: &DataFile,
     shared: &Shared<'_>,
     requests: Requests<'_>,
-    looked: &mut Looked,
+    looked: &mut FoundBeside,
 ) -> Result<(), String> {
     if file.kind != FileKind::CompressedBackup {
         return Ok(());
@@ -120,7 +120,7 @@ fn look_at_records(
 
 /// What was found of one backup.
 #[derive(Default)]
-struct Looked {
+struct FoundBeside {
     tally: BackupTally,
     /// What unused pages add to the checksum of each data stream.
     sums: BTreeMap<usize, StreamSum>,
@@ -129,7 +129,7 @@ struct Looked {
     bytes_read: u64,
 }
 
-impl Looked {
+impl FoundBeside {
     /// Looks at all that is no page of a data file; says why if the file cannot be opened any more.
     fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_, '_>) -> Result<(), String> {
         for rest in &backup.rest {

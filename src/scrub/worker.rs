@@ -10,12 +10,12 @@ mod look;
 mod read;
 
 use super::Shared;
+use super::at_gpus::AtGpus;
 use super::batch::doubts::Doubts;
 use super::batch::{Memory, View};
 use super::buffers::Buffers;
 use super::dispatch::Dispatch;
 use super::holes::WaitingHoles;
-use super::lent::Lent;
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
 use crate::read::arena::BUFFER_PAGES;
@@ -41,7 +41,7 @@ pub(super) struct Worker<'a> {
     /// What its reads fill.
     buffers: Buffers,
     /// What GPUs have of them.
-    lent: Lent<'a>,
+    at_gpus: AtGpus<'a>,
     /// What looked bad and is read again.
     doubts: Doubts,
     /// By file: what could not be read and is read in parts.
@@ -92,7 +92,7 @@ impl<'a> Worker<'a> {
             memory: Memory::default(),
             queue: Queue::Untried,
             buffers: Buffers::default(),
-            lent: Lent::new(shared.gpus),
+            at_gpus: AtGpus::new(shared.gpus),
             doubts: Doubts::default(),
             rescues: Vec::new(),
             holes: WaitingHoles::default(),
@@ -125,7 +125,7 @@ impl<'a> Worker<'a> {
 
     /// Pages will come back, from a device or from a GPU.
     fn is_expecting(&self) -> bool {
-        self.in_flight() > 0 || !self.lent.is_empty()
+        self.in_flight() > 0 || !self.at_gpus.is_empty()
     }
 
     fn must_stop(&self) -> bool {

@@ -287,7 +287,7 @@ impl PageSource for Evicted {
         self.0.fill_uncached(page)
     }
 
-    fn lend_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         let mut pages = vec![Page::ZERO; range.pages as usize];
         self.0.fill(range.first, &mut pages).expect("readable");
         for page in pages.iter_mut().filter(|page| page.bytes()[1] == 11) {

@@ -239,14 +239,14 @@ impl PageSource for Slow {
         self.0.fill_uncached(page)
     }
 
-    fn lend(
+    fn visit_pieces(
         &self,
         range: PageRange,
         buffer: &mut Vec<Page>,
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
         thread::sleep(Duration::from_millis(30));
-        self.0.lend(range, buffer, visit)
+        self.0.visit_pieces(range, buffer, visit)
     }
 }
 

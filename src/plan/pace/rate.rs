@@ -13,10 +13,10 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// Pages that may be read at once after a rest: one read of the usual size.
 const BURST_PAGES: NonZeroU32 = NonZeroU32::new(BATCH_PAGES_DEFAULT).unwrap();
 
-/// Lends out pages at a steady rate.
+/// Lets pages be read at a steady rate.
 pub(super) struct RateCeiling<C: Clock> {
     limiter: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
-    /// Pages of the last read beyond a burst: they were lent and are paid before the next read.
+    /// Pages of the last read beyond a burst: they were read and are paid before the next read.
     owed_pages: u64,
 }
 

@@ -182,22 +182,22 @@ mod tests {
     }
 
     /// Mapped if that can be, read if not, as a scan does.
-    fn lend(
+    fn visit_pieces(
         source: &Mapped,
         range: PageRange,
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
-        if source.lend_mapped(range, visit) {
+        if source.visit_mapped(range, visit) {
             return Ok(());
         }
-        source.lend(range, &mut Vec::new(), visit)
+        source.visit_pieces(range, &mut Vec::new(), visit)
     }
 
     #[test]
     fn a_file_cut_while_its_pages_are_looked_at_is_an_error_and_not_a_crash() {
         let (file, source) = mapped(64);
         let mut seen = 0;
-        let outcome = lend(&source, PageRange::between(0, 64), &mut |_, pages| {
+        let outcome = visit_pieces(&source, PageRange::between(0, 64), &mut |_, pages| {
             file.as_file().set_len(8192).unwrap();
             seen += pages.iter().filter(|page| page.bytes()[4096] == 7).count();
         });
@@ -213,14 +213,14 @@ mod tests {
             let sum: u32 = pages.iter().map(|page| u32::from(page.bytes()[0])).sum();
             assert!(sum <= 32 * 7);
         };
-        assert!(lend(&source, PageRange::between(0, 64), cut).is_err());
+        assert!(visit_pieces(&source, PageRange::between(0, 64), cut).is_err());
         let mut pages = vec![Page::ZERO; 32];
         source.fill(PageId(0), &mut pages).unwrap();
         let whole = |pages: &[Page]| pages.iter().all(|page| page.bytes() == &[7; 8192]);
         assert!(whole(&pages));
         let mut again = 0;
         let range = PageRange::between(0, 32);
-        lend(&source, range, &mut |_, pages| {
+        visit_pieces(&source, range, &mut |_, pages| {
             assert!(whole(pages));
             again += pages.len();
         })
@@ -259,7 +259,7 @@ mod tests {
                     scope.spawn(move || {
                         let mut zeros = 0;
                         let is_lent =
-                            source.lend_mapped(PageRange::between(0, 64), &mut |first, pages| {
+                            source.visit_mapped(PageRange::between(0, 64), &mut |first, pages| {
                                 if first == PageId(0) {
                                     ready.wait();
                                     if thread == 0 {
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_range_past_the_end_is_the_end() {
         let (_file, source) = mapped(8);
-        let outcome = lend(&source, PageRange::between(0, 9), &mut |_, _| ());
+        let outcome = visit_pieces(&source, PageRange::between(0, 9), &mut |_, _| ());
         assert_eq!(outcome, Err(ReadError::Ended));
     }
 }

@@ -164,7 +164,7 @@ impl<'a> InOrder<'a> {
     /// Takes `range` from memory, if that holds it.
     fn is_in_memory(&mut self, range: PageRange) -> bool {
         let Some(mut buffer) = self.requests.free.pop() else { return false };
-        let is_there = self.source.lend_mapped(range, &mut |at, pages| {
+        let is_there = self.source.visit_mapped(range, &mut |at, pages| {
             let at = (at.0 - range.first.0) as usize;
             buffer[at..at + pages.len()].copy_from_slice(pages);
         });

@@ -1,6 +1,6 @@
 //! The records of compressed backups, verified by their own checksums; and what they unpack to.
 
-use super::Looked;
+use super::FoundBeside;
 use super::in_order::{InOrder, Piece};
 use super::lanes::Lanes;
 use super::requests::Requests;
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
 pub(super) fn note(
     file: &DataFile,
     verified: &Verified,
-    looked: &mut Looked,
+    looked: &mut FoundBeside,
 ) -> Result<(), String> {
     looked.tally.records = verified.records;
     looked.bytes_read += file.bytes;

@@ -1,6 +1,6 @@
 //! Comparing the checksums that BACKUP wrote with those of what was read.
 
-use super::Looked;
+use super::FoundBeside;
 use crate::backup::FaultKind;
 use crate::backup::stream_checksum::StreamSum;
 use crate::discover::DataFile;
@@ -26,7 +26,7 @@ pub(super) fn of_pages(backup: &DataFile, shared: &Shared<'_>) -> BTreeMap<usize
 pub(super) fn compare(
     backup: &Arc<BackupFile>,
     pages: &BTreeMap<usize, StreamSum>,
-    looked: &mut Looked,
+    looked: &mut FoundBeside,
 ) {
     for (index, stream) in backup.streams.iter().enumerate() {
         let piece = &stream.piece;

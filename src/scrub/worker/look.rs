@@ -5,8 +5,8 @@ use crate::page::address::PageRange;
 use crate::read::arena::PageBuffer;
 use crate::read::direct::queue::Finished;
 use crate::read::{ReadError, Way};
+use crate::scrub::at_gpus::{Returned, Unseen};
 use crate::scrub::buffers::Buffers;
-use crate::scrub::lent::{Returned, Unseen};
 use std::io;
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ impl Worker<'_> {
             return true;
         }
         if self.in_flight() == 0 {
-            return !self.lent.is_empty() && self.look_at_next_answer(patience);
+            return !self.at_gpus.is_empty() && self.look_at_next_answer(patience);
         }
         // A GPU cannot wake who waits for a device.
-        let is_waited_for = !self.lent.is_empty();
+        let is_waited_for = !self.at_gpus.is_empty();
         let patience = if is_waited_for { patience.min(GPU_PATIENCE) } else { patience };
         let Queue::Open(queue) = &mut self.queue else { return false };
         match queue.next(patience) {
@@ -40,14 +40,14 @@ impl Worker<'_> {
     }
 
     fn look_at_next_answer(&mut self, patience: Duration) -> bool {
-        if self.lent.is_empty() {
+        if self.at_gpus.is_empty() {
             return false;
         }
-        if let Some(returned) = self.lent.next(patience) {
+        if let Some(returned) = self.at_gpus.next(patience) {
             self.look_at_answer(returned);
             return true;
         }
-        let given_up = self.lent.give_up_overdue();
+        let given_up = self.at_gpus.give_up_overdue();
         self.buffers.lose(given_up.len());
         for Unseen { file, range, .. } in given_up {
             let device = self.dispatch.device_of(file);
@@ -89,7 +89,7 @@ impl Worker<'_> {
     /// Hands pages to a GPU, or looks at them here.
     pub(super) fn look_at_pages(&mut self, unseen: Unseen, buffer: PageBuffer) {
         let file_id = self.shared.files[unseen.file].planned.file_id;
-        if let Err((unseen, buffer)) = self.lent.hand_over(unseen, file_id, buffer) {
+        if let Err((unseen, buffer)) = self.at_gpus.hand_over(unseen, file_id, buffer) {
             self.look_at_here(&unseen, buffer);
         }
     }
@@ -117,7 +117,7 @@ impl Worker<'_> {
         if error == ReadError::Ended || error.is_shortage() {
             // The end of the file, or the system's fault: reading once more will tell.
             self.was_read(file, range);
-            self.with_source(file, |view, memory| view.scrub_lent(range, memory));
+            self.with_source(file, |view, memory| view.scrub_and_wait(range, memory));
         } else if error.is_refusal() {
             // The file remembers, and is read through the cache from now on.
             self.waiting[device].push_front(Task::ReadAgain(file, range));

@@ -7,8 +7,8 @@ use crate::read::Way;
 use crate::read::arena::{BUFFER_PAGES, PageBuffer};
 use crate::read::direct::DirectFile;
 use crate::read::direct::queue::ReadQueue;
+use crate::scrub::at_gpus::Unseen;
 use crate::scrub::buffers::Buffers;
-use crate::scrub::lent::Unseen;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +148,7 @@ impl Worker<'_> {
 
     pub(super) fn read_and_wait(&mut self, device: usize, file: usize, range: PageRange) {
         self.was_read(file, range);
-        let took = self.with_source(file, |view, memory| view.scrub_lent(range, memory));
+        let took = self.with_source(file, |view, memory| view.scrub_and_wait(range, memory));
         self.dispatch.returned(device, took.unwrap_or_default());
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Returned {
 }
 
 /// The desk at which a thread hands over buffers and takes them back.
-pub(super) struct Lent<'a> {
+pub(super) struct AtGpus<'a> {
     gpus: Option<&'a Gpus>,
     answer_to: Sender<Answer>,
     answers: Receiver<Answer>,
@@ -47,7 +47,7 @@ pub(super) struct Lent<'a> {
     tokens: u64,
 }
 
-impl<'a> Lent<'a> {
+impl<'a> AtGpus<'a> {
     pub(super) fn new(gpus: Option<&'a Gpus>) -> Self {
         let (answer_to, answers) = channel();
         Self { gpus, answer_to, answers, pieces: Vec::new(), tokens: 0 }
