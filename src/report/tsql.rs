@@ -12,6 +12,7 @@ mod restore;
 mod script;
 mod server;
 mod simple;
+mod sources;
 mod suspect_pages;
 mod system;
 mod target;

@@ -6,6 +6,7 @@ mod back;
 mod databases;
 mod lost;
 pub(super) mod missed;
+mod names;
 mod unspoken;
 
 pub(super) use databases::Row;
@@ -17,7 +18,8 @@ use super::terminal::layout::counted;
 use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::database::DatabaseReport;
 use crate::consolidate::report::{Pattern, RunVerdict, ScrubReport, Suspect};
-use databases::{Names, missing_words};
+use databases::missing_words;
+use names::{Names, listed};
 
 /// Damaged databases of which the answer tells how they come back; the table has all.
 const BACK_MAX: usize = 3;
@@ -211,7 +213,7 @@ fn backs(report: &ScrubReport, names: &Names<'_>) -> Vec<String> {
         words.push(format!("{}: see Databases", counted(more, "more damaged database")));
     }
     if !bare.is_empty() {
-        let bare = missed::listed(bare.iter().map(|database| names.database(database)));
+        let bare = listed(bare.iter().map(|database| names.database(database)));
         words.push(format!("{bare}: no backup of them is in this scan; scan theirs as well"));
     }
     words
@@ -269,7 +271,7 @@ fn missed_words(report: &ScrubReport) -> String {
 fn missing(report: &ScrubReport, names: &Names<'_>) -> Option<String> {
     let words = report.databases.iter().filter(|_| !report.run.whole_databases);
     let words: Vec<String> = words.filter_map(|database| missing_words(database, names)).collect();
-    (!words.is_empty()).then(|| missed::listed(words.into_iter()))
+    (!words.is_empty()).then(|| listed(words.into_iter()))
 }
 
 /// What the places of the damage have in common leads to its cause.

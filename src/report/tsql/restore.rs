@@ -1,8 +1,8 @@
 //! How one database gets its pages, files, or all of itself back. Each way is a sequence that is
 //! complete; of several ways, one is to be chosen.
 
-use super::chain::{self, Source};
 use super::script::Script;
+use super::sources::{self, Source};
 use super::target::{Target, page_lists};
 use super::{indexes, simple};
 use crate::consolidate::recovery::{Model, is_system_page};
@@ -87,7 +87,7 @@ pub(super) fn verify(target: &Target<'_>, script: &mut Script<'_>) -> io::Result
          there. Repeat for each differential and log backup. Several backups in one file: add \
          FILE = n (Position); one backup in several files: name them all.",
     ))?;
-    chain::write(target, script)?;
+    sources::write(target, script)?;
     let (declared, disks, set) = (&full.declared, &full.disks, full.with_file());
     script.off(&format!("{declared}RESTORE HEADERONLY FROM {disks};"))?;
     script.off(&format!("{declared}RESTORE FILELISTONLY FROM {disks}{set};"))?;
@@ -270,7 +270,7 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
             "A differential backup of it that is not in the scan would come here; it only spares \
              logs.",
         )?;
-        return chain::logs(target, script);
+        return sources::logs(target, script);
     }
     script.remark(
         "The newest differential of that full backup, if there is one; it only spares logs. If it \
@@ -278,7 +278,7 @@ fn restore(target: &Target<'_>, what: &What, script: &mut Script<'_>) -> io::Res
     )?;
     let (declared, from) = (&differential.declared, differential.clauses("NORECOVERY"));
     script.off(&format!("{declared}RESTORE DATABASE {db}{again}{from};"))?;
-    chain::logs(target, script)
+    sources::logs(target, script)
 }
 
 fn tail_last(target: &Target<'_>, file: &str, script: &mut Script<'_>) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! What can come back of a damaged database: by which way, from which backups, and to when.
 
-use super::databases::Names;
-use super::missed::listed;
+use super::names::{Names, listed};
 use crate::backup::BackupKind;
 use crate::consolidate::report::database::{DatabaseReport, FileState, RestoreSet, WayBack};
 use crate::consolidate::report::{FileReport, ScrubReport};

@@ -1,13 +1,10 @@
 //! The databases as rows of a table, and how one of them and its files are called.
 
 use super::back::{reaches, way_words};
+use super::names::{Names, name_of};
+use crate::consolidate::report::RunVerdict;
 use crate::consolidate::report::database::{DatabaseFile, DatabaseReport, FileState};
-use crate::consolidate::report::{RunVerdict, ScrubReport, base_name};
-use crate::report::escape::terminal as safe;
-use crate::report::file_names::{FileNames, file_name};
 use crate::report::terminal::layout::{counted, number};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Missing files named for one database at most.
 const MISSING_MAX: usize = 3;
@@ -42,45 +39,6 @@ fn row(database: &DatabaseReport, names: &Names<'_>) -> Row {
     }
 }
 
-/// What databases and files are called. All of it is safe to show.
-pub(super) struct Names<'a> {
-    files: FileNames<'a>,
-    /// How many databases of a machine have a name.
-    uses: BTreeMap<(Option<&'a str>, Option<&'a str>), usize>,
-}
-
-impl<'a> Names<'a> {
-    pub(super) fn of(report: &'a ScrubReport) -> Self {
-        let mut uses = BTreeMap::new();
-        for database in &report.databases {
-            *uses.entry((database.host.as_deref(), database.name.as_deref())).or_default() += 1;
-        }
-        Self { files: FileNames::of(report), uses }
-    }
-
-    /// `sales on web01`; with a file where others have the same name, or it has none.
-    pub(super) fn database(&self, database: &DatabaseReport) -> String {
-        let (host, name) = (database.host.as_deref(), database.name.as_deref());
-        let is_known = name.is_some() && self.uses.get(&(host, name)).is_none_or(|n| *n < 2);
-        let path = database.files.iter().find_map(|file| file.path.as_deref());
-        let file = path.filter(|_| !is_known).map(|path| format!("({})", file_name(path)));
-        let on = host.map(|host| format!("on {host}"));
-        let words = [name.map(str::to_owned), file, on].into_iter().flatten();
-        safe(&words.collect::<Vec<_>>().join(" ")).into_owned()
-    }
-
-    pub(super) fn file(&self, host: Option<&str>, path: &str) -> String {
-        self.files.name(host, path)
-    }
-
-    /// `text` with short names for the paths in it.
-    pub(super) fn shortened(&self, database: &DatabaseReport, text: &str) -> String {
-        let known = self.files.known(database.host.as_deref());
-        let text = known.fold(text.to_owned(), |text, (path, name)| text.replace(path, name));
-        safe(&text).into_owned()
-    }
-}
-
 /// Of its data files.
 fn files(database: &DatabaseReport) -> String {
     let count = |states: &[FileState]| {
@@ -104,12 +62,6 @@ fn files(database: &DatabaseReport) -> String {
     let others = states.map(|(state, word)| (count(&[state]), word));
     words.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
     words.join(", ")
-}
-
-/// Its own name, where that is known.
-pub(super) fn name_of(file: &DatabaseFile) -> Option<Cow<'_, str>> {
-    let path = file.path.as_deref().or(file.physical_name.as_deref());
-    path.map(base_name).or(file.logical_name.as_deref()).map(safe)
 }
 
 /// `file 3, sales_2.ndf`.

@@ -1,7 +1,7 @@
 //! What is lost, the worst first, and of which database and objects.
 
-use super::databases::{Names, cut_words, name_of};
-use super::missed::listed;
+use super::databases::cut_words;
+use super::names::{Names, listed, name_of};
 use crate::consolidate::recovery::Remedy;
 use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::score::TIERS;

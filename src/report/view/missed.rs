@@ -1,6 +1,7 @@
 //! What the verdict does not cover, and what could be read and not be verified.
 
-use super::databases::{Names, cut_words, missing_words};
+use super::databases::{cut_words, missing_words};
+use super::names::{Names, listed};
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::gaps::Gaps;
 use crate::consolidate::report::database::{DatabaseReport, Restore};
@@ -8,9 +9,6 @@ use crate::consolidate::report::{FileReport, RunVerdict, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
 use crate::report::escape::terminal as safe;
 use crate::report::terminal::layout::counted;
-
-/// Names in one remark at most.
-const NAMES_MAX: usize = 3;
 
 /// What is remarkable, and of what; the latter may be empty.
 pub(in crate::report) struct Remark {
@@ -155,11 +153,4 @@ fn unit_name(unit: &Unit<'_>, names: &Names<'_>) -> String {
         (None, Some(database)) => format!("{} ({name})", safe(database)),
         (None, None) => name,
     }
-}
-
-/// `a, b, c and 4 more`.
-pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(NAMES_MAX);
-    let shown = names.take(NAMES_MAX).collect::<Vec<_>>().join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
