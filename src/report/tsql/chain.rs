@@ -29,13 +29,13 @@ impl<'a> Media<'a> {
 /// SQL Server brings along: these are alike on all servers.
 #[derive(Default)]
 pub(super) struct Chain<'a> {
-    restore: Option<&'a Restore>,
+    pub(super) restore: Option<&'a Restore>,
     /// In the order in which they are restored.
-    sets: Vec<Medium<'a>>,
+    pub(super) sets: Vec<Medium<'a>>,
     /// The next log backup, which is damaged.
-    damaged_log: Option<Medium<'a>>,
+    pub(super) damaged_log: Option<Medium<'a>>,
     /// Sets of the same origin or name that cannot restore it.
-    left_out: Vec<Medium<'a>>,
+    pub(super) left_out: Vec<Medium<'a>>,
 }
 
 impl<'a> Chain<'a> {
