@@ -105,8 +105,8 @@ pub(super) fn threads(
 }
 
 /// Off: checksums alone. On: a whole scan of the same pages as one file, with allocation, verdicts,
-/// counts, latencies and report; only opening and reading a file are left out, pages are shown where
-/// they are. Both with the kernel that a scan takes.
+/// counts, latencies and report; only opening and reading a file are left out, pages are shown
+/// where they are. Both with the kernel that a scan takes.
 pub(super) fn diagnostics(
     image: &Image,
     threads_max: usize,

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 /// Suspects listed at most; more are counted, not listed. The list keeps those that rank highest.
 pub const SUSPECTS_MAX: usize = 1_000_000;
-/// Beyond the longest list, so many more are gathered before the least urgent are dropped.
-const BEYOND_MAX: usize = SUSPECTS_MAX / 4;
+/// The list grows by a part of so many beyond what is kept, before the least urgent are dropped.
+const BEYOND_PART: usize = 4;
 /// Object ids below this belong to the system tables.
 const SYSTEM_OBJECT_ID_END: u64 = 100;
 /// Those of system tables that say where all others are, and which files there are, in any version
@@ -348,16 +348,27 @@ fn consequence(page_type: Option<PageType>, unit: Option<u64>, in_use: Allocatio
 }
 
 /// The suspects of a scan, the most urgent [`SUSPECTS_MAX`] of them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Findings {
     list: Vec<Finding>,
+    kept_max: usize,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self::keeping(SUSPECTS_MAX)
+    }
 }
 
 impl Findings {
+    fn keeping(kept_max: usize) -> Self {
+        Self { list: Vec::new(), kept_max }
+    }
+
     /// Adds one. Which ones are kept does not depend on the order of adding.
     pub fn add(&mut self, finding: Finding) {
         self.list.push(finding);
-        if self.list.len() == SUSPECTS_MAX + BEYOND_MAX {
+        if self.list.len() == self.kept_max + self.kept_max / BEYOND_PART {
             self.cut();
         }
     }
@@ -370,9 +381,9 @@ impl Findings {
     }
 
     fn cut(&mut self) {
-        if self.list.len() > SUSPECTS_MAX {
-            self.list.select_nth_unstable_by_key(SUSPECTS_MAX, Finding::urgency);
-            self.list.truncate(SUSPECTS_MAX);
+        if self.list.len() > self.kept_max {
+            self.list.select_nth_unstable_by_key(self.kept_max, Finding::urgency);
+            self.list.truncate(self.kept_max);
         }
     }
 }

@@ -207,11 +207,10 @@ impl<'a> View<'a> {
         self.settle(PageRange::between(page.0, page.0 + 1), looked, lost);
     }
 
-    /// Scrubs the pages of `range`, which lie in a run of pages that could not be read: the whole
-    /// range failed with `error`, and so did its last page.
+    /// Scrubs the pages of `range`, which lie in a run of pages that could not be read: `error`
+    /// says so.
     pub(super) fn scrub_in_a_run(&mut self, range: PageRange, error: &ReadError) {
         let looked = Looked { failed_pages: true, ..Looked::default() };
-        let error = error.clone().in_a_run();
         self.settle(range, looked, range.ids().map(|page| (page, error.clone())).collect());
     }
 

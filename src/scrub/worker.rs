@@ -18,6 +18,7 @@ use super::dispatch::Dispatch;
 use super::holes::WaitingHoles;
 use crate::page::address::PageRange;
 use crate::plan::ExtentBatch;
+use crate::read::ReadError;
 use crate::read::arena::BUFFER_PAGES;
 use crate::read::direct::queue::ReadQueue;
 use crate::read::salvage::Rescue;
@@ -46,6 +47,8 @@ pub(super) struct Worker<'a> {
     doubts: Doubts,
     /// By file: what could not be read and is read in parts.
     rescues: Vec<(usize, Rescue)>,
+    /// The same of what waits for that: where a dead region ends is seen from its beginning.
+    failed: Vec<(usize, PageRange, ReadError)>,
     holes: WaitingHoles,
     /// By device: what has been taken and not begun.
     waiting: Vec<VecDeque<Task>>,
@@ -95,6 +98,7 @@ impl<'a> Worker<'a> {
             at_gpus: AtGpus::new(shared.gpus),
             doubts: Doubts::default(),
             rescues: Vec::new(),
+            failed: Vec::new(),
             holes: WaitingHoles::default(),
             waiting,
             in_flight: vec![0; dispatch.devices()],

@@ -139,6 +139,38 @@ fn a_page_that_cannot_be_read_is_the_only_suspect_and_all_others_are_verified() 
     });
 }
 
+/// Each read of a dead sector may take seconds. What is not read page by page says so, once.
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn a_dead_region_costs_few_reads_and_ends_where_it_ends() {
+    const DEAD_PAGES: u64 = 200;
+    every_direct_way(|way| {
+        let bytes = page(BAD_PAGE).start..page(BAD_PAGE + DEAD_PAGES).start;
+        let disk = disk(way.caching, Misbehaviour::always(bytes.clone(), Trouble::Eio));
+        let (code, report) = way.scan(&disk.path());
+        let dead: Vec<u64> = (BAD_PAGE..BAD_PAGE + DEAD_PAGES).collect();
+        assert_eq!((code, suspect_pages(&report)), (1, dead), "{way:?}");
+        assert_eq!(report["coverage"]["not_reached"], 0, "{way:?}");
+        let (reads, mut in_a_run) = (disk.reads(), 0);
+        for suspect in report["suspects"].as_array().expect("a list") {
+            let message = suspect["message"].as_str().expect("text");
+            let said = message.matches("in a run of failed reads").count();
+            assert!(said <= 1, "{way:?}: {message}");
+            in_a_run += said;
+        }
+        assert!(in_a_run > DEAD_PAGES as usize / 2, "{way:?}: {in_a_run}");
+        let notes = report["run"]["notes"].to_string();
+        assert!(notes.contains("was part of such a range"), "{way:?}: {notes}");
+        let failed = reads.iter().filter(|read| read.delivered.is_none()).count();
+        // Read page by page, it would be about six for each page. Threads that come upon it at once
+        // learn of each other's part late.
+        // (Requests of the kernel, 128 KiB each at most, are counted here.)
+        let is_alone = way.threads == 1;
+        let most = DEAD_PAGES as usize * if is_alone { 2 } else { 3 };
+        assert!(failed < most, "{way:?}: {failed} reads");
+    });
+}
+
 /// The more reads fail, the worse the verdict: none, transient, suspect. How many it takes depends
 /// on how a reader halves its way down to the page, and with the page cache also on chance.
 #[test]

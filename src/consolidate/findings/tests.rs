@@ -129,13 +129,15 @@ fn the_tables_that_lead_to_all_others_are_those_of_the_document() {
 
 #[test]
 fn of_too_many_the_most_urgent_are_kept_in_whatever_order_they_come() {
-    let many = (SUSPECTS_MAX + BEYOND_MAX) as u32 + 5;
+    const KEPT: usize = 20_000;
+    let many = (KEPT + KEPT / BEYOND_PART) as u32 + 5;
     let kept = |pages: &mut dyn Iterator<Item = u32>| {
-        let mut findings = Findings::default();
+        let mut findings = Findings::keeping(KEPT);
         pages.for_each(|page| findings.add(finding(0, page + 1000, 1, false)));
         findings.into_list()
     };
     let forward = kept(&mut (0..many));
-    assert_eq!(forward.len(), SUSPECTS_MAX);
+    assert_eq!(forward.len(), KEPT);
+    assert_eq!(Findings::default().kept_max, SUSPECTS_MAX);
     assert!(forward == kept(&mut (0..many).rev()), "the order of adding shows");
 }

@@ -66,14 +66,8 @@ impl Worker<'_> {
     pub(super) fn rescue(&mut self, file: usize, range: PageRange, error: ReadError) {
         let scan = &self.shared.files[file];
         let Some(at) = self.rescue_of(file, range) else {
-            if range.pages == 1 {
-                self.with_source(file, |view, _| view.scrub_failed_page(range.first, error));
-                return;
-            }
-            scan.read_failed();
-            let before = scan.unreadable_before(range.first);
-            self.rescues.push((file, Rescue::of(range, before, error)));
-            return self.go_on_rescuing(self.rescues.len() - 1);
+            self.failed.push((file, range, error));
+            return self.begin_rescue(file);
         };
         match self.rescues[at].1.failed(error) {
             Failed::Open => {}
@@ -90,13 +84,32 @@ impl Worker<'_> {
         self.go_on_rescuing(at);
     }
 
-    /// Queues the next read of a rescue, which ends where none is left.
+    /// Begins to rescue the first range of `file` that failed, unless another one is being rescued.
+    fn begin_rescue(&mut self, file: usize) {
+        let scan = &self.shared.files[file];
+        while !self.rescues.iter().any(|(of, _)| *of == file) {
+            let failed = self.failed.iter().enumerate().filter(|(_, failed)| failed.0 == file);
+            let Some((at, _)) = failed.min_by_key(|(_, failed)| failed.1.first) else { return };
+            let (_, range, error) = self.failed.swap_remove(at);
+            if range.pages == 1 {
+                self.with_source(file, |view, _| view.scrub_failed_page(range.first, error));
+                continue;
+            }
+            scan.read_failed();
+            let before = scan.unreadable_before(range.first);
+            self.rescues.push((file, Rescue::of(range, before, error)));
+            self.go_on_rescuing(self.rescues.len() - 1);
+        }
+    }
+
+    /// Queues the next read of a rescue. It ends where none is left, and another one begins.
     fn go_on_rescuing(&mut self, at: usize) {
         let file = self.rescues[at].0;
         let device = self.dispatch.device_of(file);
-        match self.rescues[at].1.next_read() {
-            Some(range) => self.waiting[device].push_front(Task::ReadAgain(file, range)),
-            None => drop(self.rescues.swap_remove(at)),
+        if let Some(range) = self.rescues[at].1.next_read() {
+            return self.waiting[device].push_front(Task::ReadAgain(file, range));
         }
+        self.rescues.swap_remove(at);
+        self.begin_rescue(file);
     }
 }
