@@ -18,7 +18,8 @@ impl Worker<'_> {
     ) -> bool {
         let source = self.shared.files[file].source(self.shared.settings.open);
         let direct = source.and_then(|source| source.direct().cloned());
-        let Some(direct) = direct.filter(|_| self.has_queue()) else {
+        // A GPU that is stuck may have kept all buffers.
+        let Some(direct) = direct.filter(|_| self.has_queue() && self.has_buffers()) else {
             self.looked_again(file, range, None);
             return true;
         };
