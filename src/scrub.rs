@@ -18,6 +18,7 @@ mod holes;
 mod in_use;
 mod investigate;
 mod known_owners;
+mod lane;
 mod leads;
 mod at_gpus;
 mod lost_writes;
@@ -83,19 +84,19 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let resume = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
     let history = resume.map_or_else(History::new, |before| before.history.resumed());
     let mut found = Cow::Borrowed(discovery);
+    let throttles = Throttles::new(devices(discovery), &settings.pace);
     if settings.deep {
-        let throttles = throttles_of(discovery, settings);
         found = Cow::Owned(streams::records::unpack(&found, settings, &throttles, progress));
     }
     if history.looks_at_each_extent {
         found = Cow::Owned(found.with_each_extent());
     }
-    scrub_found(&found, settings, (resume, history), progress)
+    scrub_found(&found, (settings, &throttles), (resume, history), progress)
 }
 
 fn scrub_found(
     discovery: &Discovery,
-    settings: &Settings<'_>,
+    (settings, throttles): (&Settings<'_>, &Throttles),
     (before, history): (Option<&Checkpoint>, History),
     progress: &dyn Progress,
 ) -> Scrub {
@@ -105,8 +106,9 @@ fn scrub_found(
     let before = before.filter(|before| is_sound || before.gpus.is_empty());
     let before = before.map(|before| before.fitted(&discovery.files, &plan));
     let again = history.clone();
-    let throttles = throttles_of(discovery, settings);
-    let with = (settings, &throttles);
+    // What was looked at again may be on other devices.
+    let throttles = &throttles.and(devices(discovery));
+    let with = (settings, throttles);
     let shared = Shared::new(discovery, &plan, with, before.as_ref(), history, progress);
     let (started, has_gpus) = (shared.started, shared.gpus.is_some());
     let scrubbed = scrub_once(discovery, &plan, shared);
@@ -116,7 +118,8 @@ fn scrub_found(
         let again = History { looks_at_each_extent: true, ..again };
         let notes = settings.notes.iter().cloned().chain([EXTENTS_SCANNED_AGAIN.to_owned()]);
         let settings = Settings { notes: notes.collect(), ..settings.clone() };
-        return scrub_found(&discovery.with_each_extent(), &settings, (None, again), progress);
+        let (discovery, with) = (discovery.with_each_extent(), (&settings, throttles));
+        return scrub_found(&discovery, with, (None, again), progress);
     }
     if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
@@ -125,14 +128,14 @@ fn scrub_found(
     // from: everything is looked at again, without GPUs.
     let known = scrubbed.report.host_findings;
     let settings = Settings { host_findings: known, ..settings.clone() };
-    let with = (&settings, &throttles);
+    let with = (&settings, throttles);
     let shared = Shared::new(discovery, &plan, with, None, again, progress);
     shared.note(SCANNED_AGAIN.to_owned());
     scrub_once(discovery, &plan, shared)
 }
 
-fn throttles_of(discovery: &Discovery, settings: &Settings<'_>) -> Throttles {
-    Throttles::new(discovery.files.iter().map(|file| file.device), &settings.pace)
+fn devices(discovery: &Discovery) -> impl Iterator<Item = u64> {
+    discovery.files.iter().map(|file| file.device)
 }
 
 fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {

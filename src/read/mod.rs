@@ -37,10 +37,7 @@ pub trait PageSource: Send + Sync {
     /// Fills `pages` with the pages from `first` on, like [`Self::fill_uncached`]: all of them or
     /// an error.
     fn fill_range_uncached(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        for (page, id) in pages.iter_mut().zip(first.0..) {
-            *page = self.fill_uncached(PageId(id))?;
-        }
-        Ok(())
+        fill_one_by_one(first, pages, |page| self.fill_uncached(page))
     }
 
     /// True once [`Self::fill_uncached`] may have been answered from a cache all the same.
@@ -150,6 +147,18 @@ pub(crate) fn visit_in_pieces(
     for (first, piece) in firsts.zip(pages.chunks(PIECE_PAGES as usize)) {
         visit(PageId(first), piece);
     }
+}
+
+/// Fills `pages`, from `first` on, with what `read` gives for each.
+fn fill_one_by_one(
+    first: PageId,
+    pages: &mut [Page],
+    read: impl Fn(PageId) -> Result<Page, ReadError>,
+) -> Result<(), ReadError> {
+    for (page, id) in pages.iter_mut().zip(first.0..) {
+        *page = read(PageId(id))?;
+    }
+    Ok(())
 }
 
 /// Room for `count` pages in `buffer`, which grows as needed, aligned as reads past the cache

@@ -53,14 +53,13 @@ impl Rescue {
         if let Some((range, _)) = &self.probed {
             return Some(PageRange::between(range.end() - 1, range.end()));
         }
-        while let Some(Step::RunEnds) = self.todo.last() {
+        loop {
+            match self.todo.last()? {
+                Step::Read(range) => return Some(*range),
+                Step::RunEnds => self.run = 0,
+            }
             self.todo.pop();
-            self.run = 0;
         }
-        self.todo.last().map(|step| match step {
-            Step::Read(range) => *range,
-            Step::RunEnds => unreachable!("those are gone"),
-        })
     }
 
     /// The next one could be read.

@@ -3,7 +3,7 @@
 
 use super::direct::DirectFile;
 use super::unpacked::Unpacked;
-use super::{PageSource, ReadError, Way};
+use super::{PageSource, ReadError, Way, fill_one_by_one};
 use crate::backup::ReadAt;
 use crate::backup::layout::{Layout, Sibling};
 use crate::backup::source::SizedFile;
@@ -51,10 +51,7 @@ impl PageSource for Striped {
         if self.own.has(first) {
             return self.own.fill(first, pages);
         }
-        for (page, id) in pages.iter_mut().zip(first.0..) {
-            *page = self.elsewhere(PageId(id))?;
-        }
-        Ok(())
+        fill_one_by_one(first, pages, |page| self.elsewhere(page))
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
@@ -66,10 +63,7 @@ impl PageSource for Striped {
         if (first.0..end).all(|page| self.own.has(PageId(page))) {
             return self.own.fill_range_uncached(first, pages);
         }
-        for (page, id) in pages.iter_mut().zip(first.0..) {
-            *page = self.fill_uncached(PageId(id))?;
-        }
-        Ok(())
+        fill_one_by_one(first, pages, |page| self.fill_uncached(page))
     }
 
     /// Pages of other members are no suspects of this one.

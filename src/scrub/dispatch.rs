@@ -4,6 +4,7 @@
 //! A thread takes a batch from whichever device's turn it is and asks that device's throttle
 //! before each read. So a device that is slow, throttled or stuck holds up its own batches only.
 
+use super::lane::Lane;
 use super::lock;
 use super::throttles::Throttles;
 use crate::discover::device::Device;
@@ -35,8 +36,7 @@ struct DeviceQueue<'a> {
     device: Device,
     /// The batches of each volume on the device.
     volumes: Mutex<VecDeque<Peekable<DeviceBatches<'a>>>>,
-    throttle: Arc<Throttle>,
-    in_flight: Mutex<u32>,
+    lane: Lane,
 }
 
 impl<'a> Dispatch<'a> {
@@ -87,46 +87,40 @@ impl<'a> Dispatch<'a> {
     /// How long `bytes` of `device` have to wait for the rate that was asked for; nothing means
     /// that they are taken from it.
     pub(super) fn admit(&self, device: usize, bytes: u64) -> Option<Duration> {
-        self.queues[device].throttle.admit(bytes).err()
+        self.queues[device].lane.admit(bytes).err()
     }
 
     /// `bytes` of `device` were read again, unasked.
     pub(super) fn owe(&self, device: usize, bytes: u64) {
-        self.queues[device].throttle.owe(bytes);
+        self.queues[device].lane.owe(bytes);
     }
 
     /// Whether a read of `device` may begin now; if so it counts as begun.
     pub(super) fn begin(&self, device: usize) -> Turn {
-        let queue = &self.queues[device];
-        let mut in_flight = lock(&queue.in_flight);
-        let turn = queue.throttle.may_begin(0, *in_flight);
-        *in_flight += u32::from(turn == Turn::Now);
-        turn
+        self.queues[device].lane.begin(None)
     }
 
     /// A read of `device` has come back.
     pub(super) fn returned(&self, device: usize, latency: Duration) {
-        let queue = &self.queues[device];
-        *lock(&queue.in_flight) -= 1;
-        queue.throttle.returned(latency);
+        self.queues[device].lane.returned(latency);
     }
 
     /// Reads that all devices together take at a time.
     pub(super) fn depth(&self) -> u32 {
-        self.queues.iter().map(|queue| queue.throttle.depth()).sum()
+        self.queues.iter().map(|queue| queue.lane.depth()).sum()
     }
 
     /// How each device was paced, for the report.
     pub(super) fn summaries(&self) -> Vec<PaceSummary> {
-        self.queues.iter().map(|queue| queue.throttle.summary()).collect()
+        self.queues.iter().map(|queue| queue.lane.summary()).collect()
     }
 }
 
 impl<'a> DeviceQueue<'a> {
     fn new(device: Device, batches: DeviceBatches<'a>, throttle: &Arc<Throttle>) -> Self {
-        let throttle = Arc::clone(throttle);
+        let lane = Lane::new(throttle);
         let volumes = Mutex::new(VecDeque::from([batches.peekable()]));
-        Self { device, volumes, throttle, in_flight: Mutex::new(0) }
+        Self { device, volumes, lane }
     }
 
     /// One volume after another, so that heads do not travel between them.

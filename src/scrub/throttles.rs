@@ -6,8 +6,10 @@ use crate::plan::pace::{Pace, Throttle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The throttles of a scan.
+/// The throttles of a scan. Clones are the same throttles.
+#[derive(Clone)]
 pub(super) struct Throttles {
+    pace: Pace,
     /// By the number of a device: its throttle. Volumes on the same disks share one.
     by_device: BTreeMap<u64, usize>,
     all: Vec<(Device, Arc<Throttle>)>,
@@ -16,7 +18,12 @@ pub(super) struct Throttles {
 impl Throttles {
     /// For the devices with these numbers, each held to `pace`.
     pub(super) fn new(devices: impl IntoIterator<Item = u64>, pace: &Pace) -> Self {
-        let mut throttles = Self { by_device: BTreeMap::new(), all: Vec::new() };
+        Self { pace: pace.clone(), by_device: BTreeMap::new(), all: Vec::new() }.and(devices)
+    }
+
+    /// The same, and those of other devices that are among `devices`.
+    pub(super) fn and(&self, devices: impl IntoIterator<Item = u64>) -> Self {
+        let mut throttles = self.clone();
         for id in devices {
             if throttles.by_device.contains_key(&id) {
                 continue;
@@ -25,7 +32,7 @@ impl Throttles {
             let shared = throttles.all.iter().position(|(of, _)| of.is_on_disks_of(&device));
             throttles.by_device.insert(id, shared.unwrap_or(throttles.all.len()));
             if shared.is_none() {
-                let throttle = Arc::new(Throttle::new(pace, &device));
+                let throttle = Arc::new(Throttle::new(&self.pace, &device));
                 throttles.all.push((device, throttle));
             }
         }
@@ -58,6 +65,8 @@ mod tests {
         let of = |id| throttles.of(id).expect("it is one of them");
         assert!(Arc::ptr_eq(of(1), of(1)) && !Arc::ptr_eq(of(1), of(2)));
         assert!(throttles.of(3).is_none());
+        let more = throttles.and([2, 3]);
+        assert!(Arc::ptr_eq(more.of(2).expect("as before"), of(2)) && more.of(3).is_some());
         // One has taken all that there is: the other one waits, on this device only.
         of(1).admit(64 << 20).expect("nothing was read before");
         assert!(of(1).admit(1).is_err() && of(2).admit(1).is_ok());

@@ -2,16 +2,15 @@
 //! names these backups.
 
 use crate::harness::pagescrub;
-use crate::tsql::{self, is_known, names, off, shape, way};
+use crate::tsql::{self, is_known, names, off, script, shape, way};
 use pagescrub::backup::BackupKind;
 use pagescrub::consolidate::backup::{BackupReport, SetReport};
 use pagescrub::consolidate::clean_copy::{CleanCopy, Version};
-use pagescrub::consolidate::database;
 use pagescrub::consolidate::report::{FileReport, ScrubReport, Suspect};
 use pagescrub::consolidate::tally::Coverage;
 use pagescrub::discover::{DataFile, FileKind, discover};
 use pagescrub::page::header::Lsn;
-use pagescrub::report::{json, tsql as format};
+use pagescrub::report::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -304,19 +303,6 @@ fn with_backups(full: [&str; 2], differential: &str) -> ScrubReport {
         report.files.push(backup(path, 0, 0, log(lsns)));
     }
     report
-}
-
-/// The script for `report`, whose suspects say which databases there are.
-fn script(report: &ScrubReport) -> String {
-    let mut report = report.clone();
-    for file in &mut report.files {
-        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
-        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
-    }
-    database::tell(&mut report);
-    let mut out = Vec::new();
-    format::write(&report, &mut out).expect("memory takes everything");
-    String::from_utf8(out).expect("UTF-8")
 }
 
 #[test]

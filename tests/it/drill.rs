@@ -3,6 +3,7 @@
 //! keys name. Regular damage must be found out as such, and irregular damage must not.
 
 use crate::harness::scan_json;
+use crate::harness::scanned::folder_in_memory;
 use pagescrub::drill::{
     Expected, Fault, InjectedFault, Injection, Recipe, Target, generate, inject,
 };
@@ -13,7 +14,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use tempfile::TempDir;
 
 const FILE_BYTES: u64 = 16 << 20;
 /// Primary and two secondaries.
@@ -226,13 +226,6 @@ fn no_wrong_cause_is_certain() {
         }
     }
     assert!(certain > 0, "nothing is ever certain\n{}", confusion(drill));
-}
-
-/// In memory, where there is no device whose offsets would count instead of those in the file.
-fn folder_in_memory() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    folder.expect("a folder")
 }
 
 /// A file of 32 MiB with one regional fault, scanned; and the pages that were struck.

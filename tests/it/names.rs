@@ -1,5 +1,6 @@
 //! Suspects carry the names of what they belong to, found without a server.
 
+use crate::harness::real::{pages, real_files};
 use crate::harness::stopped::{How, json, part, whole};
 use crate::harness::{self, pagescrub, scan_json, timeless};
 use pagescrub::catalog::object::{Object, ObjectKind};
@@ -24,16 +25,6 @@ use tempfile::TempDir;
 
 type Objects = BTreeMap<u64, Arc<Object>>;
 
-fn real_files() -> Vec<PathBuf> {
-    let folder = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable"));
-    let is_data = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "mdf");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_data).collect();
-    files.sort();
-    assert!(files.len() >= 7, "{files:?}");
-    files
-}
-
 fn real_file(beginning: &str) -> PathBuf {
     let is_it = |path: &PathBuf| {
         path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(beginning.as_bytes()))
@@ -46,11 +37,6 @@ fn copy(path: &Path, folder: &TempDir) -> PathBuf {
     let copy = folder.path().join(path.file_name().expect("a file"));
     fs::write(&copy, fs::read(path).expect("readable")).expect("room");
     copy
-}
-
-fn pages(path: &Path) -> Vec<Page> {
-    let bytes = fs::read(path).expect("readable");
-    bytes.chunks_exact(8192).map(|page| Page::new(page.try_into().expect("a page"))).collect()
 }
 
 /// The pages in use that stand at no fixed place: those that belong to an object.

@@ -1,5 +1,6 @@
 //! What a suspect belongs to is known by the allocation structures, whatever is left of its header.
 
+use crate::harness::real::{pages, real_files};
 use crate::harness::scanned::folder_in_memory;
 use crate::harness::stopped::{How, json, whole};
 use crate::harness::{pagescrub, suspect_pages};
@@ -22,21 +23,6 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const IAM: u8 = 10;
-
-fn real_files() -> Vec<PathBuf> {
-    let folder = std::env::var_os("PAGESCRUB_REAL_DATA").expect("the tests were built with it");
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable"));
-    let is_data = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "mdf");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_data).collect();
-    files.sort();
-    assert!(files.len() >= 7, "{files:?}");
-    files
-}
-
-fn pages(path: &Path) -> Vec<Page> {
-    let bytes = fs::read(path).expect("readable");
-    bytes.chunks_exact(8192).map(|page| Page::new(page.try_into().expect("a page"))).collect()
-}
 
 fn pfs(pages: &[Page], page: usize) -> PfsByte {
     PfsByte::of(&torn::restored(&pages[1]), PageId(page as u32))

@@ -1,29 +1,17 @@
 //! The T-SQL script: what is active only reads, what is commented out is complete and in order, and
 //! no name gets out of where it stands.
 
-use crate::tsql::{self, Line, flowing, is_known, lines, names, off, parsed, part, shape, way};
-use pagescrub::consolidate::database;
+use crate::tsql::{
+    self, Line, flowing, is_known, lines, names, off, parsed, part, script, shape, way,
+};
 use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Suspect};
-use pagescrub::report::{json, tsql as format};
+use pagescrub::report::json;
 use sqlparser::ast::Statement;
 use std::path::Path;
 
 fn report() -> ScrubReport {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/report.json");
     json::read(&std::fs::read(path).expect("it is in the repository")).expect("a report")
-}
-
-/// The script for `report`, whose suspects say which databases there are.
-fn script(report: &ScrubReport) -> String {
-    let mut report = report.clone();
-    for file in &mut report.files {
-        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
-        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
-    }
-    database::tell(&mut report);
-    let mut out = Vec::new();
-    format::write(&report, &mut out).expect("memory takes everything");
-    String::from_utf8(out).expect("UTF-8")
 }
 
 /// How the tail is saved: as it should be, else as it can be.

@@ -1,6 +1,7 @@
 //! Pages of another owner than the IAM page of their extent says: found where only damage explains
 //! them, noted where it need not be damage, and never seen where nothing is wrong.
 
+use crate::harness::real::pages;
 use crate::harness::stopped::{How, json, part, scan, whole};
 use crate::harness::{pagescrub, suspect_pages, timeless};
 use pagescrub::catalog::SystemTable;
@@ -112,11 +113,6 @@ impl Made {
         self.write(pages);
         json(&whole(&discover(&[self.folder.path().to_owned()]), How::default()))
     }
-}
-
-fn pages(path: &Path) -> Vec<Page> {
-    let bytes = fs::read(path).expect("readable");
-    bytes.chunks_exact(8192).map(|page| Page::new(page.try_into().expect("a page"))).collect()
 }
 
 fn suspects(report: &Value) -> &Vec<Value> {

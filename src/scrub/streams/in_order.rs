@@ -1,7 +1,6 @@
 //! Pages that follow each other, read several requests at a time past the cache and shown in their
 //! order. Where nothing can be queued, one is read after another.
 
-use super::lanes::Lane;
 use super::requests::{Queue, Requests, buffers};
 use crate::page::Page;
 use crate::page::address::PageRange;
@@ -9,6 +8,7 @@ use crate::plan::pace::Turn;
 use crate::read::arena::{BUFFER_PAGES, PageBuffer};
 use crate::read::direct::queue::Finished;
 use crate::read::{PageSource, ReadError};
+use crate::scrub::lane::Lane;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! What reads of a backup are made with: a queue and its buffers, and what they are held to.
 
-use super::lanes::Lane;
 use crate::page::address::PageRange;
 use crate::plan::pace::Turn;
 use crate::read::arena::{Arena, BUFFER_PAGES, PageBuffer};
 use crate::read::direct::queue::ReadQueue;
 use crate::scrub::buffers::Buffers;
+use crate::scrub::lane::Lane;
 use std::cell::Cell;
 use std::io;
 

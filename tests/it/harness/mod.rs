@@ -7,6 +7,7 @@ pub mod container;
 pub mod forbid;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod real;
 pub mod scanned;
 pub mod stopped;
 

@@ -20,7 +20,8 @@ pub fn scanned(paths: &[PathBuf]) -> ScrubReport {
     scrub(&discover(paths), &Settings::new(&engine, &open, &stop), &Silent).report
 }
 
-/// A folder in memory where the system has one, so that a test of many scans wears no disk.
+/// A folder in memory where the system has one, so that a test of many scans wears no disk, and no
+/// device has offsets that would count instead of those in the file.
 pub fn folder_in_memory() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };

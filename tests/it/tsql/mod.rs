@@ -2,9 +2,25 @@
 
 pub(crate) mod names;
 
+use pagescrub::consolidate::database;
+use pagescrub::consolidate::report::ScrubReport;
+use pagescrub::report::tsql::write;
 use sqlparser::ast::Statement;
 use sqlparser::dialect::MsSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
+
+/// The script for `report`, whose suspects say which databases there are.
+pub(crate) fn script(report: &ScrubReport) -> String {
+    let mut report = report.clone();
+    for file in &mut report.files {
+        let own = report.suspects.iter().find(|suspect| suspect.path == file.path);
+        file.database = own.map_or(file.database.take(), |suspect| suspect.database.clone());
+    }
+    database::tell(&mut report);
+    let mut out = Vec::new();
+    write(&report, &mut out).expect("memory takes everything");
+    String::from_utf8(out).expect("UTF-8")
+}
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
