@@ -34,7 +34,6 @@ mod stop;
 mod streams;
 mod tally;
 mod threads;
-mod throttles;
 mod worker;
 mod wrong_owners;
 
@@ -54,7 +53,6 @@ use shared::Shared;
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use threads::{pool, pool_or_own_thread, stay_on};
-use throttles::Throttles;
 use worker::Worker;
 
 /// Suspects that are looked into at most when all is read: 256 MiB are read around them, if none
@@ -84,19 +82,18 @@ pub fn scrub(discovery: &Discovery, settings: &Settings<'_>, progress: &dyn Prog
     let resume = settings.checkpoint.as_ref().and_then(|checkpoint| checkpoint.resume);
     let history = resume.map_or_else(History::new, |before| before.history.resumed());
     let mut found = Cow::Borrowed(discovery);
-    let throttles = Throttles::new(devices(discovery), &settings.pace);
     if settings.deep {
-        found = Cow::Owned(streams::records::unpack(&found, settings, &throttles, progress));
+        found = Cow::Owned(streams::records::unpack(&found, settings, progress));
     }
     if history.looks_at_each_extent {
-        found = Cow::Owned(found.with_each_extent());
+        found = Cow::Owned(found.with_each_extent(&|device| settings.throttles.turns_of(device)));
     }
-    scrub_found(&found, (settings, &throttles), (resume, history), progress)
+    scrub_found(&found, settings, (resume, history), progress)
 }
 
 fn scrub_found(
     discovery: &Discovery,
-    (settings, throttles): (&Settings<'_>, &Throttles),
+    settings: &Settings<'_>,
     (before, history): (Option<&Checkpoint>, History),
     progress: &dyn Progress,
 ) -> Scrub {
@@ -106,10 +103,7 @@ fn scrub_found(
     let before = before.filter(|before| is_sound || before.gpus.is_empty());
     let before = before.map(|before| before.fitted(&discovery.files, &plan));
     let again = history.clone();
-    // What was looked at again may be on other devices.
-    let throttles = &throttles.and(devices(discovery));
-    let with = (settings, throttles);
-    let shared = Shared::new(discovery, &plan, with, before.as_ref(), history, progress);
+    let shared = Shared::new(discovery, &plan, settings, before.as_ref(), history, progress);
     let (started, has_gpus) = (shared.started, shared.gpus.is_some());
     let scrubbed = scrub_once(discovery, &plan, shared);
     let elapsed = again.elapsed.saturating_add(started.elapsed());
@@ -118,8 +112,8 @@ fn scrub_found(
         let again = History { looks_at_each_extent: true, ..again };
         let notes = settings.notes.iter().cloned().chain([EXTENTS_SCANNED_AGAIN.to_owned()]);
         let settings = Settings { notes: notes.collect(), ..settings.clone() };
-        let (discovery, with) = (discovery.with_each_extent(), (&settings, throttles));
-        return scrub_found(&discovery, with, (None, again), progress);
+        let discovery = discovery.with_each_extent(&|device| settings.throttles.turns_of(device));
+        return scrub_found(&discovery, &settings, (None, again), progress);
     }
     if !has_gpus || settings.gpus.is_none_or(|gpus| gpus.wrong().is_none()) {
         return scrubbed;
@@ -128,14 +122,9 @@ fn scrub_found(
     // from: everything is looked at again, without GPUs.
     let known = scrubbed.report.host_findings;
     let settings = Settings { host_findings: known, ..settings.clone() };
-    let with = (&settings, throttles);
-    let shared = Shared::new(discovery, &plan, with, None, again, progress);
+    let shared = Shared::new(discovery, &plan, &settings, None, again, progress);
     shared.note(SCANNED_AGAIN.to_owned());
     scrub_once(discovery, &plan, shared)
-}
-
-fn devices(discovery: &Discovery) -> impl Iterator<Item = u64> {
-    discovery.files.iter().map(|file| file.device)
 }
 
 fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
@@ -161,7 +150,7 @@ fn scrub_once(discovery: &Discovery, plan: &Plan, shared: Shared<'_>) -> Scrub {
 /// All threads take from the same queues, so a slow device or a damaged stretch delays only the
 /// thread that met it.
 fn run(plan: &Plan, done: &[DoneRanges], shared: &Shared<'_>) -> Vec<PaceSummary> {
-    let dispatch = Dispatch::new(plan, done, shared.throttles);
+    let dispatch = Dispatch::new(plan, done, &shared.settings.throttles);
     let nodes: Vec<_> = numa_nodes().into_iter().collect();
     let work = |thread: usize| {
         let node = nodes.get(thread % nodes.len().max(1)).filter(|_| nodes.len() > 1);

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 /// Something that can be read at any offset, from several threads.
 pub trait ReadAt: Sync {
@@ -36,17 +37,32 @@ impl ReadAt for Vec<u8> {
     }
 }
 
+/// Says when a file may be read: what the user allows for its device.
+pub trait Turns: Send + Sync {
+    /// Does `read`, which reads `bytes`, when it may begin.
+    fn in_turn(&self, bytes: u64, read: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
+}
+
+/// What says so for each device by its number; `None` where nothing is to wait.
+pub type TurnsOf<'a> = &'a dyn Fn(u64) -> Option<Arc<dyn Turns>>;
+
 /// A file and how large it was when it was opened.
-#[derive(Debug)]
 pub struct SizedFile {
     file: File,
     bytes: u64,
+    turns: Option<Arc<dyn Turns>>,
 }
 
 impl SizedFile {
     /// `file`, which has `bytes`.
     pub fn new(file: File, bytes: u64) -> Self {
-        Self { file, bytes }
+        Self { file, bytes, turns: None }
+    }
+
+    /// The same, each read of which waits for its turn.
+    #[must_use]
+    pub fn in_turns(self, turns: Option<Arc<dyn Turns>>) -> Self {
+        Self { turns, ..self }
     }
 }
 
@@ -56,7 +72,12 @@ impl ReadAt for SizedFile {
     }
 
     fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
-        read_exact_at(&self.file, offset_bytes, buffer)
+        let bytes = buffer.len() as u64;
+        let mut read = || read_exact_at(&self.file, offset_bytes, buffer);
+        match &self.turns {
+            Some(turns) => turns.in_turn(bytes, &mut read),
+            None => read(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::exit::Failure;
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::SignedDuration;
+use pagescrub::backup::source::TurnsOf;
 use pagescrub::consolidate::pattern::{Geometry, MEMBERS_MIN};
 use pagescrub::discover::exclude::Excluded;
 use pagescrub::discover::lists::expand_lists;
@@ -46,7 +47,7 @@ impl Paths {
     }
 
     /// Finds the data files behind the paths.
-    pub(crate) fn discover(&self) -> Result<Discovery, Failure> {
+    pub(crate) fn discover(&self, turns_of: TurnsOf<'_>) -> Result<Discovery, Failure> {
         let excluded = Excluded::by(&self.exclude);
         let excluded =
             excluded.map_err(|why| Failure::usage(format!("--exclude cannot be used: {why}")))?;
@@ -55,7 +56,7 @@ impl Paths {
             ErrorKind::InvalidData => Failure::usage(error),
             _ => Failure::work(error),
         })?;
-        let mut discovery = discover_without(&paths, &excluded);
+        let mut discovery = discover_without(&paths, &excluded, turns_of);
         if self.strict_names {
             discovery.be_strict();
         }

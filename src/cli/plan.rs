@@ -37,7 +37,7 @@ const ASSUMED_BYTES_PER_SECOND: u64 = 1_000_000_000;
 
 /// Plans and prints.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let discovery = args.paths.discover()?;
+    let discovery = args.paths.discover(&|_| None)?;
     let plan = Plan::new(&discovery.files, args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT));
     print(|out| {
         if args.json {

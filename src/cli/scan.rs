@@ -16,6 +16,7 @@ use pagescrub::discover::paths::{self, explain};
 use pagescrub::page::PAGE_BYTES;
 use pagescrub::page::line::digits;
 use pagescrub::plan::BATCH_PAGES_DEFAULT;
+use pagescrub::plan::throttles::Throttles;
 use pagescrub::read::arena::BUFFER_BYTES;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Scrub, Settings, THREAD_STACK_BYTES, scrub};
@@ -129,7 +130,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let threads = args.threads.map_or_else(cores, usize::from);
     let batch_pages = args.batch_size.unwrap_or(BATCH_PAGES_DEFAULT);
     limits::check(scan_bytes(threads, batch_pages))?;
-    let mut discovery = args.paths.discover()?;
+    let throttles = Throttles::new((&args.pace).into());
+    let mut discovery = args.paths.discover(&|device| throttles.turns_of(device))?;
     args.checkpoint.forget_in(&mut discovery);
     let guard = Guard::of(&discovery).and(args.weights.as_deref()).and(args.paths.lists());
     check_outputs(&outputs, args, &guard)?;
@@ -150,7 +152,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         reader_name: reader.name().to_owned(),
         threads,
         batch_pages,
-        pace: (&args.pace).into(),
+        throttles,
         weights,
         weights_origin,
         stop: &STOP,

@@ -13,7 +13,7 @@ use super::sample::{self, passes_its_check};
 use super::{FileKind, holes};
 use crate::backup::ReadAt;
 use crate::backup::extents::Look as ExtentLook;
-use crate::backup::source::SizedFile;
+use crate::backup::source::{SizedFile, TurnsOf};
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::allocation::{BOOT_PAGE, PFS_INTERVAL_PAGES, fixed_page_type};
 use crate::page::boot::BootPage;
@@ -95,17 +95,22 @@ pub(super) struct Identity {
 }
 
 /// Looks into `candidate`.
-pub(super) fn look(candidate: &Candidate, extents: ExtentLook) -> Look {
-    match File::open(&candidate.path).and_then(|file| look_into(file, candidate, extents)) {
+pub(super) fn look(candidate: &Candidate, how: (ExtentLook, TurnsOf<'_>)) -> Look {
+    match File::open(&candidate.path).and_then(|file| look_into(file, candidate, how)) {
         Ok(look) => look,
         Err(error) => Look::Failed { why: explain(&error) },
     }
 }
 
-fn look_into(mut file: File, candidate: &Candidate, extents: ExtentLook) -> io::Result<Look> {
+fn look_into(
+    mut file: File,
+    candidate: &Candidate,
+    (extents, turns_of): (ExtentLook, TurnsOf<'_>),
+) -> io::Result<Look> {
     sample::read_nothing_ahead(&file);
     let bytes = file.seek(SeekFrom::End(0))?;
-    let source = Headed::new(SizedFile::new(file.try_clone()?, bytes));
+    let source = SizedFile::new(file.try_clone()?, bytes).in_turns(turns_of(candidate.device));
+    let source = Headed::new(source);
     let (kind, file_id) = match recognise(&source, candidate, extents)? {
         Ok(pages) => pages,
         Err(look) => return Ok(look),

@@ -21,7 +21,7 @@ pub(crate) mod sample;
 use crate::backup::compressed::{Decompressed, RecordIndex, Verified};
 use crate::backup::extents::Look as ExtentLook;
 use crate::backup::layout::Layout;
-use crate::backup::source::SizedFile;
+use crate::backup::source::{SizedFile, TurnsOf};
 use crate::page::address::{FileId, PageId, PageRange};
 use crate::page::boot::{BootPage, PageVerify};
 use crate::page::file_header::FileHeader;
@@ -192,13 +192,13 @@ pub struct Discovery {
 impl Discovery {
     /// Puts what the compressed backup at `path` unpacks to in its place; one that does not
     /// unpack stays what it is, and it is said why.
-    pub fn unpack(&mut self, path: &Path, verified: &Verified) {
+    pub fn unpack(&mut self, path: &Path, verified: &Verified, turns_of: TurnsOf<'_>) {
         let Some(at) = self.files.iter().position(|f| f.path == path && f.backup.is_some()) else {
             return;
         };
         let index = Arc::new(verified.index.clone());
         let look = if self.are_extents_guessed { ExtentLook::Ends } else { ExtentLook::Each };
-        match unpacked(&self.files[at], &index, look) {
+        match unpacked(&self.files[at], &index, look, turns_of) {
             Ok((backup, parts)) => {
                 let whole = self.files.remove(at);
                 self.files.extend(with_parts(whole, Arc::new(backup), parts));
@@ -234,11 +234,11 @@ impl Discovery {
 
     /// The same, with each extent of the backups looked at.
     #[must_use]
-    pub fn with_each_extent(&self) -> Self {
+    pub fn with_each_extent(&self, turns_of: TurnsOf<'_>) -> Self {
         let backups = self.files.iter().filter(|file| file.backup.is_some());
         let paths: Vec<PathBuf> = backups.map(|file| file.path.clone()).collect();
         let named = |path: &PathBuf| self.files.iter().any(|f| f.path == *path && f.named);
-        let mut anew = discover_with(&paths, ExtentLook::Each);
+        let mut anew = find(&paths, &Excluded::default(), (ExtentLook::Each, turns_of));
         for file in &mut anew.files {
             file.named = named(&file.path);
         }
@@ -254,7 +254,7 @@ impl Discovery {
         anew.not_unpacked.clone_from(&self.not_unpacked);
         for (path, verified) in &self.verified {
             anew.not_unpacked.retain(|(failed, _)| failed != path);
-            anew.unpack(path, verified);
+            anew.unpack(path, verified, turns_of);
         }
         anew.link();
         anew
@@ -263,29 +263,28 @@ impl Discovery {
 
 /// Finds the data files behind `inputs` (files, directories, block devices).
 pub fn discover(inputs: &[PathBuf]) -> Discovery {
-    discover_with(inputs, ExtentLook::Ends)
+    discover_without(inputs, &Excluded::default(), &|_| None)
 }
 
-/// The same, looking at extents of backups in a way of one's own.
-pub fn discover_with(inputs: &[PathBuf], extents: ExtentLook) -> Discovery {
-    find(inputs, &Excluded::default(), extents)
+/// The same, without what is `excluded` in directories; each read waits for the turn of its device.
+pub fn discover_without(
+    inputs: &[PathBuf],
+    excluded: &Excluded,
+    turns_of: TurnsOf<'_>,
+) -> Discovery {
+    find(inputs, excluded, (ExtentLook::Ends, turns_of))
 }
 
-/// The same, without what is `excluded` in directories.
-pub fn discover_without(inputs: &[PathBuf], excluded: &Excluded) -> Discovery {
-    find(inputs, excluded, ExtentLook::Ends)
-}
-
-fn find(inputs: &[PathBuf], excluded: &Excluded, extents: ExtentLook) -> Discovery {
+fn find(inputs: &[PathBuf], excluded: &Excluded, how: (ExtentLook, TurnsOf<'_>)) -> Discovery {
     let WalkOutcome { candidates, mut refusals, directories, excluded } =
         paths::walk(inputs, excluded);
     let reached: Vec<PathBuf> = candidates.iter().map(|c| c.path.clone()).collect();
-    let are_extents_guessed = extents == ExtentLook::Ends;
+    let are_extents_guessed = how.0 == ExtentLook::Ends;
     let mut discovery = Discovery { excluded, are_extents_guessed, ..Discovery::default() };
     let mut seen = HashSet::new();
     for candidate in candidates {
         if seen.insert(candidate.identity.clone()) {
-            sort_in(&mut discovery, candidate, extents);
+            sort_in(&mut discovery, candidate, how);
         }
     }
     discovery.refusals.append(&mut refusals);
@@ -308,16 +307,18 @@ fn unpacked(
     file: &DataFile,
     index: &Arc<RecordIndex>,
     look: ExtentLook,
+    turns_of: TurnsOf<'_>,
 ) -> io::Result<(BackupFile, Vec<FoundPart>)> {
     let packed = file.backup.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
     let source = SizedFile::new(std::fs::File::open(&file.path)?, file.bytes);
+    let source = source.in_turns(turns_of(file.device));
     let stream = Decompressed::new(&source, index);
     backup::look_unpacked(&stream, packed, Arc::clone(index), look)
 }
 
-fn sort_in(discovery: &mut Discovery, candidate: Candidate, extents: ExtentLook) {
+fn sort_in(discovery: &mut Discovery, candidate: Candidate, how: (ExtentLook, TurnsOf<'_>)) {
     let name = Name::of(&candidate.path);
-    match identify::look(&candidate, extents) {
+    match identify::look(&candidate, how) {
         look if look.may_be_snapshot() && name.is_of_snapshot() => {
             add_snapshot(discovery, candidate);
         }

@@ -5,6 +5,7 @@
 mod batches;
 mod done;
 pub mod pace;
+pub mod throttles;
 
 pub use batches::{Batches, DeviceBatches};
 pub use done::DoneRanges;

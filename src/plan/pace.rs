@@ -9,13 +9,15 @@ mod rate;
 #[cfg(test)]
 mod tests;
 
+use crate::backup::source::Turns;
 use crate::discover::device::Device;
 use backoff::Backoff;
 use governor::clock::{Clock, DefaultClock, Reference};
 use rate::RateCeiling;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Reads in flight for each disk unless asked otherwise: with 512 KiB each, enough for the fastest
 /// drives there are.
@@ -35,6 +37,13 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self { rate_bytes_per_second: None, latency_max: None, queue_depth: QUEUE_DEPTH_DEFAULT }
+    }
+}
+
+impl Pace {
+    /// True if reads may have to wait for more than others of their own.
+    pub fn is_limited(&self) -> bool {
+        self.rate_bytes_per_second.is_some() || self.latency_max.is_some()
     }
 }
 
@@ -67,6 +76,20 @@ impl Throttle {
     /// A throttle for `device`, at its full depth.
     pub fn new(pace: &Pace, device: &Device) -> Self {
         Self::with_clock(pace, device, DefaultClock::default())
+    }
+}
+
+/// For who reads once at a time.
+impl Turns for Throttle {
+    fn in_turn(&self, bytes: u64, read: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        // With nothing else under way there is always a time after which it may begin.
+        while let Turn::After(wait) = self.may_begin(bytes, 0) {
+            std::thread::sleep(wait);
+        }
+        let started = Instant::now();
+        let outcome = read();
+        self.returned(started.elapsed());
+        outcome
     }
 }
 

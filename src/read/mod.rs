@@ -17,6 +17,7 @@ pub mod uncached;
 pub mod unpacked;
 
 use crate::backup::layout::Layout;
+use crate::backup::source::Turns;
 use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
 use direct::DirectFile;
@@ -81,6 +82,11 @@ pub trait PageSource: Send + Sync {
     /// How [`Self::visit_pieces`] reads.
     fn way(&self) -> Way {
         Way::Pread
+    }
+
+    /// What each read of this waits for, for who reads the same file in another way.
+    fn turns(&self) -> Option<Arc<dyn Turns>> {
+        None
     }
 
     /// The same file with its pages where `layout` has them. Sources that know of no layouts have

@@ -6,7 +6,7 @@ use super::unpacked::Unpacked;
 use super::{PageSource, ReadError, Way, fill_one_by_one};
 use crate::backup::ReadAt;
 use crate::backup::layout::{Layout, Sibling};
-use crate::backup::source::SizedFile;
+use crate::backup::source::{SizedFile, Turns};
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 use std::fs::File;
@@ -16,12 +16,17 @@ use std::sync::Arc;
 pub struct Striped {
     own: Box<dyn PageSource>,
     siblings: Arc<[Sibling]>,
+    turns: Option<Arc<dyn Turns>>,
 }
 
 impl Striped {
-    /// Pages of `own`, and of `siblings` where it has none.
-    pub fn over(own: Box<dyn PageSource>, siblings: Arc<[Sibling]>) -> Self {
-        Self { own, siblings }
+    /// Pages of `own`, and of `siblings` where it has none: these are read in `turns`.
+    pub fn over(
+        own: Box<dyn PageSource>,
+        siblings: Arc<[Sibling]>,
+        turns: Option<Arc<dyn Turns>>,
+    ) -> Self {
+        Self { own, siblings, turns }
     }
 
     /// A page that this member does not have. Few are asked for, so that no other member is kept
@@ -29,19 +34,20 @@ impl Striped {
     fn elsewhere(&self, page: PageId) -> Result<Page, ReadError> {
         let has = |sibling: &&Sibling| sibling.layout.page_offset_bytes(page).is_some();
         let sibling = self.siblings.iter().find(has).ok_or_else(ReadError::absent)?;
-        read(sibling, page)
+        read(sibling, page, self.turns.clone())
     }
 }
 
-fn read(sibling: &Sibling, page: PageId) -> Result<Page, ReadError> {
+fn read(sibling: &Sibling, page: PageId, turns: Option<Arc<dyn Turns>>) -> Result<Page, ReadError> {
     let offset = sibling.layout.page_offset_bytes(page).ok_or_else(ReadError::absent)?;
     let mut read = Page::ZERO;
     if let Some(index) = &sibling.records {
         Unpacked::open(&sibling.path, Arc::clone(index), Layout::Whole)?
+            .in_turns(turns)
             .read_exact_at(offset, read.bytes_mut())?;
     } else {
         let file = File::open(&sibling.path)?;
-        SizedFile::new(file, u64::MAX).read_exact_at(offset, read.bytes_mut())?;
+        SizedFile::new(file, u64::MAX).in_turns(turns).read_exact_at(offset, read.bytes_mut())?;
     }
     Ok(read)
 }

@@ -4,7 +4,7 @@ use super::{PageSource, ReadError, Way};
 use crate::backup::ReadAt;
 use crate::backup::compressed::{Decompressed, RecordIndex};
 use crate::backup::layout::Layout;
-use crate::backup::source::SizedFile;
+use crate::backup::source::{SizedFile, Turns};
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
 use std::fs::File;
@@ -26,6 +26,12 @@ impl Unpacked {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { file: SizedFile::new(file, bytes), index, layout })
+    }
+
+    /// The same, each read of whose records waits for its turn.
+    #[must_use]
+    pub fn in_turns(self, turns: Option<Arc<dyn Turns>>) -> Self {
+        Self { file: self.file.in_turns(turns), ..self }
     }
 
     /// Fills `bytes` from `offset_bytes` of what it unpacks to.

@@ -4,18 +4,26 @@
 use super::escape::{is_dangerous, is_plain};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+
+const GATHERED_BYTES: usize = 16 << 10;
 
 /// Writes `value`, indented.
 pub fn write_pretty(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let formatter = Visible(PrettyFormatter::new());
-    Ok(value.serialize(&mut Serializer::with_formatter(out, formatter))?)
+    write(value, Visible(PrettyFormatter::new()), out)
 }
 
 /// Writes `value` on one line, without its end.
 pub fn write_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let formatter = Visible(CompactFormatter);
-    Ok(value.serialize(&mut Serializer::with_formatter(out, formatter))?)
+    write(value, Visible(CompactFormatter), out)
+}
+
+/// A serializer writes a few bytes at a time: they are gathered here, where the compiler sees how
+/// few, rather than behind `out`.
+fn write(value: &impl Serialize, formatter: impl Formatter, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(GATHERED_BYTES, out);
+    value.serialize(&mut Serializer::with_formatter(&mut out, formatter))?;
+    out.flush()
 }
 
 /// Leaves the layout to another formatter.

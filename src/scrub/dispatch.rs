@@ -6,14 +6,14 @@
 
 use super::lane::Lane;
 use super::lock;
-use super::throttles::Throttles;
 use crate::discover::device::Device;
-use crate::plan::pace::{PaceSummary, Throttle, Turn};
+use crate::plan::pace::{PaceSummary, Turn};
+use crate::plan::throttles::{Disks, Throttles};
 use crate::plan::{DeviceBatches, DoneRanges, ExtentBatch, Plan};
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The queues of all devices.
@@ -46,12 +46,12 @@ impl<'a> Dispatch<'a> {
         let (mut queue_of_device, mut queue_of_disks) = (BTreeMap::new(), BTreeMap::new());
         for batches in plan.queues_left(done) {
             let id = batches.device();
-            let Some((disks, device, throttle)) = throttles.disks_of(id) else { continue };
-            let queue = *queue_of_disks.entry(disks).or_insert(queues.len());
+            let disks = throttles.disks_of(id);
+            let queue = *queue_of_disks.entry(disks.index).or_insert(queues.len());
             queue_of_device.insert(id, queue);
             match queues.get(queue) {
                 Some(queue) => lock(&queue.volumes).push_back(batches.peekable()),
-                None => queues.push(DeviceQueue::new(device.clone(), batches, throttle)),
+                None => queues.push(DeviceQueue::new(disks, batches)),
             }
         }
         // A file without pages, or with none left, is in no queue and is never asked about.
@@ -117,7 +117,8 @@ impl<'a> Dispatch<'a> {
 }
 
 impl<'a> DeviceQueue<'a> {
-    fn new(device: Device, batches: DeviceBatches<'a>, throttle: &Arc<Throttle>) -> Self {
+    fn new(disks: Disks, batches: DeviceBatches<'a>) -> Self {
+        let Disks { device, throttle, .. } = disks;
         let lane = Lane::new(throttle);
         let volumes = Mutex::new(VecDeque::from([batches.peekable()]));
         Self { device, volumes, lane }
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn devices_take_turns_and_one_that_may_not_serve_is_passed_over() {
         let plan = plan();
-        let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &Pace::default()));
+        let dispatch = Dispatch::new(&plan, &[], &Throttles::default());
         assert_eq!(dispatch.devices(), 2);
         let first = dispatch.take(None, |_| true).unwrap().batch;
         let second = dispatch.take(None, |_| true).unwrap().batch;
@@ -186,7 +187,7 @@ mod tests {
         let stored = [0, 8088, 8089].map(|page| PageRange::between(page, page + 1)).to_vec();
         let sparse = PlannedFile { pages: 20_000, stored, ..file(1) };
         let plan = Plan { batch_pages: 64, files: vec![sparse] };
-        let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &Pace::default()));
+        let dispatch = Dispatch::new(&plan, &[], &Throttles::default());
         let taken = std::iter::from_fn(|| dispatch.take(None, |_| true));
         let first = |batch: &ExtentBatch| batch.range.first.0;
         let firsts = |taken: Taken| (first(&taken.batch), taken.hole_behind.as_ref().map(first));
@@ -198,7 +199,7 @@ mod tests {
     fn no_more_reads_begin_than_the_device_takes() {
         let plan = plan();
         let pace = Pace { queue_depth: 2, ..Pace::default() };
-        let dispatch = Dispatch::new(&plan, &[], &Throttles::new([1, 2], &pace));
+        let dispatch = Dispatch::new(&plan, &[], &Throttles::new(pace));
         assert_eq!(dispatch.depth(), 4);
         assert_eq!([dispatch.begin(0), dispatch.begin(0)], [Turn::Now; 2]);
         assert_eq!(dispatch.begin(0), Turn::WhenOneReturns);

@@ -165,13 +165,17 @@ pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<
         return Err(io::Error::other("another file was put in its place; scan again"));
     }
     let own: Box<dyn PageSource> = match file.records() {
-        Some(index) => Box::new(Unpacked::open(&file.path, index, file.layout())?),
+        Some(index) => {
+            let turns = open(&file.path)?.turns();
+            Box::new(Unpacked::open(&file.path, index, file.layout())?.in_turns(turns))
+        }
         None if file.part.is_some() => open(&file.path)?.laid_out(file.layout()),
         None => open(&file.path)?,
     };
     Ok(match &file.part {
         Some(part) if !part.siblings.is_empty() => {
-            Box::new(Striped::over(own, Arc::clone(&part.siblings)))
+            let turns = own.turns();
+            Box::new(Striped::over(own, Arc::clone(&part.siblings), turns))
         }
         _ => own,
     })

@@ -51,7 +51,7 @@ pub(super) fn finish(
 ) -> Scrub {
     let elapsed_seconds = elapsed.as_secs_f64();
     let is_cut_short = shared.is_cut_short();
-    let opener = Paced::new(discovery, shared.settings, shared.throttles);
+    let opener = Paced::new(discovery, shared.settings);
     let open = |path: &Path| opener.open(path);
     shared.settings.stop.looking_begins();
     let is_guess_wrong = shared.is_guess_wrong();

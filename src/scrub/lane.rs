@@ -13,8 +13,8 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane without reads, held to `throttle`.
-    pub(super) fn new(throttle: &Arc<Throttle>) -> Self {
-        Self { throttle: Arc::clone(throttle), in_flight: Mutex::new(0) }
+    pub(super) fn new(throttle: Arc<Throttle>) -> Self {
+        Self { throttle, in_flight: Mutex::new(0) }
     }
 
     /// Takes `bytes` from the rate, or says how long to wait for it.

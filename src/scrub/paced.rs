@@ -2,12 +2,12 @@
 //! devices, and only until the user wants the report.
 
 use super::stop::Stop;
-use super::throttles::Throttles;
 use super::{Open, Settings};
 use crate::backup::layout::Layout;
-use crate::discover::Discovery;
-use crate::page::Page;
+use crate::backup::source::Turns;
+use crate::discover::{DataFile, Discovery};
 use crate::page::address::{PageId, PageRange};
+use crate::page::{PAGE_BYTES, Page};
 use crate::plan::pace::{Throttle, Turn};
 use crate::read::direct::DirectFile;
 use crate::read::{PageSource, ReadError, Way};
@@ -39,14 +39,9 @@ struct Until {
 
 impl<'a> Paced<'a> {
     /// The files of `discovery`.
-    pub(super) fn new(
-        discovery: &Discovery,
-        settings: &Settings<'a>,
-        throttles: &Throttles,
-    ) -> Self {
-        let throttle = |device| throttles.of(device).cloned();
-        let files = discovery.files.iter();
-        let throttles = files.filter_map(|file| Some((file.path.clone(), throttle(file.device)?)));
+    pub(super) fn new(discovery: &Discovery, settings: &Settings<'a>) -> Self {
+        let throttle = |file: &DataFile| settings.throttles.of(file.device);
+        let throttles = discovery.files.iter().map(|file| (file.path.clone(), throttle(file)));
         let throttles = throttles.collect();
         let until = Until { stop: settings.stop.clone(), was_cut: Arc::default() };
         Self { open: settings.open, throttles, until }
@@ -59,7 +54,7 @@ impl<'a> Paced<'a> {
         Ok(match self.throttles.get(path) {
             Some(throttle) => {
                 let (throttle, until) = (Arc::clone(throttle), self.until.clone());
-                Box::new(PacedSource { source, throttle, until })
+                Box::new(PacedSource { source, turns: LookUps { throttle, until } })
             }
             None => source,
         })
@@ -81,21 +76,16 @@ impl Until {
     }
 }
 
-/// A file of which each read waits for its turn.
-struct PacedSource {
-    source: Box<dyn PageSource>,
+/// The turns of who looks up.
+#[derive(Clone)]
+struct LookUps {
     throttle: Arc<Throttle>,
     until: Until,
 }
 
-impl PacedSource {
-    /// Reads `pages` pages when their turn has come.
-    fn read<T>(
-        &self,
-        pages: usize,
-        read: impl FnOnce() -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
-        let bytes = (pages * crate::page::PAGE_BYTES) as u64;
+impl LookUps {
+    /// Does `read`, which reads `bytes`, when its turn has come.
+    fn paced<T>(&self, bytes: u64, read: impl FnOnce() -> T) -> io::Result<T> {
         loop {
             self.until.check()?;
             // Nothing else is under way: there is always a time after which it may begin.
@@ -108,7 +98,30 @@ impl PacedSource {
         let started = Instant::now();
         let outcome = read();
         self.throttle.returned(started.elapsed());
-        outcome
+        Ok(outcome)
+    }
+}
+
+impl Turns for LookUps {
+    fn in_turn(&self, bytes: u64, read: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        self.paced(bytes, read)?
+    }
+}
+
+/// A file of which each read waits for its turn.
+struct PacedSource {
+    source: Box<dyn PageSource>,
+    turns: LookUps,
+}
+
+impl PacedSource {
+    /// Reads `pages` pages when their turn has come.
+    fn read<T>(
+        &self,
+        pages: usize,
+        read: impl FnOnce() -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        self.turns.paced((pages * PAGE_BYTES) as u64, read)?
     }
 }
 
@@ -151,7 +164,11 @@ impl PageSource for PacedSource {
     }
 
     fn laid_out(self: Box<Self>, layout: Layout) -> Box<dyn PageSource> {
-        let Self { source, throttle, until } = *self;
-        Box::new(Self { source: source.laid_out(layout), throttle, until })
+        let Self { source, turns } = *self;
+        Box::new(Self { source: source.laid_out(layout), turns })
+    }
+
+    fn turns(&self) -> Option<Arc<dyn Turns>> {
+        Some(Arc::new(self.turns.clone()))
     }
 }

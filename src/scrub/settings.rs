@@ -5,7 +5,7 @@ use super::stop::Stop;
 use crate::consolidate::pattern::Geometry;
 use crate::consolidate::weights::{Weights, WeightsOrigin};
 use crate::plan::BATCH_PAGES_DEFAULT;
-use crate::plan::pace::Pace;
+use crate::plan::throttles::Throttles;
 use crate::read::PageSource;
 use crate::verify::engine::Engine;
 use crate::verify::gpu::calibration::Calibration;
@@ -40,8 +40,8 @@ pub struct Settings<'a> {
     pub threads: usize,
     /// Pages per batch.
     pub batch_pages: u32,
-    /// How fast devices may be read.
-    pub pace: Pace,
+    /// How fast devices may be read, whoever reads.
+    pub throttles: Throttles,
     /// What counts how much in a score.
     pub weights: Weights,
     /// Where the weights come from.
@@ -77,7 +77,7 @@ impl<'a> Settings<'a> {
             reader_name: "auto".to_owned(),
             threads: 1,
             batch_pages: BATCH_PAGES_DEFAULT,
-            pace: Pace::default(),
+            throttles: Throttles::default(),
             weights: Weights::default(),
             weights_origin: WeightsOrigin::default(),
             stop,

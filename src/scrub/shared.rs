@@ -7,7 +7,6 @@ use super::lock;
 use super::lost_writes::LostWrites;
 use super::settings::{Progress, Settings};
 use super::tally::FileTally;
-use super::throttles::Throttles;
 use crate::backup::compressed::Verified;
 use crate::consolidate::findings::Findings;
 use crate::consolidate::throughput::{StageLatencies, Timeline};
@@ -50,7 +49,6 @@ impl CommitLock {
 /// What the workers share.
 pub(super) struct Shared<'a> {
     pub(super) settings: &'a Settings<'a>,
-    pub(super) throttles: &'a Throttles,
     /// One of them was wrong, so that none is used.
     pub(super) are_gpus_wrong: bool,
     /// The GPUs, as long as they are believed.
@@ -92,7 +90,7 @@ impl<'a> Shared<'a> {
     pub(super) fn new(
         discovery: &'a Discovery,
         plan: &'a Plan,
-        (settings, throttles): (&'a Settings<'a>, &'a Throttles),
+        settings: &'a Settings<'a>,
         before: Option<&Checkpoint>,
         history: History,
         progress: &'a dyn Progress,
@@ -121,7 +119,6 @@ impl<'a> Shared<'a> {
         host_findings.dedup();
         Self {
             settings,
-            throttles,
             are_gpus_wrong,
             gpus: settings.gpus.filter(|_| !are_gpus_wrong),
             gpus_before: before.map(|before| before.gpus.clone()).unwrap_or_default(),

@@ -48,7 +48,7 @@ pub(super) fn look(discovery: &Discovery, shared: &Shared<'_>) {
     let backups = discovery.files.iter().zip(&shared.files);
     let backups: Vec<_> = backups.filter(|(file, _)| file.backup.is_some()).collect();
     let threads = shared.settings.threads.max(1);
-    let lanes = Lanes::new(backups.iter().map(|(file, _)| file.device), shared.throttles);
+    let lanes = Lanes::new(backups.iter().map(|(file, _)| file.device), &shared.settings.throttles);
     let sharers = threads.min(backups.len());
     let look = |(file, scan): &(&DataFile, &FileScan<'_>)| {
         let must_stop = || shared.must_stop();
@@ -108,14 +108,15 @@ fn look_at_records(
     if file.kind != FileKind::CompressedBackup {
         return Ok(());
     }
+    let turns = shared.settings.throttles.turns_of(file.device);
     let before = shared.verified.iter().find(|(path, _)| *path == file.path);
     if let Some((_, verified)) = before {
-        return records::note(file, verified, looked);
+        return records::note(file, verified, turns, looked);
     }
     let must_stop = || shared.must_stop();
     let with = (shared.settings.open, requests);
     let verified = records::verify(file, with, shared.progress, &must_stop)?;
-    records::note(file, &verified, looked)
+    records::note(file, &verified, turns, looked)
 }
 
 /// What was found of one backup.

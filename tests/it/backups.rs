@@ -416,7 +416,7 @@ fn a_compressed_backup_that_cannot_be_opened_again_has_pages_that_were_not_reach
     let away = copy.path.with_extension("away");
     fs::rename(&copy.path, &away).expect("ours");
     let gone = found.clone();
-    found.unpack(&copy.path, &verified);
+    found.unpack(&copy.path, &verified, &|_| None);
     fs::rename(&away, &copy.path).expect("ours");
     for (found, deep) in [(found, false), (gone, true)] {
         if deep {

@@ -148,7 +148,7 @@ fn killed_at_a_hundred_moments_a_scan_ends_in_the_same_report() {
     let files: Vec<&str> = files.iter().map(|path| path.to_str().expect("text")).collect();
     let args = [&["scan", "--format=json", "--deep"][..], &files].concat();
     let wanted = timeless(pagescrub(&args).json());
-    let slowly = ["--threads=2", "--batch-size=64KiB", "--rate=24MiB/s", "--resume"];
+    let slowly = ["--threads=2", "--batch-size=64KiB", "--rate=64MiB/s", "--resume"];
     let checkpoints = ["--checkpoint-interval=0.01", "--checkpoint"];
     let to = [checkpoint.to_str().expect("text")];
     let args = [&args[..], &slowly, &checkpoints, &to].concat();

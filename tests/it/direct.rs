@@ -9,6 +9,7 @@ use pagescrub::discover::discover;
 use pagescrub::page::Page;
 use pagescrub::page::address::{PageId, PageRange};
 use pagescrub::plan::pace::Pace;
+use pagescrub::plan::throttles::Throttles;
 use pagescrub::read::open::Reader;
 use pagescrub::read::{PageSource, ReadError};
 use pagescrub::scrub::{Open, Settings, Silent, Stop, scrub};
@@ -261,7 +262,7 @@ fn a_device_that_becomes_slow_is_given_fewer_reads_and_pauses() {
     let settings = Settings {
         threads: 2,
         batch_pages: 64,
-        pace: Pace { latency_max, ..Pace::default() },
+        throttles: Throttles::new(Pace { latency_max, ..Pace::default() }),
         ..Settings::new(&engine, open, &stop)
     };
     let report = scrub(&discover(&[path]), &settings, &Silent).report;

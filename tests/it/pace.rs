@@ -7,6 +7,7 @@ use pagescrub::discover::discover;
 use pagescrub::page::address::PageId;
 use pagescrub::page::{PAGE_BYTES, Page};
 use pagescrub::plan::pace::Pace;
+use pagescrub::plan::throttles::Throttles;
 use pagescrub::read::open::Reader;
 use pagescrub::read::{PageSource, ReadError};
 use pagescrub::scrub::{Settings, Silent, Stop, scrub};
@@ -83,7 +84,9 @@ fn reads(files: &[PathBuf], pace: Pace) -> Vec<(Instant, u64)> {
     };
     let (engine, stop) = (Engine::named("auto").expect("there is one"), Stop::default());
     let settings = Settings { threads: 2, batch_pages: 64, ..Settings::new(&engine, &open, &stop) };
-    let report = scrub(&discover(files), &Settings { pace, ..settings }, &Silent).report;
+    let report =
+        scrub(&discover(files), &Settings { throttles: Throttles::new(pace), ..settings }, &Silent)
+            .report;
     assert!(report.coverage.suspect >= 60);
     let mut reads = log.lock().expect("no panic").clone();
     reads.sort();

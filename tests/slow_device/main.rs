@@ -352,6 +352,97 @@ fn all_backups_on_a_device_share_its_rate() {
     assert!(elapsed >= least, "{read} bytes in {elapsed} s, {least} s at least");
 }
 
+/// Of the kinds of files that are read in ways of their own: damaged data, a log, records.
+fn kinds() -> [(&'static str, Arc<[u8]>); 3] {
+    let mut damaged = HEALTHY.to_vec();
+    for page in (300..FILE_PAGES).step_by(40) {
+        damaged[page as usize * PAGE_BYTES as usize + 4000] ^= 0xff;
+    }
+    let (log, records) = (log_backup(12), compressed_backup());
+    [("data", damaged.into()), ("log", log.into()), ("records", records.into())]
+}
+
+/// The longest time in which more was asked for than `rate` and what may be asked `at_once` allow.
+fn broken_promise(reads: &[Read], rate: u64, at_once: u64) -> Option<(Duration, u64)> {
+    let mut reads: Vec<_> = reads.iter().map(|read| (read.asked, read.wanted)).collect();
+    reads.sort_unstable();
+    let mut worst = None;
+    for (first, (begun, _)) in reads.iter().enumerate() {
+        let mut bytes = 0;
+        for (asked, wanted) in &reads[first..] {
+            bytes += wanted;
+            let after = asked.duration_since(*begun);
+            if bytes as f64 > at_once as f64 + after.as_secs_f64() * rate as f64 {
+                worst = worst.max(Some((after, bytes)));
+            }
+        }
+    }
+    worst
+}
+
+/// From the first look at what it is to what is looked up at the end.
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn whatever_is_asked_of_a_device_is_within_its_rate() {
+    const RATE: u64 = 8 << 20;
+    // What may be read at once after a rest, and what each of two threads may owe for what is read
+    // again.
+    const AT_ONCE: u64 = (2 << 20) + 2 * (1 << 20);
+    let rate = format!("{RATE}B/s");
+    for (kind, bytes) in kinds() {
+        let never = Misbehaviour::first(0, 0..0, Trouble::Eio);
+        let disk = Mounted::new(Arc::clone(&bytes), Caching::Direct, vec![never]);
+        let how = ["--threads=2", "--reader=direct", "--deep", "--rate", &rate];
+        scan_json(&disk.path(), &how);
+        let reads = disk.reads();
+        let asked: u64 = reads.iter().map(|read| read.wanted).sum();
+        assert!(asked > bytes.len() as u64, "{kind}: not all was asked for: {asked}");
+        assert_eq!(broken_promise(&reads, RATE, AT_ONCE), None, "{kind}");
+        assert!(broken_promise(&reads, RATE / 4, AT_ONCE).is_some(), "{kind}: the check is blind");
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(all(fuse_tests, feature = "uring")),
+    ignore = "PAGESCRUB_FUSE_TESTS is not 1, or nothing can be queued"
+)]
+fn a_device_that_is_too_slow_is_given_one_read_at_a_time_whatever_is_read() {
+    for (kind, bytes) in kinds() {
+        let late = Trouble::Delay(Duration::from_millis(5));
+        let late = Misbehaviour::always(0..bytes.len() as u64, late);
+        let disk = Mounted::new(Arc::clone(&bytes), Caching::Direct, vec![late]);
+        let how = ["--threads=1", "--reader=direct", "--max-latency=3ms", "--queue-depth=8"];
+        scan_json(&disk.path(), &how);
+        let mut reads = disk.reads();
+        reads.sort_by_key(|read| read.asked);
+        // It takes a few late answers to come down.
+        let overlaps = reads.windows(2).map(|two| two[0].asked + two[0].latency > two[1].asked);
+        let late_overlaps = overlaps.skip(reads.len() / 2).filter(|overlaps| *overlaps).count();
+        assert_eq!(late_overlaps, 0, "{kind}: of {} reads", reads.len());
+    }
+}
+
+/// That more time goes by is no failure.
+#[test]
+fn finding_out_what_files_are_keeps_to_the_rate() {
+    const RATE: u64 = 4 << 20;
+    const HEAD: u64 = 128 << 10;
+    const FILES: u64 = 48;
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = b"neither a page nor a backup; ".repeat(6000);
+    for number in 0..FILES {
+        std::fs::write(folder.path().join(format!("{number}.mdf")), &text).expect("room");
+    }
+    let rate = format!("{}MiB/s", RATE >> 20);
+    let started = std::time::Instant::now();
+    let scan = pagescrub(&["scan", folder.path().to_str().expect("text"), "--rate", &rate]);
+    let elapsed = started.elapsed().as_secs_f64();
+    assert_eq!(scan.code, 3, "{}", scan.stderr);
+    let least = (FILES * HEAD - (2 << 20)) as f64 / RATE as f64;
+    assert!(elapsed >= least, "{elapsed} s, {least} s at least");
+}
+
 /// A thread that waits for checksums of one backup may begin another: it must not wait for itself.
 #[test]
 fn many_backups_are_read_to_their_end_one_request_at_a_time() {

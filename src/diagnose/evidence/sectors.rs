@@ -45,16 +45,11 @@ impl SectorMap {
     /// The same with the entropy of the bytes of `page`, in thousandths of a bit per byte: 7,977
     /// if they are random. Both count the same bytes.
     pub(super) fn and_entropy(page: &Page) -> (Self, u16) {
-        let (mut map, mut of_page) = (Self::default(), [0_u16; 256]);
-        for (is, bytes) in map.0.iter_mut().zip(page.bytes().chunks_exact(SECTOR_BYTES)) {
-            let mut counts = [0_u16; 256];
-            for byte in bytes {
-                counts[usize::from(*byte)] += 1;
-            }
-            *is = Sector::of(bytes, &counts);
-            of_page.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+        let (mut map, mut counts) = (Self::default(), ByteCounts::default());
+        for (is, sector) in map.0.iter_mut().zip(page.bytes().as_chunks().0) {
+            *is = Sector::of(sector, counts.add(sector));
         }
-        (map, entropy_millibits(&of_page))
+        (map, entropy_millibits(&counts.all))
     }
 
     /// The same with sector `k` (below 16) as one of nothing remarkable.
@@ -97,16 +92,54 @@ impl SectorMap {
     }
 }
 
+/// How often each byte stands in the sectors of a page so far.
+struct ByteCounts {
+    /// Two tables that take bytes in turn: adding to a number that was just written waits for it.
+    halves: [[u16; 256]; 2],
+    /// Their sum.
+    all: [u16; 256],
+}
+
+impl Default for ByteCounts {
+    fn default() -> Self {
+        Self { halves: [[0; 256]; 2], all: [0; 256] }
+    }
+}
+
+impl ByteCounts {
+    /// Counts the bytes of one more sector, and returns how many pairs of equal bytes it has, each
+    /// counted twice. Nothing here can overflow, the bytes of a page being [`PAGE_BYTES`]; half of
+    /// the time of judging a damaged page is spent here, a third more with checks.
+    fn add(&mut self, sector: &[u8; SECTOR_BYTES]) -> u32 {
+        for eight in sector.as_chunks::<8>().0 {
+            // One load instead of eight.
+            let bytes = u64::from_le_bytes(*eight);
+            for k in 0..8 {
+                let count = &mut self.halves[k % 2][usize::from((bytes >> (8 * k)) as u8)];
+                *count = count.wrapping_add(1);
+            }
+        }
+        let [one, other] = &self.halves;
+        let mut squares = 0_i32;
+        for ((all, one), other) in self.all.iter_mut().zip(one).zip(other) {
+            let sum = one.wrapping_add(*other);
+            let of_sector = i32::from(sum.wrapping_sub(*all) as i16);
+            squares = squares.wrapping_add(of_sector.wrapping_mul(of_sector));
+            *all = sum;
+        }
+        squares as u32 - SECTOR_BYTES as u32
+    }
+}
+
 impl Sector {
-    fn of(bytes: &[u8], counts: &[u16; 256]) -> Self {
+    fn of(bytes: &[u8], equal_pairs: u32) -> Self {
         match period_bytes(bytes) {
             Some(1) if bytes.first() == Some(&0) => return Self::Zero,
             Some(period) if WORD_BYTES.is_multiple_of(period) => return Self::Pattern,
             Some(_) => return Self::Repeat,
             None => {}
         }
-        let pairs: u32 = counts.iter().map(|&n| u32::from(n) * u32::from(n.max(1) - 1)).sum();
-        if pairs <= NOISE_EQUAL_PAIRS_MAX { Self::Noise } else { Self::Other }
+        if equal_pairs <= NOISE_EQUAL_PAIRS_MAX { Self::Noise } else { Self::Other }
     }
 
     /// Zeros, or a byte or word repeated.

@@ -171,6 +171,34 @@ fn random_bytes_are_noise_and_records_are_not() {
     assert_eq!(SectorMap::and_entropy(&Page::ZERO).1, 0);
 }
 
+/// What is counted in two tables, eight bytes at a time, is what one count after another gives.
+#[test]
+fn noise_and_entropy_are_those_of_a_plain_count() {
+    let entropy_bits = |bytes: &[u8]| -> f64 {
+        let of =
+            |byte: u8| bytes.iter().filter(|b| **b == byte).count() as f64 / bytes.len() as f64;
+        (0..=255).map(of).filter(|share| *share > 0.0).map(|share| -share * share.log2()).sum()
+    };
+    let is_noise = |sector: &[u8]| {
+        let alike =
+            |a: usize| (0..sector.len()).filter(move |b| a != *b && sector[a] == sector[*b]);
+        (0..sector.len()).map(|a| alike(a).count()).sum::<usize>() <= 1250
+    };
+    for kinds in 1..=60 {
+        let mut page = Page::ZERO;
+        noise(&mut page, 0..PAGE_BYTES);
+        // Few kinds of bytes in the first sectors, nearly as many as in noise in the last ones.
+        for (at, byte) in page.bytes_mut().iter_mut().enumerate() {
+            *byte = (u32::from(*byte) * (kinds * 16 + at as u32 / 512) / 976) as u8;
+        }
+        let (map, millibits) = SectorMap::and_entropy(&page);
+        let wanted: Vec<_> = page.bytes().chunks(SECTOR_BYTES).map(is_noise).collect();
+        let found: Vec<_> = map.sectors().iter().map(|is| *is == Sector::Noise).collect();
+        assert_eq!(found, wanted, "{kinds}");
+        assert_eq!(millibits, (entropy_bits(page.bytes()) * 1000.0).round() as u16, "{kinds}");
+    }
+}
+
 #[test]
 fn fill_is_lost_only_where_there_must_be_something() {
     let page = data_page(20);

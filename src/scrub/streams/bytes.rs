@@ -2,7 +2,9 @@
 
 use super::in_order::{InOrder, Piece};
 use super::requests::Requests;
+use crate::backup::ReadAt;
 use crate::backup::layout::{Layout, PageRun, PageRuns};
+use crate::backup::source::SizedFile;
 use crate::discover::DataFile;
 use crate::discover::paths::explain;
 use crate::page::address::PageId;
@@ -13,7 +15,7 @@ use crate::read::unpacked::Unpacked;
 use crate::scrub::Shared;
 use crate::scrub::file::open_unchanged;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::sync::Arc;
 
 /// A backup that is being read.
@@ -119,14 +121,15 @@ impl<'a, 'r> Bytes<'a, 'r> {
 
     /// What is no whole page. Whether the file can be opened, and then whether it can be read.
     fn tail(&self, offset_bytes: u64, tail: &mut [u8]) -> Result<io::Result<()>, String> {
-        let path = &self.file.path;
+        let DataFile { path, bytes, device, .. } = self.file;
+        let turns = self.shared.settings.throttles.turns_of(*device);
         if let Some(index) = self.file.records() {
             let unpacked = Unpacked::open(path, index, Layout::Whole);
-            let unpacked = unpacked.map_err(|error| not_opened(&error))?;
+            let unpacked = unpacked.map_err(|error| not_opened(&error))?.in_turns(turns);
             return Ok(unpacked.read_exact_at(offset_bytes, tail));
         }
-        let mut file = File::open(path).map_err(|error| not_opened(&error))?;
-        Ok(file.seek(SeekFrom::Start(offset_bytes)).and_then(|_| file.read_exact(tail)))
+        let file = File::open(path).map_err(|error| not_opened(&error))?;
+        Ok(SizedFile::new(file, *bytes).in_turns(turns).read_exact_at(offset_bytes, tail))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lanes in which backups are read, one for each device.
 
+use crate::plan::throttles::{Disks, Throttles};
 use crate::scrub::lane::Lane;
-use crate::scrub::throttles::Throttles;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ impl Lanes {
     ) -> Self {
         let mut of_disks = BTreeMap::new();
         let lane = |id| {
-            let (disks, _, throttle) = throttles.disks_of(id)?;
-            let lane = of_disks.entry(disks).or_insert_with(|| Arc::new(Lane::new(throttle)));
-            Some((id, Arc::clone(lane)))
+            let Disks { index, throttle, .. } = throttles.disks_of(id);
+            let lane = of_disks.entry(index).or_insert_with(|| Arc::new(Lane::new(throttle)));
+            (id, Arc::clone(lane))
         };
-        Self { by_device: devices.into_iter().filter_map(lane).collect() }
+        Self { by_device: devices.into_iter().map(lane).collect() }
     }
 
     /// The lane of device number `id`.

@@ -4,15 +4,15 @@ use super::FoundBeside;
 use super::in_order::{InOrder, Piece};
 use super::lanes::Lanes;
 use super::requests::Requests;
+use crate::backup::ReadAt;
 use crate::backup::compressed::{self, Decompressed, Verified};
-use crate::backup::source::SizedFile;
+use crate::backup::source::{SizedFile, Turns, TurnsOf};
 use crate::backup::{Fault, Media};
 use crate::discover::paths::explain;
 use crate::discover::{DataFile, Discovery, FileKind};
 use crate::page::PAGE_BYTES;
 use crate::page::address::PageRange;
 use crate::scrub::file::open_unchanged;
-use crate::scrub::throttles::Throttles;
 use crate::scrub::{Open, Progress, Settings, pool_or_own_thread};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,7 +41,7 @@ pub(super) fn verify(
 /// A file that is read from its beginning to its end, in the way of the scan.
 struct Reader<'a> {
     pages: InOrder<'a>,
-    plain: File,
+    plain: SizedFile,
 }
 
 impl<'a> Reader<'a> {
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         let source = open_unchanged(file, open)?;
         let whole = (file.bytes / PAGE_BYTES as u64).min(u64::from(u32::MAX)) as u32;
         let pages = InOrder::new(source, PageRange::between(0, whole), requests)?;
-        Ok(Self { pages, plain: File::open(&file.path)? })
+        Ok(Self { pages, plain: SizedFile::new(File::open(&file.path)?, file.bytes) })
     }
 
     /// Fills `bytes` from `offset` on.
@@ -82,11 +82,9 @@ impl<'a> Reader<'a> {
     }
 
     /// What is no whole page, is read again, or comes after the user wanted the scan to stop.
-    fn read_plain(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        use std::io::{Read, Seek, SeekFrom};
+    fn read_plain(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.pages.lane().owe(bytes.len() as u64);
-        self.plain.seek(SeekFrom::Start(offset))?;
-        self.plain.read_exact(bytes)
+        self.plain.read_exact_at(offset, bytes)
     }
 }
 
@@ -95,6 +93,7 @@ impl<'a> Reader<'a> {
 pub(super) fn note(
     file: &DataFile,
     verified: &Verified,
+    turns: Option<Arc<dyn Turns>>,
     looked: &mut FoundBeside,
 ) -> Result<(), String> {
     looked.tally.records = verified.records;
@@ -104,7 +103,7 @@ pub(super) fn note(
     }
     looked.tally.faults_not_listed += verified.faults_not_listed;
     if file.backup.as_ref().is_some_and(|backup| backup.records.is_none()) {
-        let media = media(file, verified).map_err(|error| explain(&error))?;
+        let media = media(file, verified, turns).map_err(|error| explain(&error))?;
         looked.tally.faults_not_listed += media.as_ref().map_or(0, |m| m.faults_not_listed);
         for fault in media.iter().flat_map(|media| &media.faults) {
             // Where it is in the file cannot be told: it is an offset of what it unpacks to.
@@ -121,8 +120,12 @@ pub(super) fn note(
 }
 
 /// What the backup says of itself; `None` if the record that would tell is damaged.
-fn media(file: &DataFile, verified: &Verified) -> io::Result<Option<Media>> {
-    let source = SizedFile::new(File::open(&file.path)?, file.bytes);
+fn media(
+    file: &DataFile,
+    verified: &Verified,
+    turns: Option<Arc<dyn Turns>>,
+) -> io::Result<Option<Media>> {
+    let source = SizedFile::new(File::open(&file.path)?, file.bytes).in_turns(turns);
     let stream = Decompressed::new(&source, &verified.index);
     let media = match Media::read_unpacked(&stream) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
@@ -136,7 +139,6 @@ fn media(file: &DataFile, verified: &Verified) -> io::Result<Option<Media>> {
 pub(in crate::scrub) fn unpack(
     discovery: &Discovery,
     settings: &Settings<'_>,
-    throttles: &Throttles,
     progress: &dyn Progress,
 ) -> Discovery {
     use rayon::prelude::*;
@@ -145,7 +147,7 @@ pub(in crate::scrub) fn unpack(
         |file: &&DataFile| file.kind == FileKind::CompressedBackup && file.backup.is_some();
     let packed: Vec<&DataFile> = discovery.files.iter().filter(is_packed).collect();
     progress.begin(packed.iter().map(|file| file.bytes).sum());
-    let lanes = Lanes::new(packed.iter().map(|file| file.device), throttles);
+    let lanes = Lanes::new(packed.iter().map(|file| file.device), &settings.throttles);
     let sharers = settings.threads.max(1).min(packed.len());
     let verify = |file: &&DataFile| {
         let requests = Requests::new(lanes.of(file.device), sharers, must_stop);
@@ -156,12 +158,13 @@ pub(in crate::scrub) fn unpack(
         None => packed.iter().map(verify).collect(),
     };
     progress.end();
+    let turns_of: TurnsOf<'_> = &|device| settings.throttles.turns_of(device);
     let mut unpacked = discovery.clone();
     for (path, verified) in verified {
         match verified {
             Ok(verified) if verified.stopped => {}
             Ok(verified) => {
-                unpacked.unpack(&path, &verified);
+                unpacked.unpack(&path, &verified, turns_of);
                 unpacked.verified.push((path, Arc::new(verified)));
             }
             Err(why) => unpacked.not_unpacked.push((path, why)),
