@@ -262,7 +262,11 @@ fn are_all_free(gams: &[Gam], first: PageId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::allocation::tests::{gam, pfs};
     use crate::page::allocation::{BITMAP_OFFSET, GAM_INTERVAL_PAGES, PFS_BYTES_OFFSET};
+    use crate::read::ReadError;
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Interval 63 lies in two GAM intervals.
     const NUMBERS: [u32; 4] = [0, 1, 63, 64];
@@ -317,5 +321,107 @@ mod tests {
                 assert_eq!(interval.not_free_in(range).collect::<Vec<_>>(), expected, "{number}");
             }
         }
+    }
+
+    /// A file of few pages that are not zero, and how often it is read.
+    #[derive(Default)]
+    struct Pages {
+        pages: BTreeMap<u32, Page>,
+        absent: Option<PageId>,
+        reads: AtomicUsize,
+    }
+
+    impl PageSource for Pages {
+        fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
+            for (at, page) in (first.0..).zip(pages) {
+                *page = self.fill_uncached(PageId(at))?;
+            }
+            Ok(())
+        }
+
+        fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            Ok(self.pages.get(&page.0).copied().unwrap_or(Page::ZERO))
+        }
+
+        fn has(&self, page: PageId) -> bool {
+            self.absent != Some(page)
+        }
+    }
+
+    impl Pages {
+        fn of<const N: usize>(pages: [Page; N]) -> Self {
+            let at = |page: Page| (PageHeader::of(&page).page_id, page);
+            Self { pages: pages.map(at).into(), ..Self::default() }
+        }
+
+        fn reads(&self) -> usize {
+            self.reads.load(Ordering::Relaxed)
+        }
+    }
+
+    const THIRD: u32 = 2 * PFS_INTERVAL_PAGES;
+
+    #[test]
+    fn an_interval_is_read_once_and_tells_of_its_own_pages() {
+        let (map, source) =
+            (AllocationMap::new(FileId(1), false), Pages::of([pfs(THIRD, &[0, 5])]));
+        assert!(!map.knows(PageId(THIRD)));
+        let interval = map.interval_of(PageId(THIRD + 8087), &source);
+        let told = [THIRD, THIRD + 5, THIRD + 6].map(|page| interval.of(PageId(page)));
+        assert_eq!(told, [Allocation::Allocated, Allocation::Allocated, Allocation::Free]);
+        let held = [THIRD - 1, THIRD, THIRD + 8087, THIRD + 8088];
+        assert_eq!(held.map(|page| interval.holds(PageId(page))), [false, true, true, false]);
+        assert!(map.knows(PageId(THIRD + 1)) && !map.knows(PageId(0)));
+        assert!(Arc::ptr_eq(&interval, &map.interval_of(PageId(THIRD), &source)));
+        assert_eq!(source.reads(), 1);
+    }
+
+    #[test]
+    fn a_pfs_page_that_is_read_in_passing_is_taken_if_it_is_sound() {
+        let learnt = |is_log, first, change: fn(&mut [Page])| {
+            let mut pages = [Page::ZERO; 16];
+            pages[8] = pfs(THIRD, &[0]);
+            change(&mut pages);
+            let map = AllocationMap::new(FileId(1), is_log);
+            map.learn_from(PageId(first), &pages);
+            map.knows(PageId(THIRD))
+        };
+        assert!(learnt(false, THIRD - 8, |_| {}));
+        assert!(!learnt(false, THIRD - 7, |_| {}), "of another place");
+        assert!(!learnt(false, THIRD - 8, |pages| pages[8].bytes_mut()[5000] ^= 1));
+        assert!(!learnt(true, THIRD - 8, |_| {}), "a log has none");
+        let map = AllocationMap::new(FileId(1), false);
+        map.learn_from(PageId(THIRD), &[]);
+        map.learn_from(PageId(THIRD + 8), &[Page::ZERO; 8]);
+        assert!(!map.knows(PageId(THIRD)));
+    }
+
+    /// Without their PFS pages, all intervals of a GAM page share one reading of it.
+    #[test]
+    fn where_the_pfs_page_is_bad_the_gam_page_tells_which_extents_are_free() {
+        let in_use = 0..(THIRD / EXTENT_PAGES) as usize + 10;
+        let (map, source) = (AllocationMap::new(FileId(1), false), Pages::of([gam(2, in_use)]));
+        let interval = map.interval_of(PageId(THIRD), &source);
+        let page = |extents| PageId(THIRD + extents * EXTENT_PAGES + 1);
+        let told = [9, 10].map(|extents| interval.of(page(extents)));
+        assert_eq!(told, [Allocation::Unknown, Allocation::Free]);
+        assert_eq!((interval.is_absent(), interval.pfs_byte(page(0))), (false, None));
+        // Two looks at the PFS page, one at the GAM page; then only the former.
+        assert_eq!(source.reads(), 3);
+        let behind = map.interval_of(PageId(THIRD + PFS_INTERVAL_PAGES), &source);
+        assert_eq!(behind.of(PageId(THIRD + PFS_INTERVAL_PAGES)), Allocation::Free);
+        assert_eq!(source.reads(), 5);
+    }
+
+    #[test]
+    fn a_backup_without_a_pfs_page_is_no_damage() {
+        let map = AllocationMap::new(FileId(1), false);
+        let source = Pages { absent: Some(PageId(THIRD)), ..Pages::of([gam(2, 0..1)]) };
+        assert!(map.interval_of(PageId(THIRD), &source).is_absent());
+        assert!(!map.interval_of(PageId(0), &source).is_absent());
+        let log = AllocationMap::new(FileId(2), true);
+        let page = PageId(0);
+        assert_eq!(log.interval_of(page, &Pages::default()).of(page), Allocation::Allocated);
     }
 }

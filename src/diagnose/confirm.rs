@@ -337,4 +337,29 @@ mod tests {
         let (verdict, ..) = lost(vec![Ok(bad(1))]);
         assert!(matches!(verdict, Verdict::Suspect(SuspectReason::BadChecksum { .. })));
     }
+
+    #[test]
+    fn looks_differ_only_if_their_bytes_do() {
+        let looks_of = |confirmed| match confirmed {
+            Confirmed::Judged { looks, .. } => looks,
+            Confirmed::Gone => panic!("it is there"),
+        };
+        let looks = |count, reads_apart, differ| Looks {
+            seen: count,
+            failures: count,
+            tries: count,
+            reads_apart,
+            differ,
+        };
+        assert_eq!(looks_of(outcome(vec![Ok(bad(1))])), looks(2, 1, false));
+        assert_eq!(looks_of(outcome(vec![Ok(bad(2))])), looks(3, 2, true));
+        // The same bytes in another place of memory need no read.
+        let (seen, again) = (bad(1), bad(1));
+        let first = |again| FirstLook { reason: SuspectReason::Zeroed, seen: Some(&seen), again };
+        let nothing = Answers(Mutex::new(vec![Err(failed())]));
+        for again in [&again, &seen] {
+            let confirmed = confirm(&nothing, PLACE, Allocation::Allocated, &first(Some(again)));
+            assert_eq!(looks_of(confirmed), looks(2, 0, false));
+        }
+    }
 }

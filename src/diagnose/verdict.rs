@@ -134,3 +134,27 @@ pub enum Allocation {
     /// The page that would tell is bad itself, or not there.
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `msdb.dbo.suspect_pages` numbers them: 1 for errors 823 and 824 of no other kind, 2 for a
+    /// bad checksum, 3 for a torn page.
+    #[test]
+    fn every_reason_has_the_number_that_sql_server_gives_it() {
+        let checksum = SuspectReason::BadChecksum { stored: Checksum(1), computed: Checksum(2) };
+        let torn = SuspectReason::TornPage(TornCheck { expected: 0, actual: 0 });
+        let others = [
+            SuspectReason::Zeroed,
+            SuspectReason::BadHeader,
+            SuspectReason::Unreadable(ReadError::Ended),
+            SuspectReason::WrongObject { unit: 1, owner: 2 },
+        ];
+        assert_eq!((checksum.event_type(), torn.event_type()), (2, 3));
+        assert_eq!(checksum.checksums(), Some((Checksum(1), Checksum(2))));
+        for reason in others {
+            assert_eq!((reason.event_type(), reason.checksums()), (1, None), "{}", reason.name());
+        }
+    }
+}

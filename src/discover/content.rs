@@ -265,7 +265,7 @@ fn is_utf16(sample: &[u8], is_marked: bool) -> bool {
         let is_enough = is_marked || 2 * western > units().count();
         units().all(is_fine) && broken <= 2 && is_enough
     };
-    sample.len() > 1 && (is_so(u16::from_le_bytes) || is_so(u16::from_be_bytes))
+    is_so(u16::from_le_bytes) || is_so(u16::from_be_bytes)
 }
 
 /// No control at all, which 256 random bytes never have.

@@ -45,3 +45,34 @@ fn by_wrap(name: &Name) -> Option<Fate> {
     };
     Some(Fate::NotLookedInto(what))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn fate(name: &str, content: Content) -> Fate {
+        Fate::of(&Name::of(Path::new(name)), content, 1 << 20)
+    }
+
+    #[test]
+    fn a_text_is_refused_only_in_place_of_a_data_file() {
+        for content in [Content::Text, Content::Html] {
+            assert_eq!(fate("sales.mdf", content), Fate::Refused);
+            assert_eq!(fate("sales.bak", content), Fate::Skipped);
+            assert_eq!(fate("sales.txt", content), Fate::Skipped);
+        }
+        assert_eq!(fate("sales.bak", Content::Zeros), Fate::Refused);
+    }
+
+    #[test]
+    fn noise_under_a_name_of_encryption_may_hold_a_database() {
+        let named = |what: &str| Fate::NotLookedInto(what.to_owned());
+        let noise = |name| fate(name, Content::Noise);
+        assert_eq!(noise("sales.bak.gpg"), named("encrypted, by its name (.gpg)"));
+        assert_eq!(noise("night.7z.002"), named("part of an archive, by its name (.7z)"));
+        assert_eq!(noise("night.zip"), named("called .zip, and does not begin as one"));
+        assert_eq!((noise("sales.bak.zip"), noise("sales.mdf")), (Fate::Refused, Fate::Refused));
+        assert_eq!(noise("sales.dat"), Fate::Skipped);
+    }
+}

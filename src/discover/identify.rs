@@ -352,7 +352,10 @@ fn is_pfs(file: &dyn ReadAt, page: PageId) -> bool {
 mod tests {
     use super::super::exclude::Excluded;
     use super::super::paths::walk;
+    use super::super::sample::tests::Sparse;
     use super::*;
+    use crate::page::allocation::tests::pfs;
+    use crate::page::file_header;
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng, SeedableRng};
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -418,5 +421,19 @@ mod tests {
         assert_eq!(majority(&[1, 3, 3]), Some(3));
         assert_eq!(majority(&[4, 1]), Some(1));
         assert_eq!(majority(&[]), None);
+    }
+
+    #[test]
+    fn a_database_on_a_device_ends_with_its_last_pfs_page_or_where_its_header_says() {
+        let covered = |size_pages: u32, pfs_pages: [u32; 2]| {
+            let header = file_header::tests::sealed(1, size_pages);
+            let [one, other] = pfs_pages.map(|at| pfs(at, &[0]));
+            let device = Sparse::new(30_000, [header, one, other]);
+            database_bytes(&device, device.bytes) / PAGE_BYTES as u64
+        };
+        assert_eq!(covered(100, [8088, 16_176]), 3 * 8088);
+        assert_eq!(covered(28_000, [8088, 16_176]), 28_000);
+        assert_eq!(covered(100, [8088, 24_264]), 30_000, "no further than the device");
+        assert_eq!(covered(100, [1, 16]), 8088, "the first one is taken for granted");
     }
 }

@@ -477,3 +477,6 @@ fn refuse_barren_directories(
         lost: None,
     }));
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,50 @@ fn sound(file: &dyn ReadAt, file_id: FileId, at: PageId, expected: PageType) -> 
     let passes = is_expected && sample::passes_its_check(&page);
     passes.then(|| Box::new(torn::restored(&page)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::tests::Sparse;
+    use super::*;
+    use crate::page::allocation::tests::{gam, pfs};
+    use crate::page::file_header;
+
+    const FIXED: [usize; 7] = [0, 1, 2, 3, 6, 7, 9];
+
+    /// What a file of 64 pages promises that asks for `size_pages` and calls these pages and so
+    /// many extents used.
+    fn promised(
+        size_pages: u32,
+        pages_in_use: &[usize],
+        extents: usize,
+    ) -> (Promise, Vec<PageRange>) {
+        let in_use = [&FIXED, pages_in_use].concat();
+        let file = Sparse::new(64, [pfs(1, &in_use), gam(2, 0..extents)]);
+        let header = FileHeader::of(&file_header::tests::sealed(1, size_pages));
+        assert!(header.is_some());
+        pages(&file, FileId(1), 64, header.as_ref())
+    }
+
+    fn promise(pages: u32, unused_pages: u32) -> Promise {
+        Promise { pages, unused_pages }
+    }
+
+    #[test]
+    fn a_file_that_was_shrunk_keeps_the_size_it_once_had_in_its_header() {
+        assert_eq!(promised(64, &[63], 8), (promise(64, 0), vec![]));
+        assert_eq!(promised(40, &[63], 8), (promise(40, 0), vec![]), "a lower bound");
+        assert_eq!(promised(80, &[63], 8), (promise(64, 16), vec![]));
+    }
+
+    #[test]
+    fn what_is_in_use_beyond_the_end_is_lost() {
+        let lost = |first, end| PageRange::between(first, end);
+        // Up to the last page in use, the last extent in use, and what the header asks for.
+        assert_eq!(promised(64, &[63, 64, 65, 70], 8), (promise(71, 0), vec![]));
+        assert_eq!(promised(64, &[63], 10), (promise(80, 0), vec![]));
+        let in_use = [63, 64, 65, 66, 68, 75];
+        let expected = vec![lost(64, 67), lost(68, 69), lost(75, 76)];
+        assert_eq!(promised(72, &in_use, 10), (promise(80, 0), expected.clone()));
+        assert_eq!(promised(1000, &in_use, 10), (promise(1000, 0), expected));
+    }
+}

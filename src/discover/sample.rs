@@ -43,3 +43,49 @@ pub(crate) fn read_nothing_ahead(file: &File) {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn read_nothing_ahead(_: &File) {}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// A file of few pages that are not zero.
+    pub(in crate::discover) struct Sparse {
+        pub(in crate::discover) bytes: u64,
+        pub(in crate::discover) pages: BTreeMap<u32, Page>,
+    }
+
+    impl Sparse {
+        /// Of so many pages, some of which are in the places that they name.
+        pub(in crate::discover) fn new<const N: usize>(pages: u64, of: [Page; N]) -> Self {
+            let at = |page: Page| (PageHeader::of(&page).page_id, page);
+            Self { bytes: pages * 8192, pages: of.map(at).into() }
+        }
+    }
+
+    impl ReadAt for Sparse {
+        fn bytes(&self) -> u64 {
+            self.bytes
+        }
+
+        /// Of whole pages.
+        fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+            if offset_bytes + buffer.len() as u64 > self.bytes {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            for (at, bytes) in ((offset_bytes / 8192) as u32..).zip(buffer.chunks_mut(8192)) {
+                let page = self.pages.get(&at).unwrap_or(&Page::ZERO);
+                bytes.copy_from_slice(&page.bytes()[..bytes.len()]);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_piece_ends_where_the_file_does() {
+        let file: Vec<u8> = (0..100).collect();
+        assert_eq!(piece(&file, 90, 20).unwrap(), (90..100).collect::<Vec<u8>>());
+        assert_eq!(piece(&file, 10, 2).unwrap(), [10, 11]);
+        assert_eq!(piece(&file, 200, 20).unwrap_or_default(), [0_u8; 0]);
+    }
+}

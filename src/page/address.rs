@@ -198,4 +198,15 @@ mod tests {
         assert_eq!(PageId(u32::MAX).offset_bytes(), 35_184_372_080_640);
         assert_eq!(PageId(17).extent().first_page(), PageId(16));
     }
+
+    #[test]
+    fn a_range_ends_behind_its_last_page_and_is_cut_into_pieces() {
+        let range = PageRange::between(14, 40);
+        assert_eq!((range.pages, range.end()), (26, 40));
+        assert_eq!((range.offset_bytes(), range.bytes()), (14 * 8192, 26 * 8192));
+        assert!(range.ids().eq((14..40).map(PageId)));
+        let pieces = [PageRange::between(14, 30), PageRange::between(30, 40)];
+        assert!(range.pieces(16).eq(pieces));
+        assert_eq!(PageRange::between(9, 3).pages, 0);
+    }
 }

@@ -206,8 +206,47 @@ pub fn is_never_protected(place: PageAddress) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use super::super::checksum;
+    use super::super::header::FLAG_CHECKSUM;
     use super::*;
+
+    /// A page of file 1 that carries its checksum.
+    fn sealed(kind: PageType, at: u32, content: impl Fn(&mut [u8])) -> Page {
+        let mut page = Page::ZERO;
+        content(page.bytes_mut());
+        *PageHeader::of_mut(&mut page) = PageHeader {
+            header_version: 1,
+            page_type: kind.m_type(),
+            flag_bits: FLAG_CHECKSUM,
+            page_id: at,
+            file_id: 1,
+            free_data: 96,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        checksum::seal(&mut page);
+        page
+    }
+
+    /// The PFS page at `at`, which calls these pages of its interval allocated.
+    pub(crate) fn pfs(at: u32, in_use: &[usize]) -> Page {
+        sealed(PageType::Pfs, at, |bytes| {
+            bytes[PFS_RECORD_OFFSET..PFS_BYTES_OFFSET].copy_from_slice(&PFS_RECORD);
+            for page in in_use {
+                bytes[PFS_BYTES_OFFSET + page] = PfsByte::ALLOCATED | 0x04;
+            }
+        })
+    }
+
+    /// The GAM page at `at`, which calls all extents of its interval but these free.
+    pub(crate) fn gam(at: u32, in_use: std::ops::Range<usize>) -> Page {
+        sealed(PageType::Gam, at, |bytes| {
+            bytes[BITMAP_OFFSET..][..BITMAP_BYTES].fill(0xff);
+            for extent in in_use.clone() {
+                bytes[BITMAP_OFFSET + extent / 8] &= !(1 << (extent % 8));
+            }
+        })
+    }
 
     #[test]
     fn pages_in_use_are_those_that_their_bytes_call_allocated() {
@@ -302,5 +341,62 @@ mod tests {
         assert!(!extent_bit(&map, PageId(11 * 8)));
         map.bytes_mut()[PFS_BYTES_OFFSET + 5] = 0x64;
         assert!(PfsByte::of(&map, PageId(PFS_INTERVAL_PAGES * 3 + 5)).is_allocated());
+    }
+
+    /// The bytes as DBCC PAGE prints them of a PFS page.
+    #[test]
+    fn what_a_pfs_byte_says_of_a_page_counts_only_while_that_is_in_use() {
+        for (byte, told) in [
+            (0x60, [true, true, false]),  // MIXED_EXT ALLOCATED 0_PCT_FULL
+            (0x70, [true, true, true]),   // IAM_PG MIXED_EXT ALLOCATED 0_PCT_FULL
+            (0x50, [true, false, true]),  // IAM_PG ALLOCATED 0_PCT_FULL
+            (0x44, [true, false, false]), // ALLOCATED 100_PCT_FULL
+            (0x30, [false; 3]),           // IAM_PG MIXED_EXT 0_PCT_FULL
+            (0x04, [false; 3]),           // 100_PCT_FULL
+            (0x00, [false; 3]),           // 0_PCT_FULL
+        ] {
+            let byte = PfsByte(byte);
+            assert_eq!([byte.is_allocated(), byte.is_mixed(), byte.is_iam()], told, "{byte:?}");
+        }
+    }
+
+    #[test]
+    fn a_pfs_page_that_calls_a_fixed_page_free_is_not_plausible() {
+        let is_plausible = |file, at, free: usize| {
+            let mut pfs = Page::ZERO;
+            pfs.bytes_mut()[PFS_RECORD_OFFSET..PFS_BYTES_OFFSET].copy_from_slice(&PFS_RECORD);
+            pfs.bytes_mut()[PFS_BYTES_OFFSET..].fill(PfsByte::ALLOCATED);
+            pfs.bytes_mut()[PFS_BYTES_OFFSET + free] = 0;
+            is_plausible_pfs(&pfs, FileId(file), PageId(at))
+        };
+        for fixed in [0, 1, 2, 3, 6, 7, 9] {
+            assert!(!is_plausible(1, 1, fixed), "{fixed}");
+        }
+        for other in [4, 5, 8, 10, 17] {
+            assert!(is_plausible(1, 1, other), "{other}");
+        }
+        assert!(is_plausible(3, 1, 9), "only the primary file has a boot page");
+        assert!(!is_plausible(1, 8088, 0) && is_plausible(1, 8088, 1));
+        assert!(!is_plausible_pfs(&Page::new(&[PfsByte::ALLOCATED; 8192]), FileId(1), PageId(1)));
+    }
+
+    #[test]
+    fn only_of_the_first_gam_page_it_is_known_that_it_calls_its_own_extent_used() {
+        let fits = |page: u32| {
+            let mut gam = Page::ZERO;
+            PageHeader::of_mut(&mut gam).page_type = PageType::Gam.m_type();
+            gam.bytes_mut()[BITMAP_OFFSET..].fill(0xff);
+            fits_its_place(&gam, PageAddress::new(FileId(1), PageId(page)))
+        };
+        assert!(!fits(FIRST_GAM) && fits(GAM_INTERVAL_PAGES));
+    }
+
+    #[test]
+    fn types_of_fixed_places_are_those_that_a_place_asks_for() {
+        let kind = |page| fixed_page_type(FileId(1), PageId(page));
+        let asked_for: Vec<PageType> = (0..64).filter_map(kind).collect();
+        for kind in (0..=u8::MAX).map(PageType::of) {
+            assert_eq!(kind.has_fixed_place(), asked_for.contains(&kind), "{kind:?}");
+        }
     }
 }

@@ -171,4 +171,75 @@ mod tests {
             assert_eq!(named("Sales", "\u{2020}\u{2020}  ", length), "Sales");
         }
     }
+
+    #[test]
+    fn fields_are_read_from_their_documented_offsets() {
+        let mut page = Page::ZERO;
+        let mut put = |at: usize, bytes: &[u8]| {
+            page.bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        put(100, &904_u16.to_le_bytes());
+        put(132, &0x4001_0008_u32.to_le_bytes());
+        put(408, &[5, 0]);
+        put(432, &[30, 0, 0, 0, 16, 1, 0, 0, 2, 0]);
+        put(444, &[31, 0, 0, 0, 17, 0, 0, 0, 3, 0]);
+        put(568, &[29, 0, 0, 0, 18, 0, 0, 0, 4, 0]);
+        for (at, byte) in [(504, 1), (552, 2), (580, 3), (596, 4)] {
+            put(at, &[byte; 16]);
+        }
+        let expected = BootPage {
+            internal_version: 904,
+            database: String::new(),
+            database_id: 5,
+            page_verify: PageVerify::Checksum,
+            clean_shutdown: true,
+            simple_recovery: true,
+            checkpoint_lsn: Lsn { vlf: 31, block: 17, slot: 3 },
+            line: Line {
+                family_id: Some([1; 16]),
+                fork_id: Some([2; 16]),
+                earlier_fork_id: Some([3; 16]),
+                fork_point_lsn: Some(Lsn { vlf: 29, block: 18, slot: 4 }),
+            },
+            last_full_id: Some([4; 16]),
+            last_full_lsn: Some(Lsn { vlf: 30, block: 272, slot: 2 }),
+        };
+        assert_eq!(BootPage::of(&page), expected);
+    }
+
+    #[test]
+    fn zeros_are_no_guid_no_lsn_and_no_option() {
+        let boot = BootPage::of(&Page::ZERO);
+        assert_eq!(
+            (boot.line.is_told(), boot.last_full_id, boot.last_full_lsn),
+            (false, None, None)
+        );
+        assert_eq!(boot.page_verify, PageVerify::None);
+        assert!(!boot.clean_shutdown && !boot.simple_recovery);
+        assert_eq!(PageVerify::of_status(0x10), PageVerify::Torn);
+    }
+
+    /// As in docs/page-format.md, section 5.3.
+    #[test]
+    fn a_release_is_told_by_the_internal_version_of_the_database() {
+        for (versions, release) in [
+            (&[515][..], "7.0"),
+            (&[539], "2000"),
+            (&[611, 612], "2005"),
+            (&[655], "2008"),
+            (&[660, 661], "2008 R2"),
+            (&[706], "2012"),
+            (&[782], "2014"),
+            (&[852], "2016"),
+            (&[868, 869], "2017"),
+            (&[895, 904], "2019"),
+            (&[957], "2022"),
+            (&[998], "2025"),
+        ] {
+            for version in versions {
+                assert_eq!(sql_server_release(*version), Some(release), "{version}");
+            }
+        }
+        assert_eq!([0, 538, 613, 905].map(sql_server_release), [None; 4]);
+    }
 }

@@ -165,4 +165,13 @@ mod tests {
         assert_eq!(Checksum::try_from(text), Ok(Checksum(0xbeef)));
         assert!(Checksum::try_from("beef".to_owned()).is_err());
     }
+
+    #[test]
+    fn the_stored_word_is_taken_out_of_a_sum_again() {
+        assert_eq!(Checksum::from_sum_with_stored(0x8000, 1), Checksum(0));
+        assert_eq!(Checksum::from_sum_with_stored(0x8001, 3), Checksum(0x0001_0001));
+        let page = page_with(&[(0, 77), (60, 0x8000_0003), (512, 0xffff_0001), (8000, 3)]);
+        let with_stored = Checksum::of(&page).0 ^ 0x8000_0003_u32.rotate_left(15);
+        assert_eq!(Checksum::from_sum_with_stored(with_stored, 0x8000_0003), Checksum::of(&page));
+    }
 }

@@ -263,4 +263,47 @@ mod tests {
     fn a_page_of_zeros_is_not_sane() {
         assert!(!PageHeader::of(&Page::ZERO).is_sane());
     }
+
+    #[test]
+    fn a_plausible_header_has_a_type_of_pages_in_use_and_zeros_where_they_belong() {
+        let of_data: PageHeader = PageHeader {
+            header_version: 1,
+            page_type: 1,
+            free_data: 96,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let mut reserved = [0; 32];
+        reserved[31] = 1;
+        assert!(of_data.is_plausible());
+        // The types: none, server configuration, a page that CHECKDB gave up.
+        for page_type in [0, 14, 18] {
+            assert!(!PageHeader { page_type, ..of_data }.is_plausible(), "{page_type}");
+        }
+        assert!(!PageHeader { reserved, ..of_data }.is_plausible());
+        assert!(!PageHeader { header_version: 0, ..of_data }.is_plausible());
+    }
+
+    #[test]
+    fn slots_and_free_space_are_inside_a_sane_page() {
+        let is_sane = |free_data, slot_count, free_count| {
+            let header: PageHeader = PageHeader {
+                header_version: 1,
+                free_data,
+                slot_count,
+                free_count,
+                ..bytemuck::Zeroable::zeroed()
+            };
+            header.is_sane()
+        };
+        assert!(is_sane(96, 0, 8096) && is_sane(8190, 1, 0) && is_sane(8192, 0, 0));
+        assert!(!is_sane(95, 0, 8096) && !is_sane(8191, 1, 0) && !is_sane(96, 0, 8097));
+    }
+
+    /// As sys.allocation_units has it: 72057594037927936 and so many times 65536.
+    #[test]
+    fn the_allocation_unit_is_told_by_index_and_object() {
+        let header: PageHeader =
+            PageHeader { index_id: 256, object_id: 101, ..bytemuck::Zeroable::zeroed() };
+        assert_eq!(header.allocation_unit_id(), 72_057_594_044_547_072);
+    }
 }

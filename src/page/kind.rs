@@ -177,4 +177,13 @@ mod tests {
             assert_eq!(PageType::of(m_type).m_type(), m_type);
         }
     }
+
+    #[test]
+    fn every_type_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<&str> =
+            (0..=u8::MAX).map(|m_type| PageType::of(m_type).name()).collect();
+        assert_eq!(names.len(), 17 + 1, "{names:?}");
+        assert!(names.iter().all(|name| !name.is_empty()));
+        assert_eq!(format!("{:>5}", PageType::Iam), "  iam");
+    }
 }

@@ -164,4 +164,11 @@ mod tests {
             assert!(serde_json::from_str::<Line>(&text).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn a_line_is_one_where_both_tell_and_zeros_tell_nothing() {
+        let kinships = [Kinship::Line, Kinship::Sisters, Kinship::None, Kinship::Unknown];
+        assert_eq!(kinships.map(Kinship::is_line), [Some(true), Some(false), Some(false), None]);
+        assert_eq!((told([0; 16]), told([7; 16])), (None, Some([7; 16])));
+    }
 }

@@ -97,3 +97,27 @@ impl std::fmt::Debug for Page {
         write!(f, "Page{:?}", header::PageHeader::of(self))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_zero_if_every_bit_of_it_is() {
+        assert!(Page::ZERO.is_zero());
+        for at in [0, 59, 511, 512, 4096, PAGE_BYTES - 1] {
+            let mut page = Page::ZERO;
+            page.bytes_mut()[at] = 0x80;
+            assert!(!page.is_zero(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_little_endian_and_may_stand_at_any_byte() {
+        let mut page = Page::ZERO;
+        page.bytes_mut()[PAGE_BYTES - 4..].copy_from_slice(&[0x44, 0x33, 0x22, 0x91]);
+        assert_eq!((page.u32_at(8188), page.u32_at(8187)), (0x9122_3344, 0x2233_4400));
+        assert_eq!((page.u16_at(8190), page.u16_at(8187)), (0x9122, 0x4400));
+        assert_eq!(page.words()[PAGE_WORDS - 2..], [0, 0x9122_3344]);
+    }
+}

@@ -147,4 +147,14 @@ mod tests {
         }
         assert!(Record::at(&Page::ZERO, PAGE_BYTES).is_none());
     }
+
+    #[test]
+    fn the_null_bitmap_has_a_bit_for_each_column() {
+        // Ten columns; what stands behind their bits is of none.
+        let page = page_with_record(&[0x10, 0, 4, 0, 10, 0, 0b0000_0110, 0b1111_1110]);
+        let record = Record::at(&page, 96).unwrap();
+        assert!((0..20).filter(|column| record.is_null(*column)).eq([1, 2, 9]));
+        let page = page_with_record(&[0x10, 0, 0xff, 0xff]);
+        assert!(!Record::at(&page, 96).unwrap().is_null(0));
+    }
 }

@@ -179,3 +179,48 @@ fn missing_in_backup(file: &DataFile) -> u32 {
 fn missing_pages(file: &DataFile, whole_pages: u32, tail_bytes: u32) -> u32 {
     file.promise.pages.saturating_sub(whole_pages).max(u32::from(tail_bytes > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::discover;
+
+    const HEALTHY: &[u8] = include_bytes!("../../datasets/healthy.mdf");
+
+    /// A data file of so many bytes, as it is planned if it were of `kind`.
+    fn planned(bytes: usize, kind: FileKind) -> PlannedFile {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sales.mdf"), &HEALTHY[..bytes]).unwrap();
+        let file = discover(&[folder.path().to_owned()]).files.remove(0);
+        planned_file(&DataFile { kind, ..file })
+    }
+
+    #[test]
+    fn the_pages_of_a_data_file_are_planned_and_those_that_it_should_have() {
+        let told = |bytes| {
+            let file = planned(bytes, FileKind::Data);
+            assert_eq!(file.pages_to_look_at(), file.pages);
+            (file.pages, file.missing_pages, file.tail_bytes, file.promised_pages())
+        };
+        assert_eq!(told(256 * 8192), (256, 0, 0, 256));
+        assert_eq!(told(250 * 8192), (250, 6, 0, 256), "by its own header");
+        assert_eq!(told(255 * 8192 + 100), (255, 1, 100, 256));
+    }
+
+    #[test]
+    fn a_log_has_one_page_and_a_backup_none_of_its_own() {
+        let pages = |kind| {
+            let file = planned(256 * 8192, kind);
+            (file.pages, file.missing_pages, file.tail_bytes)
+        };
+        assert_eq!(pages(FileKind::Log), (1, 0, 0));
+        assert_eq!(pages(FileKind::Backup), (0, 0, 0));
+        assert_eq!(pages(FileKind::CompressedBackup), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_batch_is_whole_extents_and_at_least_one() {
+        let pages = |asked| Plan::new(&[], asked).batch_pages;
+        assert_eq!([0, 7, 8, 23, 1 << 20].map(pages), [8, 8, 8, 16, BATCH_PAGES_MAX]);
+    }
+}

@@ -295,3 +295,32 @@ fn a_record_that_is_bad_is_no_error_of_the_system() {
     assert_eq!(unreadable(Some(5)), Some((Cause::IoError, Confidence::Certain)));
     assert_eq!(unreadable(None), None);
 }
+
+#[test]
+fn causes_are_called_the_same_everywhere() {
+    let causes = [
+        IoError,
+        InFlux,
+        Zeroed,
+        Misplaced,
+        Shifted,
+        StaleHome,
+        PartOfAnotherPage,
+        LostWrite,
+        TornWrite,
+        BitFlip,
+        LostSectors,
+        LostBlock,
+        Foreign,
+        Encrypted,
+        FlagLost,
+        Garbage,
+        UnknownChange,
+    ];
+    for cause in causes {
+        assert_eq!(serde_json::to_value(cause).unwrap(), cause.name());
+    }
+    for confidence in [Certain, Likely, Possible] {
+        assert_eq!(serde_json::to_value(confidence).unwrap(), confidence.name());
+    }
+}

@@ -199,7 +199,7 @@ impl Walk {
     /// byte aside, and what SQL Server leaves before its own fill.
     fn free_is_mixed(&self, page: &Page, map: SectorMap) -> bool {
         let slots_start = PAGE_BYTES - SLOT_BYTES * self.slots;
-        let free = self.used_end + SLOT_BYTES..slots_start.max(self.used_end + SLOT_BYTES);
+        let free = self.used_end + SLOT_BYTES..slots_start;
         let is_free = |k: &usize| {
             let bytes = k * SECTOR_BYTES..(k + 1) * SECTOR_BYTES;
             map.sectors()[*k].is_word_fill() && overlap(&bytes, &free) == SECTOR_BYTES

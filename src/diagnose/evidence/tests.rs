@@ -312,3 +312,133 @@ fn the_words_name_what_is_there_and_nothing_else() {
     assert_eq!(text, expected);
     assert!(Evidence::of(&Page::ZERO, &SuspectReason::Zeroed).to_string().starts_with("sectors 0"));
 }
+
+#[test]
+fn every_letter_of_a_map_is_read_as_it_was_written() {
+    let text = "rn0p.rn0p.rn0p.r".to_owned();
+    assert_eq!(String::from(SectorMap::try_from(text.clone()).unwrap()), text);
+}
+
+#[test]
+fn one_flipped_bit_of_a_half_empty_page_explains_all_but_new_fill_in_free_space() {
+    let explains = |page: &Page| {
+        let found = evidence(page);
+        assert_eq!(found.syndrome_bits, Some(1));
+        (found.slots, found.one_bit_explains)
+    };
+    let mut page = flipped(&data_page(45), 8 * 1000);
+    assert_eq!(explains(&page), (Slots::Sound, true));
+    // A slot that leads astray may be all that happened.
+    let slot_5 = 8 * (PAGE_BYTES - 12);
+    assert_eq!(explains(&flipped(&data_page(45), slot_5)), (Slots::Broken, true));
+    // Words that repeat themselves change no checksum.
+    page.bytes_mut()[5120..5632].fill(0xcc);
+    assert_eq!(explains(&page), (Slots::Sound, false));
+}
+
+#[test]
+fn text_in_utf_16_may_end_in_blanks_from_any_byte_on() {
+    for blank in [[b' ', 0], [0, b' ']] {
+        let mut page = data_page(1);
+        PageHeader::of_mut(&mut page).free_data = 7000;
+        page.bytes_mut()[100..7000].copy_from_slice(&blank.repeat(3450));
+        assert!(evidence(&page).lost_sectors.is_empty(), "{blank:?}");
+    }
+}
+
+#[test]
+fn slots_that_are_all_zeros_are_broken() {
+    let mut page = data_page(60);
+    page.bytes_mut()[PAGE_BYTES - 120..].fill(0);
+    assert_eq!(evidence(&page).slots, Slots::Broken);
+}
+
+/// Letters that no record begins with, and that do not repeat themselves within 64 bytes.
+fn scrawl(page: &mut Page, bytes: std::ops::Range<usize>) {
+    for at in bytes {
+        page.bytes_mut()[at] = b'a' + (at * at / 7 % 13) as u8;
+    }
+}
+
+#[test]
+fn a_break_may_be_in_either_half_and_sound_records_on_either_side() {
+    let broken = |bytes: std::ops::Range<usize>| {
+        let mut page = data_page(75);
+        scrawl(&mut page, bytes);
+        evidence(&page).breaks_at
+    };
+    assert_eq!(broken(2048..7596), Some(2048));
+    assert_eq!(broken(96..4096), Some(4096), "the records behind it are sound");
+    assert_eq!(broken(96..2500), Some(2048 + 512));
+    assert_eq!(broken(2048..6144), None, "sound on both sides");
+}
+
+/// Two records on each side agree, four where slots lead nowhere.
+#[test]
+fn a_break_is_believed_by_few_records_if_no_slot_goes_astray() {
+    let mut page = data_page(73);
+    scrawl(&mut page, 7168..7396);
+    assert_eq!(evidence(&page).breaks_at, Some(7168));
+    page.bytes_mut()[PAGE_BYTES - 2..].copy_from_slice(&95_u16.to_le_bytes());
+    assert_eq!(evidence(&page).breaks_at, None);
+}
+
+#[test]
+fn a_page_without_a_header_needs_three_records_to_be_believed() {
+    let head = |rows: usize, bytes: usize| {
+        let mut page = data_page(rows);
+        noise(&mut page, 0..bytes);
+        // Torn bits would be put back, also into slots.
+        PageHeader::of_mut(&mut page).flag_bits = FLAG_CHECKSUM;
+        evidence(&page).noise_head_bytes
+    };
+    // The first row is noise, too, or begins just behind it.
+    assert_eq!((head(4, 128), head(3, 128)), (Some(128), None));
+    assert_eq!((head(3, 96), head(2, 96)), (Some(96), None));
+}
+
+/// By chance, a row has as many different bytes as noise. It begins as others do.
+#[test]
+fn a_first_row_that_looks_like_noise_is_a_row() {
+    let mut page = data_page(75);
+    page.bytes_mut()[97..128].copy_from_slice(&std::array::from_fn::<u8, 31, _>(|i| 100 + i as u8));
+    noise(&mut page, 0..96);
+    assert_eq!(evidence(&page).noise_head_bytes, Some(96));
+    page.bytes_mut()[96] = 0x30;
+    assert_eq!(evidence(&page).noise_head_bytes, Some(128));
+}
+
+#[test]
+fn slots_of_a_page_without_a_header_are_followed_up_to_one_that_leads_out_of_the_page() {
+    let lost = |slot_3: Option<u16>| {
+        let mut page = data_page(75);
+        noise(&mut page, 0..96);
+        page.bytes_mut()[6656..7168].fill(0);
+        if let Some(at) = slot_3 {
+            page.bytes_mut()[PAGE_BYTES - 8..PAGE_BYTES - 6].copy_from_slice(&at.to_le_bytes());
+        }
+        Vec::from(evidence(&page).lost_sectors)
+    };
+    assert_eq!(lost(None), [13]);
+    for at in [8190, 8192, 8195, u16::MAX] {
+        assert_eq!(lost(Some(at)), [0_u8; 0], "{at}");
+    }
+}
+
+#[test]
+fn words_tell_of_the_page_that_is_named_and_of_the_file_that_begins() {
+    let words = |names_another, shared_sectors| {
+        Evidence { names_another, shared_sectors, ..Evidence::default() }.to_string()
+    };
+    assert!(words(true, None).ends_with("; names another page"));
+    assert!(words(true, Some(1)).ends_with("; its first sector is that of the page it names"));
+    assert!(words(true, Some(9)).ends_with("; its first 9 sectors are those of the page it names"));
+    // None of them, or all.
+    assert!(words(true, Some(16)).ends_with("; names another page"));
+    assert!(words(false, Some(0)).ends_with("; no sane header"));
+    let mut page = Page::ZERO;
+    page.bytes_mut()[..4].copy_from_slice(b"PK\x03\x04");
+    let found = evidence(&page);
+    assert!(found.to_string().ends_with("; begins as a ZIP archive"), "{found}");
+    assert_eq!(found.looks, 1);
+}

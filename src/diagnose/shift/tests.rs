@@ -151,3 +151,19 @@ fn writes_that_went_astray_are_no_shift_however_they_fall() {
         }
     }
 }
+
+/// Of a shift that comes to an end, more pages are seen than were inserted.
+#[test]
+fn what_comes_back_is_measured_by_all_of_its_pages() {
+    let run = |far| found(&[(0..600, 0), (600..729, far), (900..1000, 0)]);
+    let half = PAGE / 2;
+    assert_eq!(run(128 * PAGE + half), [(600, 728, 128 * PAGE + half, true)]);
+    assert_eq!(run(129 * PAGE), []);
+}
+
+#[test]
+fn what_divides_a_shift_and_is_as_long_as_one_is_another_one() {
+    let runs = [(0..100, 0), (101..300, PAGE), (300..316, 5 * PAGE), (316..500, PAGE)];
+    let expected = [(101, 299, PAGE), (300, 315, 5 * PAGE), (316, 499, PAGE)];
+    assert_eq!(found(&runs), expected.map(|(first, last, bytes)| (first, last, bytes, false)));
+}

@@ -96,3 +96,23 @@ pub(in crate::discover) fn begins_soundly(source: &dyn ReadAt) -> bool {
         || (bytes.starts_with(MAGIC) && is_container())
         || has_block(source)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_other_first_bytes_is_as_long_as_it_was() {
+        let source: Vec<u8> = (0..100).collect();
+        let patched = Patched { source: &source, magic: b"TAPE" };
+        assert_eq!(patched.bytes(), 100);
+        let read = |at| {
+            let mut buffer = [0; 4];
+            patched.read_exact_at(at, &mut buffer).map(|()| buffer)
+        };
+        assert_eq!(read(0).unwrap(), *b"TAPE");
+        assert_eq!(read(2).unwrap(), [b'P', b'E', 4, 5]);
+        assert_eq!(read(96).unwrap(), [96, 97, 98, 99]);
+        assert!(read(97).is_err());
+    }
+}

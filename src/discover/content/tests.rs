@@ -124,3 +124,41 @@ fn what_is_foreign_says_what_it_is() {
         assert!(!why(known).contains("lost"), "{}", why(known));
     }
 }
+
+#[test]
+fn every_field_of_a_partition_or_superblock_counts() {
+    let disk = |entry: [u8; 16]| {
+        let mut disk = vec![0; 1 << 20];
+        disk[446..462].copy_from_slice(&entry);
+        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+        content(&disk)
+    };
+    // Neither where it is nor how long; or no byte of that is zero.
+    assert_eq!(disk([0, 1, 1, 0, 7, 254, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0]), Content::Unknown);
+    let full = [0, 1, 1, 0, 7, 254, 255, 255, 1, 8, 1, 1, 1, 1, 16, 1];
+    assert_eq!(disk(full), MayHold("a disk image with partitions (MBR)"));
+    let volume = |at: usize| {
+        let mut volume = vec![0; 1 << 20];
+        volume[1024 + 56..1024 + 61].copy_from_slice(&[0x53, 0xef, 0, 0, 1]);
+        volume[1024 + at] = 1;
+        content(&volume)
+    };
+    // The sizes of a block and the revisions that there are: their low bytes, and then none.
+    assert_eq!([24, 76].map(volume), [MayHold("an ext volume"); 2]);
+    assert_eq!([26, 27, 78, 79].map(volume), [Content::Unknown; 4]);
+}
+
+#[test]
+fn a_text_may_be_cut_in_the_middle_of_a_letter() {
+    let text = "\u{6570}\u{636e}\u{5e93}".as_bytes();
+    assert_eq!([9, 8, 7].map(|bytes| content(&text[..bytes])), [Content::Text; 3]);
+}
+
+#[test]
+fn only_what_nobody_would_have_put_there_is_lost() {
+    let lost = [Content::Empty, Content::Zeros, Content::Noise, Content::Unknown];
+    assert_eq!(lost.map(Content::lost), ["empty", "zeros", "noise", "unknown"].map(Some));
+    for known in [Content::Text, Content::Html, Content::GitLfsPointer, MayHold("an ext volume")] {
+        assert_eq!(known.lost(), None, "{known:?}");
+    }
+}

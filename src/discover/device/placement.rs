@@ -124,4 +124,16 @@ mod tests {
         assert_eq!(untold.map(has_place), [false; 3]);
         assert!(!has_place(Flags::UNWRITTEN) && !has_place(Flags::DATA_TAIL | Flags::LAST));
     }
+
+    #[test]
+    fn a_place_on_the_disk_is_counted_from_where_the_partition_begins() {
+        let map = ExtentMap::identity();
+        let (device, disk) = ("/dev/sda2".into(), "/dev/sda".into());
+        let mut placement = Placement { device, disk, start_bytes: 1 << 20, map };
+        assert_eq!(placement.device_offset(8192), Some(8192));
+        assert_eq!(placement.disk_offset(8192), Some((1 << 20) + 8192));
+        assert!(placement.is_on_partition());
+        placement.start_bytes = u64::MAX;
+        assert_eq!(placement.disk_offset(8192), None);
+    }
 }

@@ -184,4 +184,14 @@ mod tests {
             assert_eq!(from_text(&text(path)), path);
         }
     }
+
+    #[test]
+    fn an_escape_of_windows_has_four_digits() {
+        for literal in ["D:\\u{12}", "D:\\u{+123}.mdf", "D:\\u{00g0}.mdf"] {
+            let units: Vec<u16> = literal.encode_utf16().collect();
+            assert_eq!(windows_units(literal), units);
+            assert_eq!(of_units(&units), literal);
+        }
+        assert_eq!(windows_units("\\u{d800}"), [0xd800]);
+    }
 }
