@@ -1,8 +1,8 @@
 //! Extents that tell their place, and those that do not.
 
 use super::*;
-use crate::page::checksum;
 use crate::page::header::{FLAG_CHECKSUM, PageHeader};
+use crate::page::{Page, checksum};
 
 fn page(file: u16, page_id: u32, page_type: u8) -> Page {
     let mut page = Page::ZERO;
@@ -211,4 +211,46 @@ fn a_map_that_fails_its_check_or_does_not_fit_places_nothing() {
     assert_eq!(placed(&extents), [false, false, false, true, false]);
     extents[0][6].bytes_mut()[5000] ^= 1;
     assert_eq!(placed(&extents), [false, true, false, true, false]);
+}
+
+/// A backup of extents of which nothing is kept but where they belong.
+struct Drawn(Vec<u32>, std::sync::atomic::AtomicU32);
+
+impl ReadAt for Drawn {
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64 * EXTENT_BYTES
+    }
+
+    fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.0[(offset_bytes / EXTENT_BYTES) as usize];
+        let pages: Vec<Page> = extent(1, number);
+        buffer.copy_from_slice(&bytemuck::cast_slice(&pages)[..buffer.len()]);
+        Ok(())
+    }
+}
+
+/// Several threads find the same in whatever order they look, with a read or two for each run.
+#[test]
+fn many_runs_are_told_apart_with_few_reads() {
+    let mut numbers: Vec<u32> = Vec::new();
+    for run in 0..900_u32 {
+        let first = run * 100 + run % 7;
+        numbers.extend(first..first + 1 + run * run % 5);
+    }
+    // And one long run at the end, that is not looked into.
+    numbers.extend(200_000..300_000);
+    let mut expected: Vec<Stretch> = Vec::new();
+    for (&number, at) in numbers.iter().zip(0..) {
+        let holds = Holds::Extent(FileId(1), number);
+        let next = Stretch { offset_bytes: at * EXTENT_BYTES, extents: 1, holds };
+        if !expected.last_mut().is_some_and(|last| last.absorbs(&next)) {
+            expected.push(next);
+        }
+    }
+    let drawn = Drawn(numbers, 0.into());
+    let found = stretches(&drawn, (0, drawn.bytes()), Look::Ends, Map::Diff).unwrap();
+    assert!(found == expected, "{} runs of {}", found.len(), expected.len());
+    let (reads, runs) = (drawn.1.into_inner() as usize, found.len());
+    assert!(reads < 3 * runs + 100, "{reads} reads for {runs} runs");
 }
