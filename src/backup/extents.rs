@@ -5,7 +5,8 @@
 //! the maps in the backup.
 //!
 //! Extents come in ascending order with few gaps, so that not every one needs to be looked at: two
-//! that are as far apart in the backup as in their file have all those between them. That is a
+//! that are as far apart in the backup as in their file have all those between them, and so have
+//! two between which a map in the backup has just as many as there is room for. That is a
 //! guess until the scan has seen each page; where it finds one that is elsewhere, [`Look::Each`]
 //! looks at every extent.
 
@@ -22,7 +23,7 @@ use super::layout::PageRun;
 use crate::page::address::{FileId, PageRange};
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use maps::{Maps, place_by_maps};
-use search::Search;
+use search::{Room, Search};
 use std::io;
 
 /// Bytes of an extent.
@@ -106,7 +107,7 @@ pub fn stretches(
 ) -> io::Result<Vec<Stretch>> {
     let extents = u32::try_from(bytes / EXTENT_BYTES)
         .map_err(|_| io::Error::other("a piece of more than 2^32 extents"))?;
-    let mut found = Search { source, offset_bytes, look }.all(extents)?;
+    let mut found = Search { source, offset_bytes, look, map }.all(extents)?;
     place_between(&mut found, source, map);
     unplace_strays(&mut found);
     found.dedup_by(|next, stretch| stretch.absorbs(next));
@@ -117,9 +118,11 @@ pub fn stretches(
 /// `file`.
 pub fn is_as_told(source: &dyn ReadAt, file: FileId, run: &PageRun) -> bool {
     let PageRun { range, offset_bytes } = *run;
-    let search = Search { source, offset_bytes, look: Look::Each };
+    let search = Search { source, offset_bytes, look: Look::Each, map: Map::Gam };
     let first = range.first.extent().0;
-    (0..range.pages / EXTENT_PAGES).all(|n| search.holds(n) == Holds::Extent(file, first + n))
+    let mut room = Room::default();
+    (0..range.pages / EXTENT_PAGES)
+        .all(|n| search.holds(n, &mut room) == Holds::Extent(file, first + n))
 }
 
 /// Gives a place to extents that do not tell theirs, and to those that contradict their neighbours,

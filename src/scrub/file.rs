@@ -144,7 +144,7 @@ impl<'a> FileScan<'a> {
     /// of open files is that of files in work. Says if it was that.
     pub(super) fn done_with(&self, ranges: &PageRanges) -> bool {
         let mut tally = lock(&self.tally);
-        ranges.iter().for_each(|range| tally.done.add(range));
+        tally.done.add_all(ranges);
         let is_last = tally.done.pages() == self.pages_to_look_at;
         drop(tally);
         if is_last {
