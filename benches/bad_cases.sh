@@ -6,6 +6,8 @@
 #   ROUNDS=5 PROGRAM=/old/pagescrub COMPRESSED=/backups/x.bak LOG=/backups/x.trn \
 #       benches/bad_cases.sh /var/tmp full
 #   CASES="sparse foreign" benches/bad_cases.sh    some of them; their names are at the end
+#   CASES=differentials SIZES="4GiB 16GiB 40GiB 80GiB" benches/bad_cases.sh /var/tmp
+#       differentials of databases of these sizes: 7,100, 29,200, 73,400 and 147,000 runs
 #
 # Needs 6 GiB of disk in FOLDER; with `full`, 16 GiB: then it takes the scattered differential that
 # the goals were written for. Rounds are interleaved, and what counts is the least wall and the least
@@ -15,7 +17,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 parent=${1:-target}
-if [ "${2:-}" = full ]; then few=6GiB many=40GiB; else few=4GiB many=16GiB; fi
+if [ "${2:-}" = full ]; then sizes="6GiB 40GiB"; else sizes="4GiB 16GiB"; fi
+sizes=${SIZES:-$sizes}
 rounds=${ROUNDS:-3}
 program=${PROGRAM:-$PWD/target/release/pagescrub}
 mkdir -p "$parent"
@@ -31,12 +34,10 @@ generate() { "$program" generate "$folder/$1" "${@:2}" >&2; }
 healthy_like() { # FILE: a healthy data file of its length, beside it
     generate "$1.healthy" --size "$(($(stat -Lc %s "$folder/$1") / 65536 * 64))KiB" --seed 5
 }
-heat() { # how a file was written decides in what pieces the cache holds it: it is read in anew
-    for file in "$1" "$1.healthy"; do
-        sync "$folder/$file"
-        dd if="$folder/$file" iflag=nocache count=0 status=none
-        cat "$folder/$file" >/dev/null
-    done
+heat() { # FILE: how it was written decides in what pieces the cache holds it, so it is read in anew
+    sync "$folder/$1"
+    dd if="$folder/$1" iflag=nocache count=0 status=none
+    cat "$folder/$1" >/dev/null
 }
 
 # --- measuring ---------------------------------------------------------------------------------
@@ -52,10 +53,12 @@ sample() { # FILE OPTIONS: seconds of wall, of CPU, without the reading, and of 
     echo "$1 $took $(of_report elapsed_seconds)" |
         awk '{ print $1, $2, $3 + $4, $2 - $5, $5 }' >>"$samples"
 }
-rounds_of() { # FILE OPTIONS: the case and its healthy file in turn
+rounds_of() { # FILE OPTIONS: the case and its healthy file in turn; `before` each, something else
     : >"$samples"
     for _ in $(seq "$rounds"); do
+        "${before:-:}" "$1"
         sample "$@"
+        "${before:-:}" "$1.healthy"
         sample "$1.healthy" "${@:2}"
     done
 }
@@ -92,8 +95,8 @@ speeds() { # CASE FILE GOAL: the speed of a healthy file that the case reaches
 scattered() { # NAME SIZE
     generate "$1" --size "$2" --seed 7 --backup differential
     healthy_like "$1"
-    heat "$1"
-    rounds_of "$1"
+    # The kernel may let go of what nobody reads for a minute.
+    before=heat rounds_of "$1"
     speeds "differential of $2, hot" "$1" 0.8
     row "differential of $2, hot: speed, reading alone" \
         "$(ratio "$(least "$1.healthy" 5)" "$(least "$1" 5)")" at-least 0.8 \
@@ -102,6 +105,10 @@ scattered() { # NAME SIZE
         "$(ratio "$(least "$1.healthy" 3)" "$(least "$1" 3)")" at-least 0.8 \
         "$(least "$1" 3) s, healthy $(least "$1.healthy" 3) s"
     echo "$(least "$1" 3) $(stat -c %s "$folder/$1")" >>"$folder/costs.txt"
+    tail -1 "$folder/costs.txt" | awk -v of="$2" '{
+        printf "differential of %s, hot: %.0f MB, CPU %.0f ms, %.0f us for each MB\n", of, $2 / 1e6, $1 * 1e3, $1 / $2 * 1e12 }'
+    heat "$1"
+    heat "$1.healthy"
     row "differential of $2, hot: page faults" \
         "$(ratio "$(faults "$1")" "$(faults "$1.healthy")")" at-most 1.5 "times a healthy file's"
     if have strace; then
@@ -111,15 +118,19 @@ scattered() { # NAME SIZE
     else
         not_measured "differential of $2, hot: madvise" "no strace on PATH"
     fi
+    rounds_of "$1" --reader direct
+    speeds "differential of $2, direct" "$1" 0.8
+    row "differential of $2, direct: speed, CPU" \
+        "$(ratio "$(least "$1.healthy" 3)" "$(least "$1" 3)")" at-least 0.8 \
+        "$(least "$1" 3) s, healthy $(least "$1.healthy" 3) s"
     rm "$folder/$1" "$folder/$1.healthy"
 }
 
 differentials() {
-    scattered few.bak "$few"
-    scattered many.bak "$many"
-    row "differentials: CPU per byte, many runs / few" \
-        "$(awk '{ cost[NR] = $1 / $2 } END { print cost[2] / cost[1] }' "$folder/costs.txt")" \
-        at-most 1.2 "of $many and of $few"
+    for size in $sizes; do scattered "of_$size.bak" "$size"; done
+    row "differentials: CPU per byte, most runs / fewest" \
+        "$(awk '{ cost[NR] = $1 / $2 } END { print cost[NR] / cost[1] }' "$folder/costs.txt")" \
+        at-most 1.2 "of $sizes"
 }
 
 encrypted() {

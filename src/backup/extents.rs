@@ -5,24 +5,25 @@
 //! the maps in the backup.
 //!
 //! Extents come in ascending order with few gaps, so that not every one needs to be looked at: two
-//! that are as far apart in the backup as in their file have all those between them. That is a
+//! that are as far apart in the backup as in their file have all those between them, and so have
+//! two between which a map in the backup has just as many as there is room for. That is a
 //! guess until the scan has seen each page; where it finds one that is elsewhere, [`Look::Each`]
 //! looks at every extent.
 
 mod maps;
 mod place;
+mod search;
 
 pub use maps::Map;
 pub use place::{Place, place_of};
+pub use search::THREADS;
 
 use super::ReadAt;
 use super::layout::PageRun;
 use crate::page::address::{FileId, PageRange};
-use crate::page::header::PageHeader;
-use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
-use bytemuck::Zeroable;
+use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use maps::{Maps, place_by_maps};
-use place::told_by;
+use search::{Room, Search};
 use std::io;
 
 /// Bytes of an extent.
@@ -106,9 +107,7 @@ pub fn stretches(
 ) -> io::Result<Vec<Stretch>> {
     let extents = u32::try_from(bytes / EXTENT_BYTES)
         .map_err(|_| io::Error::other("a piece of more than 2^32 extents"))?;
-    let mut search = Search { source, offset_bytes, look, found: Vec::new() };
-    search.all(extents)?;
-    let mut found = search.found;
+    let mut found = Search { source, offset_bytes, look, map }.all(extents)?;
     place_between(&mut found, source, map);
     unplace_strays(&mut found);
     found.dedup_by(|next, stretch| stretch.absorbs(next));
@@ -119,109 +118,11 @@ pub fn stretches(
 /// `file`.
 pub fn is_as_told(source: &dyn ReadAt, file: FileId, run: &PageRun) -> bool {
     let PageRun { range, offset_bytes } = *run;
-    let search = Search { source, offset_bytes, look: Look::Each, found: Vec::new() };
+    let search = Search { source, offset_bytes, look: Look::Each, map: Map::Gam };
     let first = range.first.extent().0;
-    (0..range.pages / EXTENT_PAGES).all(|n| search.holds(n) == Holds::Extent(file, first + n))
-}
-
-fn too_scattered() -> io::Error {
-    io::Error::other(format!(
-        "its extents are in more than {STRETCHES_MAX} pieces, which is more than are kept in memory"
-    ))
-}
-
-struct Search<'a> {
-    source: &'a dyn ReadAt,
-    offset_bytes: u64,
-    look: Look,
-    /// In order, without gaps.
-    found: Vec<Stretch>,
-}
-
-impl Search<'_> {
-    fn all(&mut self, extents: u32) -> io::Result<()> {
-        let Some(last) = extents.checked_sub(1) else { return Ok(()) };
-        let first_holds = self.holds(0);
-        self.push(0, 1, first_holds);
-        if last == 0 {
-            return Ok(());
-        }
-        // What lies between `low`, which is known, and each of these, the next one last.
-        let (mut low, mut low_holds) = (0, first_holds);
-        let mut ahead = vec![(last, self.holds(last))];
-        while let Some(&(high, high_holds)) = ahead.last() {
-            if self.found.len() > STRETCHES_MAX {
-                return Err(too_scattered());
-            }
-            let is_next = high == low + 1;
-            if is_next || self.is_believed(low_holds, high_holds, high - low) {
-                self.push_between(low, low_holds, high, high_holds);
-                (low, low_holds) = (high, high_holds);
-                ahead.pop();
-            } else {
-                let middle = low + (high - low) / 2;
-                ahead.push((middle, self.holds(middle)));
-            }
-        }
-        Ok(())
-    }
-
-    /// All between two extents, `apart` from each other, follows from them.
-    fn is_believed(&self, low: Holds, high: Holds, apart: u32) -> bool {
-        match (self.look, low, high) {
-            (Look::Ends, Holds::Extent(file, first), Holds::Extent(other, last)) => {
-                file == other && first.checked_add(apart) == Some(last)
-            }
-            _ => false,
-        }
-    }
-
-    fn push_between(&mut self, low: u32, low_holds: Holds, high: u32, high_holds: Holds) {
-        if let (Holds::Extent(file, first), 2..) = (low_holds, high - low) {
-            self.push(low + 1, high - low - 1, Holds::Extent(file, first + 1));
-        }
-        self.push(high, 1, high_holds);
-    }
-
-    fn push(&mut self, index: u32, extents: u32, holds: Holds) {
-        let offset_bytes = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
-        let next = Stretch { offset_bytes, extents, holds };
-        if !self.found.last_mut().is_some_and(|last| last.absorbs(&next)) {
-            self.found.push(next);
-        }
-    }
-
-    /// What one extent is. Where that is checked by the scan, a header of the first page will do:
-    /// it is a sixteenth of the bytes. Padding is not checked against its place by anyone.
-    fn holds(&self, index: u32) -> Holds {
-        if self.look == Look::Ends
-            && let Some(holds) = self.by_first_page(index)
-        {
-            return holds;
-        }
-        let mut pages = vec![Page::ZERO; EXTENT_PAGES as usize];
-        let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
-        let bytes = bytemuck::cast_slice_mut(&mut pages);
-        if self.source.read_exact_at(at, bytes).is_err() {
-            return Holds::Unplaced;
-        }
-        holds(place_of(&pages))
-    }
-
-    fn by_first_page(&self, index: u32) -> Option<Holds> {
-        let mut header = PageHeader::zeroed();
-        let at = self.offset_bytes + u64::from(index) * EXTENT_BYTES;
-        self.source.read_exact_at(at, bytemuck::bytes_of_mut(&mut header)).ok()?;
-        told_by(&header, 0).map(holds).filter(|holds| matches!(holds, Holds::Extent(..)))
-    }
-}
-
-fn holds(place: Place) -> Holds {
-    match place {
-        Place::Extent(file, extent) => Holds::Extent(file, extent),
-        Place::Padding => Holds::Padding,
-        Place::Unknown => Holds::Unplaced,
-    }
+    let mut room = Room::default();
+    (0..range.pages / EXTENT_PAGES)
+        .all(|n| search.holds(n, &mut room) == Holds::Extent(file, first + n))
 }
 
 /// Gives a place to extents that do not tell theirs, and to those that contradict their neighbours,

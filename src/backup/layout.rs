@@ -3,6 +3,7 @@
 use crate::backup::compressed::RecordIndex;
 use crate::page::PAGE_BYTES;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,6 +55,45 @@ impl Layout {
                 (range.end() <= run.range.end()).then(|| run.offset_of(range.first))
             }
         }
+    }
+
+    /// Where the pages of `ranges` begin, if they follow each other there; `None` if they do not, or
+    /// are absent.
+    pub fn offset_of_all(&self, ranges: &PageRanges) -> Option<u64> {
+        let (mut first, mut end) = (None, None);
+        for (range, offset) in self.offsets(ranges.iter()) {
+            let offset = offset.filter(|offset| end.is_none_or(|end| end == *offset))?;
+            first = first.or(Some(offset));
+            end = Some(offset + range.bytes());
+        }
+        first
+    }
+
+    /// `ranges`, ascending, each of which follows itself there, put together as they follow each
+    /// other there.
+    pub fn together(&self, ranges: &[PageRange]) -> Vec<PageRanges> {
+        let mut together: Vec<Vec<PageRange>> = Vec::new();
+        let mut end = None;
+        for (range, offset) in self.offsets(ranges.iter().copied()) {
+            match together.last_mut() {
+                Some(before) if end.is_some() && end == offset => before.push(range),
+                _ => together.push(vec![range]),
+            }
+            end = offset.map(|offset| offset + range.bytes());
+        }
+        together.iter().filter_map(|ranges| PageRanges::of(ranges)).collect()
+    }
+
+    /// `ranges`, ascending, with where they begin.
+    fn offsets(
+        &self,
+        ranges: impl Iterator<Item = PageRange>,
+    ) -> impl Iterator<Item = (PageRange, Option<u64>)> {
+        let mut near = 0;
+        ranges.map(move |range| match self {
+            Self::Whole => (range, Some(range.offset_bytes())),
+            Self::Runs(runs) => (range, runs.offset_near(&mut near, range)),
+        })
     }
 
     /// Where `page` begins; `None` if it is absent.
@@ -118,6 +158,19 @@ impl PageRuns {
         let after = self.runs.partition_point(|run| run.range.first <= page);
         let run = self.runs.get(after.checked_sub(1)?)?;
         (page.0 < run.range.end()).then_some(run)
+    }
+
+    /// Where `range` begins, if one run holds it. The run at `near` and the next one are tried
+    /// first: who asks for one range after another need not search each time.
+    fn offset_near(&self, near: &mut usize, range: PageRange) -> Option<u64> {
+        let holds = |at: &usize| {
+            let run = self.runs.get(*at).map(|run| run.range);
+            run.is_some_and(|run| run.first <= range.first && range.end() <= run.end())
+        };
+        let is_before = |run: &PageRun| run.range.first <= range.first;
+        let found = [*near, *near + 1].into_iter().find(holds);
+        *near = found.or_else(|| self.runs.partition_point(is_before).checked_sub(1))?;
+        holds(near).then(|| self.runs[*near].offset_of(range.first))
     }
 
     fn pieces(&self, range: PageRange) -> Vec<(PageRange, Option<u64>)> {
@@ -227,6 +280,32 @@ mod tests {
             (PageRange::between(72, 80), None),
         ];
         assert_eq!(pieces, expected);
+    }
+
+    #[test]
+    fn runs_that_follow_each_other_in_the_backup_are_put_together() {
+        let at = |extents: u64| 512 + extents * 8 * 8192;
+        let runs = [run(0, 16, at(0)), run(64, 72, at(2)), run(80, 88, at(9)), run(88, 96, at(3))];
+        let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&runs).0));
+        let ranges = [(0, 16), (64, 72), (80, 88), (88, 96)].map(|(a, b)| PageRange::between(a, b));
+        let together = layout.together(&ranges);
+        let expected = [&ranges[..2], &ranges[2..3], &ranges[3..]].map(PageRanges::of);
+        assert_eq!(together.iter().cloned().map(Some).collect::<Vec<_>>(), expected);
+        let offsets = together.iter().map(|ranges| layout.offset_of_all(ranges));
+        assert_eq!(offsets.collect::<Vec<_>>(), [0, 9, 3].map(|extents| Some(at(extents))));
+        // Parts of runs: what begins or ends inside follows nothing, or nothing follows it.
+        let parts = |parts: &[(u32, u32)]| {
+            let parts: Vec<_> = parts.iter().map(|&(a, b)| PageRange::between(a, b)).collect();
+            layout.offset_of_all(&PageRanges::of(&parts).unwrap())
+        };
+        assert_eq!(parts(&[(9, 16), (64, 70)]), Some(at(0) + 9 * 8192));
+        assert_eq!(parts(&[(9, 15), (64, 70)]), None);
+        assert_eq!(parts(&[(9, 16), (65, 70)]), None);
+        assert_eq!(parts(&[(0, 16), (88, 96)]), None);
+        assert_eq!((parts(&[(0, 17)]), parts(&[(16, 20)]), parts(&[(96, 99)])), (None, None, None));
+        let all = PageRanges::of(&ranges).unwrap();
+        assert_eq!(Layout::Whole.offset_of_all(&all), None);
+        assert_eq!(Layout::Whole.offset_of_all(&ranges[1].into()), Some(64 * 8192));
     }
 
     #[test]

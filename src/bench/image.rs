@@ -145,7 +145,7 @@ impl PageSource for InMemory {
         visit: &mut dyn FnMut(PageId, &[Page]),
     ) -> Result<(), ReadError> {
         let pages = self.pages(range.first, range.pages as usize)?;
-        visit_in_pieces(range.first, pages, visit);
+        visit_in_pieces(&range.into(), pages, visit);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 use super::BenchError;
 use crate::discover::paths::explain;
 use crate::page::Page;
-use crate::page::address::PageRange;
+use crate::page::ranges::PageRanges;
 use crate::plan::pace::QUEUE_DEPTH_DEFAULT;
 use crate::plan::{Batches, ExtentBatch, Plan, PlannedFile};
 use crate::read::arena::{Arena, BUFFER_PAGES, PageBuffer};
@@ -64,10 +64,10 @@ impl<'a> Raw<'a> {
         let mut queued = Queued::default();
         loop {
             let batch = self.next_stored();
+            let is_last = batch.is_none();
             if let Some(batch) = batch {
                 self.read(&batch, &mut buffer, &mut queued)?;
             }
-            let is_last = batch.is_none();
             queued.run(is_last).map_err(|(file, e)| self.cannot_read(file, e))?;
             if is_last {
                 return Ok(());
@@ -87,7 +87,7 @@ impl<'a> Raw<'a> {
         queued: &mut Queued,
     ) -> Result<(), BenchError> {
         let source = &*self.sources[batch.file];
-        let is_mapped = source.visit_mapped(batch.range, &mut |_, pages| {
+        let is_mapped = source.visit_mapped(&batch.ranges, &mut |_, pages| {
             if let Some(look) = self.look {
                 look.at(pages);
             }
@@ -101,7 +101,8 @@ impl<'a> Raw<'a> {
             queued.add(batch, direct);
             return Ok(());
         }
-        let shown = source.visit_pieces(batch.range, buffer, &mut |_, _| ());
+        let mut ranges = batch.ranges.iter();
+        let shown = ranges.try_for_each(|range| source.visit_pieces(range, buffer, &mut |_, _| ()));
         shown.map_err(|e| self.cannot_read(batch.file, e))
     }
 
@@ -116,7 +117,7 @@ struct Queued {
     queue: Option<ReadQueue>,
     /// Buffers that no read is filling.
     free: Vec<PageBuffer>,
-    waiting: VecDeque<(usize, Arc<DirectFile>, PageRange)>,
+    waiting: VecDeque<(usize, Arc<DirectFile>, PageRanges)>,
 }
 
 impl Queued {
@@ -133,7 +134,7 @@ impl Queued {
     }
 
     fn add(&mut self, batch: &ExtentBatch, direct: &Arc<DirectFile>) {
-        for read in batch.range.pieces(BUFFER_PAGES) {
+        for read in batch.ranges.pieces(BUFFER_PAGES) {
             self.waiting.push_back((batch.file, Arc::clone(direct), read));
         }
     }
@@ -144,7 +145,7 @@ impl Queued {
         loop {
             let count = self.waiting.len().min(self.free.len());
             let reads = self.waiting.drain(..count).zip(self.free.drain(..count));
-            reads.for_each(|((file, direct, range), to)| queue.begin(&direct, range, file, to));
+            reads.for_each(|((file, direct, read), to)| queue.begin(&direct, read, file, to));
             let is_done = if to_the_end { queue.in_flight() == 0 } else { !self.free.is_empty() };
             if is_done {
                 return Ok(());

@@ -75,7 +75,7 @@ fn what_the_user_names_is_never_passed_over() {
         [("old.zip", b"PK\x03\x04"), ("readme.txt", b"a note\n"), ("sales.ss", &[0; 1 << 16])];
     let folder = folder(&files);
     let paths = files.map(|(name, _)| folder.path().join(name));
-    let found = discover_with(&paths, ExtentLook::Each);
+    let found = find(&paths, &Excluded::default(), (ExtentLook::Each, &|_| None));
     assert_eq!(refused(&found), ["old.zip", "readme.txt", "sales.ss"]);
     assert!(found.skipped.is_empty() && found.not_looked_into.is_empty());
     assert!(!found.are_extents_guessed);
@@ -325,8 +325,8 @@ fn a_set_is_whole_with_its_end_and_all_of_its_bytes() {
 fn a_backup_that_cannot_be_unpacked_stays_and_it_is_said_why() {
     let verified = Verified { faults_not_listed: 1, ..Verified::default() };
     let mut found = backups(&[("/nowhere/at/all.bak", MEMBER)]);
-    found.unpack(Path::new("/nowhere/at/all.bak"), &verified);
+    found.unpack(Path::new("/nowhere/at/all.bak"), &verified, &|_| None);
     assert_eq!((found.files.len(), found.not_unpacked.len()), (2, 1));
-    found.unpack(Path::new("another.bak"), &verified);
+    found.unpack(Path::new("another.bak"), &verified, &|_| None);
     assert_eq!(found.not_unpacked.len(), 1);
 }

@@ -12,6 +12,7 @@ pub mod header;
 pub mod iam;
 pub mod kind;
 pub mod line;
+pub mod ranges;
 pub mod record;
 pub mod torn;
 

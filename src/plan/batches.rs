@@ -3,6 +3,7 @@
 use super::{DoneRanges, ExtentBatch, Plan, PlannedFile};
 use crate::page::address::PageRange;
 use crate::page::allocation::PFS_INTERVAL_PAGES;
+use crate::page::ranges::PageRanges;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The batches of a plan: one from each device in turn.
@@ -55,12 +56,12 @@ impl Iterator for DeviceBatches<'_> {
         loop {
             let cursor = self.files.front_mut()?;
             let file = &self.plan.files[cursor.file];
-            let batch = cursor.advance(file, self.plan.batch_pages);
+            let batch = cursor.next_batch(file, self.plan.batch_pages);
             if cursor.next_page == file.pages {
                 self.files.pop_front();
             }
-            if batch.stored || !file.only_stored {
-                return Some(batch);
+            if batch.is_some() {
+                return batch;
             }
         }
     }
@@ -91,7 +92,32 @@ impl FileCursor {
         Self { file, next_page: done.next_left(0), stored_index: 0, done }
     }
 
-    fn advance(&mut self, file: &PlannedFile, batch_pages: u32) -> ExtentBatch {
+    /// The next batch; `None` if nothing was left.
+    fn next_batch(&mut self, file: &PlannedFile, batch_pages: u32) -> Option<ExtentBatch> {
+        let index = self.file;
+        let of = |ranges, stored| ExtentBatch { file: index, ranges, stored };
+        if file.only_stored {
+            return PageRanges::of(&self.stored(file, batch_pages)).map(|ranges| of(ranges, true));
+        }
+        let (range, stored) = self.advance(file, batch_pages);
+        Some(of(range.into(), stored))
+    }
+
+    /// The next stored ranges, of `pages_max` pages at most.
+    fn stored(&mut self, file: &PlannedFile, pages_max: u32) -> Vec<PageRange> {
+        let (mut ranges, mut room) = (Vec::new(), pages_max);
+        while room > 0 && self.next_page < file.pages {
+            let (range, stored) = self.advance(file, room);
+            if stored {
+                room -= range.pages;
+                ranges.push(range);
+            }
+        }
+        ranges
+    }
+
+    /// The next range of at most `batch_pages` pages, and whether it is stored.
+    fn advance(&mut self, file: &PlannedFile, batch_pages: u32) -> (PageRange, bool) {
         let start = self.next_page;
         let is_behind = |range: &PageRange| range.end() <= start;
         while file.stored.get(self.stored_index).is_some_and(is_behind) {
@@ -106,11 +132,7 @@ impl FileCursor {
         });
         let end = self.done.next_done(start).map_or(end, |done| done.min(end));
         self.next_page = self.done.next_left(end);
-        ExtentBatch {
-            file: self.file,
-            range: PageRange::between(start, end),
-            stored: stored.is_some(),
-        }
+        (PageRange::between(start, end), stored.is_some())
     }
 }
 
@@ -155,21 +177,25 @@ mod tests {
         let mut next = vec![0; plan.files.len()];
         for batch in plan.batches_left(done) {
             let file = &plan.files[batch.file];
-            assert!(batch.range.first >= PageId(next[batch.file]), "in order");
-            assert!(batch.range.pages > 0);
-            let (first, last) = (batch.range.first.0, batch.range.end() - 1);
-            assert!(batch.stored || first / PFS_INTERVAL_PAGES == last / PFS_INTERVAL_PAGES);
-            assert!(!batch.stored || batch.range.pages <= plan.batch_pages);
-            let inside =
-                |page: PageId| file.stored.iter().any(|r| r.first <= page && page.0 < r.end());
-            assert!(batch.range.ids().all(|page| inside(page) == batch.stored));
-            assert_eq!(reached[batch.file].left_in(batch.range), batch.range.pages, "only once");
-            reached[batch.file].add(batch.range);
-            bytes_left -= if batch.stored { batch.range.bytes() } else { 0 };
-            next[batch.file] = batch.range.end();
+            assert!(file.only_stored || batch.ranges.only().is_some());
+            assert!(!batch.stored || batch.ranges.pages() <= plan.batch_pages);
+            bytes_left -= if batch.stored { batch.ranges.bytes() } else { 0 };
+            for range in batch.ranges.iter() {
+                assert!(range.first >= PageId(next[batch.file]), "in order");
+                assert!(range.pages > 0);
+                let (first, last) = (range.first.0, range.end() - 1);
+                assert!(batch.stored || first / PFS_INTERVAL_PAGES == last / PFS_INTERVAL_PAGES);
+                let inside =
+                    |page: PageId| file.stored.iter().any(|r| r.first <= page && page.0 < r.end());
+                assert!(range.ids().all(|page| inside(page) == batch.stored));
+                assert_eq!(reached[batch.file].left_in(range), range.pages, "only once");
+                reached[batch.file].add(range);
+                next[batch.file] = range.end();
+            }
         }
         let pages: Vec<u32> = reached.iter().map(DoneRanges::pages).collect();
-        assert_eq!(pages, plan.files.iter().map(|file| file.pages).collect::<Vec<_>>());
+        let planned = plan.files.iter().map(PlannedFile::pages_to_look_at);
+        assert_eq!(pages, planned.collect::<Vec<_>>());
         assert_eq!(bytes_left, 0);
     }
 
@@ -214,6 +240,27 @@ mod tests {
                 vec![file(1, 40_000, &sparse), file(1, 9, &[(0, 9)])],
                 batch_pages,
             ));
+        }
+    }
+
+    /// A batch of a backup is as large as any, however short its runs are.
+    #[test]
+    fn runs_of_a_backup_share_batches() {
+        let runs: Vec<_> = (0..100).map(|n| (n * 80, n * 80 + 8 + n % 3 * 8)).collect();
+        let backup = PlannedFile { only_stored: true, ..file(1, 9000, &runs) };
+        for batch_pages in [8, 64, 256, 2048] {
+            let plan = plan(vec![backup.clone(), file(1, 64, &[(0, 64)])], batch_pages);
+            assert_covers(&plan);
+            let pages = backup.pages_to_look_at();
+            let of_backup = plan.batches().filter(|batch| batch.file == 0);
+            assert_eq!(of_backup.count() as u32, pages.div_ceil(batch_pages));
+            let mut done = DoneRanges::default();
+            for range in [(0, 40), (84, 168), (2000, 5606), (7920, 9000)] {
+                let inside = backup.stored.iter().flat_map(|stored| stored.ids());
+                let inside = inside.filter(|page| (range.0..range.1).contains(&page.0));
+                inside.for_each(|page| done.add(PageRange::between(page.0, page.0 + 1)));
+                assert_covers_what_is_left(&plan, &[done.clone()]);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! is resumed must count out exactly the others.
 
 use crate::page::address::PageRange;
+use crate::page::ranges::PageRanges;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +32,23 @@ impl DoneRanges {
         }
         self.ends.insert(first, end);
         self.pages += end - first;
+    }
+
+    /// Adds all of `ranges`, most often none of which is done.
+    pub fn add_all(&mut self, ranges: &PageRanges) {
+        let (first, end) = (ranges.first().0, ranges.iter().last().map_or(0, PageRange::end));
+        let before = self.ends.range(..=end).next_back();
+        let is_apart = before.is_none_or(|(_, &done)| done < first);
+        let mut last = None;
+        for range in ranges.iter() {
+            if is_apart && last != Some(range.first.0) {
+                self.ends.insert(range.first.0, range.end());
+                self.pages += range.pages;
+            } else {
+                self.add(range);
+            }
+            last = Some(range.end());
+        }
     }
 
     /// How many pages are done.
@@ -156,10 +174,21 @@ mod tests {
         for _ in 0..200 {
             let (mut done, mut pages) = (DoneRanges::default(), [false; 64]);
             for _ in 0..below(12) {
-                let first = below(60);
-                let end = (first + below(9)).min(64);
-                done.add(PageRange::between(first, end));
-                (first..end).for_each(|page| pages[page as usize] = true);
+                let (mut ranges, mut next) = (Vec::new(), below(60));
+                for _ in 0..=below(4) {
+                    let first = (next + below(5)).min(63);
+                    let end = (first + 1 + below(9)).min(64);
+                    ranges.push(PageRange::between(first, end));
+                    (first..end).for_each(|page| pages[page as usize] = true);
+                    next = end;
+                    if below(2) == 0 || next == 64 {
+                        break;
+                    }
+                }
+                match ranges[..] {
+                    [range] if below(2) == 0 => done.add(range),
+                    _ => done.add_all(&PageRanges::of(&ranges).unwrap()),
+                }
             }
             assert_eq!(done.pages() as usize, pages.iter().filter(|done| **done).count());
             for page in 0..64 {

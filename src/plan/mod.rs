@@ -12,6 +12,7 @@ pub use done::DoneRanges;
 
 use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageRange};
+use crate::page::ranges::PageRanges;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -75,12 +76,12 @@ mod path_as_text {
 
 /// Pages of one file, to be verified by one thread in one go: 1 to [`BATCH_PAGES_MAX`] if stored,
 /// else no more than lie in one PFS interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtentBatch {
     /// Index into [`Plan::files`].
     pub file: usize,
-    /// The pages.
-    pub range: PageRange,
+    /// The pages: one range, or of a backup as many as make a batch.
+    pub ranges: PageRanges,
     /// False for a hole, which reads as zeros.
     pub stored: bool,
 }

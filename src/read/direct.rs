@@ -14,7 +14,7 @@ use super::aligned;
 use super::cached::cached_bytes;
 use crate::backup::layout::Layout;
 use crate::backup::source::read_exact_at;
-use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use crate::page::{PAGE_BYTES, Page};
 use std::fs::File;
 use std::io;
@@ -65,12 +65,12 @@ impl DirectFile {
         Self { layout, ..self }
     }
 
-    /// The bytes of `range`, whose pages follow each other in the file.
-    pub(super) fn span(&self, range: PageRange) -> Range<u64> {
-        let start = self.layout.offset_bytes(range);
+    /// The bytes of `ranges`, whose pages follow each other in the file.
+    pub(super) fn span(&self, ranges: &PageRanges) -> Range<u64> {
+        let start = self.layout.offset_of_all(ranges);
         assert!(start.is_some(), "a read is of pages that follow each other");
         let start = start.unwrap_or_default();
-        start..start + range.bytes()
+        start..start + ranges.bytes()
     }
 
     /// True if queueing a read may take as long as the read itself.
@@ -95,36 +95,36 @@ impl DirectFile {
         self.is_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Fills `pages` from `first` on, past the cache; fails with EINVAL where that is refused.
-    pub fn fill(&self, first: PageId, pages: &mut [Page]) -> io::Result<()> {
-        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
-        let witness = self.witness(range);
-        self.fill_unwatched(range, pages)?;
-        self.hear(&witness, range)
+    /// Fills `pages` with those of `ranges`, which follow each other, past the cache; fails with
+    /// EINVAL where that is refused.
+    pub fn fill(&self, ranges: &PageRanges, pages: &mut [Page]) -> io::Result<()> {
+        let witness = self.witness(ranges);
+        self.fill_unwatched(ranges, pages)?;
+        self.hear(&witness, ranges)
     }
 
-    /// What the cache holds of `range` before a read. Some file systems take the flag and use the
+    /// What the cache holds of `ranges` before a read. Some file systems take the flag and use the
     /// cache all the same, for compressed extents for example. Where the kernel does not vouch for
-    /// the file, the cache is asked to let go of the range first: what is in it again afterwards
+    /// the file, the cache is asked to let go of them first: what is in it again afterwards
     /// came through it.
-    pub(super) fn witness(&self, range: PageRange) -> Witness {
+    pub(super) fn witness(&self, ranges: &PageRanges) -> Witness {
         if self.is_vouched_for {
             return Witness(None);
         }
-        forget_cached(&self.file, self.span(range));
-        Witness(cached_bytes(&self.file, self.span(range)))
+        forget_cached(&self.file, self.span(ranges));
+        Witness(cached_bytes(&self.file, self.span(ranges)))
     }
 
-    /// Whether something tells if a read of `range` went past the cache.
-    pub fn can_tell(&self, range: PageRange) -> bool {
-        self.is_vouched_for || cached_bytes(&self.file, self.span(range)).is_some()
+    /// Whether something tells if a read of `ranges` went past the cache.
+    pub fn can_tell(&self, ranges: &PageRanges) -> bool {
+        self.is_vouched_for || cached_bytes(&self.file, self.span(ranges)).is_some()
     }
 
-    /// Whether a read of `range`, which has ended, went past the cache.
-    pub(super) fn hear(&self, witness: &Witness, range: PageRange) -> io::Result<()> {
+    /// Whether a read of `ranges`, which has ended, went past the cache.
+    pub(super) fn hear(&self, witness: &Witness, ranges: &PageRanges) -> io::Result<()> {
         // What could not be let go of may have been what was read.
         let is_proof =
-            |before: u64| cached_bytes(&self.file, self.span(range)) == Some(0) && before == 0;
+            |before: u64| cached_bytes(&self.file, self.span(ranges)) == Some(0) && before == 0;
         if witness.0.is_none_or(is_proof) {
             return Ok(());
         }
@@ -132,9 +132,9 @@ impl DirectFile {
         Err(io::Error::from_raw_os_error(EINVAL))
     }
 
-    fn fill_unwatched(&self, range: PageRange, pages: &mut [Page]) -> io::Result<()> {
+    fn fill_unwatched(&self, ranges: &PageRanges, pages: &mut [Page]) -> io::Result<()> {
         let read = |bytes: &mut [u8]| {
-            let outcome = read_exact_at(&self.file, self.span(range).start, bytes);
+            let outcome = read_exact_at(&self.file, self.span(ranges).start, bytes);
             outcome.inspect_err(|error| self.note(error))
         };
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(pages);

@@ -22,10 +22,11 @@ pub use other::Map;
 use super::direct::DirectFile;
 use super::pread::Pread;
 use super::uncached::Direct;
-use super::{PageSource, ReadError, Way};
+use super::{PageSource, ReadError, Way, copy_mapped};
 use crate::backup::layout::Layout;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use std::sync::Arc;
 
 /// Which ranges are mapped.
@@ -67,6 +68,10 @@ impl PageSource for Mapped {
         self.pread.fill(first, pages)
     }
 
+    fn fill_all(&self, ranges: &PageRanges, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.pread.fill_all(ranges, pages)
+    }
+
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         self.pread.fill_uncached(page)
     }
@@ -79,11 +84,11 @@ impl PageSource for Mapped {
         self.pread.may_have_used_cache()
     }
 
-    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
-        let offset = self.pread.layout().offset_bytes(range);
+    fn visit_mapped(&self, ranges: &PageRanges, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        let offset = self.pread.layout().offset_of_all(ranges);
         let mapped = self.map.as_ref().zip(offset);
         mapped.is_some_and(|(map, offset)| {
-            map.visit_pieces(self.pread.file(), (range, offset), When::Always, visit)
+            map.visit_pieces(self.pread.file(), (ranges, offset), When::Always, visit)
         })
     }
 
@@ -119,11 +124,14 @@ impl Auto {
 impl PageSource for Auto {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
         let range = PageRange::between(first.0, first.0 + pages.len() as u32);
-        let mut copy = |at: PageId, piece: &[Page]| {
-            let start = (at.0 - first.0) as usize;
-            pages[start..start + piece.len()].copy_from_slice(piece);
-        };
-        if self.visit_mapped(range, &mut copy) { Ok(()) } else { self.uncached.fill(first, pages) }
+        self.fill_all(&range.into(), pages)
+    }
+
+    fn fill_all(&self, ranges: &PageRanges, pages: &mut [Page]) -> Result<(), ReadError> {
+        if copy_mapped(self, ranges, pages) {
+            return Ok(());
+        }
+        self.uncached.fill_all(ranges, pages)
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
@@ -147,11 +155,11 @@ impl PageSource for Auto {
         self.uncached.visit_pieces(range, buffer, visit)
     }
 
-    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+    fn visit_mapped(&self, ranges: &PageRanges, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         let file = self.uncached.file();
-        let mapped = self.map.as_ref().zip(self.uncached.layout().offset_bytes(range));
+        let mapped = self.map.as_ref().zip(self.uncached.layout().offset_of_all(ranges));
         mapped.is_some_and(|(map, offset)| {
-            map.visit_pieces(file, (range, offset), When::Cached, visit)
+            map.visit_pieces(file, (ranges, offset), When::Cached, visit)
         })
     }
 
@@ -181,7 +189,8 @@ mod linux {
     use super::guard::Guard;
     use super::looked_at::{LookedAt, whole_huge_pages};
     use crate::page::Page;
-    use crate::page::address::{PageId, PageRange};
+    use crate::page::address::PageId;
+    use crate::page::ranges::PageRanges;
     use memmap2::{Advice, Mmap, UncheckedAdvice};
     use std::fs::File;
     use std::ops::Range;
@@ -211,17 +220,17 @@ mod linux {
             let _ = self.bytes.advise(Advice::Random);
         }
 
-        /// Shows a range of the mapped `file`, which begins at a byte offset, if it is to be mapped
-        /// and could be looked at to its end.
+        /// Shows pages of the mapped `file`, which follow each other from a byte offset on, if they
+        /// are to be mapped and could be looked at to their end.
         pub(super) fn visit_pieces(
             &self,
             file: &File,
-            (range, offset_bytes): (PageRange, u64),
+            (ranges, offset_bytes): (&PageRanges, u64),
             when: When,
             visit: &mut dyn FnMut(PageId, &[Page]),
         ) -> bool {
             let start = offset_bytes as usize;
-            let end = start.saturating_add(range.bytes() as usize);
+            let end = start.saturating_add(ranges.bytes() as usize);
             let bytes = start..end;
             if self.guard.was_hit() || bytes.end > self.bytes.len() {
                 return false;
@@ -236,7 +245,7 @@ mod linux {
             else {
                 return false;
             };
-            visit_in_pieces(range.first, pages, visit);
+            visit_in_pieces(ranges, pages, visit);
             self.drop_later(&bytes);
             !self.guard.was_hit()
         }
@@ -313,7 +322,8 @@ mod linux {
 mod other {
     use super::When;
     use crate::page::Page;
-    use crate::page::address::{PageId, PageRange};
+    use crate::page::address::PageId;
+    use crate::page::ranges::PageRanges;
     use std::fs::File;
 
     /// There are no mapped files on this system.
@@ -331,7 +341,7 @@ mod other {
         pub(super) fn visit_pieces(
             &self,
             _: &File,
-            _: (PageRange, u64),
+            _: (&PageRanges, u64),
             _: When,
             _: &mut dyn FnMut(PageId, &[Page]),
         ) -> bool {

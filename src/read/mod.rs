@@ -19,6 +19,7 @@ pub mod unpacked;
 use crate::backup::layout::Layout;
 use crate::backup::source::Turns;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use crate::page::{PAGE_BYTES, Page};
 use direct::DirectFile;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,16 @@ use std::sync::Arc;
 pub trait PageSource: Send + Sync {
     /// Fills `pages` with the pages from `first` on: all of them or an error.
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError>;
+
+    /// Fills `pages` with all pages of `ranges`, in one read where they follow each other.
+    fn fill_all(&self, ranges: &PageRanges, mut pages: &mut [Page]) -> Result<(), ReadError> {
+        for range in ranges.iter() {
+            let (these, behind) = pages.split_at_mut(range.pages as usize);
+            self.fill(range.first, these)?;
+            pages = behind;
+        }
+        Ok(())
+    }
 
     /// Page `page` from the device itself, past the operating system's cache where it can be
     /// bypassed.
@@ -68,9 +79,9 @@ pub trait PageSource: Send + Sync {
         Ok(())
     }
 
-    /// Shows the pages of `range` like [`Self::visit_pieces`], but from memory that holds them
+    /// Shows the pages of `ranges` like [`Self::visit_pieces`], but from memory that holds them
     /// already. False if it does not; then what was seen must be forgotten.
-    fn visit_mapped(&self, _range: PageRange, _visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+    fn visit_mapped(&self, _ranges: &PageRanges, _visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
         false
     }
 
@@ -143,16 +154,32 @@ impl Way {
 /// Pages of a piece: 256 KiB, a part of the L2 cache of every current core.
 pub const PIECE_PAGES: u32 = 32;
 
-/// Shows `pages`, the first of which is page `first`, to `visit` piece by piece.
+/// Shows `pages`, which are those of `ranges`, to `visit` piece by piece.
 pub(crate) fn visit_in_pieces(
-    first: PageId,
+    ranges: &PageRanges,
     pages: &[Page],
     visit: &mut dyn FnMut(PageId, &[Page]),
 ) {
-    let firsts = (first.0..).step_by(PIECE_PAGES as usize);
-    for (first, piece) in firsts.zip(pages.chunks(PIECE_PAGES as usize)) {
-        visit(PageId(first), piece);
+    for (first, pages) in ranges.each_of(pages) {
+        let firsts = (first.0..).step_by(PIECE_PAGES as usize);
+        for (first, piece) in firsts.zip(pages.chunks(PIECE_PAGES as usize)) {
+            visit(PageId(first), piece);
+        }
     }
+}
+
+/// Copies the pages of `ranges` into `pages`, if memory holds them.
+pub(crate) fn copy_mapped(
+    source: &dyn PageSource,
+    ranges: &PageRanges,
+    pages: &mut [Page],
+) -> bool {
+    let mut at = 0;
+    source.visit_mapped(ranges, &mut |first, piece| {
+        at = if first == ranges.first() { 0 } else { at };
+        pages[at..at + piece.len()].copy_from_slice(piece);
+        at += piece.len();
+    })
 }
 
 /// Fills `pages`, from `first` on, with what `read` gives for each.

@@ -11,6 +11,7 @@ use crate::backup::source::read_exact_at;
 use crate::discover::sample::read_nothing_ahead;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -71,17 +72,20 @@ impl Pread {
         pieces.filter_map(|(piece, offset)| offset.map(|_| piece))
     }
 
-    /// Fills `pages` with `read`, which is given offsets, part by part as they follow each other.
+    /// Fills `pages`, which are those of `ranges`, with `read`, which is given offsets, part by part
+    /// as they follow each other.
     fn fill_parts(
         &self,
-        first: PageId,
+        ranges: &PageRanges,
         mut pages: &mut [Page],
-        mut read: impl FnMut(PageRange, u64, &mut [Page]) -> Result<(), ReadError>,
+        mut read: impl FnMut(&PageRanges, u64, &mut [Page]) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
-        for (piece, offset) in self.layout.pieces(range) {
+        if let Some(offset) = self.layout.offset_of_all(ranges) {
+            return read(ranges, offset, pages);
+        }
+        for (piece, offset) in ranges.iter().flat_map(|range| self.layout.pieces(range)) {
             let (part, rest) = pages.split_at_mut(piece.pages as usize);
-            read(piece, offset.ok_or_else(ReadError::absent)?, part)?;
+            read(&piece.into(), offset.ok_or_else(ReadError::absent)?, part)?;
             pages = rest;
         }
         Ok(())
@@ -96,14 +100,13 @@ impl Pread {
     /// had, and leaves nothing in it.
     pub(super) fn fill_and_forget(
         &self,
-        first: PageId,
+        ranges: &PageRanges,
         pages: &mut [Page],
     ) -> Result<(), ReadError> {
-        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
         read_nothing_ahead(&self.file);
-        self.forget(range);
-        let filled = self.fill(first, pages);
-        self.forget(range);
+        ranges.iter().for_each(|range| self.forget(range));
+        let filled = self.fill_all(ranges, pages);
+        ranges.iter().for_each(|range| self.forget(range));
         filled
     }
 
@@ -115,19 +118,23 @@ impl Pread {
     /// Fills `pages` past the page cache; `None` where that is refused.
     pub(super) fn fill_direct(
         &self,
-        first: PageId,
+        ranges: &PageRanges,
         pages: &mut [Page],
     ) -> Option<Result<(), ReadError>> {
         let direct = self.direct()?;
-        let filled =
-            self.fill_parts(first, pages, |piece, _, part| Ok(direct.fill(piece.first, part)?));
+        let filled = self.fill_parts(ranges, pages, |piece, _, part| Ok(direct.fill(piece, part)?));
         (filled.is_ok() || !direct.is_refused()).then_some(filled)
     }
 }
 
 impl PageSource for Pread {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        self.fill_parts(first, pages, |_, offset, part| {
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
+        self.fill_all(&range.into(), pages)
+    }
+
+    fn fill_all(&self, ranges: &PageRanges, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.fill_parts(ranges, pages, |_, offset, part| {
             Ok(read_exact_at(&self.file, offset, bytemuck::cast_slice_mut(part))?)
         })
     }
@@ -145,9 +152,9 @@ impl PageSource for Pread {
         }
         // Some file systems answer from the cache all the same.
         self.forget(range);
-        let filled = self.fill_direct(first, pages);
+        let filled = self.fill_direct(&range.into(), pages);
         let is_proof = match self.direct().filter(|_| filled.is_some()) {
-            Some(direct) => self.spans(range).all(|piece| direct.can_tell(piece)),
+            Some(direct) => self.spans(range).all(|piece| direct.can_tell(&piece.into())),
             None => self.is_uncached(range),
         };
         if !is_proof {

@@ -9,6 +9,7 @@ use crate::backup::layout::{Layout, Sibling};
 use crate::backup::source::{SizedFile, Turns};
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -60,6 +61,11 @@ impl PageSource for Striped {
         fill_one_by_one(first, pages, |page| self.elsewhere(page))
     }
 
+    /// Only what is this member's own is read in ranges.
+    fn fill_all(&self, ranges: &PageRanges, pages: &mut [Page]) -> Result<(), ReadError> {
+        self.own.fill_all(ranges, pages)
+    }
+
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {
         if self.own.has(page) { self.own.fill_uncached(page) } else { self.elsewhere(page) }
     }
@@ -91,8 +97,8 @@ impl PageSource for Striped {
         self.own.visit_pieces(range, buffer, visit)
     }
 
-    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
-        self.own.visit_mapped(range, visit)
+    fn visit_mapped(&self, ranges: &PageRanges, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        self.own.visit_mapped(ranges, visit)
     }
 
     fn direct(&self) -> Option<&Arc<DirectFile>> {

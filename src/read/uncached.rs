@@ -7,6 +7,7 @@ use super::{PageSource, ReadError, Way, aligned};
 use crate::backup::layout::Layout;
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -39,8 +40,13 @@ impl Direct {
 
 impl PageSource for Direct {
     fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
-        let filled = self.pread.fill_direct(first, pages);
-        filled.unwrap_or_else(|| self.pread.fill_and_forget(first, pages))
+        let range = PageRange::between(first.0, first.0 + pages.len() as u32);
+        self.fill_all(&range.into(), pages)
+    }
+
+    fn fill_all(&self, ranges: &PageRanges, pages: &mut [Page]) -> Result<(), ReadError> {
+        let filled = self.pread.fill_direct(ranges, pages);
+        filled.unwrap_or_else(|| self.pread.fill_and_forget(ranges, pages))
     }
 
     fn fill_uncached(&self, page: PageId) -> Result<Page, ReadError> {

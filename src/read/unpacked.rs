@@ -7,6 +7,7 @@ use crate::backup::layout::Layout;
 use crate::backup::source::{SizedFile, Turns};
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -41,9 +42,16 @@ impl Unpacked {
 }
 
 impl PageSource for Unpacked {
-    fn fill(&self, first: PageId, mut pages: &mut [Page]) -> Result<(), ReadError> {
+    fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
         let range = PageRange::between(first.0, first.0 + pages.len() as u32);
-        for (piece, offset) in self.layout.pieces(range) {
+        self.fill_all(&range.into(), pages)
+    }
+
+    fn fill_all(&self, ranges: &PageRanges, mut pages: &mut [Page]) -> Result<(), ReadError> {
+        if let Some(offset) = self.layout.offset_of_all(ranges) {
+            return self.read_exact_at(offset, bytemuck::cast_slice_mut(pages)).map_err(bad_record);
+        }
+        for (piece, offset) in ranges.iter().flat_map(|range| self.layout.pieces(range)) {
             let (part, rest) = pages.split_at_mut(piece.pages as usize);
             let offset = offset.ok_or_else(ReadError::absent)?;
             self.read_exact_at(offset, bytemuck::cast_slice_mut(part)).map_err(bad_record)?;

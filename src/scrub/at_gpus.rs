@@ -1,6 +1,7 @@
 //! What one thread has handed to GPUs and not got back yet.
 
-use crate::page::address::{FileId, PageRange};
+use crate::page::address::FileId;
+use crate::page::ranges::PageRanges;
 use crate::read::Way;
 use crate::read::arena::PageBuffer;
 use crate::verify::gpu::job::{Answer, Job};
@@ -15,7 +16,7 @@ const OVERDUE: Duration = Duration::from_secs(30);
 /// Pages that have been read and not been looked at yet.
 pub(super) struct Unseen {
     pub(super) file: usize,
-    pub(super) range: PageRange,
+    pub(super) ranges: PageRanges,
     /// How long reading them took, and in which way.
     pub(super) read: Duration,
     pub(super) way: Way,
@@ -58,17 +59,19 @@ impl<'a> AtGpus<'a> {
     }
 
     /// Hands `buffer` with the pages of `unseen`, which are of `file`, to a GPU. It comes back if
-    /// none takes it.
+    /// none takes it, or they are not one range.
     pub(super) fn hand_over(
         &mut self,
         unseen: Unseen,
         file: FileId,
         buffer: PageBuffer,
     ) -> Result<(), (Unseen, PageBuffer)> {
-        let Some(gpus) = self.gpus else { return Err((unseen, buffer)) };
+        let Some((gpus, range)) = self.gpus.zip(unseen.ranges.only()) else {
+            return Err((unseen, buffer));
+        };
         self.tokens += 1;
         let (token, answer_to) = (self.tokens, self.answer_to.clone());
-        match gpus.offer(Job { buffer, range: unseen.range, file, token, answer_to }) {
+        match gpus.offer(Job { buffer, range, file, token, answer_to }) {
             Ok(gpu) => {
                 self.pieces.push(Piece { token, gpu, unseen, since: Instant::now() });
                 Ok(())

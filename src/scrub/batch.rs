@@ -1,5 +1,6 @@
 //! One batch: read, verified, judged, and what looked bad looked at again.
 
+mod apart;
 pub(super) mod doubts;
 mod judge;
 mod looked;
@@ -9,17 +10,15 @@ use super::Shared;
 use super::at_gpus::Unseen;
 use super::file::FileScan;
 use crate::diagnose::allocation::Interval;
-use crate::diagnose::verdict::SuspectReason;
-use crate::page::address::{PageId, PageRange};
+use crate::page::Page;
 use crate::page::checksum::Checksum;
-use crate::page::{PAGE_BYTES, Page};
-use crate::read::salvage::{Salvaged, salvage};
-use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
+use crate::page::ranges::PageRanges;
+use crate::read::{PageSource, ReadError, Way, aligned, copy_mapped, visit_in_pieces};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::pool::{Gpu, Gpus};
 use crate::verify::gpu::word::Word;
 use doubts::Doubted;
-use looked::{Doubtful, Looked};
+use looked::Looked;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,101 +79,122 @@ impl<'a> View<'a> {
     }
 
     /// Scrubs pages that are not stored and read as zeros.
-    pub(super) fn scrub_hole(&mut self, range: PageRange) {
-        let looked = self.look_at_hole(range);
-        self.settle(range, looked, Vec::new());
+    pub(super) fn scrub_hole(&mut self, ranges: &PageRanges) {
+        let mut looked = Looked::default();
+        ranges.iter().for_each(|range| self.look_at_hole(range, &mut looked));
+        self.settle(ranges, looked, Vec::new());
     }
 
-    /// Scrubs a range that memory holds; false if it does not. Only then is it known whether what
-    /// was seen is in the file, so that nothing is learned from it that others would rely on.
-    pub(super) fn scrub_mapped(&mut self, range: PageRange, memory: &mut Memory) -> bool {
+    /// Scrubs what memory holds; false if it does not. Only then is it known whether what was seen
+    /// is in the file, so that nothing is learned from it that others would rely on.
+    pub(super) fn scrub_mapped(&mut self, ranges: &PageRanges, memory: &mut Memory) -> bool {
         let started = Instant::now();
         let mut looked = Looked::default();
         let source = self.source;
-        let is_shown = source.visit_mapped(range, &mut |first, pages| {
+        let is_shown = source.visit_mapped(ranges, &mut |first, pages| {
             self.look(first, pages, &mut memory.sums, &mut looked);
         });
         if is_shown {
             let read = started.elapsed().saturating_sub(looked.verify);
             looked.was_read(read, Way::Mmap);
-            self.settle(range, looked, Vec::new());
+            self.settle(ranges, looked, Vec::new());
         }
         is_shown
     }
 
-    /// Reads a range, waiting for it, and scrubs it. Says how long the reading took.
-    pub(super) fn scrub_and_wait(&mut self, range: PageRange, memory: &mut Memory) -> Duration {
+    /// Reads pages, waiting for them, and scrubs them. Says how long the reading took.
+    pub(super) fn scrub_and_wait(&mut self, ranges: &PageRanges, memory: &mut Memory) -> Duration {
         let started = Instant::now();
-        let Memory { buffer, sums } = memory;
         let mut looked = Looked::default();
-        let source = self.source;
-        let shown = source.visit_pieces(range, buffer, &mut |first, pages| {
-            if first == range.first {
-                looked = Looked::default();
-            }
-            self.learn_and_look(first, pages, sums, &mut looked);
-        });
-        if let Err(error) = shown {
-            return self.scrub_readable(range, &error, started, memory);
+        if let Err(error) = self.read_and_look(ranges, memory, &mut looked) {
+            return self.scrub_readable(ranges, &error, started, memory);
         }
         let read = started.elapsed().saturating_sub(looked.verify);
-        looked.was_read(read, source.way());
-        self.settle(range, looked, Vec::new());
+        looked.was_read(read, self.source.way());
+        self.settle(ranges, looked, Vec::new());
         read
     }
 
-    /// Copies `range` into `pages` if memory holds it, and does not look at it. Says how long that
-    /// took.
-    pub(super) fn copy_cached(&mut self, range: PageRange, pages: &mut [Page]) -> Option<Duration> {
-        let started = Instant::now();
-        let is_copied = self.source.visit_mapped(range, &mut |first, piece| {
-            let at = (first.0 - range.first.0) as usize;
-            pages[at..at + piece.len()].copy_from_slice(piece);
+    /// Reads pages and looks at them: a range in the pieces that its source makes of it, several in
+    /// one read.
+    fn read_and_look(
+        &mut self,
+        ranges: &PageRanges,
+        memory: &mut Memory,
+        looked: &mut Looked,
+    ) -> Result<(), ReadError> {
+        let (source, Memory { buffer, sums }) = (self.source, memory);
+        if let Some(range) = ranges.only() {
+            return source.visit_pieces(range, buffer, &mut |first, pages| {
+                if first == range.first {
+                    *looked = Looked::default();
+                }
+                self.learn_and_look(first, pages, sums, looked);
+            });
+        }
+        let pages = aligned(buffer, ranges.pages() as usize);
+        source.fill_all(ranges, pages)?;
+        visit_in_pieces(ranges, pages, &mut |first, piece| {
+            self.learn_and_look(first, piece, sums, looked);
         });
-        is_copied.then(|| started.elapsed())
+        Ok(())
     }
 
-    /// Reads `range` into `pages`, waiting for it, and does not look at it. Says how long that
-    /// took, and in which way. Where it fails, the range is scrubbed as far as it can be read, and
+    /// Copies `ranges` into `pages` if memory holds them, and does not look at them. Says how long
+    /// that took.
+    pub(super) fn copy_cached(
+        &mut self,
+        ranges: &PageRanges,
+        pages: &mut [Page],
+    ) -> Option<Duration> {
+        let started = Instant::now();
+        copy_mapped(self.source, ranges, pages).then(|| started.elapsed())
+    }
+
+    /// Reads `ranges` into `pages`, waiting for them, and does not look at them. Says how long that
+    /// took, and in which way. Where it fails, they are scrubbed as far as they can be read, and
     /// the error is how long all of that took.
     pub(super) fn fill(
         &mut self,
-        range: PageRange,
+        ranges: &PageRanges,
         pages: &mut [Page],
         memory: &mut Memory,
     ) -> Result<(Duration, Way), Duration> {
         let started = Instant::now();
-        let filled = self.source.fill(range.first, pages);
+        let filled = self.source.fill_all(ranges, pages);
         filled
             .map(|()| (started.elapsed(), self.source.way()))
-            .map_err(|error| self.scrub_readable(range, &error, started, memory))
+            .map_err(|error| self.scrub_readable(ranges, &error, started, memory))
     }
 
-    /// Scrubs what can be read of `range`, of which a read that began at `started` failed. Says
+    /// Scrubs what can be read of `ranges`, of which a read that began at `started` failed. Says
     /// how long all reading took.
     fn scrub_readable(
         &mut self,
-        range: PageRange,
+        ranges: &PageRanges,
         error: &ReadError,
         started: Instant,
         memory: &mut Memory,
     ) -> Duration {
         let mut looked = Looked::default();
-        let lost = self.salvage(range, error, memory, &mut looked);
+        let lost = match ranges.only() {
+            Some(range) => self.salvage(range, error, memory, &mut looked),
+            None => self.read_apart(ranges, error, memory, &mut looked),
+        };
         let read = started.elapsed().saturating_sub(looked.verify);
         looked.was_read(read, self.source.way());
-        self.settle(range, looked, lost);
+        self.settle(ranges, looked, lost);
         read
     }
 
     /// Scrubs `pages`, which were read before.
     pub(super) fn scrub_read(&mut self, read: &Unseen, pages: &[Page], memory: &mut Memory) {
         let mut looked = Looked::default();
-        visit_in_pieces(read.range.first, pages, &mut |first, piece| {
+        visit_in_pieces(&read.ranges, pages, &mut |first, piece| {
             self.learn_and_look(first, piece, &mut memory.sums, &mut looked);
         });
         looked.was_read(read.read, read.way);
-        self.settle(read.range, looked, Vec::new());
+        self.settle(&read.ranges, looked, Vec::new());
     }
 
     /// Scrubs pages of which a GPU said `words`, which took `verify`.
@@ -187,73 +207,9 @@ impl<'a> View<'a> {
         verify: Duration,
     ) {
         let mut looked = Looked { verify, ..Looked::default() };
-        self.look_at_words(read.range.first, pages, words, by, &mut looked);
-        by.1.took_part(read.range.pages);
+        self.look_at_words(read.ranges.first(), pages, words, by, &mut looked);
+        by.1.took_part(read.ranges.pages());
         looked.was_read(read.read, read.way);
-        self.settle(read.range, looked, Vec::new());
-    }
-
-    /// Scrubs a page whose read failed with `error`: it gets a second try.
-    pub(super) fn scrub_failed_page(&mut self, page: PageId, error: ReadError) {
-        let mut looked = Looked { failed_pages: true, ..Looked::default() };
-        let mut lost = Vec::new();
-        let started = Instant::now();
-        self.reread_bytes += PAGE_BYTES as u64;
-        match self.source.fill_uncached(page) {
-            Ok(again) => self.doubt_healed(page, &again, error, &mut looked),
-            Err(_) => lost.push((page, error)),
-        }
-        looked.was_read(started.elapsed(), self.source.way());
-        self.settle(PageRange::between(page.0, page.0 + 1), looked, lost);
-    }
-
-    /// Scrubs the pages of `range`, which lie in a run of pages that could not be read: `error`
-    /// says so.
-    pub(super) fn scrub_in_a_run(&mut self, range: PageRange, error: &ReadError) {
-        let looked = Looked { failed_pages: true, ..Looked::default() };
-        self.settle(range, looked, range.ids().map(|page| (page, error.clone())).collect());
-    }
-
-    /// Reads page by page what could not be read in one go.
-    fn salvage(
-        &mut self,
-        range: PageRange,
-        error: &ReadError,
-        memory: &mut Memory,
-        looked: &mut Looked,
-    ) -> Vec<(PageId, ReadError)> {
-        let Memory { buffer, sums } = memory;
-        let pages = aligned(buffer, range.pages as usize);
-        let before = self.file.unreadable_before(range.first);
-        let failed = (range, error.clone());
-        let Salvaged { lost, healed, pages_read } = salvage(self.source, failed, before, pages);
-        self.reread_bytes += pages_read * PAGE_BYTES as u64;
-        if !lost.is_empty() || !healed.is_empty() {
-            looked.failed_pages = true;
-        } else if *error != ReadError::Ended {
-            looked.failed_reads = true;
-        }
-        let index = |page: u32| (page - range.first.0) as usize;
-        let mut apart: Vec<u32> = lost.iter().map(|(page, _)| page.0).collect();
-        apart.extend(healed.iter().map(|(page, _)| page.0));
-        apart.sort_unstable();
-        let mut start = range.first.0;
-        for end in apart.into_iter().chain([range.end()]) {
-            let readable = &pages[index(start)..index(end)];
-            self.learn_and_look(PageId(start), readable, sums, looked);
-            start = end + 1;
-        }
-        // A page that was only had at the second try is looked at like one that looked bad.
-        for (page, error) in healed {
-            self.doubt_healed(page, &pages[index(page.0)], error, looked);
-        }
-        lost
-    }
-
-    /// `seen` is what the second read of `page` gave, the first of which failed with `error`.
-    fn doubt_healed(&mut self, page: PageId, seen: &Page, error: ReadError, to: &mut Looked) {
-        let (place, _) = self.place_of(page, to);
-        let (seen, reason) = (Some(Box::new(*seen)), SuspectReason::Unreadable(error));
-        to.doubtful.push(Doubtful::new(place.page, seen, reason));
+        self.settle(&read.ranges, looked, Vec::new());
     }
 }

@@ -10,7 +10,8 @@ use crate::catalog::owner_sums::OwnerSums;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::transient::Transient;
-use crate::page::address::{PageId, PageRange};
+use crate::page::address::PageId;
+use crate::page::ranges::PageRanges;
 use crate::read::Way;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -50,13 +51,13 @@ pub(super) struct Took {
 }
 
 impl Shared<'_> {
-    /// The pages of `range` are done and came out as `settled`.
-    pub(super) fn commit(&self, file: &FileScan<'_>, range: PageRange, settled: Settled) {
+    /// The pages of `ranges` are done and came out as `settled`.
+    pub(super) fn commit(&self, file: &FileScan<'_>, ranges: &PageRanges, settled: Settled) {
         let _adding = self.commit.adding();
         if let Some(took) = settled.took {
             self.record(file, took, settled.coverage.bytes_read);
-            self.bytes_by_way[took.way as usize].fetch_add(range.bytes(), Ordering::Relaxed);
-            self.progress.advance(range.bytes());
+            self.bytes_by_way[took.way as usize].fetch_add(ranges.bytes(), Ordering::Relaxed);
+            self.progress.advance(ranges.bytes());
         }
         self.add_findings(settled.findings, settled.host_findings);
         self.add_transients(settled.transients);
@@ -80,7 +81,7 @@ impl Shared<'_> {
             tally.failure.get_or_insert_with(|| file.shrunk());
         }
         drop(tally);
-        if file.done_with(range) {
+        if file.done_with(ranges) {
             let mut known = lock(&file.known_owners);
             known.settle(&mut lock(&file.tally).owner_sums, &self.owners_room);
         }

@@ -132,7 +132,8 @@ impl<'a> DeviceQueue<'a> {
             if let Some(batch) = batches.next() {
                 let is_behind =
                     |next: &ExtentBatch| batch.stored && !next.stored && next.file == batch.file;
-                return Some(Taken { batch, hole_behind: batches.next_if(is_behind) });
+                let hole_behind = batches.next_if(is_behind);
+                return Some(Taken { batch, hole_behind });
             }
             volumes.pop_front();
         }
@@ -189,7 +190,7 @@ mod tests {
         let plan = Plan { batch_pages: 64, files: vec![sparse] };
         let dispatch = Dispatch::new(&plan, &[], &Throttles::default());
         let taken = std::iter::from_fn(|| dispatch.take(None, |_| true));
-        let first = |batch: &ExtentBatch| batch.range.first.0;
+        let first = |batch: &ExtentBatch| batch.ranges.first().0;
         let firsts = |taken: Taken| (first(&taken.batch), taken.hole_behind.as_ref().map(first));
         let firsts: Vec<_> = taken.map(firsts).collect();
         assert_eq!(firsts, [(0, Some(1)), (8088, None), (8089, Some(8090)), (16_176, None)]);

@@ -14,6 +14,7 @@ use crate::page::address::{PageId, PageRange};
 use crate::page::boot::PageVerify;
 use crate::page::header::{PageHeader, Protection};
 use crate::page::iam::IamPage;
+use crate::page::ranges::PageRanges;
 use crate::page::{PAGE_BYTES, Page, torn};
 use crate::plan::{DoneRanges, PlannedFile};
 use crate::read::PageSource;
@@ -139,11 +140,11 @@ impl<'a> FileScan<'a> {
         claims.is_short().then_some(claims)
     }
 
-    /// The pages of `range` are done. The file is closed after its last page, so that the number
+    /// The pages of `ranges` are done. The file is closed after its last page, so that the number
     /// of open files is that of files in work. Says if it was that.
-    pub(super) fn done_with(&self, range: PageRange) -> bool {
+    pub(super) fn done_with(&self, ranges: &PageRanges) -> bool {
         let mut tally = lock(&self.tally);
-        tally.done.add(range);
+        tally.done.add_all(ranges);
         let is_last = tally.done.pages() == self.pages_to_look_at;
         drop(tally);
         if is_last {

@@ -66,16 +66,17 @@ mod tests {
     use crate::page::address::PageRange;
 
     fn hole(first: u32) -> ExtentBatch {
-        ExtentBatch { file: 0, range: PageRange::between(first, first + 8), stored: false }
+        let range = PageRange::between(first, first + 8);
+        ExtentBatch { file: 0, ranges: range.into(), stored: false }
     }
 
     #[test]
     fn a_hole_waits_for_its_pfs_page_unless_nothing_comes_or_too_many_wait() {
         let mut waiting = WaitingHoles::default();
-        let firsts = |hole: Option<ExtentBatch>| hole.map(|hole| hole.range.first.0);
+        let firsts = |hole: Option<ExtentBatch>| hole.map(|hole| hole.ranges.first().0);
         [8, 16, 24].map(hole).into_iter().for_each(|hole| waiting.push(hole));
         assert_eq!(firsts(waiting.next(|_| false, true)), None);
-        assert_eq!(firsts(waiting.next(|hole| hole.range.first.0 == 16, true)), Some(16));
+        assert_eq!(firsts(waiting.next(|hole| hole.ranges.first().0 == 16, true)), Some(16));
         assert_eq!(firsts(waiting.next(|_| false, false)), Some(8));
         (0..WAITING_MAX as u32).for_each(|n| waiting.push(hole(100 + n)));
         assert_eq!(firsts(waiting.next(|_| false, true)), Some(24));

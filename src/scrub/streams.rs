@@ -4,6 +4,7 @@
 mod bytes;
 mod in_order;
 mod lanes;
+mod logs;
 pub(super) mod records;
 mod requests;
 mod sums;
@@ -11,17 +12,18 @@ mod sums;
 use super::file::FileScan;
 use super::tally::BackupTally;
 use super::{Shared, lock};
-use crate::backup::stream_checksum::{self, StreamSum};
-use crate::backup::{Fault, FaultKind, StreamPiece};
+use crate::backup::stream_checksum::StreamSum;
+use crate::backup::{Fault, FaultKind};
 use crate::discover::backup::{BackupFile, Rest, RestKind};
 use crate::discover::{DataFile, Discovery, FileKind};
-use crate::page::address::{PageId, PageRange};
+use crate::page::address::PageId;
 use crate::page::checksum::Checksum;
 use crate::page::header::{PageHeader, Protection};
 use crate::page::torn::TornCheck;
-use crate::page::{PAGE_BYTES, Page, SECTOR_BYTES};
-use bytes::Bytes;
+use crate::page::{PAGE_BYTES, Page};
+use bytes::{Bytes, Part};
 use lanes::Lanes;
+use logs::Log;
 use requests::Requests;
 use std::collections::BTreeMap;
 
@@ -133,13 +135,8 @@ struct FoundBeside {
 impl FoundBeside {
     /// Looks at all that is no page of a data file; says why if the file cannot be opened any more.
     fn all(&mut self, backup: &BackupFile, bytes: &mut Bytes<'_, '_>) -> Result<(), String> {
-        for rest in &backup.rest {
-            self.look_at_rest(backup, rest, bytes)?;
-        }
-        for (index, stream) in backup.streams.iter().enumerate().filter(|(_, s)| s.is_log) {
-            self.look_at_log(index, &stream.piece, bytes)?;
-        }
-        Ok(())
+        self.look_at_rest(backup, bytes)?;
+        self.look_at_logs(backup, bytes)
     }
 
     fn fault(&mut self, kind: FaultKind, offset_bytes: u64, bytes: u64, text: String) {
@@ -153,27 +150,29 @@ impl FoundBeside {
     fn look_at_rest(
         &mut self,
         backup: &BackupFile,
-        rest: &Rest,
         bytes: &mut Bytes<'_, '_>,
     ) -> Result<(), String> {
-        let Some(stream) = backup.stream_at(rest.offset_bytes) else { return Ok(()) };
+        let in_stream = |rest: &&Rest| backup.stream_at(rest.offset_bytes).is_some();
+        let rest: Vec<&Rest> = backup.rest.iter().filter(in_stream).collect();
+        let part = |rest: &&Rest| rest.offset_bytes..rest.offset_bytes + rest.bytes;
+        let parts: Vec<Part> = rest.iter().map(part).collect();
+        bytes.all(&parts, &mut |index, offset, seen| match seen {
+            Ok(seen) => self.look_at_pages(backup, rest[index], offset, seen),
+            Err(why) => self.fault(FaultKind::Unreadable, offset, PAGE_BYTES as u64, why),
+        })
+    }
+
+    /// Looks at pages of `rest`, which begin at byte `offset` of the backup.
+    fn look_at_pages(&mut self, backup: &BackupFile, rest: &Rest, offset: u64, seen: &[u8]) {
+        let Some(stream) = backup.stream_at(rest.offset_bytes) else { return };
         let set = backup.media.sets.get(backup.streams[stream].set);
         let is_sealed = set.is_none_or(|set| set.has_checksum != Some(false));
-        let pages = (rest.bytes / PAGE_BYTES as u64) as u32;
-        bytes.pages(rest.offset_bytes, pages, &mut |first, seen| match seen {
-            Ok(pages) => {
-                self.bytes_read += (pages.len() * PAGE_BYTES) as u64;
-                for (page, id) in pages.iter().zip(first.0..) {
-                    let offset = rest.offset_bytes + PageId(id).offset_bytes();
-                    let place = Unused { stream, offset, what: rest.what, is_sealed };
-                    self.look_at_unused(page, PageId(id), &place);
-                }
-            }
-            Err(why) => {
-                let offset = rest.offset_bytes + first.offset_bytes();
-                self.fault(FaultKind::Unreadable, offset, PAGE_BYTES as u64, why);
-            }
-        })
+        self.bytes_read += seen.len() as u64;
+        let offsets = (offset..).step_by(PAGE_BYTES);
+        for (page, offset) in Page::slice_of(seen).unwrap_or_default().iter().zip(offsets) {
+            let id = PageId(((offset - rest.offset_bytes) / PAGE_BYTES as u64) as u32);
+            self.look_at_unused(page, id, &Unused { stream, offset, what: rest.what, is_sealed });
+        }
     }
 
     /// Looks at a page that RESTORE would not keep, `id` of its part of the stream.
@@ -213,32 +212,37 @@ impl FoundBeside {
         }
     }
 
-    fn look_at_log(
+    fn look_at_logs(
         &mut self,
-        stream: usize,
-        piece: &StreamPiece,
+        backup: &BackupFile,
         bytes: &mut Bytes<'_, '_>,
     ) -> Result<(), String> {
-        let (mut sum, mut is_whole, mut doubtful) = (0, true, Doubtful::default());
-        bytes.all(piece.offset_bytes, piece.bytes, &mut |at, seen| match seen {
+        let logs = backup.streams.iter().enumerate().filter(|(_, stream)| stream.is_log);
+        let mut logs: Vec<Log<'_>> = logs.map(|(index, log)| Log::new(index, &log.piece)).collect();
+        let part = |log: &Log<'_>| log.piece.offset_bytes..log.piece.offset_bytes + log.piece.bytes;
+        let parts: Vec<Part> = logs.iter().map(part).collect();
+        bytes.all(&parts, &mut |index, offset, seen| match seen {
             Ok(seen) => {
                 self.bytes_read += seen.len() as u64;
-                sum = stream_checksum::go_on(sum, seen);
-                doubtful.look(seen);
+                logs[index].look(seen);
             }
             Err(why) => {
-                is_whole = false;
-                self.fault(FaultKind::Unreadable, at, PAGE_BYTES as u64, why);
+                logs[index].is_whole = false;
+                self.fault(FaultKind::Unreadable, offset, PAGE_BYTES as u64, why);
             }
         })?;
-        self.tally.log_bytes += piece.bytes;
-        if piece.checksum.is_none() {
-            self.tally.log_sectors_doubtful += doubtful.sectors();
-        }
-        if is_whole {
-            self.logs.insert(stream, sum);
-        }
+        logs.into_iter().for_each(|log| self.add_log(&log));
         Ok(())
+    }
+
+    fn add_log(&mut self, log: &Log<'_>) {
+        self.tally.log_bytes += log.piece.bytes;
+        if log.piece.checksum.is_none() {
+            self.tally.log_sectors_doubtful += log.doubtful.sectors();
+        }
+        if log.is_whole {
+            self.logs.insert(log.stream, log.sum);
+        }
     }
 }
 
@@ -251,41 +255,4 @@ struct Unused {
     what: RestKind,
     /// Its backup set has checksums, as far as that is known.
     is_sealed: bool,
-}
-
-/// Sectors that do not begin as those of a log do. Nothing else tells damage in a log whose backup
-/// has no checksums.
-#[derive(Default)]
-struct Doubtful {
-    looked_at: u64,
-    foreign: u64,
-    blank: u64,
-}
-
-impl Doubtful {
-    fn look(&mut self, log: &[u8]) {
-        for first in log.iter().step_by(SECTOR_BYTES) {
-            self.looked_at += 1;
-            self.blank += u64::from(*first == 0);
-            self.foreign += u64::from(!is_log_sector(*first));
-        }
-    }
-
-    /// A log of nothing is none.
-    fn sectors(&self) -> u64 {
-        if self.blank == self.looked_at { self.looked_at } else { self.foreign }
-    }
-}
-
-/// True for the first byte of a sector of log: the parity of its use of the file, 0x40 or 0x80, and
-/// marks of the first and the last sector of a block; or nothing after the end
-/// (docs/page-format.md, section 9.1).
-fn is_log_sector(first: u8) -> bool {
-    const MARKS: u8 = 0x18;
-    matches!(first & !MARKS, 0x40 | 0x80) || first == 0
-}
-
-/// So many pages from the first on.
-fn range(pages: u32) -> PageRange {
-    PageRange::between(0, pages)
 }

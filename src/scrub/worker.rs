@@ -17,6 +17,7 @@ use super::buffers::Buffers;
 use super::dispatch::Dispatch;
 use super::holes::WaitingHoles;
 use crate::page::address::PageRange;
+use crate::page::ranges::PageRanges;
 use crate::plan::ExtentBatch;
 use crate::read::ReadError;
 use crate::read::arena::BUFFER_PAGES;
@@ -67,18 +68,17 @@ enum Queue {
     Unavailable,
 }
 
-#[derive(Clone, Copy)]
 enum Task {
     /// A stored batch that is not yet admitted at its device's rate.
     Batch(ExtentBatch),
-    /// A range of a file to read.
-    Read(usize, PageRange),
-    /// A part of one that failed, not yet admitted.
-    ReadAgain(usize, PageRange),
+    /// Pages of a file that follow each other there, to read.
+    Read(usize, PageRanges),
+    /// A part of a read that failed, not yet admitted.
+    ReadAgain(usize, PageRanges),
     /// A second look, not yet admitted, ...
-    Doubt(usize, PageRange),
+    Doubt(usize, PageRanges),
     /// ... and admitted.
-    LookAgain(usize, PageRange),
+    LookAgain(usize, PageRanges),
 }
 
 impl<'a> Worker<'a> {
@@ -161,9 +161,9 @@ impl<'a> Worker<'a> {
     fn look_at_holes(&mut self) {
         let is_waiting = self.waiting.iter().any(|tasks| !tasks.is_empty());
         let (files, may_wait) = (&self.shared.files, is_waiting || self.is_expecting());
-        let is_known = |hole: &ExtentBatch| files[hole.file].allocation.knows(hole.range.first);
+        let is_known = |hole: &ExtentBatch| files[hole.file].allocation.knows(hole.ranges.first());
         while let Some(hole) = self.holes.next(is_known, may_wait) {
-            self.with_source(hole.file, |view, _| view.scrub_hole(hole.range));
+            self.with_source(hole.file, |view, _| view.scrub_hole(&hole.ranges));
         }
     }
 
@@ -176,15 +176,15 @@ impl<'a> Worker<'a> {
     fn begin_waiting_of(&mut self, device: usize) -> bool {
         let mut any = false;
         while let Some(task) = self.waiting[device].pop_front() {
-            let has_begun = match task {
-                Task::Batch(batch) => self.begin_batch(device, &batch),
-                Task::Read(file, range) => self.begin_read(device, file, range),
-                Task::LookAgain(file, range) => self.begin_second_look(device, file, range),
-                Task::ReadAgain(file, range) | Task::Doubt(file, range) => {
-                    if self.is_admitted(device, range) {
+            let has_begun = match &task {
+                Task::Batch(batch) => self.begin_batch(device, batch),
+                Task::Read(file, ranges) => self.begin_read(device, *file, ranges),
+                Task::LookAgain(file, ranges) => self.begin_second_look(device, *file, ranges),
+                Task::ReadAgain(file, ranges) | Task::Doubt(file, ranges) => {
+                    if self.is_admitted(device, ranges.bytes()) {
                         let is_doubt = matches!(task, Task::Doubt(..));
                         let admitted = if is_doubt { Task::LookAgain } else { Task::Read };
-                        self.waiting[device].push_front(admitted(file, range));
+                        self.waiting[device].push_front(admitted(*file, ranges.clone()));
                         continue;
                     }
                     false
@@ -199,30 +199,47 @@ impl<'a> Worker<'a> {
         any
     }
 
-    /// Looks at a batch that memory holds, and makes reads of any other.
+    /// Looks at what memory holds of a batch, and makes reads of all else.
     fn begin_batch(&mut self, device: usize, batch: &ExtentBatch) -> bool {
-        let (file, range) = (batch.file, batch.range);
-        if !self.is_admitted(device, range) {
+        if !self.is_admitted(device, batch.ranges.bytes()) {
             return false;
         }
         let is_for_gpus = self.is_for_gpus();
-        let mapped = self.with_source(file, |view, memory| {
-            // A GPU cannot read the cache where it is.
-            !is_for_gpus && view.scrub_mapped(range, memory)
-        });
-        if mapped == Some(false) {
-            let whole = range.pages;
-            let in_buffers = self.may_queue(file) || self.has_gpus();
-            let pages_max = if in_buffers { BUFFER_PAGES } else { whole };
-            let reads = range.pieces(pages_max).map(|piece| Task::Read(file, piece));
-            self.waiting[device].extend(reads);
+        for part in self.parts_of(batch) {
+            let mapped = self.with_source(batch.file, |view, memory| {
+                // A GPU cannot read the cache where it is.
+                !is_for_gpus && view.scrub_mapped(&part, memory)
+            });
+            if mapped == Some(false) {
+                self.push_reads(device, batch.file, &part);
+            }
         }
         true
     }
 
-    /// Whether the rate lets `range` be read now.
-    fn is_admitted(&mut self, device: usize, range: PageRange) -> bool {
-        let wait = self.dispatch.admit(device, range.bytes());
+    /// The parts of a batch that can be read in one go: they follow each other in the file. What
+    /// GPUs may look at is one range.
+    fn parts_of(&self, batch: &ExtentBatch) -> Vec<PageRanges> {
+        if batch.ranges.only().is_some() {
+            return vec![batch.ranges.clone()];
+        }
+        if self.has_gpus() {
+            return batch.ranges.iter().map(PageRanges::from).collect();
+        }
+        let ranges: Vec<PageRange> = batch.ranges.iter().collect();
+        self.shared.files[batch.file].file.layout().together(&ranges)
+    }
+
+    fn push_reads(&mut self, device: usize, file: usize, part: &PageRanges) {
+        let in_buffers = self.may_queue(file) || self.has_gpus();
+        let pages_max = if in_buffers { BUFFER_PAGES } else { part.pages() };
+        let reads = part.pieces(pages_max).map(|piece| Task::Read(file, piece));
+        self.waiting[device].extend(reads);
+    }
+
+    /// Whether the rate lets `bytes` be read now.
+    fn is_admitted(&mut self, device: usize, bytes: u64) -> bool {
+        let wait = self.dispatch.admit(device, bytes);
         self.pause = self.pause.min(wait.unwrap_or(PATIENCE));
         wait.is_none()
     }
@@ -254,7 +271,7 @@ impl<'a> Worker<'a> {
         self.dispatch.owe(device, reread_bytes);
         for doubted in doubted {
             let reads = self.doubts.keep(file, doubted, BUFFER_PAGES);
-            let reads = reads.into_iter().map(|range| Task::Doubt(file, range));
+            let reads = reads.into_iter().map(|ranges| Task::Doubt(file, ranges));
             reads.rev().for_each(|read| self.waiting[device].push_front(read));
         }
         Some(done)

@@ -5,7 +5,8 @@ use pagescrub::consolidate::report::{Outcome, RunVerdict, ScrubReport};
 use pagescrub::discover::{Discovery, discover};
 use pagescrub::drill::faulty_source::{FaultySource, ReadFault};
 use pagescrub::page::Page;
-use pagescrub::page::address::{PageId, PageRange};
+use pagescrub::page::address::PageId;
+use pagescrub::page::ranges::PageRanges;
 use pagescrub::read::open::Reader;
 use pagescrub::read::{PageSource, ReadError};
 use pagescrub::scrub::{Open, Progress, Settings, Silent, Stop, scrub};
@@ -287,13 +288,13 @@ impl PageSource for Evicted {
         self.0.fill_uncached(page)
     }
 
-    fn visit_mapped(&self, range: PageRange, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
-        let mut pages = vec![Page::ZERO; range.pages as usize];
-        self.0.fill(range.first, &mut pages).expect("readable");
+    fn visit_mapped(&self, ranges: &PageRanges, visit: &mut dyn FnMut(PageId, &[Page])) -> bool {
+        let mut pages = vec![Page::ZERO; ranges.pages() as usize];
+        self.0.fill_all(ranges, &mut pages).expect("readable");
         for page in pages.iter_mut().filter(|page| page.bytes()[1] == 11) {
             page.bytes_mut()[4096..].fill(0);
         }
-        visit(range.first, &pages);
+        visit(ranges.first(), &pages);
         false
     }
 }

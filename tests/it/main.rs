@@ -69,6 +69,7 @@ mod real_files;
 mod report_command;
 mod restore_script;
 mod roots;
+mod scattered;
 mod shifts;
 mod tsql_scripts;
 mod verdict;

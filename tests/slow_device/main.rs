@@ -13,6 +13,8 @@ mod harness;
 use fuse::{Caching, Misbehaviour, Mounted, Read, Trouble};
 use harness::container::Writer;
 use harness::{pagescrub, scan_json, suspect_pages, timeless};
+use pagescrub::backup::layout::PageRun;
+use pagescrub::discover::discover;
 use pagescrub::read::open::Reader;
 use serde_json::Value;
 use std::ops::Range;
@@ -168,6 +170,42 @@ fn a_dead_region_costs_few_reads_and_ends_where_it_ends() {
         let is_alone = way.threads == 1;
         let most = DEAD_PAGES as usize * if is_alone { 2 } else { 3 };
         assert!(failed < most, "{way:?}: {failed} reads");
+    });
+}
+
+/// Runs of a scattered backup that are read together: what fails of one costs the others nothing.
+#[test]
+#[cfg_attr(not(fuse_tests), ignore = "PAGESCRUB_FUSE_TESTS is not 1")]
+fn what_is_dead_in_runs_that_are_read_together_is_lost_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("drill.bak");
+    let text = path.to_str().expect("text");
+    let args = ["--size=64MiB", "--seed=7", "--backup=differential", "--with-checksum"];
+    assert_eq!(pagescrub(&[&["generate", text][..], &args].concat()).code, 0);
+    let bytes: Arc<[u8]> = std::fs::read(&path).expect("readable").into();
+    let found = discover(&[path]);
+    let part = found.files.iter().find_map(|file| file.part.as_ref()).expect("a part");
+    let follow = |pair: &[PageRun]| {
+        pair[1].offset_bytes == pair[0].offset_bytes + pair[0].bytes()
+            && pair[1].range.first.0 > pair[0].range.end()
+    };
+    let runs = part.runs.runs()[20..].windows(4).find(|runs| runs.windows(2).all(follow));
+    let runs = runs.expect("runs that stand together");
+    // All but the first page of the first extent: that tells where it belongs.
+    let dead: Vec<u64> =
+        runs.iter().flat_map(|run| (1..8).map(|n| u64::from(run.range.first.0 + n))).collect();
+    let trouble = || {
+        let of_run =
+            |run: &PageRun| run.offset_bytes + PAGE_BYTES..run.offset_bytes + 8 * PAGE_BYTES;
+        runs.iter().map(|run| Misbehaviour::always(of_run(run), Trouble::Eio)).collect()
+    };
+    every_direct_way(|way| {
+        let disk = Mounted::new(Arc::clone(&bytes), way.caching, trouble());
+        let (code, report) = way.scan(&disk.path());
+        assert_eq!((code, suspect_pages(&report)), (1, dead.clone()), "{way:?}");
+        assert_eq!(report["coverage"]["not_reached"], 0, "{way:?}");
+        let suspects = report["suspects"].as_array().expect("a list");
+        assert!(suspects.iter().all(|suspect| suspect["reason"] == "unreadable"), "{way:?}");
     });
 }
 

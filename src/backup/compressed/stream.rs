@@ -2,13 +2,15 @@
 
 use super::index::{Place, RecordIndex, Wanted};
 use super::record::checksum_fast;
+use crate::backup::extents::THREADS;
 use crate::backup::{ReadAt, xpress};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Records kept unpacked, for reads that come in small steps.
-const KEPT_RECORDS: usize = 8;
+/// Records kept unpacked, for reads that come in small steps: two for each thread that looks at
+/// extents, or one would take from the others what they are at.
+const KEPT_RECORDS: usize = 2 * THREADS;
 
 /// The packed stream of a container: Microsoft Tape Format, without its file marks.
 ///

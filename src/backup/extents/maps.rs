@@ -71,6 +71,15 @@ fn index(found: &[Stretch]) -> Index {
     index
 }
 
+/// The page that holds the map of an interval.
+pub(super) fn map_page(map: Map, interval: u32) -> PageId {
+    let first = ExtentId(interval * GAM_INTERVAL_EXTENTS).first_page();
+    match map {
+        Map::Gam => gam_page_of(first),
+        Map::Diff => PageId(first.0 + 6),
+    }
+}
+
 /// The maps of a backup, read as they are needed.
 pub(super) struct Maps<'a> {
     source: &'a dyn ReadAt,
@@ -122,10 +131,10 @@ impl<'a> Maps<'a> {
 
     fn read(&self, file: FileId, interval: u32) -> Option<Vec<u32>> {
         let first = interval * GAM_INTERVAL_EXTENTS;
-        let gam = gam_page_of(ExtentId(first).first_page());
-        let (page, expected) = match self.map {
-            Map::Gam => (gam, PageType::Gam),
-            Map::Diff => (PageId(ExtentId(first).first_page().0 + 6), PageType::DiffMap),
+        let page = map_page(self.map, interval);
+        let expected = match self.map {
+            Map::Gam => PageType::Gam,
+            Map::Diff => PageType::DiffMap,
         };
         let map = self.page(file, page)?;
         let header = PageHeader::of(&map);

@@ -1,8 +1,9 @@
 //! Extents that tell their place, and those that do not.
 
 use super::*;
-use crate::page::checksum;
 use crate::page::header::{FLAG_CHECKSUM, PageHeader};
+use crate::page::{Page, checksum};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn page(file: u16, page_id: u32, page_type: u8) -> Page {
     let mut page = Page::ZERO;
@@ -211,4 +212,95 @@ fn a_map_that_fails_its_check_or_does_not_fit_places_nothing() {
     assert_eq!(placed(&extents), [false, false, false, true, false]);
     extents[0][6].bytes_mut()[5000] ^= 1;
     assert_eq!(placed(&extents), [false, true, false, true, false]);
+}
+
+/// A backup of extents of which nothing is kept but where they belong.
+struct Drawn {
+    numbers: Vec<u32>,
+    /// The DIFF map of the first interval.
+    map: Option<Page>,
+    reads: AtomicUsize,
+}
+
+impl Drawn {
+    fn new(numbers: Vec<u32>, map: Option<Page>) -> Self {
+        Self { numbers, map, reads: AtomicUsize::new(0) }
+    }
+
+    fn found(&self) -> Vec<Stretch> {
+        stretches(self, (0, self.bytes()), Look::Ends, Map::Diff).unwrap()
+    }
+
+    /// What should be found.
+    fn expected(&self) -> Vec<Stretch> {
+        let mut expected: Vec<Stretch> = Vec::new();
+        for (&number, at) in self.numbers.iter().zip(0..) {
+            let holds = Holds::Extent(FileId(1), number);
+            let next = Stretch { offset_bytes: at * EXTENT_BYTES, extents: 1, holds };
+            if !expected.last_mut().is_some_and(|last| last.absorbs(&next)) {
+                expected.push(next);
+            }
+        }
+        expected
+    }
+}
+
+impl ReadAt for Drawn {
+    fn bytes(&self) -> u64 {
+        self.numbers.len() as u64 * EXTENT_BYTES
+    }
+
+    fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let mut pages = extent(1, self.numbers[(offset_bytes / EXTENT_BYTES) as usize]);
+        if let Some(map) = self.map.filter(|_| offset_bytes < EXTENT_BYTES) {
+            pages[6] = map;
+        }
+        let from = (offset_bytes % EXTENT_BYTES) as usize;
+        buffer.copy_from_slice(&bytemuck::cast_slice(&pages)[from..from + buffer.len()]);
+        Ok(())
+    }
+}
+
+/// Several threads find the same in whatever order they look, with a read or two for each run.
+#[test]
+fn many_runs_are_told_apart_with_few_reads() {
+    let runs = (0..900_u32).flat_map(|run| {
+        let first = run * 100 + run % 7;
+        first..first + 1 + run * run % 5
+    });
+    // And one long run at the end, that is not looked into.
+    let drawn = Drawn::new(runs.chain(200_000..300_000).collect(), None);
+    let (found, expected) = (drawn.found(), drawn.expected());
+    assert!(found == expected, "{} runs of {}", found.len(), expected.len());
+    let (reads, runs) = (drawn.reads.into_inner(), found.len());
+    assert!(reads < 3 * runs + 100, "{reads} reads for {runs} runs");
+}
+
+/// What the map has is believed where it fits; where it has too much or too little, each is looked
+/// at.
+#[test]
+fn where_the_map_fits_few_extents_are_looked_at() {
+    let numbers: Vec<u32> = (0..60_000).filter(|n| n % 7 == 0 || n % 31 == 3).collect();
+    let count = numbers.len();
+    let mapped = |mapped: &[u32]| {
+        let drawn = Drawn::new(numbers.clone(), Some(map_page(6, 16, mapped)));
+        assert!(drawn.found() == drawn.expected());
+        drawn.reads.into_inner()
+    };
+    let reads = mapped(&numbers);
+    assert!(reads < count / 50, "{reads} reads for {count} extents");
+    // One more than there is, and one less: only what is around them is looked at.
+    let too_many: Vec<u32> = numbers.iter().copied().chain([30_001]).collect();
+    let too_few: Vec<u32> = numbers.iter().copied().filter(|n| *n != 30_002).collect();
+    assert!(too_few.len() < count && !numbers.contains(&30_001));
+    for other in [too_many, too_few] {
+        let more = mapped(&other);
+        assert!(reads < more && more < reads + 600, "{more} reads");
+    }
+    // Nothing that the map says is believed once it fails its check.
+    let mut damaged = map_page(6, 16, &numbers);
+    damaged.bytes_mut()[300] ^= 1;
+    let drawn = Drawn::new(numbers.clone(), Some(damaged));
+    assert!(drawn.found() == drawn.expected() && drawn.reads.into_inner() > count / 2);
 }

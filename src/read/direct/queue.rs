@@ -12,7 +12,7 @@ pub use ring::ReadQueue;
 use super::super::ReadError;
 use super::super::arena::PageBuffer;
 use crate::page::Page;
-use crate::page::address::PageRange;
+use crate::page::ranges::PageRanges;
 use std::time::Duration;
 
 /// Buffers of a thread beyond its share of the reads in flight: one is being looked at, one is
@@ -23,7 +23,7 @@ pub const SPARE_BUFFERS: usize = 2;
 #[derive(Debug)]
 pub struct Finished {
     /// What was asked for.
-    pub range: PageRange,
+    pub ranges: PageRanges,
     /// Whose it is, as said when it was begun.
     pub token: usize,
     /// Whether its pages are there.
@@ -40,7 +40,7 @@ pub struct Finished {
 impl Finished {
     /// What was read, if it succeeded.
     pub fn pages(&self) -> &[Page] {
-        &self.buffer[..self.range.pages as usize]
+        &self.buffer[..self.ranges.pages() as usize]
     }
 }
 
@@ -48,7 +48,7 @@ impl Finished {
 mod none {
     use super::super::DirectFile;
     use super::{Finished, PageBuffer};
-    use crate::page::address::PageRange;
+    use crate::page::ranges::PageRanges;
     use std::io;
     use std::sync::Arc;
     use std::time::Duration;
@@ -66,7 +66,13 @@ mod none {
             match *self {}
         }
 
-        pub fn begin(&mut self, _: &Arc<DirectFile>, _: PageRange, _: usize, _: PageBuffer) {
+        pub fn begin(
+            &mut self,
+            _: &Arc<DirectFile>,
+            _: impl Into<PageRanges>,
+            _: usize,
+            _: PageBuffer,
+        ) {
             match *self {}
         }
 
@@ -78,7 +84,7 @@ mod none {
             match *self {}
         }
 
-        pub fn unfinished(&self) -> Vec<(PageRange, usize)> {
+        pub fn unfinished(&self) -> Vec<(PageRanges, usize)> {
             match *self {}
         }
     }
@@ -89,7 +95,7 @@ mod ring {
     use super::super::super::arena::{Arena, BUFFER_BYTES, BUFFER_PAGES};
     use super::super::{DirectFile, Witness};
     use super::{Finished, PageBuffer, ReadError};
-    use crate::page::address::PageRange;
+    use crate::page::ranges::PageRanges;
     use io_uring::squeue::{self, Flags};
     use io_uring::types::{Fd, Fixed, SubmitArgs, Timespec};
     use io_uring::{IoUring, opcode};
@@ -135,7 +141,7 @@ mod ring {
     }
 
     struct Begun {
-        range: PageRange,
+        ranges: PageRanges,
         token: usize,
         at: Instant,
         /// Kept open, so that its number means the same file until the read is over.
@@ -176,29 +182,30 @@ mod ring {
             self.in_flight + self.finished.len()
         }
 
-        /// Queues a read of `range` of `file` into `buffer`, which is one of those it was made
-        /// with; the next call of [`Self::next`] sends it off. `range` has at most
-        /// [`BUFFER_PAGES`] pages.
+        /// Queues a read of `ranges` of `file`, whose pages follow each other there and are at most
+        /// [`BUFFER_PAGES`], into `buffer`, which is one of those it was made with; the next call of
+        /// [`Self::next`] sends it off.
         #[allow(unsafe_code)]
         pub fn begin(
             &mut self,
             file: &Arc<DirectFile>,
-            range: PageRange,
+            ranges: impl Into<PageRanges>,
             token: usize,
             mut buffer: PageBuffer,
         ) {
-            assert!(range.pages <= BUFFER_PAGES, "a read fits its buffer");
+            let ranges = ranges.into();
+            assert!(ranges.pages() <= BUFFER_PAGES, "a read fits its buffer");
             let slot = self.slot_of(&buffer);
-            let witness = file.witness(range);
+            let witness = file.witness(&ranges);
             let fixed = self.files.index_of(&self.ring, file);
-            let entry = self.entry(file, fixed, range, &mut buffer).user_data(slot as u64);
+            let entry = self.entry(file, fixed, &ranges, &mut buffer).user_data(slot as u64);
             // SAFETY: the buffer goes into `Begun`, where nothing touches it before `collect`
             // has seen its completion; `drop` below forgets it, and so leaks it with its arena, if
             // that never comes. The file stays open as long as `Begun` holds it.
             let pushed = unsafe { self.ring.submission().push(&entry) };
             assert!(pushed.is_ok(), "the ring has an entry for each buffer");
             let (at, file) = (Instant::now(), Arc::clone(file));
-            self.slots[slot] = Some(Begun { range, token, at, file, fixed, witness, buffer });
+            self.slots[slot] = Some(Begun { ranges, token, at, file, fixed, witness, buffer });
             self.in_flight += 1;
         }
 
@@ -213,11 +220,11 @@ mod ring {
             &self,
             file: &DirectFile,
             fixed: Option<usize>,
-            range: PageRange,
+            ranges: &PageRanges,
             buffer: &mut PageBuffer,
         ) -> squeue::Entry {
             let to = buffer.as_mut_ptr().cast();
-            let (bytes, offset) = (range.bytes() as u32, file.span(range).start);
+            let (bytes, offset) = (ranges.bytes() as u32, file.span(ranges).start);
             let fixed = fixed.map(|index| Fixed(index as u32));
             let fd = Fd(file.file().as_raw_fd());
             let entry = match (self.buffers_are_fixed, fixed) {
@@ -241,10 +248,11 @@ mod ring {
             }
         }
 
-        /// Range and token of every read that was begun and has not been handed out.
-        pub fn unfinished(&self) -> Vec<(PageRange, usize)> {
-            let begun = self.slots.iter().flatten().map(|read| (read.range, read.token));
-            begun.chain(self.finished.iter().map(|read| (read.range, read.token))).collect()
+        /// Ranges and token of every read that was begun and has not been handed out.
+        pub fn unfinished(&self) -> Vec<(PageRanges, usize)> {
+            let begun = self.slots.iter().flatten().map(|read| (read.ranges.clone(), read.token));
+            let finished = self.finished.iter().map(|read| (read.ranges.clone(), read.token));
+            begun.chain(finished).collect()
         }
 
         /// The next read that has come back, in whatever order; `None` if none did for as long as
@@ -297,9 +305,9 @@ mod ring {
                 self.in_flight -= 1;
                 self.files.read_is_over(begun.fixed);
                 self.finished.push_back(Finished {
-                    range: begun.range,
-                    token: begun.token,
                     outcome: begun.outcome(completion.result()),
+                    ranges: begun.ranges,
+                    token: begun.token,
                     latency: now.saturating_duration_since(begun.at),
                     latency_min: not_before.saturating_duration_since(begun.at),
                     buffer: begun.buffer,
@@ -329,8 +337,8 @@ mod ring {
     impl Begun {
         fn outcome(&self, result: i32) -> Result<(), ReadError> {
             match u64::try_from(result) {
-                Ok(bytes) if bytes == self.range.bytes() => {
-                    Ok(self.file.hear(&self.witness, self.range)?)
+                Ok(bytes) if bytes == self.ranges.bytes() => {
+                    Ok(self.file.hear(&self.witness, &self.ranges)?)
                 }
                 // The end of the file, or a short read: reading the rest will tell.
                 Ok(_) => Err(ReadError::Ended),

@@ -217,8 +217,7 @@ impl View<'_> {
 
     /// A hole, which lies in one PFS interval, reads as zeros: free pages are right to be zero,
     /// others are looked at.
-    pub(super) fn look_at_hole(&mut self, range: PageRange) -> Looked {
-        let mut looked = Looked::default();
+    pub(super) fn look_at_hole(&mut self, range: PageRange, looked: &mut Looked) {
         let map: &AllocationMap = &self.file.allocation;
         let interval = Arc::clone(self.interval.insert(map.interval_of(range.first, self.source)));
         let mut free_pages = u64::from(range.pages);
@@ -234,7 +233,6 @@ impl View<'_> {
             }
         }
         looked.coverage.count_free(FreeContent::Zero, free_pages);
-        looked
     }
 
     #[inline]

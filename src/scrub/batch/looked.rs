@@ -7,11 +7,13 @@ use crate::catalog::owner_sums::OwnerSums;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
-use crate::page::address::{PageAddress, PageId, PageRange};
+use crate::page::address::{PageAddress, PageId};
 use crate::page::header::{PageHeader, Protection};
+use crate::page::ranges::PageRanges;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::read::Way;
 use crate::scrub::lost_writes::Seen;
+use std::ops::Range;
 use std::time::Duration;
 
 /// What one look at a range found.
@@ -87,20 +89,26 @@ impl Doubtful {
 /// its own.
 const GAP_PAGES_MAX: u32 = EXTENT_PAGES;
 
-/// The ranges in which `doubtful`, ascending, are to be read again, each in one read of at most
-/// `pages_max` pages.
-pub(super) fn to_read_again(doubtful: &[Doubtful], pages_max: u32) -> Vec<PageRange> {
-    let mut ranges: Vec<PageRange> = Vec::new();
+/// The parts of `looked_at` in which `doubtful`, ascending, are to be read again, each in one read
+/// of at most `pages_max` pages.
+pub(super) fn to_read_again(
+    doubtful: &[Doubtful],
+    looked_at: &PageRanges,
+    pages_max: u32,
+) -> Vec<PageRanges> {
+    let mut parts: Vec<Range<u32>> = Vec::new();
     let with_others = doubtful.iter().filter(|doubtful| doubtful.is_read_with_others());
-    for PageId(page) in with_others.map(|doubtful| doubtful.page) {
-        match ranges.last_mut() {
-            Some(last) if page - last.end() <= GAP_PAGES_MAX && page - last.first.0 < pages_max => {
-                last.pages = page + 1 - last.first.0;
+    let mut positions = looked_at.positions();
+    for doubtful in with_others {
+        let Some((_, at)) = positions.find(|(page, _)| *page == doubtful.page) else { break };
+        match parts.last_mut() {
+            Some(last) if at - last.end <= GAP_PAGES_MAX && at - last.start < pages_max => {
+                last.end = at + 1;
             }
-            _ => ranges.push(PageRange::between(page, page + 1)),
+            _ => parts.push(at..at + 1),
         }
     }
-    ranges
+    parts.into_iter().filter_map(|part| looked_at.part(part)).collect()
 }
 
 impl Looked {
@@ -157,19 +165,32 @@ pub(super) fn lead(page: &Page, allocation: Allocation) -> Option<Lead> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::address::PageRange;
 
     #[test]
     fn what_looked_bad_is_read_again_in_as_few_reads_as_pay() {
-        let of = |pages: &[u32], pages_max| {
+        let of = |pages: &[u32], looked_at: &[(u32, u32)], pages_max| {
             let doubtful = |page: &u32| Doubtful::new(PageId(*page), None, SuspectReason::Zeroed);
             let doubtful: Vec<_> = pages.iter().map(doubtful).collect();
-            let ranges = to_read_again(&doubtful, pages_max);
-            ranges.into_iter().map(|range| (range.first.0, range.end())).collect::<Vec<_>>()
+            let range = |&(first, end): &(u32, u32)| PageRange::between(first, end);
+            let looked_at: Vec<_> = looked_at.iter().map(range).collect();
+            let looked_at = PageRanges::of(&looked_at).unwrap();
+            let ranges_of = |part: &PageRanges| -> Vec<(u32, u32)> {
+                part.iter().map(|range| (range.first.0, range.end())).collect()
+            };
+            let parts = to_read_again(&doubtful, &looked_at, pages_max);
+            parts.iter().map(ranges_of).collect::<Vec<_>>()
         };
-        assert_eq!(of(&[], 64), []);
-        assert_eq!(of(&[5], 64), [(5, 6)]);
-        assert_eq!(of(&[5, 6, 9, 18, 28], 64), [(5, 19), (28, 29)]);
-        assert_eq!(of(&(0..10).collect::<Vec<_>>(), 4), [(0, 4), (4, 8), (8, 10)]);
+        let one = [(0, 64)];
+        assert!(of(&[], &one, 64).is_empty());
+        assert_eq!(of(&[5], &one, 64), [[(5, 6)]]);
+        assert_eq!(of(&[5, 6, 9, 18, 28], &one, 64), [[(5, 19)], [(28, 29)]]);
+        assert_eq!(of(&(0..10).collect::<Vec<_>>(), &one, 4), [[(0, 4)], [(4, 8)], [(8, 10)]]);
+        // Of a backup, what lies between them there.
+        let three = [(0, 8), (80, 88), (160, 168)];
+        assert_eq!(of(&[7, 80], &three, 64), [[(7, 8), (80, 81)]]);
+        assert_eq!(of(&[7, 160], &three, 64), [[(7, 8), (80, 88), (160, 161)]]);
+        assert_eq!(of(&[6, 160], &three, 64), [[(6, 7)], [(160, 161)]]);
     }
 
     /// What failed is a medium's affair: a read of several pages would fail with it.
@@ -177,6 +198,7 @@ mod tests {
     fn what_could_not_be_read_is_read_again_by_itself() {
         let error = crate::read::ReadError::Ended;
         let lost = Doubtful::new(PageId(3), None, SuspectReason::Unreadable(error));
-        assert!(to_read_again(&[lost], 64).is_empty());
+        let looked_at = PageRange::between(0, 8).into();
+        assert!(to_read_again(&[lost], &looked_at, 64).is_empty());
     }
 }

@@ -8,8 +8,9 @@ use crate::consolidate::transient::Transient;
 use crate::diagnose::confirm::{Confirmed, FirstLook, confirm};
 use crate::diagnose::verdict::{SuspectReason, Verdict};
 use crate::discover::paths;
-use crate::page::address::{PageAddress, PageId, PageRange};
+use crate::page::address::{PageAddress, PageId};
 use crate::page::checksum::Checksum;
+use crate::page::ranges::PageRanges;
 use crate::page::{EXTENT_PAGES, PAGE_BYTES, Page};
 use crate::plan::BATCH_PAGES_MAX;
 use crate::read::{ReadError, aligned};
@@ -21,41 +22,43 @@ const IN_A_RUN: &str = "where several pages in a row could not be read, those be
     range, and may in part be readable page by page (with ddrescue, for example)";
 
 impl View<'_> {
-    /// Gives every doubtful and every lost page its verdict and adds the range to the counts;
+    /// Gives every doubtful and every lost page its verdict and adds the pages to the counts;
     /// later, if second looks are left to another.
     pub(super) fn settle(
         &mut self,
-        range: PageRange,
+        ranges: &PageRanges,
         looked: Looked,
         lost: Vec<(PageId, ReadError)>,
     ) {
-        let mut doubted = Doubted { range, looked, lost };
+        let mut doubted = Doubted { ranges: ranges.clone(), looked, lost };
         let reads = doubted.to_read_again(BATCH_PAGES_MAX);
         if !reads.is_empty() {
             if let Some(later) = &mut self.later {
                 return later.push(doubted);
             }
-            for range in reads {
-                self.read_again(range, &mut doubted);
+            for ranges in reads {
+                self.read_again(&ranges, &mut doubted);
             }
         }
         self.settle_doubted(doubted);
     }
 
     /// Reads doubtful pages again, and what lies between them.
-    fn read_again(&mut self, range: PageRange, doubted: &mut Doubted) {
-        // Not the memory that the first look was into: it may be that which is bad.
-        let mut room = Vec::new();
-        let pages = aligned(&mut room, range.pages as usize);
-        self.reread_bytes += range.bytes();
-        if self.source.fill_range_uncached(range.first, pages).is_ok() {
-            doubted.was_read_again(range.first, pages);
+    fn read_again(&mut self, ranges: &PageRanges, doubted: &mut Doubted) {
+        for range in ranges.iter() {
+            // Not the memory that the first look was into: it may be that which is bad.
+            let mut room = Vec::new();
+            let pages = aligned(&mut room, range.pages as usize);
+            self.reread_bytes += range.bytes();
+            if self.source.fill_range_uncached(range.first, pages).is_ok() {
+                doubted.were_read_again(&range.into(), pages);
+            }
         }
     }
 
-    /// Gives every doubtful and every lost page its verdict and adds the range to the counts.
+    /// Gives every doubtful and every lost page its verdict and adds the pages to the counts.
     pub(in crate::scrub) fn settle_doubted(&mut self, doubted: Doubted) {
-        let Doubted { range, looked, lost } = doubted;
+        let Doubted { ranges, looked, lost } = doubted;
         let Looked {
             coverage,
             doubtful,
@@ -78,7 +81,7 @@ impl View<'_> {
             self.shared.found_misplaced();
         }
         let took = read.map(|(read, way)| Took { read, way, verify });
-        let stream = self.file.stream_of(range.first).filter(|_| stream_sum.pages > 0);
+        let stream = self.file.stream_of(ranges.first()).filter(|_| stream_sum.pages > 0);
         let stream_sum = stream.map(|stream| (stream, stream_sum));
         let nothing = Settled { stream_sum, ..Settled::default() };
         let told = Settled { leads, owner_sums, claims, ..nothing };
@@ -100,7 +103,7 @@ impl View<'_> {
         for (page, error) in lost {
             self.lost_page(page, error, &mut settled);
         }
-        self.shared.commit(self.file, range, settled);
+        self.shared.commit(self.file, &ranges, settled);
     }
 
     fn second_look(&mut self, page: PageId, first: &FirstLook<'_>, to: &mut Settled) {

@@ -7,8 +7,9 @@ use crate::backup::layout::{Layout, PageRun, PageRuns};
 use crate::backup::source::SizedFile;
 use crate::discover::DataFile;
 use crate::discover::paths::explain;
-use crate::page::address::PageId;
+use crate::page::address::{PageId, PageRange};
 use crate::page::{PAGE_BYTES, Page};
+use crate::plan::throttles::Throttles;
 use crate::read::aligned;
 use crate::read::salvage::salvage;
 use crate::read::unpacked::Unpacked;
@@ -16,6 +17,7 @@ use crate::scrub::Shared;
 use crate::scrub::file::open_unchanged;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A backup that is being read.
@@ -27,11 +29,34 @@ pub(super) struct Bytes<'a, 'r> {
     buffer: Vec<Page>,
 }
 
-/// Told of pages in order, from their number on; of those that cannot be read, why.
-type Visit<'a> = &'a mut dyn FnMut(PageId, Result<&[Page], String>);
+/// Bytes of a backup that follow each other: from where to where.
+pub(super) type Part = Range<u64>;
 
-/// The same of bytes, with their offsets.
-type VisitBytes<'a> = &'a mut dyn FnMut(u64, Result<&[u8], String>);
+/// Told of bytes in order: of which part they are, by its index, where they begin in the file, and
+/// what they are; of a page or less that cannot be read, why.
+type Visit<'a> = &'a mut dyn FnMut(usize, u64, Result<&[u8], String>);
+
+/// Pages in one run of reads at most.
+const RUN_PAGES: u32 = 1 << 31;
+
+/// Some pages of a part: numbers that they are given for one run of reads.
+struct Numbered {
+    part: usize,
+    run: PageRun,
+    /// Where the part ends: perhaps within the last page.
+    end: u64,
+}
+
+impl Numbered {
+    /// Bytes of pages `from` to before `end` which are of the part: where they begin, and how many.
+    fn bytes(&self, from: u32, end: u32) -> (u64, usize) {
+        let at = |page: u32| {
+            let inside = PageId(page - self.run.range.first.0).offset_bytes();
+            (self.run.offset_bytes + inside).min(self.end)
+        };
+        (at(from), (at(end) - at(from)) as usize)
+    }
+}
 
 impl<'a, 'r> Bytes<'a, 'r> {
     /// Opens `file`, or says why it cannot be.
@@ -44,37 +69,59 @@ impl<'a, 'r> Bytes<'a, 'r> {
         Ok(Self { file, shared, requests: Some(requests), buffer: Vec::new() })
     }
 
-    /// Shows `pages` pages from `offset_bytes` on, numbered from 0. Says why if the file cannot be
-    /// opened: that is no damage of its bytes.
-    pub(super) fn pages(
-        &mut self,
-        offset_bytes: u64,
-        pages: u32,
-        visit: Visit<'_>,
-    ) -> Result<(), String> {
-        let run = PageRun { range: super::range(pages), offset_bytes };
-        let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&[run]).0));
+    /// Shows all bytes of `parts`, one after another: while one is looked at, those behind it are
+    /// read, whichever part they are of. Says why if the file cannot be opened: that is no damage
+    /// of its bytes.
+    pub(super) fn all(&mut self, parts: &[Part], visit: Visit<'_>) -> Result<(), String> {
+        for numbered in numbered(parts) {
+            if self.shared.must_stop() {
+                break;
+            }
+            self.run(&numbered, visit)?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, parts: &[Numbered], visit: Visit<'_>) -> Result<(), String> {
+        let runs: Vec<PageRun> = parts.iter().map(|numbered| numbered.run).collect();
+        let layout = Layout::Runs(Arc::new(PageRuns::last_copies(&runs).0));
         let opened = open_unchanged(self.file, self.shared.settings.open);
         let source = opened.map_err(|error| not_opened(&error))?.laid_out(layout);
+        let plain = Plain::open(self.file, &self.shared.settings.throttles)
+            .map_err(|error| not_opened(&error))?;
         let Some(requests) = self.requests.take() else {
             return Err("could not be read any more".to_owned());
         };
-        let in_order = InOrder::new(source, run.range, requests);
+        let in_order = InOrder::new(source, runs.iter().map(|run| run.range), requests);
         let mut in_order = in_order.map_err(|error| not_opened(&error))?;
+        let mut at = 0;
         while in_order.go_on() {
             let Some(piece) = in_order.here() else { break };
-            self.show(&in_order, piece, visit);
-            self.shared.progress.advance(piece.range.bytes());
+            while parts[at].run.range.end() <= piece.range.first.0 {
+                at += 1;
+            }
+            self.show((&in_order, &plain), piece, &parts[at], visit);
         }
         self.requests = Some(in_order.end());
         Ok(())
     }
 
     /// Shows a piece as far as it can be read.
-    fn show(&mut self, from: &InOrder<'_>, piece: &Piece, visit: Visit<'_>) {
+    fn show(
+        &mut self,
+        (from, plain): (&InOrder<'_>, &Plain),
+        piece: &Piece,
+        of: &Numbered,
+        visit: Visit<'_>,
+    ) {
         let range = piece.range;
+        let (offset, length) = of.bytes(range.first.0, range.end());
+        self.shared.progress.advance(length as u64);
         let error = match piece.pages() {
-            Ok(pages) => return visit(range.first, Ok(pages)),
+            Ok(pages) => {
+                let bytes: &[u8] = bytemuck::cast_slice(pages);
+                return visit(of.part, offset, Ok(&bytes[..length]));
+            }
             Err(error) => error.clone(),
         };
         let pages = aligned(&mut self.buffer, range.pages as usize);
@@ -82,55 +129,71 @@ impl<'a, 'r> Bytes<'a, 'r> {
         from.lane().owe(salvaged.pages_read * PAGE_BYTES as u64);
         let mut lost = salvaged.lost.into_iter().peekable();
         for (page, id) in pages.iter().zip(range.ids()) {
+            let (offset, length) = of.bytes(id.0, id.0 + 1);
             match lost.next_if(|(lost, _)| *lost == id) {
-                Some((_, error)) => visit(id, Err(error.to_string())),
-                None => visit(id, Ok(std::slice::from_ref(page))),
+                None => visit(of.part, offset, Ok(&page.bytes()[..length])),
+                Some((_, error)) if length == PAGE_BYTES => {
+                    visit(of.part, offset, Err(error.to_string()));
+                }
+                // It may be that only what lies behind the part cannot be read.
+                Some(_) => {
+                    let mut tail = vec![0; length];
+                    let read = plain.read(offset, &mut tail);
+                    visit(of.part, offset, read.map(|()| &*tail).map_err(|e| explain(&e)));
+                }
             }
         }
     }
+}
 
-    /// Shows `length` bytes from `offset_bytes` on, with their offsets.
-    pub(super) fn all(
-        &mut self,
-        offset_bytes: u64,
-        length: u64,
-        visit: VisitBytes<'_>,
-    ) -> Result<(), String> {
-        // Parts of at most 2^31 pages, as there are not more in a run.
-        const PART_PAGES: u64 = 1 << 31;
-        let whole = length / PAGE_BYTES as u64;
-        let mut done = 0;
-        while done < whole && !self.shared.must_stop() {
-            let pages = (whole - done).min(PART_PAGES);
-            let start = offset_bytes + done * PAGE_BYTES as u64;
-            self.pages(start, pages as u32, &mut |first, seen| {
-                let seen = seen.map(bytemuck::cast_slice);
-                visit(start + first.offset_bytes(), seen);
-            })?;
-            done += pages;
-        }
-        let tail = (length % PAGE_BYTES as u64) as usize;
-        if tail > 0 {
-            let at = offset_bytes + whole * PAGE_BYTES as u64;
-            let mut bytes = vec![0; tail];
-            let read = self.tail(at, &mut bytes)?;
-            visit(at, read.map(|()| &*bytes).map_err(|error| explain(&error)));
-        }
-        Ok(())
+/// A file, or what it unpacks to, for single reads of any length.
+enum Plain {
+    File(SizedFile),
+    Unpacked(Unpacked),
+}
+
+impl Plain {
+    fn open(file: &DataFile, throttles: &Throttles) -> io::Result<Self> {
+        let turns = throttles.turns_of(file.device);
+        Ok(if let Some(index) = file.records() {
+            Self::Unpacked(Unpacked::open(&file.path, index, Layout::Whole)?.in_turns(turns))
+        } else {
+            let whole = SizedFile::new(File::open(&file.path)?, file.bytes);
+            Self::File(whole.in_turns(turns))
+        })
     }
 
-    /// What is no whole page. Whether the file can be opened, and then whether it can be read.
-    fn tail(&self, offset_bytes: u64, tail: &mut [u8]) -> Result<io::Result<()>, String> {
-        let DataFile { path, bytes, device, .. } = self.file;
-        let turns = self.shared.settings.throttles.turns_of(*device);
-        if let Some(index) = self.file.records() {
-            let unpacked = Unpacked::open(path, index, Layout::Whole);
-            let unpacked = unpacked.map_err(|error| not_opened(&error))?.in_turns(turns);
-            return Ok(unpacked.read_exact_at(offset_bytes, tail));
+    fn read(&self, offset_bytes: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Unpacked(unpacked) => unpacked.read_exact_at(offset_bytes, bytes),
+            Self::File(file) => file.read_exact_at(offset_bytes, bytes),
         }
-        let file = File::open(path).map_err(|error| not_opened(&error))?;
-        Ok(SizedFile::new(file, *bytes).in_turns(turns).read_exact_at(offset_bytes, tail))
     }
+}
+
+/// `parts` in pages, numbered one after another, in runs of at most [`RUN_PAGES`].
+fn numbered(parts: &[Part]) -> Vec<Vec<Numbered>> {
+    let mut runs: Vec<Vec<Numbered>> = vec![Vec::new()];
+    let mut next = 0;
+    for (part, bytes) in parts.iter().enumerate() {
+        let mut offset_bytes = bytes.start;
+        while offset_bytes < bytes.end {
+            if next == RUN_PAGES {
+                runs.push(Vec::new());
+                next = 0;
+            }
+            let left = (bytes.end - offset_bytes).div_ceil(PAGE_BYTES as u64);
+            let pages = u32::try_from(left).unwrap_or(u32::MAX).min(RUN_PAGES - next);
+            let run = PageRun { range: PageRange::between(next, next + pages), offset_bytes };
+            if let Some(last) = runs.last_mut() {
+                last.push(Numbered { part, run, end: bytes.end });
+            }
+            offset_bytes += run.bytes();
+            next += pages;
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
 }
 
 fn not_opened(error: &io::Error) -> String {

@@ -7,9 +7,9 @@ use crate::page::address::PageRange;
 use crate::plan::pace::Turn;
 use crate::read::arena::{BUFFER_PAGES, PageBuffer};
 use crate::read::direct::queue::Finished;
-use crate::read::{PageSource, ReadError};
+use crate::read::{PageSource, ReadError, copy_mapped};
 use crate::scrub::lane::Lane;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -22,9 +22,9 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 pub(super) struct InOrder<'a> {
     source: Box<dyn PageSource>,
     requests: Requests<'a>,
-    /// What is not begun: ranges whose reads were lost, and all pages from here on.
-    again: Vec<PageRange>,
-    from: u32,
+    /// What is not begun, in its order: each range follows itself in the file, and the one before it
+    /// in its numbers.
+    left: VecDeque<PageRange>,
     end: u32,
     /// The rate lets the first of them be read.
     is_admitted: bool,
@@ -52,26 +52,28 @@ impl Piece {
 }
 
 impl<'a> InOrder<'a> {
-    /// The pages `range` of `source`.
+    /// The pages of `ranges`, each of which begins where the one before it ends, of `source`.
     ///
     /// # Errors
     /// If there is no memory for them.
     pub(super) fn new(
         source: Box<dyn PageSource>,
-        range: PageRange,
+        ranges: impl IntoIterator<Item = PageRange>,
         mut requests: Requests<'a>,
     ) -> io::Result<Self> {
-        requests.prepare(range)?;
+        let left: VecDeque<PageRange> = ranges.into_iter().collect();
+        let first = left.front().map_or(0, |range| range.first.0);
+        let end = left.back().map_or(first, |range| range.end());
+        requests.prepare(end - first)?;
         Ok(Self {
             source,
             requests,
-            again: Vec::new(),
-            from: range.first.0,
-            end: range.end(),
+            left,
+            end,
             is_admitted: false,
             pause: PATIENCE,
             ready: BTreeMap::new(),
-            next: range.first.0,
+            next: first,
             shown: None,
         })
     }
@@ -135,20 +137,17 @@ impl<'a> InOrder<'a> {
 
     /// What is to be begun next.
     fn upcoming(&self) -> Option<PageRange> {
-        let new = || PageRange::between(self.from, self.after_next());
-        self.again.last().copied().or_else(|| (self.from < self.end).then(new))
+        self.left.front().and_then(|range| range.pieces(BUFFER_PAGES).next())
     }
 
     /// That has been begun, or read.
     fn has_begun(&mut self) {
         self.is_admitted = false;
-        if self.again.pop().is_none() {
-            self.from = self.after_next();
+        let begun = self.upcoming().map_or(0, PageRange::end);
+        if let Some(range) = self.left.front_mut() {
+            *range = PageRange::between(begun, range.end());
         }
-    }
-
-    fn after_next(&self) -> u32 {
-        self.end.min(self.from.saturating_add(BUFFER_PAGES))
+        self.left.pop_front_if(|range| range.pages == 0);
     }
 
     fn is_admitted(&mut self, range: PageRange) -> bool {
@@ -164,10 +163,7 @@ impl<'a> InOrder<'a> {
     /// Takes `range` from memory, if that holds it.
     fn is_in_memory(&mut self, range: PageRange) -> bool {
         let Some(mut buffer) = self.requests.free.pop() else { return false };
-        let is_there = self.source.visit_mapped(range, &mut |at, pages| {
-            let at = (at.0 - range.first.0) as usize;
-            buffer[at..at + pages.len()].copy_from_slice(pages);
-        });
+        let is_there = copy_mapped(&*self.source, &range.into(), &mut buffer);
         if is_there {
             self.has_come(range, Ok(()), buffer);
             self.has_begun();
@@ -224,12 +220,11 @@ impl<'a> InOrder<'a> {
         let Queue::Open(queue) = &mut self.requests.queue else { return };
         match queue.next(self.pause) {
             Ok(None) => {}
-            Ok(Some(Finished { range, token, outcome, latency_min, buffer, .. })) => {
+            Ok(Some(Finished { ranges, token, outcome, latency_min, buffer, .. })) => {
                 self.requests.lane.returned(latency_min);
-                if token == self.requests.run {
-                    self.has_come(range, outcome, buffer);
-                } else {
-                    self.requests.free.push(buffer);
+                match ranges.only().filter(|_| token == self.requests.run) {
+                    Some(range) => self.has_come(range, outcome, buffer),
+                    None => self.requests.free.push(buffer),
                 }
             }
             Err(_) => self.lose_queue(),
@@ -243,16 +238,18 @@ impl<'a> InOrder<'a> {
             return;
         };
         let run = requests.run;
-        for (range, token) in queue.unfinished() {
+        let mut lost = Vec::new();
+        for (ranges, token) in queue.unfinished() {
             requests.lane.returned(Duration::ZERO);
             if token == run {
-                self.again.push(range);
+                lost.extend(ranges.only());
                 // It was admitted once.
-                requests.lane.owe(range.bytes());
+                requests.lane.owe(ranges.bytes());
             }
         }
         // The first one comes first.
-        self.again.sort_by_key(|range| std::cmp::Reverse(range.first));
+        lost.sort_by_key(|range| std::cmp::Reverse(range.first));
+        lost.into_iter().for_each(|range| self.left.push_front(range));
         self.is_admitted = false;
     }
 

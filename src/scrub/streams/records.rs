@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
     fn open(file: &DataFile, open: Open<'_>, requests: Requests<'a>) -> io::Result<Self> {
         let source = open_unchanged(file, open)?;
         let whole = (file.bytes / PAGE_BYTES as u64).min(u64::from(u32::MAX)) as u32;
-        let pages = InOrder::new(source, PageRange::between(0, whole), requests)?;
+        let pages = InOrder::new(source, [PageRange::between(0, whole)], requests)?;
         Ok(Self { pages, plain: SizedFile::new(File::open(&file.path)?, file.bytes) })
     }
 

@@ -1,6 +1,5 @@
 //! What reads of a backup are made with: a queue and its buffers, and what they are held to.
 
-use crate::page::address::PageRange;
 use crate::plan::pace::Turn;
 use crate::read::arena::{Arena, BUFFER_PAGES, PageBuffer};
 use crate::read::direct::queue::ReadQueue;
@@ -46,10 +45,10 @@ impl<'a> Requests<'a> {
         Self { lane, sharers, must_stop, queue: Queue::Untried, free, is_nested, run: 0 }
     }
 
-    /// Makes room for reads of `range`, and a queue if it is more than one.
-    pub(super) fn prepare(&mut self, range: PageRange) -> io::Result<()> {
+    /// Makes room for reads of `pages`, and a queue if that is more than one.
+    pub(super) fn prepare(&mut self, pages: u32) -> io::Result<()> {
         self.run += 1;
-        if matches!(self.queue, Queue::Untried) && range.pages > BUFFER_PAGES {
+        if matches!(self.queue, Queue::Untried) && pages > BUFFER_PAGES {
             let count = Buffers::share(self.lane.depth(), self.sharers);
             self.free = buffers(count)?;
             let queue = ReadQueue::new(&self.free);

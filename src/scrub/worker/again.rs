@@ -4,6 +4,7 @@
 use super::{Queue, Task, Worker};
 use crate::page::Page;
 use crate::page::address::{PageId, PageRange};
+use crate::page::ranges::PageRanges;
 use crate::plan::pace::Turn;
 use crate::read::ReadError;
 use crate::read::salvage::{Failed, Rescue};
@@ -14,23 +15,23 @@ impl Worker<'_> {
         &mut self,
         device: usize,
         file: usize,
-        range: PageRange,
+        ranges: &PageRanges,
     ) -> bool {
         let source = self.shared.files[file].source(self.shared.settings.open);
         let direct = source.and_then(|source| source.direct().cloned());
         // A GPU that is stuck may have kept all buffers.
         let Some(direct) = direct.filter(|_| self.has_queue() && self.has_buffers()) else {
-            self.looked_again(file, range, None);
+            self.looked_again(file, ranges, None);
             return true;
         };
         let buffer = if self.has_room_for(device) { self.buffers.next() } else { None };
         let Some(buffer) = buffer else { return false };
         let turn = self.dispatch.begin(device);
         if let (Turn::Now, Queue::Open(queue)) = (turn, &mut self.queue) {
-            if !direct.can_tell(range) {
+            if !direct.can_tell(ranges) {
                 self.shared.note_perhaps_cached();
             }
-            queue.begin(&direct, range, file, buffer);
+            queue.begin(&direct, ranges.clone(), file, buffer);
             self.in_flight[device] += 1;
             return true;
         }
@@ -42,8 +43,13 @@ impl Worker<'_> {
     }
 
     /// A second look has come back, with its pages or without: what waited for it is settled.
-    pub(super) fn looked_again(&mut self, file: usize, range: PageRange, pages: Option<&[Page]>) {
-        if let Some(doubted) = self.doubts.came_back(file, range, pages) {
+    pub(super) fn looked_again(
+        &mut self,
+        file: usize,
+        ranges: &PageRanges,
+        pages: Option<&[Page]>,
+    ) {
+        if let Some(doubted) = self.doubts.came_back(file, ranges, pages) {
             self.with_source(file, |view, _| view.settle_doubted(doubted));
         }
     }
@@ -54,12 +60,21 @@ impl Worker<'_> {
         self.rescues.iter_mut().position(is_it)
     }
 
-    /// `range` of `file` could be read, or is read in a way in which what fails is rescued at once.
-    /// If it is part of a rescue, that goes on.
-    pub(super) fn was_read(&mut self, file: usize, range: PageRange) {
-        if let Some(at) = self.rescue_of(file, range) {
+    /// `ranges` of `file` could be read, or are read in a way in which what fails is rescued at
+    /// once. If they are part of a rescue, that goes on.
+    pub(super) fn was_read(&mut self, file: usize, ranges: &PageRanges) {
+        if let Some(at) = ranges.only().and_then(|range| self.rescue_of(file, range)) {
             self.rescues[at].1.succeeded();
             self.go_on_rescuing(at);
+        }
+    }
+
+    /// A queued read of several ranges failed: each of them is read by itself, and what fails then
+    /// is rescued.
+    pub(super) fn read_apart(&mut self, device: usize, file: usize, ranges: &PageRanges) {
+        self.shared.files[file].read_failed();
+        for range in ranges.iter().rev() {
+            self.waiting[device].push_front(Task::ReadAgain(file, range.into()));
         }
     }
 
@@ -108,7 +123,7 @@ impl Worker<'_> {
         let file = self.rescues[at].0;
         let device = self.dispatch.device_of(file);
         if let Some(range) = self.rescues[at].1.next_read() {
-            return self.waiting[device].push_front(Task::ReadAgain(file, range));
+            return self.waiting[device].push_front(Task::ReadAgain(file, range.into()));
         }
         self.rescues.swap_remove(at);
         self.begin_rescue(file);

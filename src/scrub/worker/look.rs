@@ -1,7 +1,7 @@
 //! Looking at what comes back: at reads from devices, and at what GPUs say.
 
 use super::{Queue, Task, Worker};
-use crate::page::address::PageRange;
+use crate::page::ranges::PageRanges;
 use crate::read::arena::PageBuffer;
 use crate::read::direct::queue::Finished;
 use crate::read::{ReadError, Way};
@@ -49,15 +49,15 @@ impl Worker<'_> {
         }
         let given_up = self.at_gpus.give_up_overdue();
         self.buffers.lose(given_up.len());
-        for Unseen { file, range, .. } in given_up {
+        for Unseen { file, ranges, .. } in given_up {
             let device = self.dispatch.device_of(file);
-            self.waiting[device].push_front(Task::ReadAgain(file, range));
+            self.waiting[device].push_front(Task::ReadAgain(file, ranges));
         }
         false
     }
 
     fn look_at(&mut self, read: Finished) {
-        let (file, range, buffer) = (read.token, read.range, read.buffer);
+        let (file, ranges, buffer) = (read.token, read.ranges, read.buffer);
         let device = self.dispatch.device_of(file);
         self.in_flight[device] -= 1;
         self.dispatch.returned(device, read.latency_min);
@@ -65,22 +65,22 @@ impl Worker<'_> {
             // The device first: it must not wait while this thread computes.
             self.begin_waiting();
         }
-        if self.doubts.wait_for(file, range) {
-            let pages = &buffer[..range.pages as usize];
-            self.looked_again(file, range, read.outcome.is_ok().then_some(pages));
+        if self.doubts.wait_for(file, &ranges) {
+            let pages = &buffer[..ranges.pages() as usize];
+            self.looked_again(file, &ranges, read.outcome.is_ok().then_some(pages));
             return self.buffers.give_back(buffer);
         }
         match read.outcome {
             Ok(()) => {
-                self.was_read(file, range);
+                self.was_read(file, &ranges);
                 if let Queue::Open(queue) = &mut self.queue {
                     queue.send();
                 }
                 let (read, way) = (read.latency, Way::Uring);
-                self.look_at_pages(Unseen { file, range, read, way }, buffer);
+                self.look_at_pages(Unseen { file, ranges, read, way }, buffer);
             }
             Err(error) => {
-                self.look_at_failed(file, range, error);
+                self.look_at_failed(file, ranges, error);
                 self.buffers.give_back(buffer);
             }
         }
@@ -95,7 +95,7 @@ impl Worker<'_> {
     }
 
     fn look_at_here(&mut self, unseen: &Unseen, buffer: PageBuffer) {
-        let pages = &buffer[..unseen.range.pages as usize];
+        let pages = &buffer[..unseen.ranges.pages() as usize];
         self.with_source(unseen.file, |view, memory| view.scrub_read(unseen, pages, memory));
         self.buffers.give_back(buffer);
     }
@@ -105,24 +105,26 @@ impl Worker<'_> {
         let (Some(gpus), Ok(words)) = (self.shared.gpus, &answer.words) else {
             return self.look_at_here(&unseen, answer.buffer);
         };
-        let pages = &answer.buffer[..unseen.range.pages as usize];
+        let pages = &answer.buffer[..unseen.ranges.pages() as usize];
         let by = (gpus, gpus.gpu(answer.gpu));
         self.with_source(unseen.file, |view, _| view.scrub_words(&unseen, pages, words, by, took));
         self.buffers.give_back(answer.buffer);
     }
 
     /// A failed read is read in parts, unless the medium is not to blame.
-    fn look_at_failed(&mut self, file: usize, range: PageRange, error: ReadError) {
+    fn look_at_failed(&mut self, file: usize, ranges: PageRanges, error: ReadError) {
         let device = self.dispatch.device_of(file);
         if error == ReadError::Ended || error.is_shortage() {
             // The end of the file, or the system's fault: reading once more will tell.
-            self.was_read(file, range);
-            self.with_source(file, |view, memory| view.scrub_and_wait(range, memory));
+            self.was_read(file, &ranges);
+            self.with_source(file, |view, memory| view.scrub_and_wait(&ranges, memory));
         } else if error.is_refusal() {
             // The file remembers, and is read through the cache from now on.
-            self.waiting[device].push_front(Task::ReadAgain(file, range));
-        } else {
+            self.waiting[device].push_front(Task::ReadAgain(file, ranges));
+        } else if let Some(range) = ranges.only() {
             self.rescue(file, range, error);
+        } else {
+            self.read_apart(device, file, &ranges);
         }
     }
 
@@ -133,13 +135,13 @@ impl Worker<'_> {
         let unfinished = queue.unfinished();
         // The kernel may still write into their buffers: those are gone with the queue.
         self.buffers.lose(unfinished.len());
-        for (range, file) in unfinished {
+        for (ranges, file) in unfinished {
             let device = self.dispatch.device_of(file);
             self.dispatch.returned(device, Duration::ZERO);
             self.in_flight[device] -= 1;
-            let is_doubt = self.doubts.wait_for(file, range);
+            let is_doubt = self.doubts.wait_for(file, &ranges);
             let read = if is_doubt { Task::LookAgain } else { Task::Read };
-            self.waiting[device].push_back(read(file, range));
+            self.waiting[device].push_back(read(file, ranges));
         }
         if !self.has_gpus() {
             // Nothing will fill the others any more.

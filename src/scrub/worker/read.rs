@@ -1,7 +1,7 @@
 //! Begins reads: queued past the page cache, or waited for where nothing can be queued.
 
 use super::{Queue, Worker};
-use crate::page::address::PageRange;
+use crate::page::ranges::PageRanges;
 use crate::plan::pace::Turn;
 use crate::read::Way;
 use crate::read::arena::{BUFFER_PAGES, PageBuffer};
@@ -62,11 +62,11 @@ impl Worker<'_> {
     }
 
     /// Queues a read, or reads and waits where nothing can be queued.
-    pub(super) fn begin_read(&mut self, device: usize, file: usize, range: PageRange) -> bool {
+    pub(super) fn begin_read(&mut self, device: usize, file: usize, ranges: &PageRanges) -> bool {
         let Some(source) = self.shared.files[file].source(self.shared.settings.open) else {
             return true;
         };
-        let fits = range.pages <= BUFFER_PAGES;
+        let fits = ranges.pages() <= BUFFER_PAGES;
         let direct = source.direct().filter(|_| fits).cloned();
         let queued = direct.filter(|_| self.has_queue());
         let may_use_gpu = fits && self.has_gpus();
@@ -76,16 +76,16 @@ impl Worker<'_> {
         }
         let mut buffer = if needs_buffer { self.buffers.next() } else { None };
         if let Some(empty) = buffer.take() {
-            buffer = self.copy_for_gpu(empty, file, range);
+            buffer = self.copy_for_gpu(empty, file, ranges);
             if buffer.is_none() {
-                self.was_read(file, range);
+                self.was_read(file, ranges);
                 return true;
             }
         }
         let turn = self.dispatch.begin(device);
         match (turn, buffer) {
-            (Turn::Now, Some(buffer)) => self.read_into(buffer, device, file, range, queued),
-            (Turn::Now, None) => self.read_and_wait(device, file, range),
+            (Turn::Now, Some(buffer)) => self.read_into(buffer, device, file, ranges, queued),
+            (Turn::Now, None) => self.read_and_wait(device, file, ranges),
             (Turn::WhenOneReturns | Turn::After(_), buffer) => {
                 if let Some(buffer) = buffer {
                     self.buffers.give_back(buffer);
@@ -105,21 +105,21 @@ impl Worker<'_> {
         mut buffer: PageBuffer,
         device: usize,
         file: usize,
-        range: PageRange,
+        ranges: &PageRanges,
         queued: Option<Arc<DirectFile>>,
     ) {
         if let (Some(direct), Queue::Open(queue)) = (queued, &mut self.queue) {
-            queue.begin(&direct, range, file, buffer);
+            queue.begin(&direct, ranges.clone(), file, buffer);
             self.in_flight[device] += 1;
             return;
         }
-        self.was_read(file, range);
-        let pages = &mut buffer[..range.pages as usize];
-        let filled = self.with_source(file, |view, memory| view.fill(range, pages, memory));
+        self.was_read(file, ranges);
+        let pages = &mut buffer[..ranges.pages() as usize];
+        let filled = self.with_source(file, |view, memory| view.fill(ranges, pages, memory));
         match filled.unwrap_or(Err(Duration::ZERO)) {
             Ok((read, way)) => {
                 self.dispatch.returned(device, read);
-                self.look_at_pages(Unseen { file, range, read, way }, buffer);
+                self.look_at_pages(Unseen { file, ranges: ranges.clone(), read, way }, buffer);
             }
             Err(took) => {
                 self.dispatch.returned(device, took);
@@ -134,21 +134,22 @@ impl Worker<'_> {
         &mut self,
         mut buffer: PageBuffer,
         file: usize,
-        range: PageRange,
+        ranges: &PageRanges,
     ) -> Option<PageBuffer> {
         if !self.is_for_gpus() {
             return Some(buffer);
         }
-        let pages = &mut buffer[..range.pages as usize];
-        let copied = self.with_source(file, |view, _| view.copy_cached(range, pages));
+        let pages = &mut buffer[..ranges.pages() as usize];
+        let copied = self.with_source(file, |view, _| view.copy_cached(ranges, pages));
         let Some(read) = copied.flatten() else { return Some(buffer) };
-        self.look_at_pages(Unseen { file, range, read, way: Way::Mmap }, buffer);
+        let unseen = Unseen { file, ranges: ranges.clone(), read, way: Way::Mmap };
+        self.look_at_pages(unseen, buffer);
         None
     }
 
-    pub(super) fn read_and_wait(&mut self, device: usize, file: usize, range: PageRange) {
-        self.was_read(file, range);
-        let took = self.with_source(file, |view, memory| view.scrub_and_wait(range, memory));
+    pub(super) fn read_and_wait(&mut self, device: usize, file: usize, ranges: &PageRanges) {
+        self.was_read(file, ranges);
+        let took = self.with_source(file, |view, memory| view.scrub_and_wait(ranges, memory));
         self.dispatch.returned(device, took.unwrap_or_default());
     }
 

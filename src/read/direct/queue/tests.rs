@@ -3,6 +3,7 @@
 use super::super::super::arena::{Arena, BUFFER_PAGES};
 use super::super::DirectFile;
 use super::*;
+use crate::page::address::PageRange;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,7 +32,7 @@ fn queue_of(buffers: usize) -> (ReadQueue, Vec<PageBuffer>) {
 
 fn assert_pages(read: &Finished, offset: u32) {
     assert_eq!(read.outcome, Ok(()));
-    let expected = (read.range.first.0..read.range.end()).map(|number| number + offset);
+    let expected = read.ranges.positions().map(|(page, _)| page.0 + offset);
     assert!(read.pages().iter().map(|page| page.u32_at(0)).eq(expected));
 }
 
@@ -53,7 +54,7 @@ fn every_read_brings_its_own_pages_whatever_the_order() {
             break;
         }
         let read = queue.next(LONG).unwrap().unwrap();
-        assert_eq!(read.token, read.range.first.0 as usize);
+        assert_eq!(read.token, read.ranges.first().0 as usize);
         assert_pages(&read, 0);
         seen.push(read.token);
         free.push(read.buffer);
@@ -150,7 +151,7 @@ fn what_the_kernel_may_still_write_to_is_never_used_again() {
     let mut queue = ReadQueue::new(&buffers).unwrap();
     queue.begin(&stuck, PageRange::between(0, 64), 7, buffers.remove(1));
     assert!(queue.next(Duration::from_millis(1)).unwrap().is_none());
-    assert_eq!(queue.unfinished(), [(PageRange::between(0, 64), 7)]);
+    assert_eq!(queue.unfinished(), [(PageRange::between(0, 64).into(), 7)]);
     drop((queue, buffers));
     let (first, last) = (arena.take(1).unwrap(), arena.take(1).unwrap());
     assert_eq!((first[0].index(), last[0].index()), (0, 2));
