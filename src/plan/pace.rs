@@ -65,6 +65,8 @@ pub struct Throttle<C: Clock = DefaultClock> {
     clock: C,
     started: C::Instant,
     state: Mutex<State<C>>,
+    /// Held by who reads once at a time, so that no two of them do.
+    alone: Mutex<()>,
 }
 
 struct State<C: Clock> {
@@ -82,6 +84,7 @@ impl Throttle {
 /// For who reads once at a time.
 impl Turns for Throttle {
     fn in_turn(&self, bytes: u64, read: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         // With nothing else under way there is always a time after which it may begin.
         while let Turn::After(wait) = self.may_begin(bytes, 0) {
             std::thread::sleep(wait);
@@ -101,7 +104,14 @@ impl<C: Clock + Clone> Throttle<C> {
             rate: pace.rate_bytes_per_second.map(|rate| RateCeiling::new(rate, clock.clone())),
         };
         let started = clock.now();
-        Self { device: device.clone(), pace: pace.clone(), clock, started, state: state.into() }
+        Self {
+            device: device.clone(),
+            pace: pace.clone(),
+            clock,
+            started,
+            state: state.into(),
+            alone: Mutex::default(),
+        }
     }
 
     /// Takes `bytes` from the rate, or says how long to wait for it. For what is read in several

@@ -3,6 +3,7 @@
 //!
 //! The real backups are read from the folder named by `PAGESCRUB_REAL_DATA`.
 
+use crate::harness::counted::Counted;
 use pagescrub::backup::block::{
     BLOCK_HEADER_BYTES, BlockHeader, STREAM_HEADER_BYTES, StreamHeader, excess,
 };
@@ -12,7 +13,6 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const SECTOR: usize = 512;
 /// How often each byte may be asked for.
@@ -42,27 +42,11 @@ fn backup(name: &str) -> Vec<u8> {
 /// Reads `bytes`, whatever they are, in no more time than their number allows: each is asked for a
 /// few times at most.
 fn read_in_few_bytes(bytes: &[u8]) -> Media {
-    let counted = Counted { bytes, asked: AtomicU64::new(0) };
+    let counted = Counted::new(bytes);
     let media = Media::read(&counted).expect("memory has no errors").expect("it begins with TAPE");
-    let asked = counted.asked.load(Ordering::Relaxed);
+    let asked = counted.asked();
     assert!(asked <= ASKED_MAX * (bytes.len() as u64 + (64 << 10)), "{asked} of {}", bytes.len());
     media
-}
-
-struct Counted<'a> {
-    bytes: &'a [u8],
-    asked: AtomicU64,
-}
-
-impl ReadAt for Counted<'_> {
-    fn bytes(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.asked.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-        self.bytes.read_exact_at(offset_bytes, buffer)
-    }
 }
 
 /// Reads bytes that may be anything, and checks what must hold for all of them.

@@ -3,6 +3,7 @@
 #[cfg(feature = "gpu")]
 pub mod adapters;
 pub mod container;
+pub mod counted;
 #[cfg(target_os = "linux")]
 pub mod forbid;
 #[cfg(feature = "gpu")]
