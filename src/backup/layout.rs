@@ -57,8 +57,8 @@ impl Layout {
         }
     }
 
-    /// Where the pages of `ranges` begin, if they follow each other there; `None` if they do not, or
-    /// are absent.
+    /// Where the pages of `ranges` begin, if they follow each other there; `None` if they do not,
+    /// or are absent.
     pub fn offset_of_all(&self, ranges: &PageRanges) -> Option<u64> {
         let (mut first, mut end) = (None, None);
         for (range, offset) in self.offsets(ranges.iter()) {

@@ -72,8 +72,8 @@ impl Pread {
         pieces.filter_map(|(piece, offset)| offset.map(|_| piece))
     }
 
-    /// Fills `pages`, which are those of `ranges`, with `read`, which is given offsets, part by part
-    /// as they follow each other.
+    /// Fills `pages`, which are those of `ranges`, with `read`, which is given offsets, part by
+    /// part as they follow each other.
     fn fill_parts(
         &self,
         ranges: &PageRanges,

@@ -1,7 +1,7 @@
 //! Looking at extents, at no more than is needed. What lies between two of them is believed without
-//! a look if they are as far apart in their file, or if the map in the backup has just as many there.
-//! Where all must be looked at, a header of each is read, by several threads: each read waits for
-//! the device, or for the kernel.
+//! a look if they are as far apart in their file, or if the map in the backup has just as many
+//! there. Where all must be looked at, a header of each is read, by several threads: each read
+//! waits for the device, or for the kernel.
 
 use super::maps::{Maps, map_page};
 use super::place::told_by;

@@ -183,8 +183,8 @@ mod ring {
         }
 
         /// Queues a read of `ranges` of `file`, whose pages follow each other there and are at most
-        /// [`BUFFER_PAGES`], into `buffer`, which is one of those it was made with; the next call of
-        /// [`Self::next`] sends it off.
+        /// [`BUFFER_PAGES`], into `buffer`, which is one of those it was made with; the next call
+        /// of [`Self::next`] sends it off.
         #[allow(unsafe_code)]
         pub fn begin(
             &mut self,

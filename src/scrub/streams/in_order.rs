@@ -22,8 +22,8 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 pub(super) struct InOrder<'a> {
     source: Box<dyn PageSource>,
     requests: Requests<'a>,
-    /// What is not begun, in its order: each range follows itself in the file, and the one before it
-    /// in its numbers.
+    /// What is not begun, in its order: each range follows itself in the file, and the one before
+    /// it in its numbers.
     left: VecDeque<PageRange>,
     end: u32,
     /// The rate lets the first of them be read.
