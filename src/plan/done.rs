@@ -34,20 +34,28 @@ impl DoneRanges {
         self.pages += end - first;
     }
 
-    /// Adds all of `ranges`, most often none of which is done.
+    /// Adds all of `ranges`. Most often nothing is done between the first and the last of them.
     pub fn add_all(&mut self, ranges: &PageRanges) {
-        let (first, end) = (ranges.first().0, ranges.iter().last().map_or(0, PageRange::end));
-        let before = self.ends.range(..=end).next_back();
-        let is_apart = before.is_none_or(|(_, &done)| done < first);
-        let mut last = None;
-        for range in ranges.iter() {
-            if is_apart && last != Some(range.first.0) {
+        let (first, last) = (ranges.iter().next(), ranges.iter().next_back());
+        let (Some(first), Some(last)) = (first, last) else { return };
+        self.add(first);
+        if first == last {
+            return;
+        }
+        self.add(last);
+        let mut inside = self.ends.range(first.first.0 + 1..=last.first.0);
+        let is_free = self.next_left(first.first.0) == first.end()
+            && inside.next().is_none_or(|(&page, _)| page == last.first.0);
+        let mut before = first.end();
+        for range in ranges.iter().skip(1) {
+            let is_apart = range.first.0 > before && range.end() < last.first.0;
+            if is_free && is_apart {
                 self.ends.insert(range.first.0, range.end());
                 self.pages += range.pages;
-            } else {
+            } else if range != last {
                 self.add(range);
             }
-            last = Some(range.end());
+            before = range.end();
         }
     }
 
