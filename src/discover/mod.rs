@@ -478,4 +478,4 @@ fn refuse_barren_directories(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
