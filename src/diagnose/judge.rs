@@ -258,4 +258,23 @@ mod tests {
         assert_eq!(look(&sealed(), Allocation::Unknown), Verdict::IntactChecksum);
         assert_eq!(look(&Page::ZERO, Allocation::Unknown), Verdict::Unprotected);
     }
+
+    #[test]
+    fn what_a_free_page_holds_is_nothing_or_something_old() {
+        let content = |page: &Page| judge(page, Checksum::of(page), PLACE, Allocation::Free);
+        let stale = |protection, holds, right_id| {
+            Verdict::Free(FreeContent::Stale { protection, holds, right_id })
+        };
+        assert_eq!(content(&Page::ZERO), Verdict::Free(FreeContent::Zero));
+        let mut page = sealed();
+        assert_eq!(content(&page), stale(Protection::Checksum, true, true));
+        page.bytes_mut()[5000] ^= 1;
+        PageHeader::of_mut(&mut page).page_id = 7;
+        assert_eq!(content(&page), stale(Protection::Checksum, false, false));
+        // Nothing but an id, of which no checksum is left.
+        let mut page = Page::ZERO;
+        (page.bytes_mut()[32], page.bytes_mut()[36]) = (1, 1);
+        assert_eq!(Checksum::of(&page), Checksum(0));
+        assert_eq!(content(&page), stale(Protection::None, true, false));
+    }
 }

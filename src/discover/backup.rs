@@ -328,3 +328,21 @@ fn page_of(source: &dyn ReadAt, layout: &Layout, id: PageId) -> Option<Page> {
     let offset = layout.page_offset_bytes(id)?;
     source.read_exact_at(offset, page.bytes_mut()).ok().map(|()| page)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::address::PageRange;
+
+    #[test]
+    fn only_the_first_file_of_a_database_has_a_boot_page() {
+        let backup = include_bytes!("../../datasets/healthy.mdf").to_vec();
+        let run = PageRun { range: PageRange::between(0, 256), offset_bytes: 0 };
+        let found = |file| found_part(&backup, 0, FileId(file), PageRuns::last_copies(&[run]).0);
+        assert!(found(1).boot.is_some_and(|boot| !boot.database.is_empty()));
+        assert!(found(3).boot.is_none());
+        assert_eq!(found(1).header.map(|header| header.file_id), Some(FileId(1)));
+        let without = PageRuns::default();
+        assert!(found_part(&backup, 0, FileId(1), without).header.is_none());
+    }
+}

@@ -154,7 +154,7 @@ fn recognise(
     }
     let of_data = |file_id| (FileKind::Data, file_id);
     let moved = || moved_file_id(file, candidate).map(of_data);
-    let found = voted.map(of_data).or_else(|| by_first_page(file, pages)).or_else(moved);
+    let found = voted.map(of_data).or_else(|| by_first_page(file)).or_else(moved);
     let Some(found) = found else {
         // A medium that cannot even be read is not "something else".
         beginning?;
@@ -201,13 +201,13 @@ fn fixed_file_id(file: &dyn ReadAt, pages: u32) -> Option<FileId> {
 }
 
 /// Kind and file id by page 0 alone, as in a log or a file of one page.
-fn by_first_page(file: &dyn ReadAt, pages: u32) -> Option<(FileKind, FileId)> {
+fn by_first_page(file: &dyn ReadAt) -> Option<(FileKind, FileId)> {
     let first = sample::page(file, PageId(0)).ok()?;
     let header = PageHeader::of(&first);
     if header.page_type != PageType::FileHeader.m_type() || header.page_id != 0 {
         return None;
     }
-    let kind = if is_log(file, pages) { FileKind::Log } else { FileKind::Data };
+    let kind = if is_log(file) { FileKind::Log } else { FileKind::Data };
     Some((kind, FileId(header.file_id)))
 }
 
@@ -228,11 +228,11 @@ fn typed_file_id(file: &dyn ReadAt, page: PageId) -> Option<u16> {
 }
 
 /// By an intact header; without one, by the mark that a log's first block begins with.
-fn is_log(file: &dyn ReadAt, pages: u32) -> bool {
+fn is_log(file: &dyn ReadAt) -> bool {
     let starts_a_block = |page: Page| page.bytes()[0] == LOG_BLOCK_MARK;
     match file_header(file) {
         Some(header) => header.is_log(),
-        None => pages > 1 && sample::page(file, PageId(1)).is_ok_and(starts_a_block),
+        None => sample::page(file, PageId(1)).is_ok_and(starts_a_block),
     }
 }
 
@@ -435,5 +435,14 @@ mod tests {
         assert_eq!(covered(28_000, [8088, 16_176]), 28_000);
         assert_eq!(covered(100, [8088, 24_264]), 30_000, "no further than the device");
         assert_eq!(covered(100, [1, 16]), 8088, "the first one is taken for granted");
+    }
+
+    #[test]
+    fn two_pfs_pages_far_inside_tell_whose_pages_they_are() {
+        let pages = 2 * PFS_INTERVAL_PAGES + 1;
+        let both = [pfs(8088, &[0]), pfs(16_176, &[0])];
+        let sampled = |file: &Sparse| sampled_file_id(file, pages);
+        assert_eq!(sampled(&Sparse::new(pages.into(), both)), Some(FileId(1)));
+        assert_eq!(sampled(&Sparse::new(pages.into(), [both[0]])), None);
     }
 }

@@ -233,4 +233,11 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert!(error.to_string().contains("UTF-8"), "{error}");
     }
+
+    #[test]
+    fn a_list_may_be_as_long_as_it_says() {
+        let read = |bytes_max| read_list(&mut &b"/a\n/b\n"[..], bytes_max);
+        assert_eq!(read(6).unwrap(), [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert!(read(5).unwrap_err().to_string().contains("longer than 5 bytes"));
+    }
 }

@@ -479,4 +479,4 @@ fn refuse_barren_directories(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

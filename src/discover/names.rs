@@ -235,4 +235,13 @@ mod tests {
         assert!(!name("full.bak.sha256").is_of_sidecar(1 << 20));
         assert!(!name("full.bak").is_of_sidecar(64));
     }
+
+    #[test]
+    fn ransomware_appends_endings_that_nobody_else_gives() {
+        let is_foreign = |name: &str| has_foreign_ending(Path::new(name));
+        for name in ["sales.mdf", "SALES.BAK", "sales.mdf.old", "sales.bak.gz", "sales"] {
+            assert!(!is_foreign(name), "{name}");
+        }
+        assert!(is_foreign("sales.mdf.locked") && is_foreign("sales.mdf[id-1F].cryp"));
+    }
 }

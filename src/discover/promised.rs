@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn allocation_pages_of_another_place_are_not_believed() {
+        let mut file = Sparse::new(64, [pfs(1, &FIXED), gam(2, 0..8)]);
+        let header = FileHeader::of(&file_header::tests::sealed(1, 80));
+        let told = |file: &Sparse| pages(file, FileId(1), 64, header.as_ref()).0;
+        assert_eq!(told(&file), promise(64, 16));
+        file.pages.insert(1, pfs(8088, &FIXED));
+        assert_eq!(told(&file), promise(80, 0));
+    }
+
+    #[test]
     fn what_is_in_use_beyond_the_end_is_lost() {
         let lost = |first, end| PageRange::between(first, end);
         // Up to the last page in use, the last extent in use, and what the header asks for.

@@ -49,6 +49,7 @@ fn files_of_a_folder_are_sorted_by_what_they_hold() {
         ("bills.mdf", b"a note\n"),
         ("old.zip", b"PK\x03\x04"),
         ("orders.mdf", &zeros),
+        ("pages.ss", HEALTHY),
         ("readme.txt", b"a note\n"),
         ("sales.bak.gpg", &noise),
         ("sales.mdf", HEALTHY),
@@ -62,11 +63,15 @@ fn files_of_a_folder_are_sorted_by_what_they_hold() {
     assert_eq!(lost, [None, Some("zeros"), None]);
     assert_eq!(found.refusals[2].kind, FileKind::Backup);
     assert!(found.refusals.iter().all(|refusal| refusal.counts && !refusal.failed));
-    assert_eq!(names(&found.skipped), ["readme.txt", "sales.ss"]);
-    assert_eq!(names(&found.snapshots), ["sales.ss"]);
+    assert_eq!(names(&found.skipped), ["pages.ss", "readme.txt", "sales.ss"]);
+    assert_eq!(names(&found.snapshots), ["pages.ss", "sales.ss"]);
     let not_looked_into = found.not_looked_into.iter().map(|(path, _)| path);
     assert_eq!(names(not_looked_into), ["old.zip", "sales.bak.gpg"]);
     assert!(found.are_extents_guessed);
+    let without = Excluded::by(&["*.mdf", "*.bak"]).unwrap();
+    let found = discover_without(&[folder.path().to_owned()], &without);
+    assert_eq!(names(&found.excluded), ["bills.mdf", "orders.mdf", "sales.mdf", "tape.bak"]);
+    assert!(found.files.is_empty());
 }
 
 #[test]
@@ -108,6 +113,37 @@ fn a_data_file_is_one_whatever_became_of_its_beginning() {
     // Pages that are sound, and none of which is where it says.
     assert!(found("c.dat", &HEALTHY[1 << 16..]).files.is_empty());
     assert!(found("d.dat", &moved).files.is_empty(), "nothing in its name promises pages");
+}
+
+#[test]
+fn of_a_data_file_that_was_cut_the_pages_in_use_behind_its_end_are_lost() {
+    let file = found("sales.mdf", &HEALTHY[..100 * PAGE_BYTES]).files.remove(0);
+    assert_eq!((file.end_page(), file.promise.pages), (100, PAGES));
+    assert!(file.lost.iter().all(|lost| lost.first.0 >= 100 && lost.end() <= PAGES));
+    assert!(!file.lost.is_empty());
+}
+
+#[test]
+fn files_of_one_database_have_its_boot_page() {
+    let primary = found("sales.mdf", HEALTHY).files.remove(0);
+    let secondary = DataFile { boot: None, file_id: FileId(3), ..primary.clone() };
+    let mut stranger = secondary.clone();
+    stranger.header = header();
+    let mut files = [stranger, secondary, primary];
+    link::secondary_files(&mut files);
+    let told = files.map(|file| file.boot.map(|boot| boot.database));
+    assert!(told[0].is_none() && told[1].is_some() && told[1] == told[2], "{told:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_in_place_of_a_data_file_is_looked_at_and_declined() {
+    let folder = folder(&[("sales.mdf", HEALTHY)]);
+    let socket = folder.path().join("orders.mdf");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let found = discover(&[folder.path().to_owned()]);
+    assert_eq!(refused(&found), ["orders.mdf"]);
+    assert!(!found.refusals[0].failed && found.refusals[0].counts);
 }
 
 /// The kind of a file that begins with `header`, or why it is refused.
@@ -216,7 +252,7 @@ impl Member {
             records: None,
         };
         let runs = Arc::new(PageRuns::last_copies(&[run]).0);
-        (backup, FoundPart { file_id: FileId(1), set: 0, runs, header: None, boot: None })
+        (backup, FoundPart { file_id: FileId(1), set: 0, runs, header: header(), boot: None })
     }
 }
 
@@ -245,11 +281,23 @@ fn promised(members: &[(&str, Member)]) -> Vec<u32> {
     parts.map(|part| part.promise.pages).collect()
 }
 
+/// Page 0 as it is in the backups.
+fn header() -> Option<FileHeader> {
+    FileHeader::of(&sealed(1, 80))
+}
+
+/// 64 of 80 pages of file 1, as a backup that was cut has them.
+pub(crate) fn part_of_a_cut_backup() -> DataFile {
+    let cut = Member { is_complete: false, ..MEMBER };
+    backups(&[("sales.bak", cut)]).files.remove(1)
+}
+
 #[test]
 fn a_backup_is_a_file_without_pages_and_one_for_each_data_file_in_it() {
     let [whole, part] = &backups(&[("sales.bak", MEMBER)]).files[..] else { panic!("two") };
     assert!(whole.backup.is_some() && whole.part.is_none() && !whole.has_pages());
     assert!(part.backup.is_none() && part.has_pages() && part.is_primary());
+    assert_eq!((&whole.header, &part.header), (&None, &header()));
     assert_eq!((whole.set_key(), part.end_page()), (None, 64));
     assert_eq!(part.offset_bytes(PageId(8)), Some(DATA + 8 * 8192));
     assert_eq!(part.offset_bytes(PageId(64)), None);

@@ -220,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_backup_only_what_it_holds_is_planned_and_what_is_missing() {
+        let part = planned_file(&crate::discover::tests::part_of_a_cut_backup());
+        assert_eq!((part.pages, part.missing_pages, part.tail_bytes), (64, 16, 0));
+        assert!(part.only_stored);
+        assert_eq!((part.pages_to_look_at(), part.promised_pages()), (64, 80));
+    }
+
+    #[test]
     fn a_batch_is_whole_extents_and_at_least_one() {
         let pages = |asked| Plan::new(&[], asked).batch_pages;
         assert_eq!([0, 7, 8, 23, 1 << 20].map(pages), [8, 8, 8, 16, BATCH_PAGES_MAX]);

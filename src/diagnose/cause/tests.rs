@@ -324,3 +324,24 @@ fn causes_are_called_the_same_everywhere() {
         assert_eq!(serde_json::to_value(confidence).unwrap(), confidence.name());
     }
 }
+
+/// All sectors but the first differ from it in one bit: one bit of its own signature is wrong if it
+/// is none that is written, and else nobody knows.
+#[test]
+fn one_bit_of_the_signature_in_the_header_makes_all_others_wrong() {
+    let cause = |expected: u32, actual: u32| {
+        let reason = SuspectReason::TornPage(TornCheck { expected, actual });
+        of_page(&data_page(78), &reason)
+    };
+    assert_eq!(cause(0, 0x5555_5554), (BitFlip, Likely));
+    assert_eq!(cause(u32::MAX, 0xaaaa_aaab), (BitFlip, Likely));
+    assert_eq!(cause(0x5555_5555, 1), (UnknownChange, Possible));
+    assert_eq!(cause(0x5555_5555, 0xaaaa_aaa9), (TornWrite, Possible));
+}
+
+#[test]
+fn slots_that_were_never_written_are_a_write_that_was_torn() {
+    let mut page = data_page(60);
+    page.bytes_mut()[PAGE_BYTES - 120..PAGE_BYTES - 112].fill(0);
+    assert_eq!(of_page(&page, &bad_checksum(&page)), (TornWrite, Possible));
+}

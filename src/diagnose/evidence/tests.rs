@@ -373,6 +373,52 @@ fn a_break_may_be_in_either_half_and_sound_records_on_either_side() {
     assert_eq!(broken(2048..6144), None, "sound on both sides");
 }
 
+/// Fewer than 16 bytes of records at the beginning of a sector may all be zero.
+#[test]
+fn the_end_of_a_record_may_be_zeros() {
+    let mut page = data_page(35);
+    page.bytes_mut()[3584..4096].fill(0);
+    assert!(evidence(&page).lost_sectors.is_empty(), "12 bytes of the last row");
+    page.bytes_mut()[3072..3584].fill(0);
+    assert_eq!(Vec::from(evidence(&page).lost_sectors), [6]);
+}
+
+#[test]
+fn free_space_that_holds_old_rows_and_no_fill_is_not_mixed() {
+    let mut page = data_page(45);
+    scrawl(&mut page, 4600..8100);
+    checksum::seal(&mut page);
+    assert!(evidence(&flipped(&page, 8 * 1000)).one_bit_explains);
+}
+
+#[test]
+fn what_is_lost_up_to_the_end_breaks_where_it_begins() {
+    let mut page = data_page(75);
+    page.bytes_mut()[6144..].fill(0);
+    let found = evidence(&page);
+    assert_eq!(
+        (Vec::from(found.lost_sectors), found.breaks_at),
+        (vec![12, 13, 14, 15], Some(6144))
+    );
+}
+
+#[test]
+fn rows_of_an_index_begin_otherwise_than_those_of_a_table() {
+    let slots = |status: u8| {
+        let mut page = data_page(30);
+        PageHeader::of_mut(&mut page).page_type = 2;
+        (0..30).for_each(|row| page.bytes_mut()[96 + row * ROW_BYTES] = status);
+        evidence(&page).slots
+    };
+    // With a null bitmap and without, ghosts, compressed ones.
+    for status in [0x16, 0x06, 0x1a, 0x01] {
+        assert_eq!(slots(status), Slots::Sound, "{status:#x}");
+    }
+    for status in [0x10, 0x30, 0x47, 0x96] {
+        assert_eq!(slots(status), Slots::Broken, "{status:#x}");
+    }
+}
+
 /// Two records on each side agree, four where slots lead nowhere.
 #[test]
 fn a_break_is_believed_by_few_records_if_no_slot_goes_astray() {

@@ -115,4 +115,30 @@ mod tests {
         assert_eq!(read(96).unwrap(), [96, 97, 98, 99]);
         assert!(read(97).is_err());
     }
+
+    /// A block header that passes its check, at `offset` of 4096 bytes.
+    fn with_block(tag: [u8; 4], offset: usize) -> Vec<u8> {
+        let mut bytes = vec![0; 4096];
+        bytes[offset..offset + 4].copy_from_slice(&tag);
+        let check = crate::backup::block::excess(&tag).to_le_bytes();
+        bytes[offset + BLOCK_HEADER_BYTES - 2..][..2].copy_from_slice(&check);
+        bytes
+    }
+
+    #[test]
+    fn a_block_with_a_right_check_shows_a_backup_at_its_beginning_or_behind_its_first_block() {
+        for (tag, offset, is_sound) in [
+            (*b"TAPE", 0, true),
+            (*b"SFMB", 512, true),
+            (*b"SSET", 2048, true),
+            (*b"SSET", 0, false),
+            (*b"TAPE", 512, false),
+            (*b"SFMB", 700, false),
+        ] {
+            assert_eq!(begins_soundly(&with_block(tag, offset)), is_sound, "{tag:?} {offset}");
+        }
+        let mut damaged = with_block(*b"TAPE", 0);
+        damaged[10] = 1;
+        assert!(!begins_soundly(&damaged) && !begins_soundly(&vec![0; 10]));
+    }
 }
