@@ -21,6 +21,7 @@ use crate::discover::paths::explain;
 use crate::page::address::PageId;
 use crate::page::allocation::BOOT_PAGE;
 use crate::page::boot::BootPage;
+use crate::page::ranges::PageRanges;
 use compare::{Compared, NAMED_MAX, compare};
 use confirm::{Doubt, confirmed, words};
 use kin::{Relatives, relatives};
@@ -76,8 +77,14 @@ impl LostWrites {
     }
 
     /// Remembers what was seen of one batch of pages, which ascend.
-    pub(super) fn remember(&self, file: usize, seen: &[(PageId, Seen)]) {
-        self.lsns.write(file, seen);
+    pub(super) fn remember(&self, file: usize, ranges: &PageRanges, mut seen: &[(PageId, Seen)]) {
+        for range in ranges.iter() {
+            // What lies between two ranges may be in another stripe.
+            let inside = seen.partition_point(|(page, _)| page.0 < range.end());
+            let (these, behind) = seen.split_at(inside);
+            self.lsns.write(file, these);
+            seen = behind;
+        }
     }
 
     /// Holds all copies against each other.

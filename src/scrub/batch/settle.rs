@@ -75,7 +75,7 @@ impl View<'_> {
             seen,
         } = looked;
         if let Some(lost_writes) = &self.shared.lost_writes {
-            lost_writes.remember(self.file.index, &seen);
+            lost_writes.remember(self.file.index, &ranges, &seen);
         }
         if is_misplaced {
             self.shared.found_misplaced();

@@ -121,8 +121,8 @@ impl PageLsns {
         self.begins.get(file).is_some_and(Option::is_some)
     }
 
-    /// Writes down what was seen of the pages of one batch, which ascend. After a write that
-    /// failed nothing more is written.
+    /// Writes down what was seen of the pages of one range, which ascend. After a write that failed
+    /// nothing more is written.
     pub(super) fn write(&self, file: usize, seen: &[(PageId, Seen)]) {
         let (Some(begin), Some((first, _)), Some((last, _))) =
             (self.begins[file], seen.first(), seen.last())
