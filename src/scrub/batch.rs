@@ -17,7 +17,6 @@ use crate::read::salvage::{Salvaged, salvage};
 use crate::read::{PageSource, ReadError, Way, aligned, visit_in_pieces};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::pool::{Gpu, Gpus};
-use crate::verify::gpu::word::Word;
 use doubts::Doubted;
 use looked::{Doubtful, Looked};
 use std::sync::Arc;
@@ -177,17 +176,17 @@ impl<'a> View<'a> {
         self.settle(read.range, looked, Vec::new());
     }
 
-    /// Scrubs pages of which a GPU said `words`, which took `verify`.
-    pub(super) fn scrub_words(
+    /// Scrubs pages of which a GPU computed `sums`, which took `verify`.
+    pub(super) fn scrub_sums(
         &mut self,
         read: &Unseen,
         pages: &[Page],
-        words: &[Word],
+        sums: &[Checksum],
         by: (&Gpus, &Gpu),
         verify: Duration,
     ) {
         let mut looked = Looked { verify, ..Looked::default() };
-        self.look_at_words(read.range.first, pages, words, by, &mut looked);
+        self.look_at_sums(read.range.first, pages, sums, by, &mut looked);
         by.1.took_part(read.range.pages);
         looked.was_read(read.read, read.way);
         self.settle(read.range, looked, Vec::new());
