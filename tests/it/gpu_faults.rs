@@ -2,7 +2,9 @@
 
 #![cfg(feature = "gpu")]
 
-use crate::harness::gpu::{Damaged, PAGE_ID, STORED, adapters, found, started, started_with};
+use crate::harness::gpu::{
+    Damaged, PAGE_ID, STORED, adapters, changed, found, slow, started, started_with,
+};
 use crate::harness::stopped::{How, part};
 use pagescrub::read::arena::Arena;
 use pagescrub::read::open::Reader;

@@ -224,7 +224,7 @@ mod vulkan {
         let host_memory = external_memory_host::Device::new(instance, raw);
         let mut of_pointer = vk::MemoryHostPointerPropertiesEXT::default();
         // SAFETY: the arena is mapped, and begins and ends on multiples of a buffer's bytes, which
-        // `Facts::uploads` found to be what the driver asks for.
+        // `Facts::not_imported` found to be what the driver asks for.
         let asked = unsafe {
             (host_memory.fp().get_memory_host_pointer_properties_ext)(
                 raw.handle(),

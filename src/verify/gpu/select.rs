@@ -214,7 +214,7 @@ fn lost_ways(gpu: &Gpu) -> Option<String> {
     let lost: Vec<_> = lost.map(|lost| format!("{} ({})", lost.upload.name(), lost.why)).collect();
     let identity = gpu.identity();
     let why = format!(
-        "pages could not take the better way to GPU {}, which is {}: they took {}",
+        "pages cannot take the better way to GPU {}, which is {}: they take {}",
         identity.name,
         lost.join(", or "),
         identity.upload
