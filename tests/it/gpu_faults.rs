@@ -121,7 +121,7 @@ fn a_page_that_is_left_out_is_noticed() {
 #[test]
 #[cfg_attr(not(gpu_tests), ignore = "needs a GPU or lavapipe, and REQUIRE_GPU=1")]
 fn a_device_that_takes_too_long_is_given_up() {
-    let drill = Drill { timeout: Some(Duration::from_millis(50)), ..with_shader(slow(40_000_000)) };
+    let drill = Drill { timeout: Some(Duration::from_millis(5)), ..with_shader(slow(20_000)) };
     assert_survives(&drill, "timed_out");
 }
 
@@ -243,7 +243,9 @@ fn a_scan_that_was_stopped_goes_on_with_and_without_a_gpu() {
         assert_eq!(finished.run.resumed, 1);
         // Who looked at a page can be told also after an interruption.
         let [gpu] = &finished.run.gpus[..] else { panic!("{:?}", finished.run.gpus) };
-        assert!(gpu.pages > 0 && gpu.pages < 5120, "{gpu:?}");
+        let before = stopped.run.gpus.first().map(|gpu| gpu.pages);
+        assert!(gpu.pages > 0 && (is_first || gpu.pages < 5120), "{gpu:?}");
+        assert_eq!(before, is_first.then_some(gpu.pages));
         assert_eq!(finished.run.devices.len(), 2);
         std::fs::remove_file(&checkpoint).expect("ours");
     }

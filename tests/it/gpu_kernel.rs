@@ -153,8 +153,10 @@ fn zeroed() -> Vec<Edit> {
     zeros.into_iter().chain(headless).chain(nearly).collect()
 }
 
+/// In such a number that the last group is not full.
 fn everything() -> Vec<Edit> {
-    protected().into_iter().chain(zeroed()).collect()
+    let as_it_is = edits([()], |_, ()| {});
+    protected().into_iter().chain(zeroed()).chain(as_it_is).collect()
 }
 
 #[test]
