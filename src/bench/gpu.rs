@@ -63,8 +63,8 @@ pub(super) fn measure(
 struct Subject<'a> {
     adapter: &'a Adapter,
     yardstick: Yardstick,
-    /// Each open for some of the ways that bytes can take to it; every one has the adapter to itself
-    /// in its turn.
+    /// Each open for some of the ways that bytes can take to it; every one has the adapter to
+    /// itself in its turn.
     at_work: Vec<Gpus>,
     /// What they look at: all buffers of their arena.
     buffers: RefCell<Vec<PageBuffer>>,

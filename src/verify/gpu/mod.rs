@@ -31,8 +31,8 @@ pub mod worker;
 #[cfg(feature = "gpu")]
 pub mod yardstick;
 
-/// Buffers of one submission: 16 MiB, which takes a bus well over 100 µs, so that a submission costs
-/// little, and is the least that an adapter which is of use takes in a binding.
+/// Buffers of one submission: 16 MiB, which takes a bus well over 100 µs, so that a submission
+/// costs little, and is the least that an adapter which is of use takes in a binding.
 pub const SLOT_JOBS: usize = 32;
 /// Submissions in flight at a time.
 const SLOTS: usize = 8;

@@ -10,8 +10,8 @@ use crate::read::arena::{Arena, BUFFER_BYTES};
 use crate::verify::engine::Engine;
 use std::fmt;
 
-/// Buffers that those who read and all GPUs share, as far as every GPU can bind them: 512 MiB, twice
-/// what keeps one busy and as much again for a second one, or for reads.
+/// Buffers that those who read and all GPUs share, as far as every GPU can bind them: 512 MiB, half
+/// of which keeps two GPUs busy that leave the other half to the CPU.
 pub const ARENA_BUFFERS: usize = 1024;
 /// Buffers that each thread has at least.
 const THREAD_BUFFERS_MIN: usize = 3;
