@@ -25,7 +25,7 @@ fn terms(threads: usize) -> Terms<'static> {
 /// The best adapter, which says that its memory is not the CPU's.
 fn with_memory_of_its_own() -> Adapter {
     let mut adapter = adapters().remove(0);
-    adapter.facts.name = "a real one".to_owned();
+    "a real one".clone_into(&mut adapter.facts.name);
     adapter.facts.device_type = DeviceType::DiscreteGpu;
     assert!(adapter.facts.has_own_memory());
     adapter
@@ -115,6 +115,7 @@ fn a_way_may_change_between_any_two_submissions() {
                 let report = file.scan(Some(&selected), &Silent);
                 assert_eq!(found(&report), expected);
                 assert_eq!(report.run.gpus[0].errors.len(), 0, "{:?}", report.run.gpus);
+                assert_eq!((report.exit_code, report.host_findings.len()), (1, 0));
             }
         });
         for turn in 0.. {

@@ -128,7 +128,7 @@ fn open(
         }
         _ => Vec::new(),
     };
-    let mut last = GpuError::Refused("there is no way to it".to_owned());
+    let mut failure = GpuError::Refused("there is no way to it".to_owned());
     for ways in wanted.chunk_by(|a, b| a.is_import() && b.is_import()) {
         let ways = with_room(adapter, arena, ways, &mut lost);
         let Some(&best) = ways.first() else { continue };
@@ -136,11 +136,11 @@ fn open(
             Ok(opened) => return Ok((opened, lost)),
             Err(error) => {
                 lost.push(LostWay { upload: best, why: error.to_string() });
-                last = error;
+                failure = error;
             }
         }
     }
-    Err(last)
+    Err(failure)
 }
 
 /// Those of `ways` for which the arena is not too large; the others are `lost`.
@@ -197,7 +197,7 @@ impl Opened {
         let mut slot_jobs = drill.slot_jobs.unwrap_or(SLOT_JOBS);
         loop {
             match device.watch(|| (0..SLOTS).map(|_| parts.slot(slot_jobs)).collect()) {
-                Ok(free) => return Ok(Self { free, device, pipeline, slot_jobs, ways }),
+                Ok(free) => return Ok(Self { device, pipeline, free, slot_jobs, ways }),
                 // Half as much may fit.
                 Err(GpuError::OutOfMemory(_)) if slot_jobs > 1 => slot_jobs /= 2,
                 Err(error) => return Err(error),
