@@ -7,7 +7,7 @@
 # PAGESCRUB is target/release/pagescrub by default, FOLDER (/tmp) gets a data file of SIZE, which
 # should fit into memory twice, ROUNDS (3) is how often each scan runs. Needs bash and POSIX tools,
 # no cargo. What is measured: `devices`, `bench` with its GPU section, and scans of the file from
-# the page cache with every engine and two readers, in turn. All scans must come to the same report
+# the page cache with every engine and two readers, in turn (auto looks at GPUs from 256 GiB on). All scans must come to the same report
 # apart from times and how they ran. Absolute speed drifts: only ratios within one run count.
 #
 # Vulkan needs its loader (libvulkan.so.1, Debian: libvulkan1) and the driver's manifest. Where

@@ -4,8 +4,8 @@
 // number differs in one bit, five times; subgroupXor would join the pages as well. Threads are
 // counted by subgroup, because how local_invocation_index maps to subgroups is not promised.
 
-fn joined_across(known: vec2<u32>, apart: u32) -> vec2<u32> {
-    return joined(known, subgroupShuffleXor(known, apart));
+fn joined_across(sum: u32, apart: u32) -> u32 {
+    return sum ^ subgroupShuffleXor(sum, apart);
 }
 
 @compute @workgroup_size(GROUP_THREADS)
@@ -17,12 +17,11 @@ fn main(
 ) {
     let group = groups[workgroup.x];
     let thread = subgroup * subgroup_threads + invocation;
-    let mine = share(group, thread);
-    var known = mine.known;
-    known = joined_across(known, 16u);
-    known = joined_across(known, 8u);
-    known = joined_across(known, 4u);
-    known = joined_across(known, 2u);
-    known = joined_across(known, 1u);
-    write_word(workgroup.x, group, thread, known, mine.stored);
+    var sum = share(group, thread);
+    sum = joined_across(sum, 16u);
+    sum = joined_across(sum, 8u);
+    sum = joined_across(sum, 4u);
+    sum = joined_across(sum, 2u);
+    sum = joined_across(sum, 1u);
+    write_word(workgroup.x, group, thread, sum);
 }

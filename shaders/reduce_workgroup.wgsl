@@ -1,6 +1,6 @@
 // The portable way: the lanes of a page join their shares in workgroup memory.
 
-var<workgroup> known: array<vec2<u32>, GROUP_THREADS>;
+var<workgroup> sums: array<u32, GROUP_THREADS>;
 
 @compute @workgroup_size(GROUP_THREADS)
 fn main(
@@ -8,15 +8,14 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let group = groups[workgroup.x];
-    let mine = share(group, thread);
-    known[thread] = mine.known;
+    sums[thread] = share(group, thread);
     let lane = thread % LANES;
     for (var apart = LANES / 2u; apart > 0u; apart >>= 1u) {
         workgroupBarrier();
         if lane < apart {
-            known[thread] = joined(known[thread], known[thread + apart]);
+            sums[thread] ^= sums[thread + apart];
         }
     }
-    workgroupBarrier();
-    write_word(workgroup.x, group, thread, known[thread - lane], mine.stored);
+    // The lane that writes is the one that has added up the last of them.
+    write_word(workgroup.x, group, thread, sums[thread]);
 }

@@ -31,6 +31,6 @@ fn main(
         }
     }
     if thread == 0u {
-        words[workgroup.x * GROUP_PAGES] = vec2(sums[0], DONE | (group.pages_and_nonce & NONCE));
+        words[workgroup.x * GROUP_PAGES] = vec2(sums[0], mark(group));
     }
 }

@@ -156,7 +156,7 @@ mod search {
                 pci_bus_id: Some(facts.pci_bus_id.clone()).filter(|id| !id.is_empty()),
                 upload: facts.upload().name(),
                 upload_words: facts.upload().words(),
-                import_alignment_bytes: facts.import_alignment,
+                import_alignment_bytes: facts.import_alignment.clone().ok(),
                 buffer_bytes_max: facts.limits.max_buffer_size,
                 binding_bytes_max: facts.limits.max_storage_buffer_binding_size,
                 subgroup_min: facts.subgroup_min_size,

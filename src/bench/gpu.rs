@@ -11,13 +11,15 @@ use super::verdict::gpu::{
 };
 use super::{BenchError, Settings};
 use crate::drill::{Recipe, SyntheticFile};
+use crate::page::address::PageId;
 use crate::page::checksum::Checksum;
 use crate::read::arena::{Arena, BUFFER_BYTES, BUFFER_PAGES, PageBuffer};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::adapter::Adapter;
-use crate::verify::gpu::adapter::facts::Upload;
 use crate::verify::gpu::job::{Answer, GpuError, Job};
 use crate::verify::gpu::pool::{CHECK_ONE_IN_DEFAULT, Gpus, Share};
+use crate::verify::gpu::select::ARENA_BUFFERS;
+use crate::verify::gpu::upload::Upload;
 use crate::verify::gpu::worker::{Drill, start};
 use crate::verify::gpu::yardstick::{Expected, Measured, NotMeasured, Yardstick};
 use bytesize::ByteSize;
@@ -32,8 +34,6 @@ use std::time::Duration;
 const BYTES_DEFAULT: u64 = 4 << 30;
 /// The same for software, which is slow and proves nothing.
 const SOFTWARE_BYTES_DEFAULT: u64 = 256 << 20;
-/// The buffers of a scan.
-const ARENA_BUFFERS_MAX: u64 = 256;
 /// The smallest data file.
 const ARENA_BUFFERS_MIN: u64 = 2;
 /// How long an answer may take.
@@ -63,8 +63,9 @@ pub(super) fn measure(
 struct Subject<'a> {
     adapter: &'a Adapter,
     yardstick: Yardstick,
-    /// Each with the way that bytes take to it; every one has the adapter to itself in its turn.
-    at_work: Vec<(Upload, Gpus)>,
+    /// Each open for some of the ways that bytes can take to it; every one has the adapter to
+    /// itself in its turn.
+    at_work: Vec<Gpus>,
     /// What they look at: all buffers of their arena.
     buffers: RefCell<Vec<PageBuffer>>,
     expected: Arc<Expected>,
@@ -83,7 +84,7 @@ impl<'a> Subject<'a> {
         let software = adapter.facts.is_software();
         let default = if software { SOFTWARE_BYTES_DEFAULT } else { BYTES_DEFAULT };
         let bytes = settings.gpu_bytes.unwrap_or(default);
-        let count = arena_buffers(bytes, adapter.facts.limits.max_storage_buffer_binding_size);
+        let count = arena_buffers(bytes, adapter.facts.binding_bytes_max());
         let arena_bytes = (count * BUFFER_BYTES) as u64;
         // Two arenas: not every driver imports the same memory twice.
         let (pages, buffers) = (pages(count)?, pages(count)?);
@@ -111,7 +112,7 @@ impl<'a> Subject<'a> {
             size(self.bus_bytes)
         );
         let mut section = rounds.section(&name, title, self.variants())?;
-        section.gpu = Some(self.measured());
+        section.gpu = Some(self.measured(&section));
         section.goals = goals(&section);
         Ok(section)
     }
@@ -148,9 +149,16 @@ impl<'a> Subject<'a> {
 
     /// Whole buffers, as in a scan.
     fn of_scan(&self) -> impl Iterator<Item = Variant<'_>> {
-        self.at_work.iter().map(move |(upload, gpus)| {
+        let ways = self
+            .at_work
+            .iter()
+            .flat_map(|gpus| gpus.gpu(0).ways().enumerate().map(move |way| (gpus, way)));
+        ways.map(move |(gpus, (way, upload))| {
             let limit = Limit::OneOf(vec![BUS_COPIED.to_owned(), BUS_READ.to_owned()]);
-            let measure = move || self.time_streaming(gpus);
+            let measure = move || {
+                gpus.gpu(0).take_way(way);
+                self.time_streaming(gpus)
+            };
             Variant::new(end_to_end(upload.name()), limit, measure)
         })
     }
@@ -191,7 +199,7 @@ impl<'a> Subject<'a> {
         }
         while buffers.len() < count {
             let answer = answers.recv_timeout(PATIENCE).map_err(|_| GpuError::TimedOut)?;
-            self.expected.check(answer.buffer.index(), &answer.words?)?;
+            self.expected.check(answer.buffer.index(), &answer.sums?)?;
             if offers_left > 0 {
                 offers_left -= 1;
                 offer(gpus, answer.buffer, &answer_to)?;
@@ -226,14 +234,26 @@ impl<'a> Subject<'a> {
         format!("{}: {what}", self.adapter.facts.name)
     }
 
-    fn measured(&self) -> GpuMeasured {
+    /// The way that a scan takes: the first that works, or the faster one where it measures two.
+    fn upload(&self, section: &Section) -> &'static str {
+        let Some(gpus) = self.at_work.first() else { return "none" };
+        let speed = |upload: &Upload| {
+            section.row(&end_to_end(upload.name())).map_or(0.0, |row| row.gb_per_second.median)
+        };
+        let ways: Vec<_> = gpus.gpu(0).ways().collect();
+        let fastest = ways.iter().copied().reduce(|a, b| if speed(&b) > speed(&a) { b } else { a });
+        let chosen = fastest.filter(|_| self.adapter.facts.has_own_memory());
+        chosen.or(ways.first().copied()).map_or("none", Upload::name)
+    }
+
+    fn measured(&self, section: &Section) -> GpuMeasured {
         let facts = &self.adapter.facts;
         GpuMeasured {
             name: facts.name.clone(),
             driver: format!("{} {}", facts.driver, facts.driver_info),
             backend: facts.backend.to_string(),
             is_software: facts.is_software(),
-            upload: self.at_work.first().map_or("none", |(upload, _)| upload.name()).to_owned(),
+            upload: self.upload(section).to_owned(),
             shader: self.yardstick.shaders()[0].name().to_owned(),
             subgroup_min: facts.subgroup_min_size,
             subgroup_max: facts.subgroup_max_size,
@@ -248,8 +268,7 @@ impl<'a> Subject<'a> {
 fn is_right(engine: &Engine, expected: &Expected, buffer: &PageBuffer) -> bool {
     let mut sums = [Checksum(0); BUFFER_PAGES as usize];
     engine.checksums(buffer, &mut sums);
-    let words = expected.words(buffer.index());
-    sums.iter().zip(words).all(|(sum, word)| *sum == word.checksum())
+    sums == expected.checksums(buffer.index())
 }
 
 type Measure<'a> = Box<dyn Fn() -> Result<Measured, NotMeasured> + 'a>;
@@ -257,7 +276,7 @@ type Measure<'a> = Box<dyn Fn() -> Result<Measured, NotMeasured> + 'a>;
 /// Buffers of an arena, of which there are two copies at least in `bytes`.
 fn arena_buffers(bytes: u64, binding_bytes_max: u64) -> usize {
     let buffers = |bytes: u64| bytes / BUFFER_BYTES as u64;
-    let most = buffers(binding_bytes_max).clamp(ARENA_BUFFERS_MIN, ARENA_BUFFERS_MAX);
+    let most = buffers(binding_bytes_max).clamp(ARENA_BUFFERS_MIN, ARENA_BUFFERS as u64);
     buffers(bytes / 2).clamp(ARENA_BUFFERS_MIN, most) as usize
 }
 
@@ -269,42 +288,39 @@ fn pages(count: usize) -> Result<Vec<PageBuffer>, BenchError> {
     let arena = Arena::new(count).map_err(|e| work(&e))?;
     let mut buffers = arena.take(count).ok_or_else(|| work(&"an arena without its buffers"))?;
     buffers.par_iter_mut().for_each(|buffer| {
-        let ids = Expected::range(buffer.index()).ids();
-        buffer.iter_mut().zip(ids).for_each(|(page, id)| *page = synthetic.page(id));
+        let first = buffer.index() as u32 * BUFFER_PAGES;
+        let pages = buffer.iter_mut().zip(first..);
+        pages.for_each(|(page, id)| *page = synthetic.page(PageId(id)));
     });
     Ok(buffers)
 }
 
-/// `adapter` as a scan has it, once for each way that bytes can take to it.
-fn at_work(adapter: &Adapter, arena: &Arc<Arena>, notes: &mut Vec<String>) -> Vec<(Upload, Gpus)> {
+/// `adapter` as a scan has it, so often that it is open for each way that bytes can take: both ways
+/// of imported memory together, since not every driver imports it twice.
+fn at_work(adapter: &Adapter, arena: &Arc<Arena>, notes: &mut Vec<String>) -> Vec<Gpus> {
+    let uploads = adapter.facts.uploads();
     let mut at_work = Vec::new();
-    for upload in adapter.facts.uploads() {
-        let drill = Drill { upload: Some(upload), ..Drill::default() };
+    for ways in uploads.chunk_by(|a, b| a.is_import() && b.is_import()) {
+        let drill = Drill { uploads: Some(ways.to_vec()), ..Drill::default() };
+        let mut lost = |upload: Upload, why: &str| {
+            let name = &adapter.facts.name;
+            notes.push(format!("{name}, {}: not measured: {why}", upload.words()));
+        };
         match start(adapter, 0, arena, &drill) {
             Ok(gpu) => {
+                gpu.lost_ways().iter().for_each(|way| lost(way.upload, &way.why));
                 let arena = Arc::clone(arena);
-                let gpus = Gpus::new(arena, vec![gpu], Share::Gpu, CHECK_ONE_IN_DEFAULT);
-                at_work.push((upload, gpus));
+                at_work.push(Gpus::new(arena, vec![gpu], Share::Gpu, CHECK_ONE_IN_DEFAULT));
             }
-            Err(error) => notes.push(format!(
-                "{}, {}: not measured: {error}",
-                adapter.facts.name,
-                upload.words()
-            )),
+            Err(error) => ways.iter().for_each(|way| lost(*way, &error.to_string())),
         }
     }
     at_work
 }
 
 fn offer(gpus: &Gpus, buffer: PageBuffer, answer_to: &Sender<Answer>) -> Result<(), GpuError> {
-    let number = buffer.index();
-    let job = Job {
-        buffer,
-        range: Expected::range(number),
-        file: Expected::file(),
-        token: number as u64,
-        answer_to: answer_to.clone(),
-    };
+    let (token, answer_to) = (buffer.index() as u64, answer_to.clone());
+    let job = Job { buffer, pages: BUFFER_PAGES, token, answer_to };
     gpus.give(job).map(drop).map_err(|_| GpuError::Retired)
 }
 
@@ -322,7 +338,7 @@ mod tests {
     #[test]
     fn an_arena_fits_into_a_binding_and_twice_into_what_is_asked_for() {
         const MIB: u64 = 1 << 20;
-        assert_eq!(arena_buffers(4 << 30, 2 << 30), 256);
+        assert_eq!(arena_buffers(4 << 30, 2 << 30), ARENA_BUFFERS);
         assert_eq!(arena_buffers(4 << 30, 64 * MIB), 128);
         assert_eq!(arena_buffers(8 * MIB, 128 * MIB), 8);
         assert_eq!(arena_buffers(0, 128 * MIB), 2);

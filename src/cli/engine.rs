@@ -11,9 +11,9 @@ use pagescrub::verify::gpu::pool::{CHECK_ONE_IN_DEFAULT, Gpus};
 /// Who computes.
 #[derive(clap::Args)]
 pub(crate) struct EngineArgs {
-    /// What computes checksums: cpu, gpu, hybrid (both), auto (cpu, unless 16 GiB or more are to be
-    /// read and a measurement speaks for hybrid), one CPU kernel (scalar, sse2, avx2, avx512), or
-    /// cycle (all CPU kernels in turn)
+    /// What computes checksums: cpu, gpu, hybrid (both), auto (cpu, unless 256 GiB or more are to
+    /// be read and a measurement speaks for hybrid), one CPU kernel (scalar, sse2, avx2, avx512),
+    /// or cycle (all CPU kernels in turn)
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub(crate) engine: String,
 

@@ -69,7 +69,7 @@ fn files_of_a_folder_are_sorted_by_what_they_hold() {
     assert_eq!(names(not_looked_into), ["old.zip", "sales.bak.gpg"]);
     assert!(found.are_extents_guessed);
     let without = Excluded::by(&["*.mdf", "*.bak"]).unwrap();
-    let found = discover_without(&[folder.path().to_owned()], &without);
+    let found = discover_without(&[folder.path().to_owned()], &without, &|_| None);
     assert_eq!(names(&found.excluded), ["bills.mdf", "orders.mdf", "sales.mdf", "tape.bak"]);
     assert!(found.files.is_empty());
 }

@@ -1,6 +1,5 @@
 //! What one thread has handed to GPUs and not got back yet.
 
-use crate::page::address::FileId;
 use crate::page::ranges::PageRanges;
 use crate::read::Way;
 use crate::read::arena::PageBuffer;
@@ -58,20 +57,19 @@ impl<'a> AtGpus<'a> {
         self.pieces.is_empty()
     }
 
-    /// Hands `buffer` with the pages of `unseen`, which are of `file`, to a GPU. It comes back if
-    /// none takes it, or they are not one range.
+    /// Hands `buffer`, one of the `buffers` of this thread, with the pages of `unseen` to a GPU. It
+    /// comes back if none takes it, or if they have enough of these.
     pub(super) fn hand_over(
         &mut self,
         unseen: Unseen,
-        file: FileId,
         buffer: PageBuffer,
+        buffers: usize,
     ) -> Result<(), (Unseen, PageBuffer)> {
-        let Some((gpus, range)) = self.gpus.zip(unseen.ranges.only()) else {
-            return Err((unseen, buffer));
-        };
+        let has_room = |gpus: &&Gpus| self.pieces.len() < gpus.share_of(buffers);
+        let Some(gpus) = self.gpus.filter(has_room) else { return Err((unseen, buffer)) };
         self.tokens += 1;
         let (token, answer_to) = (self.tokens, self.answer_to.clone());
-        match gpus.offer(Job { buffer, range, file, token, answer_to }) {
+        match gpus.offer(Job { buffer, pages: unseen.ranges.pages(), token, answer_to }) {
             Ok(gpu) => {
                 self.pieces.push(Piece { token, gpu, unseen, since: Instant::now() });
                 Ok(())

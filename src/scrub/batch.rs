@@ -16,7 +16,6 @@ use crate::page::ranges::PageRanges;
 use crate::read::{PageSource, ReadError, Way, aligned, copy_mapped, visit_in_pieces};
 use crate::verify::engine::Engine;
 use crate::verify::gpu::pool::{Gpu, Gpus};
-use crate::verify::gpu::word::Word;
 use doubts::Doubted;
 use looked::Looked;
 use std::sync::Arc;
@@ -197,17 +196,22 @@ impl<'a> View<'a> {
         self.settle(&read.ranges, looked, Vec::new());
     }
 
-    /// Scrubs pages of which a GPU said `words`, which took `verify`.
-    pub(super) fn scrub_words(
+    /// Scrubs pages of which a GPU computed `sums`, which took `verify`.
+    pub(super) fn scrub_sums(
         &mut self,
         read: &Unseen,
         pages: &[Page],
-        words: &[Word],
+        sums: &[Checksum],
         by: (&Gpus, &Gpu),
         verify: Duration,
     ) {
         let mut looked = Looked { verify, ..Looked::default() };
-        self.look_at_words(read.ranges.first(), pages, words, by, &mut looked);
+        let mut rest = sums;
+        for (first, part) in read.ranges.each_of(pages) {
+            let (own, others) = rest.split_at(part.len());
+            rest = others;
+            self.look_at_sums(first, part, own, by, &mut looked);
+        }
         by.1.took_part(read.ranges.pages());
         looked.was_read(read.read, read.way);
         self.settle(&read.ranges, looked, Vec::new());

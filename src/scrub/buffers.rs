@@ -51,6 +51,11 @@ impl Buffers {
         self.count > 0
     }
 
+    /// How many there are, whoever uses them.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// `count` of those in use will not come back.
     pub(super) fn lose(&mut self, count: usize) {
         self.count = self.count.saturating_sub(count);

@@ -10,8 +10,8 @@ mod harness;
 
 use harness::gpu::{Damaged, adapters, found, started};
 use pagescrub::scrub::Silent;
-use pagescrub::verify::gpu::adapter::facts::Upload;
 use pagescrub::verify::gpu::pool::Share;
+use pagescrub::verify::gpu::upload::Upload;
 use pagescrub::verify::gpu::worker::Drill;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -41,8 +41,11 @@ fn a_gpu_without_memory_takes_less_or_leaves_the_work_to_the_cpu() {
     let file = Damaged::new();
     let expected = file.by_cpu();
     assert!(!adapters().is_empty(), "the driver is loaded before memory is short");
-    let drill =
-        Drill { upload: Some(Upload::Copy), slot_jobs: Some(TOO_MANY_JOBS), ..Drill::default() };
+    let drill = Drill {
+        uploads: Some(vec![Upload::Copy]),
+        slot_jobs: Some(TOO_MANY_JOBS),
+        ..Drill::default()
+    };
     for more_mib in [900, 300, 60] {
         let selected = with_no_more_than(more_mib << 20, || started(Share::Gpu, drill.clone()));
         let has_gpu = selected.gpus.is_some();

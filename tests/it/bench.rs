@@ -145,6 +145,8 @@ fn a_gpu_is_measured_next_to_its_memory_its_bus_and_the_cpu() {
         assert!(limit.row.starts_with(limits) && limit.ratio.median > 0.0, "{row:?}");
     }
     assert!(section.row("end to end, copy").is_some(), "every GPU can be copied to");
+    let has_row = |way: &str| section.row(&format!("end to end, {way}")).is_some();
+    assert_eq!(has_row("import copy"), has_row("host import"), "both, or none");
     let cpu = section.row("checksum on the CPU").expect("in comparison");
     assert!(cpu.of_limit.is_none() && !cpu.is_limit, "{cpu:?}");
     let is_judged = section.goals.iter().map(|goal| goal.is_met.is_some());

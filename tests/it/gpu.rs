@@ -10,10 +10,10 @@ use pagescrub::page::address::PageId;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
-use pagescrub::verify::gpu::adapter::facts::Upload;
 use pagescrub::verify::gpu::adapter::{Wish, choose};
 use pagescrub::verify::gpu::pool::Share;
 use pagescrub::verify::gpu::select::{Terms, start_all};
+use pagescrub::verify::gpu::upload::Upload;
 use pagescrub::verify::gpu::worker::Drill;
 use serde_json::Value;
 use std::fs;
@@ -147,8 +147,11 @@ fn every_way_to_a_gpu_gives_the_same_report_also_where_pages_cannot_be_read() {
     let adapters = choose(&wish).expect("these tests were asked for");
     for upload in adapters[0].facts.uploads() {
         for (threads, slot_jobs) in [(1, 64), (3, 64), (2, 1)] {
-            let drill =
-                Drill { upload: Some(upload), slot_jobs: Some(slot_jobs), ..Drill::default() };
+            let drill = Drill {
+                uploads: Some(vec![upload]),
+                slot_jobs: Some(slot_jobs),
+                ..Drill::default()
+            };
             let terms = Terms { threads, check_one_in: 10, drivers_answer: &|| Ok(()), drill };
             let gpus = start_all(&adapters, Share::Gpu, &terms).gpus.expect("a GPU");
             let settings = Settings { threads, gpus: Some(&gpus), ..settings.clone() };

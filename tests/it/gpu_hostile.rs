@@ -4,19 +4,18 @@
 #![cfg(all(feature = "gpu", target_os = "linux"))]
 
 use crate::harness::forbid::forbidding;
-use crate::harness::gpu::{Damaged, adapters, found, started_with};
+use crate::harness::gpu::{Damaged, PAGE_ID, STORED, adapters, found, started_with};
 use crate::harness::{pagescrub, pagescrub_in};
-use pagescrub::page::address::{FileId, PageRange};
 use pagescrub::read::arena::Arena;
 use pagescrub::read::open::Reader;
 use pagescrub::scrub::checkpoint::{Checkpoint, Checkpointing};
 use pagescrub::scrub::{Progress, Settings, Silent, Stop, scrub};
 use pagescrub::verify::engine::Engine;
-use pagescrub::verify::gpu::adapter::facts::Upload;
 use pagescrub::verify::gpu::calibration;
 use pagescrub::verify::gpu::job::Job;
 use pagescrub::verify::gpu::pipeline::Shader;
 use pagescrub::verify::gpu::pool::{Gpus, Share};
+use pagescrub::verify::gpu::upload::Upload;
 use pagescrub::verify::gpu::worker::{Drill, start};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -97,8 +96,9 @@ impl Progress for PowerFails {
 fn nothing_that_a_liar_said_survives_in_a_checkpoint() {
     let file = Damaged::new();
     let expected = found(&file.by_cpu());
-    let source = Shader::Portable.source();
-    let late = source.replace("whole.x != stored)", "whole.x != stored && group.page_id < 2000u)");
+    // It calls everything good for a while, which is not found out, and then everything bad.
+    let sum = format!("select(select(sum, {STORED}, {PAGE_ID} >= 1000u), 0u, {PAGE_ID} >= 2000u)");
+    let late = Shader::Portable.source().replace("vec2(sum,", &format!("vec2({sum},"));
     let drill = Drill { shader: Some(Shader::Custom(late.into())), ..small() };
     let selected = started_with(Share::Gpu, 1, u32::MAX, drill);
     let path = file.discovery.files[0].path.with_extension("checkpoint");
@@ -207,16 +207,15 @@ fn a_gpu_whose_thread_ends_by_a_fault_of_ours_is_noticed_at_once() {
     let expected = found(&file.by_cpu());
     let arena = Arena::new(64).expect("memory");
     let buffer = arena.take(1).expect("there are 64").remove(0);
-    let drill = Drill { upload: Some(Upload::Copy), ..small() };
+    let drill = Drill { uploads: Some(vec![Upload::Copy]), ..small() };
     let gpu = start(&adapters()[0], 0, &arena, &drill).expect("it starts");
     let gpus = Gpus::new(Arc::clone(&arena), vec![gpu], Share::Gpu, 1000);
     let (answer_to, _answers) = channel();
-    let too_many = PageRange::between(0, 100);
     let started = Instant::now();
     let report = thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(5));
-            let job = Job { buffer, range: too_many, file: FileId(1), token: 1, answer_to };
+            let job = Job { buffer, pages: 100, token: 1, answer_to };
             drop(gpus.give(job));
         });
         file.scan_by(Some(&gpus), Vec::new(), None, 2, &Silent)

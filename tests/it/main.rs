@@ -46,6 +46,7 @@ mod gpu;
 mod gpu_faults;
 mod gpu_hostile;
 mod gpu_kernel;
+mod gpu_ways;
 mod hints;
 mod hostile;
 mod html;

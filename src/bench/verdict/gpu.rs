@@ -2,7 +2,7 @@
 
 use super::bound_by;
 use crate::bench::report::{Bound, Goal, Section, Verdict};
-use crate::verify::gpu::adapter::facts::Upload;
+use crate::verify::gpu::upload::Upload;
 
 /// The names of rows.
 pub(in crate::bench) const DEVICE_READ: &str = "device memory read";
@@ -31,7 +31,11 @@ enum Wanted {
 pub(in crate::bench) fn goals(section: &Section) -> Vec<Goal> {
     let Some(gpu) = &section.gpu else { return Vec::new() };
     let of_limit = |name: &str| Some(section.row(name)?.of_limit.as_ref()?.ratio.median);
-    let import = end_to_end(Upload::HostImport.name());
+    // What is wanted of host import, its better way must reach.
+    let is_import = [Upload::HostImport, Upload::ImportCopy].map(Upload::name);
+    let is_import = is_import.contains(&gpu.upload.as_str());
+    let import = if is_import { &gpu.upload } else { Upload::HostImport.name() };
+    let import = end_to_end(import);
     let kernel = of_limit(&resident(&gpu.shader)).map(|reached| {
         let what = "the kernel, of merely reading device memory";
         goal("kernel_of_device_memory", what, reached, Wanted::AtLeast(0.70))
@@ -164,6 +168,14 @@ mod tests {
         let copied = section(false, "copy", 0.8, 0.5, 2.0);
         assert_eq!(met(&copied), [Some(true)]);
         assert_eq!(conclusion(&copied).unwrap().bound, Bound::Compute);
+    }
+
+    #[test]
+    fn memory_that_is_imported_and_copied_has_the_goals_of_host_import() {
+        let copied = section(false, "import_copy", 0.7, 0.9, 0.4);
+        assert_eq!(met(&copied), [Some(true); 3]);
+        let text = conclusion(&copied).unwrap().text;
+        assert!(text.starts_with("end to end, import copy at 45.0 GB/s, 0.90"), "{text}");
     }
 
     #[test]

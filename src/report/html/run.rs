@@ -7,7 +7,7 @@ use super::words::{duration, moment, rate, size, words};
 use crate::consolidate::report::{Run, ScrubReport, Source};
 use crate::plan::pace::PaceSummary;
 use crate::verify::gpu::calibration::Speed;
-use crate::verify::gpu::pool::GpuSummary;
+use crate::verify::gpu::pool::{GpuSummary, WaySpeed};
 use maud::{Markup, html};
 
 /// Devices, GPUs, notes and histograms shown at most.
@@ -112,8 +112,12 @@ fn worked(gpu: &GpuSummary) -> String {
     let errors = gpu.errors.iter().take(SHOWN_MAX);
     let errors: Vec<_> = errors.map(|(name, n)| format!(", {n} {}", words(name))).collect();
     let retired = gpu.retired.as_ref().map(|why| format!("; retired: {}", safe(why)));
+    let way = |way: &WaySpeed| format!("{} {:.1} GB/s", words(&way.upload), way.gb_per_second);
+    let ways: Vec<_> = gpu.ways.iter().take(SHOWN_MAX).map(way).collect();
+    let measured = (!ways.is_empty()).then(|| format!("; measured: {}", ways.join(", ")));
+    let measured = measured.unwrap_or_default();
     format!(
-        "{} ({}, {}, {}): {}, {} of them checked by the CPU{}{}",
+        "{} ({}, {}, {}{measured}): {}, {} of them checked by the CPU{}{}",
         safe(&identity.name),
         safe(&identity.driver),
         safe(&identity.backend),

@@ -18,7 +18,6 @@ use crate::page::header::PageHeader;
 use crate::page::torn::TornCheck;
 use crate::scrub::lost_writes::Seen;
 use crate::verify::gpu::pool::{Gpu, Gpus};
-use crate::verify::gpu::word::Word;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -61,32 +60,30 @@ impl View<'_> {
 
     /// Judges `pages` by the checksums that `gpu` gave them. Of good pages and of free ones only
     /// the header is touched; all others are looked at by the reference.
-    pub(super) fn look_at_words(
+    pub(super) fn look_at_sums(
         &mut self,
         first: PageId,
         pages: &[Page],
-        words: &[Word],
+        sums: &[Checksum],
         (gpus, gpu): (&Gpus, &Gpu),
         to: &mut Looked,
     ) {
         self.file.allocation.learn_from(first, pages);
-        for ((page, &word), id) in pages.iter().zip(words).zip(first.0..) {
+        for ((page, &sum), id) in pages.iter().zip(sums).zip(first.0..) {
             let (place, allocation) = self.place_of(PageId(id), to);
-            let verdict = judge(page, word.checksum(), place, allocation);
+            let verdict = judge(page, sum, place, allocation);
             let is_fine =
                 matches!(verdict, Verdict::IntactChecksum | Verdict::IntactTorn | Verdict::Free(_));
-            let is_plain = is_fine && word.fits(page, place);
-            if is_plain && !gpus.must_check(gpu, place.page, word) {
+            if is_fine && !gpus.must_check(gpu, place.page, sum) {
                 self.count(page, place, allocation, &verdict, to);
                 if self.file.is_part {
-                    let stored = Checksum::stored_in(page);
-                    to.stream_sum.add_page(place.page, word.checksum(), stored);
+                    to.stream_sum.add_page(place.page, sum, Checksum::stored_in(page));
                 }
                 continue;
             }
             // Who was wrong is remembered there, and ends this.
             gpu.was_checked();
-            let _ = gpu.check(page, word, place, paths::text(&self.file.planned.path));
+            let _ = gpu.check(page, sum, place, paths::text(&self.file.planned.path));
             let sum = Checksum::of(page);
             to.stream_sum.add_page(place.page, sum, Checksum::stored_in(page));
             let verdict = judge(page, sum, place, allocation);

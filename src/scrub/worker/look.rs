@@ -88,8 +88,8 @@ impl Worker<'_> {
 
     /// Hands pages to a GPU, or looks at them here.
     pub(super) fn look_at_pages(&mut self, unseen: Unseen, buffer: PageBuffer) {
-        let file_id = self.shared.files[unseen.file].planned.file_id;
-        if let Err((unseen, buffer)) = self.at_gpus.hand_over(unseen, file_id, buffer) {
+        let buffers = self.buffers.count();
+        if let Err((unseen, buffer)) = self.at_gpus.hand_over(unseen, buffer, buffers) {
             self.look_at_here(&unseen, buffer);
         }
     }
@@ -102,12 +102,12 @@ impl Worker<'_> {
 
     /// Looks at what a GPU said; where it said nothing, at the same bytes.
     fn look_at_answer(&mut self, Returned { unseen, answer, took }: Returned) {
-        let (Some(gpus), Ok(words)) = (self.shared.gpus, &answer.words) else {
+        let (Some(gpus), Ok(sums)) = (self.shared.gpus, &answer.sums) else {
             return self.look_at_here(&unseen, answer.buffer);
         };
         let pages = &answer.buffer[..unseen.ranges.pages() as usize];
         let by = (gpus, gpus.gpu(answer.gpu));
-        self.with_source(unseen.file, |view, _| view.scrub_words(&unseen, pages, words, by, took));
+        self.with_source(unseen.file, |view, _| view.scrub_sums(&unseen, pages, sums, by, took));
         self.buffers.give_back(answer.buffer);
     }
 

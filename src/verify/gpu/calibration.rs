@@ -54,12 +54,12 @@ impl Calibration {
 }
 
 #[cfg(feature = "gpu")]
-pub use measure::{cpu, gpus};
+pub use measure::{cpu, gpu, gpus};
 
 #[cfg(feature = "gpu")]
 mod measure {
     use super::Speed;
-    use crate::page::address::{FileId, PageAddress, PageRange};
+    use crate::page::address::{FileId, PageAddress, PageId};
     use crate::page::checksum::Checksum;
     use crate::read::arena::{BUFFER_BYTES, BUFFER_PAGES, PageBuffer};
     use crate::verify::cpu_time::cpu_seconds;
@@ -99,16 +99,32 @@ mod measure {
         })
     }
 
-    /// Measures `gpus` on `buffers`, and checks what they say of them.
+    /// Measures `gpus` together on `buffers`, and checks what they say of them.
     ///
     /// # Errors
     /// If a GPU failed, or was wrong: then it is not used any more.
-    pub fn gpus(gpus: &Gpus, mut buffers: Vec<PageBuffer>) -> Result<Speed, String> {
+    pub fn gpus(gpus: &Gpus, buffers: Vec<PageBuffer>) -> Result<Speed, String> {
+        measured(gpus, None, buffers)
+    }
+
+    /// The same, of the GPU `index` alone.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn gpu(gpus: &Gpus, index: usize, buffers: Vec<PageBuffer>) -> Result<Speed, String> {
+        measured(gpus, Some(index), buffers)
+    }
+
+    fn measured(
+        gpus: &Gpus,
+        only: Option<usize>,
+        mut buffers: Vec<PageBuffer>,
+    ) -> Result<Speed, String> {
         for (number, buffer) in buffers.iter_mut().enumerate() {
             fill(buffer, number as u32);
         }
         let (answer_to, answers) = channel();
-        let mut desk = Desk { gpus, answer_to, answers, out: 0 };
+        let mut desk = Desk { gpus, only, answer_to, answers, out: 0 };
         let measured = desk.measure(buffers);
         // Readers want their buffers back, whatever came of it.
         while desk.out > 0 && desk.next().is_ok() {}
@@ -118,6 +134,8 @@ mod measure {
     /// What has been given to GPUs and not come back is counted.
     struct Desk<'a> {
         gpus: &'a Gpus,
+        /// All of them if it is none.
+        only: Option<usize>,
         answer_to: Sender<Answer>,
         answers: Receiver<Answer>,
         out: usize,
@@ -150,7 +168,7 @@ mod measure {
             }
             while self.out > 0 {
                 let answer = self.next()?;
-                answer.words.map_err(|error| error.to_string())?;
+                answer.sums.map_err(|error| error.to_string())?;
                 done += BUFFER_BYTES as u64;
                 if started.elapsed() < ENOUGH {
                     self.give(answer.buffer, answer.token)?;
@@ -160,8 +178,12 @@ mod measure {
         }
 
         fn give(&mut self, buffer: PageBuffer, token: u64) -> Result<(), String> {
-            let (range, answer_to) = (range_of(token), self.answer_to.clone());
-            let given = self.gpus.give(Job { buffer, range, file: FILE, token, answer_to });
+            let answer_to = self.answer_to.clone();
+            let job = Job { buffer, pages: BUFFER_PAGES, token, answer_to };
+            let given = match self.only {
+                Some(index) => self.gpus.give_to(index, job),
+                None => self.gpus.give(job).map(drop),
+            };
             given.map_err(|_| "the device is not used any more".to_owned())?;
             self.out += 1;
             Ok(())
@@ -188,18 +210,13 @@ mod measure {
         }
     }
 
-    fn range_of(token: u64) -> PageRange {
-        let first = token as u32 * BUFFER_PAGES;
-        PageRange::between(first, first + BUFFER_PAGES)
-    }
-
     fn checked(gpus: &Gpus, answer: Answer) -> Result<(PageBuffer, u64), String> {
         let gpu = gpus.gpu(answer.gpu);
-        let words = answer.words.map_err(|error| error.to_string())?;
-        let pages = answer.buffer.iter().zip(&words).zip(range_of(answer.token).ids());
-        for ((page, &word), id) in pages {
-            let place = PageAddress::new(FILE, id);
-            gpu.check(page, word, place, "pages made for measuring")?;
+        let sums = answer.sums.map_err(|error| error.to_string())?;
+        let first = answer.token as u32 * BUFFER_PAGES;
+        for ((page, &sum), id) in answer.buffer.iter().zip(&sums).zip(first..) {
+            let place = PageAddress::new(FILE, PageId(id));
+            gpu.check(page, sum, place, "pages made for measuring")?;
         }
         Ok((answer.buffer, answer.token))
     }

@@ -1,10 +1,10 @@
 //! An open device: what it was asked for, and what has befallen it.
 
 use super::adapter::Adapter;
-use super::adapter::facts::Upload;
 use super::host_memory;
 use super::job::GpuError;
 use super::pipeline::watch;
+use super::upload::Upload;
 use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{Features, Limits};
 
@@ -38,7 +38,7 @@ impl OpenDevice {
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
-        let opened = if upload == Upload::HostImport {
+        let opened = if upload.is_import() {
             host_memory::open(raw, &descriptor)
         } else {
             pollster::block_on(raw.request_device(&descriptor)).map_err(|e| e.to_string())

@@ -3,35 +3,44 @@
 //! wgpu has no such thing, so this goes through the Vulkan objects beneath it: the device is opened
 //! with the extension, and the arena becomes a buffer like any other. Only Vulkan knows how.
 
-/// The alignment that `adapter` asks of memory it is to import, if it can import memory at all.
+/// The alignment that `adapter` asks of memory it is to import.
+///
+/// # Errors
+/// Why it cannot import memory.
 #[cfg(any(target_os = "linux", target_os = "windows"))]
 #[allow(unsafe_code)]
-pub fn can_import(adapter: &wgpu::Adapter) -> Option<u64> {
+pub fn can_import(adapter: &wgpu::Adapter) -> Result<u64, String> {
     use ash::vk;
     // SAFETY: `vulkan` is only asked questions here and dropped at the end of this function, so
     // nothing that belongs to wgpu is destroyed or changed through it.
-    let vulkan = unsafe { adapter.as_hal::<wgpu::hal::api::Vulkan>() }?;
+    let vulkan = unsafe { adapter.as_hal::<wgpu::hal::api::Vulkan>() };
+    let vulkan = vulkan.ok_or("memory is imported through Vulkan only")?;
     let (instance, device) = (vulkan.shared_instance(), vulkan.physical_device_capabilities());
     let version = instance.instance_api_version().min(device.properties().api_version);
     let has_extension = device.supports_extension(ash::ext::external_memory_host::NAME);
     if version < vk::API_VERSION_1_1 || !has_extension {
-        return None;
+        return Err("its driver imports no memory (VK_EXT_external_memory_host)".to_owned());
+    }
+    let (instance, device) = (instance.raw_instance(), vulkan.raw_physical_device());
+    // SAFETY: the instance has Vulkan 1.1, as was tested above, and the device is one of its own.
+    if !unsafe { vulkan::is_importable(instance, device) } {
+        return Err("its driver takes imported memory, but not for buffers".to_owned());
     }
     let mut host = vk::PhysicalDeviceExternalMemoryHostPropertiesEXT::default();
     let mut properties = vk::PhysicalDeviceProperties2::default().push_next(&mut host);
-    let (instance, device) = (instance.raw_instance(), vulkan.raw_physical_device());
     // SAFETY: the call exists from Vulkan 1.1 on, and the device knows the chained structure,
     // because it has the extension: both are tested above. `device` was enumerated from
     // `instance`, for both come from `vulkan`, which keeps them alive.
     unsafe { instance.get_physical_device_properties2(device, &mut properties) };
     let alignment = host.min_imported_host_pointer_alignment;
-    alignment.is_power_of_two().then_some(alignment)
+    let is_sane = alignment.is_power_of_two();
+    is_sane.then_some(alignment).ok_or(format!("its driver wants memory aligned to {alignment}"))
 }
 
 /// No driver of this system is known to import memory.
 #[cfg(not(any(target_os = "linux", target_os = "windows")))]
-pub fn can_import(_: &wgpu::Adapter) -> Option<u64> {
-    None
+pub fn can_import(_: &wgpu::Adapter) -> Result<u64, String> {
+    Err("memory cannot be imported on this system".to_owned())
 }
 
 #[cfg(any(target_os = "linux", target_os = "windows"))]
@@ -76,25 +85,39 @@ mod vulkan {
         adapter: &wgpu::Adapter,
         descriptor: &wgpu::DeviceDescriptor<'_>,
     ) -> Result<(wgpu::Device, wgpu::Queue), String> {
+        // Asking for what is not there is a panic inside of wgpu.
+        super::can_import(adapter)?;
         // SAFETY: the adapter is only looked at, and its guard is dropped at the end.
         let hal = unsafe { adapter.as_hal::<Vulkan>() }.ok_or("not a Vulkan adapter")?;
-        // Asking for what is not there is a panic inside of wgpu.
-        if !hal.physical_device_capabilities().supports_extension(external_memory_host::NAME) {
-            return Err("the driver does not import memory".to_owned());
-        }
         let add_extension = |device: CreateDeviceCallbackArgs<'_, '_, '_>| {
             device.extensions.push(external_memory_host::NAME);
         };
         let (features, limits) = (descriptor.required_features, &descriptor.required_limits);
+        let missing = features - adapter.features();
+        if !missing.is_empty() {
+            return Err(format!("the device has not {missing:?}"));
+        }
+        if let Some(missed) = missed_limit(limits, &adapter.limits()) {
+            return Err(missed);
+        }
         let (hints, callback) = (&descriptor.memory_hints, Box::new(add_extension));
-        // SAFETY: the callback adds one extension, which the line above found to be there, and
-        // takes nothing away; features and limits are checked by `request` before.
+        // SAFETY: the callback adds one extension, which `can_import` found to be there, and takes
+        // nothing away; that the device has these features and limits is tested above, too.
         let opened = unsafe { hal.open_with_callback(features, limits, hints, Some(callback)) };
         let opened = opened.map_err(|error| error.to_string())?;
         drop(hal);
         // SAFETY: `opened` was made from this adapter, with this descriptor.
         let device = unsafe { adapter.create_device_from_hal::<Vulkan>(opened, descriptor) };
         device.map_err(|error| error.to_string())
+    }
+
+    /// The first of `limits` that is more than what is `allowed`, in words.
+    fn missed_limit(limits: &wgpu::Limits, allowed: &wgpu::Limits) -> Option<String> {
+        let mut missed = None;
+        limits.check_limits_with_fail_fn(allowed, true, |name, asked, has| {
+            missed = Some(format!("the device allows {has} for {name}, and {asked} are needed"));
+        });
+        missed
     }
 
     /// All buffers of `arena` as one buffer that shaders read and copies start from.
@@ -136,9 +159,6 @@ mod vulkan {
         #[allow(unsafe_code)]
         fn new(device: &Device, arena: &Arena) -> Result<Self, vk::Result> {
             let raw = device.raw_device();
-            if !is_importable(device) {
-                return Err(vk::Result::ERROR_INVALID_EXTERNAL_HANDLE);
-            }
             let buffer = new_buffer(raw, arena)?;
             let memory = memory_type(device, arena, buffer)
                 .and_then(|memory_type| allocate(raw, arena, memory_type));
@@ -162,21 +182,21 @@ mod vulkan {
     }
 
     /// Whether buffers for such use may lie in host memory, as a part of it.
+    ///
+    /// # Safety
+    /// `instance` must have Vulkan 1.1, and `device` must be one of its physical devices.
     #[allow(unsafe_code)]
-    fn is_importable(device: &Device) -> bool {
-        let instance = device.shared_instance().raw_instance();
+    pub(super) unsafe fn is_importable(
+        instance: &ash::Instance,
+        device: vk::PhysicalDevice,
+    ) -> bool {
         let info = vk::PhysicalDeviceExternalBufferInfo::default()
             .usage(usage())
             .handle_type(HOST_ALLOCATION);
         let mut properties = vk::ExternalBufferProperties::default();
-        // SAFETY: the physical device is of this instance, and `can_import`, without which nothing
-        // is imported, found Vulkan 1.1, which has the call.
+        // SAFETY: Vulkan 1.1 has the call, and the device is of this instance: see above.
         unsafe {
-            instance.get_physical_device_external_buffer_properties(
-                device.raw_physical_device(),
-                &info,
-                &mut properties,
-            );
+            instance.get_physical_device_external_buffer_properties(device, &info, &mut properties);
         }
         let offered = properties.external_memory_properties.external_memory_features;
         offered.contains(vk::ExternalMemoryFeatureFlags::IMPORTABLE)
@@ -204,7 +224,7 @@ mod vulkan {
         let host_memory = external_memory_host::Device::new(instance, raw);
         let mut of_pointer = vk::MemoryHostPointerPropertiesEXT::default();
         // SAFETY: the arena is mapped, and begins and ends on multiples of a buffer's bytes, which
-        // `Facts::uploads` found to be what the driver asks for.
+        // `Facts::not_imported` found to be what the driver asks for.
         let asked = unsafe {
             (host_memory.fp().get_memory_host_pointer_properties_ext)(
                 raw.handle(),

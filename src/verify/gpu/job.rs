@@ -1,8 +1,7 @@
-//! What is asked of a GPU, and what comes back: words, or the reason for which there are none; in
-//! both cases the buffer, with the same bytes.
+//! What is asked of a GPU, and what comes back: checksums, or the reason for which there are none;
+//! in both cases the buffer, with the same bytes.
 
-use super::word::Word;
-use crate::page::address::{FileId, PageRange};
+use crate::page::checksum::Checksum;
 use crate::read::arena::PageBuffer;
 use std::fmt;
 use std::sync::mpsc::Sender;
@@ -12,10 +11,8 @@ use std::sync::mpsc::Sender;
 pub struct Job {
     /// Holds them, from its beginning on.
     pub buffer: PageBuffer,
-    /// Which pages they are.
-    pub range: PageRange,
-    /// Of which file of its database.
-    pub file: FileId,
+    /// How many they are.
+    pub pages: u32,
     /// Whose it is; comes back with the answer.
     pub token: u64,
     /// Where the answer goes.
@@ -31,8 +28,8 @@ pub struct Answer {
     pub token: u64,
     /// Which of the GPUs it was.
     pub gpu: usize,
-    /// A word for each page, or why there is none.
-    pub words: Result<Vec<Word>, GpuError>,
+    /// The checksum that each page should carry, or why there is none.
+    pub sums: Result<Vec<Checksum>, GpuError>,
 }
 
 /// Why a GPU did not do its work.

@@ -1,6 +1,6 @@
-//! Pages in, verdict words out, on GPUs.
+//! Pages in, checksums out, on GPUs.
 //!
-//! Who reads hands over a buffer of pages ([`job::Job`]) and gets it back with a word for each
+//! Who reads hands over a buffer of pages ([`job::Job`]) and gets it back with a checksum for each
 //! page, or with the reason for which there is none; then the CPU looks at the same bytes. One
 //! thread owns each device. It gathers buffers into submissions, of which a few are in flight, and
 //! no other thread ever touches memory that a driver has mapped: losing a device takes that away.
@@ -21,14 +21,20 @@ pub mod pool;
 pub mod select;
 #[cfg(feature = "gpu")]
 mod slot;
+pub mod upload;
+#[cfg(feature = "gpu")]
+pub mod ways;
+#[cfg(feature = "gpu")]
 pub mod word;
 #[cfg(feature = "gpu")]
 pub mod worker;
 #[cfg(feature = "gpu")]
 pub mod yardstick;
 
-/// Buffers of one submission: 32 MiB.
-pub const SLOT_JOBS: usize = 64;
+/// Buffers of one submission: 16 MiB, which takes a bus well over 100 µs, so that a submission
+/// costs little, and is the least that an adapter which is of use takes in a binding.
+pub const SLOT_JOBS: usize = 32;
 /// Submissions in flight at a time.
-#[cfg(feature = "gpu")]
-const SLOTS: usize = 3;
+const SLOTS: usize = 8;
+/// Buffers at a GPU that has enough to do.
+const BUSY_JOBS: usize = SLOTS * SLOT_JOBS;

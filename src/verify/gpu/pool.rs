@@ -1,10 +1,12 @@
-//! The GPUs at work, as the rest of the program sees them: buffers of pages go in, words come out,
-//! and what a GPU could not do comes back undone, with the same bytes.
+//! The GPUs at work, as the rest of the program sees them: buffers of pages go in, checksums come
+//! out, and what a GPU could not do comes back undone, with the same bytes.
 
+use super::BUSY_JOBS;
 use super::job::{Answer, GpuError, Job};
-use super::word::Word;
+use super::upload::Upload;
 use crate::page::Page;
 use crate::page::address::{PageAddress, PageId};
+use crate::page::checksum::Checksum;
 use crate::read::arena::Arena;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,8 +21,8 @@ pub const CHECK_ONE_IN_DEFAULT: u32 = 1000;
 /// Pages at the beginning that are all checked: a driver that computes wrongly mostly does so from
 /// the first page on.
 const CHECKED_FIRST_PAGES: u64 = 512;
-/// Buffers that may wait for a GPU while CPU threads could look at them as well.
-const BACKLOG_MAX: usize = 2 * super::SLOT_JOBS;
+/// One in so many of all buffers may be at GPUs that share the work with the CPU.
+const SHARED_ONE_IN: usize = 2;
 /// How long the end of a scan waits for a GPU to end its work.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -33,16 +35,37 @@ pub struct Identity {
     pub driver: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
-    /// `host_import`, `mappable` or `copy`.
+    /// `host_import`, `import_copy`, `mappable` or `copy`.
     pub upload: String,
 }
 
+/// How fast pages in memory reached a GPU and were looked at, on one of the ways there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WaySpeed {
+    /// As in [`Identity`].
+    pub upload: String,
+    /// In 10^9 bytes of pages per second.
+    pub gb_per_second: f64,
+}
+
+/// A way that a GPU should have been open for, and why it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostWay {
+    /// The way.
+    pub upload: Upload,
+    /// In words.
+    pub why: String,
+}
+
 /// What a GPU did, for the report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GpuSummary {
     /// Which one.
     #[serde(flatten)]
     pub identity: Identity,
+    /// The ways that were measured to choose this one; none if only one came into question.
+    #[serde(default)]
+    pub ways: Vec<WaySpeed>,
     /// Pages it looked at.
     pub pages: u64,
     /// Pages of these that the reference looked at too.
@@ -70,6 +93,9 @@ impl GpuSummary {
 /// One GPU.
 pub struct Gpu {
     identity: Identity,
+    /// What it is open for, and how fast each was, if measured.
+    ways: Vec<(Upload, Option<f64>)>,
+    lost_ways: Vec<LostWay>,
     jobs: Option<Sender<Job>>,
     status: Arc<Status>,
     /// Says nothing, and ends when the GPU's thread ends.
@@ -79,6 +105,8 @@ pub struct Gpu {
 /// What a GPU's thread tells the others.
 #[derive(Default)]
 pub(super) struct Status {
+    /// The how manieth of its ways the next submission takes.
+    way: AtomicUsize,
     /// Jobs not yet answered.
     backlog: AtomicUsize,
     pages: AtomicU64,
@@ -103,6 +131,7 @@ pub enum Share {
 /// All GPUs of a scan, and the memory they share with those who read.
 pub struct Gpus {
     arena: Arc<Arena>,
+    buffers: usize,
     members: Vec<Gpu>,
     share: Share,
     check_one_in: u32,
@@ -112,7 +141,8 @@ impl Gpus {
     /// `gpus`, all of which read `arena`. Of their good news, one in `check_one_in` (at least 1)
     /// is checked.
     pub fn new(arena: Arc<Arena>, gpus: Vec<Gpu>, share: Share, check_one_in: u32) -> Self {
-        Self { arena, members: gpus, share, check_one_in: check_one_in.max(1) }
+        let buffers = arena.buffers();
+        Self { arena, buffers, members: gpus, share, check_one_in: check_one_in.max(1) }
     }
 
     /// Where the pages must be.
@@ -129,22 +159,58 @@ impl Gpus {
     /// that has enough to do, or if no GPU is left.
     pub fn offer(&self, job: Job) -> Result<usize, Job> {
         match self.idlest() {
-            Some(gpu) if self.share == Share::Gpu || gpu.backlog() < BACKLOG_MAX => self.give(job),
-            _ => Err(job),
+            Some(gpu) if self.share == Share::Hybrid && self.has_enough(gpu) => Err(job),
+            _ => self.give(job),
+        }
+    }
+
+    /// True if `gpu` has what keeps it busy, or if all of them together have what they may have
+    /// while CPU threads could look at it as well: these must have something to read into.
+    fn has_enough(&self, gpu: &Gpu) -> bool {
+        let all: usize = self.members.iter().map(Gpu::backlog).sum();
+        gpu.backlog() >= BUSY_JOBS || all >= self.share_of(self.buffers)
+    }
+
+    /// How many of its `buffers` a thread, or all of them, may have at GPUs at a time.
+    pub fn share_of(&self, buffers: usize) -> usize {
+        match self.share {
+            Share::Gpu => buffers,
+            Share::Hybrid => (buffers / SHARED_ONE_IN).max(1),
         }
     }
 
     /// As [`Self::offer`], however much the GPU has to do.
     pub fn give(&self, job: Job) -> Result<usize, Job> {
+        match self.idlest_place() {
+            Some(place) => self.give_to(place, job).map(|()| place),
+            None => Err(job),
+        }
+    }
+
+    /// Hands `job` to the GPU called `index` in answers, however much it has to do.
+    pub fn give_to(&self, index: usize, job: Job) -> Result<(), Job> {
         assert!(Arc::ptr_eq(job.buffer.arena(), &self.arena), "GPUs read this arena only");
-        let Some(gpu) = self.idlest() else { return Err(job) };
-        let index = self.members.iter().position(|member| std::ptr::eq(member, gpu));
-        gpu.give(job).map(|()| index.unwrap_or_default())
+        let gpu = &self.members[index];
+        if gpu.is_retired() { Err(job) } else { gpu.give(job) }
     }
 
     fn idlest(&self) -> Option<&Gpu> {
-        let in_use = self.members.iter().filter(|gpu| !gpu.is_retired());
-        in_use.min_by_key(|gpu| gpu.backlog())
+        self.idlest_place().map(|place| &self.members[place])
+    }
+
+    fn idlest_place(&self) -> Option<usize> {
+        let in_use = self.members.iter().enumerate().filter(|(_, gpu)| !gpu.is_retired());
+        in_use.min_by_key(|(_, gpu)| gpu.backlog()).map(|(place, _)| place)
+    }
+
+    /// All of them, in the order of their names in answers.
+    pub fn members(&self) -> &[Gpu] {
+        &self.members
+    }
+
+    /// The GPU called `index` in answers, to tell it how to work.
+    pub fn gpu_mut(&mut self, index: usize) -> &mut Gpu {
+        &mut self.members[index]
     }
 
     /// True if no GPU is left.
@@ -153,8 +219,8 @@ impl Gpus {
     }
 
     /// Whether what `gpu` says of the good page `page` is to be checked.
-    pub fn must_check(&self, gpu: &Gpu, page: PageId, word: Word) -> bool {
-        let is_drawn = lot(word.checksum ^ page.0).is_multiple_of(self.check_one_in);
+    pub fn must_check(&self, gpu: &Gpu, page: PageId, sum: Checksum) -> bool {
+        let is_drawn = lot(sum.0 ^ page.0).is_multiple_of(self.check_one_in);
         is_drawn || gpu.status.pages_checked.load(Ordering::Relaxed) < CHECKED_FIRST_PAGES
     }
 
@@ -183,19 +249,45 @@ fn lot(seed: u32) -> u32 {
 }
 
 impl Gpu {
-    /// A GPU whose thread takes what `jobs` gets, tells `status`, and closes `ended` at its end.
+    /// A GPU whose thread takes what `jobs` gets by the first of its `ways`, tells `status`, and
+    /// closes `ended` at its end.
     pub(super) fn new(
         identity: Identity,
+        (ways, lost_ways): (Vec<Upload>, Vec<LostWay>),
         jobs: Sender<Job>,
         status: Arc<Status>,
         ended: Receiver<()>,
     ) -> Self {
-        Self { identity, jobs: Some(jobs), status, ended: Mutex::new(ended) }
+        let ways = ways.into_iter().map(|way| (way, None)).collect();
+        let (jobs, ended) = (Some(jobs), Mutex::new(ended));
+        Self { identity, ways, lost_ways, jobs, status, ended }
     }
 
-    /// What it is.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    /// What it is, and the way that pages take to it now.
+    pub fn identity(&self) -> Identity {
+        let way = self.ways.get(self.status.way());
+        let upload = way.map_or(self.identity.upload.clone(), |(way, _)| way.name().to_owned());
+        Identity { upload, ..self.identity.clone() }
+    }
+
+    /// The ways that it is open for.
+    pub fn ways(&self) -> impl Iterator<Item = Upload> {
+        self.ways.iter().map(|&(way, _)| way)
+    }
+
+    /// Better ways for which it could not be opened.
+    pub fn lost_ways(&self) -> &[LostWay] {
+        &self.lost_ways
+    }
+
+    /// From its next submission on, pages take the way number `way`.
+    pub fn take_way(&self, way: usize) {
+        self.status.way.store(way, Ordering::Relaxed);
+    }
+
+    /// Its way number `way` was measured.
+    pub fn was_measured(&mut self, way: usize, gb_per_second: f64) {
+        self.ways[way].1 = Some(gb_per_second);
     }
 
     fn backlog(&self) -> usize {
@@ -216,31 +308,26 @@ impl Gpu {
         })
     }
 
-    /// Compares `word`, which it said of `page`, found at `place` of `file`, with the reference.
+    /// Compares `said`, the checksum that it gave `page`, found at `place` of `file`, with the
+    /// reference.
     ///
     /// # Errors
     /// If it is wrong: what about. It is not used any more, and nothing that it said counts.
     pub fn check(
         &self,
         page: &Page,
-        word: Word,
+        said: Checksum,
         place: PageAddress,
         file: impl fmt::Display,
     ) -> Result<(), String> {
-        let right = Word::of(page, place, word.nonce());
-        if word == right {
+        let is = Checksum::of(page);
+        if said == is {
             return Ok(());
         }
-        let differs = if word.checksum == right.checksum {
-            format!("said {} where the reference says {}", word.bits(), right.bits())
-        } else {
-            let [said, is] = [word, right].map(Word::checksum);
-            format!("gave checksum {said} where the reference gives {is}")
-        };
         let name = &self.identity.name;
         let what = format!(
-            "GPU {name} {differs} for page {place} of {file}: do not trust this device or its \
-             driver"
+            "GPU {name} gave checksum {said} where the reference gives {is} for page {place} of \
+             {file}: do not trust this device or its driver"
         );
         self.distrust(what.clone());
         Err(what)
@@ -279,8 +366,12 @@ impl Gpu {
 
     fn summary(&self, check_one_in: u32) -> GpuSummary {
         let status = &self.status;
+        let speed = |&(way, speed): &(Upload, Option<f64>)| {
+            Some(WaySpeed { upload: way.name().to_owned(), gb_per_second: speed? })
+        };
         GpuSummary {
-            identity: self.identity.clone(),
+            identity: self.identity(),
+            ways: self.ways.iter().filter_map(speed).collect(),
             pages: self.pages(),
             pages_checked: status.pages_checked.load(Ordering::Relaxed),
             check_one_in,
@@ -301,11 +392,11 @@ impl Drop for Gpu {
 
 impl Status {
     /// Answers `job`.
-    pub(super) fn answer(&self, gpu: usize, job: Job, words: Result<Vec<Word>, GpuError>) {
+    pub(super) fn answer(&self, gpu: usize, job: Job, sums: Result<Vec<Checksum>, GpuError>) {
         self.backlog.fetch_sub(1, Ordering::Relaxed);
         let Job { buffer, token, answer_to, .. } = job;
         // Who asked may have stopped waiting.
-        let _ = answer_to.send(Answer { buffer, token, gpu, words });
+        let _ = answer_to.send(Answer { buffer, token, gpu, sums });
     }
 
     /// Counts `error`, and retires the device if it is its last or one too many.
@@ -328,6 +419,10 @@ impl Status {
         self.retired.get().is_some()
     }
 
+    pub(super) fn way(&self) -> usize {
+        self.way.load(Ordering::Relaxed)
+    }
+
     /// The thread is at its end, which should not come before that of its work.
     pub(super) fn end(&self) {
         self.retire("its thread has ended");
@@ -336,102 +431,4 @@ impl Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::page::address::{FileId, PageRange};
-    use std::sync::mpsc::channel;
-
-    /// A GPU whose jobs nobody takes.
-    fn gpu(name: &str) -> (Gpu, Receiver<Job>) {
-        let identity = Identity {
-            name: name.to_owned(),
-            driver: String::new(),
-            backend: String::new(),
-            upload: String::new(),
-        };
-        let (jobs_to, jobs) = channel();
-        let (_, ended) = channel();
-        (Gpu::new(identity, jobs_to, Arc::default(), ended), jobs)
-    }
-
-    fn job(arena: &Arc<Arena>) -> Job {
-        let buffer = arena.take(1).unwrap().remove(0);
-        let (answer_to, _) = channel();
-        Job { buffer, range: PageRange::between(0, 8), file: FileId(1), token: 0, answer_to }
-    }
-
-    #[test]
-    fn the_gpu_with_the_least_to_do_gets_the_next_job_and_one_that_is_gone_gets_none() {
-        let arena = Arena::new(4).unwrap();
-        let ((a, jobs_of_a), (b, jobs_of_b)) = (gpu("a"), gpu("b"));
-        let gpus = Gpus::new(Arc::clone(&arena), vec![a, b], Share::Gpu, 1);
-        gpus.offer(job(&arena)).unwrap();
-        gpus.offer(job(&arena)).unwrap();
-        assert_eq!((jobs_of_a.try_iter().count(), jobs_of_b.try_iter().count()), (1, 1));
-        gpus.gpu(0).retire("gone");
-        gpus.offer(job(&arena)).unwrap();
-        assert_eq!((jobs_of_a.try_iter().count(), jobs_of_b.try_iter().count()), (0, 1));
-        drop(jobs_of_b);
-        assert!(gpus.offer(job(&arena)).is_err(), "its thread has ended");
-        assert!(gpus.are_retired() && gpus.offer(job(&arena)).is_err());
-        assert_eq!(gpus.summaries()[0].retired.as_deref(), Some("gone"));
-    }
-
-    #[test]
-    fn a_shared_gpu_takes_no_more_than_it_has_submissions_for() {
-        let arena = Arena::new(1).unwrap();
-        for (share, taken) in [(Share::Hybrid, BACKLOG_MAX), (Share::Gpu, BACKLOG_MAX + 9)] {
-            let (gpu, jobs) = gpu("a");
-            let gpus = Gpus::new(Arc::clone(&arena), vec![gpu], share, 1);
-            let offered = (0..BACKLOG_MAX + 9).filter(|_| {
-                let is_taken = gpus.offer(job(&arena)).is_ok();
-                drop(jobs.try_recv());
-                is_taken
-            });
-            assert_eq!(offered.count(), taken);
-        }
-    }
-
-    #[test]
-    fn a_few_errors_or_one_that_is_final_retire_a_gpu() {
-        let status = Status::default();
-        status.record(&GpuError::Silent);
-        status.record(&GpuError::Refused("why".to_owned()));
-        assert!(!status.is_retired());
-        status.record(&GpuError::Silent);
-        assert!(status.is_retired());
-        for last in [GpuError::TimedOut, GpuError::Lost("why".to_owned())] {
-            let status = Status::default();
-            status.record(&last);
-            assert_eq!(status.retired.get(), Some(&last.to_string()));
-        }
-    }
-
-    #[test]
-    fn the_first_pages_are_all_checked_and_then_about_one_in_so_many() {
-        let arena = Arena::new(1).unwrap();
-        let (gpu, _jobs) = gpu("a");
-        let gpus = Gpus::new(arena, vec![gpu], Share::Gpu, 1000);
-        let checked = |checksum: fn(u32) -> u32| {
-            let word = |page: u32| Word { checksum: checksum(page), meta: 0 };
-            let is_checked = |page: &u32| gpus.must_check(gpus.gpu(0), PageId(*page), word(*page));
-            (0..100_000).filter(is_checked).count()
-        };
-        assert_eq!(checked(|page| page.wrapping_mul(0x01ab_cdef)), 100_000);
-        gpus.gpu(0).status.pages_checked.store(CHECKED_FIRST_PAGES, Ordering::Relaxed);
-        for count in [checked(|page| page.wrapping_mul(0x01ab_cdef)), checked(|_| 0)] {
-            assert!((60..160).contains(&count), "{count} of 100,000");
-        }
-    }
-
-    #[test]
-    fn one_lie_is_enough() {
-        let arena = Arena::new(1).unwrap();
-        let (gpu, _jobs) = gpu("a");
-        let gpus = Gpus::new(arena, vec![gpu], Share::Gpu, 1);
-        assert_eq!(gpus.wrong(), None);
-        gpus.gpu(0).distrust("1 is 2".to_owned());
-        assert_eq!(gpus.wrong(), Some("1 is 2"));
-        assert!(gpus.are_retired());
-    }
-}
+mod tests;

@@ -3,21 +3,24 @@
 use super::adapter::choice::NoAdapter;
 use super::adapter::{Adapter, Wish, choose};
 use super::calibration::{self, Calibration, Speed};
-use super::pool::{Gpus, Share};
+use super::pool::{Gpu, Gpus, Share};
 use super::worker::{Drill, start};
-use crate::read::arena::Arena;
+use super::{BUSY_JOBS, SLOT_JOBS, ways};
+use crate::read::arena::{Arena, BUFFER_BYTES};
 use crate::verify::engine::Engine;
 use std::fmt;
 
-/// Buffers that those who read and all GPUs share: 128 MiB, which every adapter can bind.
-const ARENA_BUFFERS: usize = 256;
+/// Buffers that those who read and all GPUs share, as far as every GPU can bind them: 512 MiB, half
+/// of which keeps two GPUs busy that leave the other half to the CPU.
+pub const ARENA_BUFFERS: usize = 1024;
 /// Buffers that each thread has at least.
 const THREAD_BUFFERS_MIN: usize = 3;
-/// What `auto` does not start a GPU for: the CPU is through with it in about a second.
-const AUTO_BYTES_MIN: u64 = 16 << 30;
+/// What `auto` does not look at GPUs for: drivers may take seconds to answer, and a scan must not
+/// wait for them where the CPU is through in about ten, at the speed of memory.
+const AUTO_BYTES_MIN: u64 = 256 << 30;
 
-/// Buffers of a test: 32 MiB, a whole submission.
-const TEST_BUFFERS: usize = super::SLOT_JOBS;
+/// Buffers of a test: 32 MiB, two submissions.
+const TEST_BUFFERS: usize = 2 * SLOT_JOBS;
 /// How often GPUs are measured that fail at it.
 const ATTEMPTS: usize = 3;
 
@@ -122,7 +125,8 @@ impl Selected {
 
 fn calibrate(gpus: &Gpus, engine: &Engine, threads: usize) -> Result<Calibration, String> {
     let arena = gpus.arena();
-    let buffers = arena.take(arena.buffers()).ok_or("its memory is in use")?;
+    let enough = gpus.members().len() * BUSY_JOBS;
+    let buffers = arena.take(arena.buffers().min(enough)).ok_or("its memory is in use")?;
     let cpu = calibration::cpu(engine, threads, &buffers);
     let gpu = calibration::gpus(gpus, buffers).map_err(|why| format!("a GPU failed: {why}"))?;
     Ok(Calibration::of(cpu, gpu))
@@ -163,25 +167,57 @@ fn tested(adapter: &Adapter) -> Tested {
 
 /// Starts what can be started of `adapters`.
 pub fn start_all(adapters: &[Adapter], share: Share, terms: &Terms<'_>) -> Selected {
-    let count = ARENA_BUFFERS.max(THREAD_BUFFERS_MIN * terms.threads);
-    let arena = match Arena::new(count) {
+    let arena = match Arena::new(arena_buffers(adapters, terms.threads)) {
         Ok(arena) => arena,
         Err(error) => {
             let note = format!("GPUs are not used: no memory for them ({error})");
             return Selected { notes: vec![note], ..Selected::default() };
         }
     };
-    let (mut gpus, mut notes) = (Vec::new(), Vec::new());
+    let (mut started, mut members, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for adapter in adapters {
-        match start(adapter, gpus.len(), &arena, &terms.drill) {
-            Ok(gpu) => gpus.push(gpu),
+        match start(adapter, members.len(), &arena, &terms.drill) {
+            Ok(gpu) => {
+                notes.extend(lost_ways(&gpu));
+                started.push(adapter);
+                members.push(gpu);
+            }
             Err(error) => notes.push(format!(
                 "GPU {} is not used, the CPU looked at its pages: {error}",
                 adapter.facts.name
             )),
         }
     }
-    let some = !gpus.is_empty();
-    let gpus = some.then(|| Gpus::new(arena, gpus, share, terms.check_one_in));
-    Selected { gpus, notes, ..Selected::default() }
+    if started.is_empty() {
+        return Selected { notes, ..Selected::default() };
+    }
+    let mut gpus = Gpus::new(arena, members, share, terms.check_one_in);
+    for (index, adapter) in started.into_iter().enumerate() {
+        if adapter.facts.has_own_memory() {
+            ways::choose(&mut gpus, index);
+        }
+    }
+    Selected { gpus: Some(gpus), notes, ..Selected::default() }
+}
+
+/// As many as a shader of each of `adapters` sees at a time, if `threads` can do with that.
+fn arena_buffers(adapters: &[Adapter], threads: usize) -> usize {
+    let bindings = adapters.iter().map(|adapter| adapter.facts.binding_bytes_max());
+    let most = bindings.min().unwrap_or(u64::MAX) / BUFFER_BYTES as u64;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    ARENA_BUFFERS.min(most).max(THREAD_BUFFERS_MIN * threads)
+}
+
+/// What the user should know of the ways for which `gpu` could not be opened.
+fn lost_ways(gpu: &Gpu) -> Option<String> {
+    let lost = gpu.lost_ways().iter();
+    let lost: Vec<_> = lost.map(|lost| format!("{} ({})", lost.upload.name(), lost.why)).collect();
+    let identity = gpu.identity();
+    let why = format!(
+        "pages cannot take the better way to GPU {}, which is {}: they take {}",
+        identity.name,
+        lost.join(", or "),
+        identity.upload
+    );
+    (!lost.is_empty()).then_some(why)
 }

@@ -1,15 +1,17 @@
 //! One submission: the buffers it uses, the jobs in it, and how far it has come.
 
-use super::adapter::facts::Upload;
 use super::device::OpenDevice;
 use super::job::{GpuError, Job};
 use super::pipeline::Pipeline;
+use super::upload::Upload;
 use super::word::{GROUP_PAGES, Group, Word};
+use crate::page::PAGE_BYTES;
+use crate::page::checksum::Checksum;
 use crate::read::arena::{BUFFER_BYTES, BUFFER_PAGES};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use wgpu::{BufferUsages, MapMode};
+use wgpu::{BufferUsages, CommandEncoder, MapMode};
 
 /// Workgroups that one job needs at most.
 const JOB_GROUPS: usize = (BUFFER_PAGES / GROUP_PAGES) as usize;
@@ -20,18 +22,28 @@ pub(super) struct Slot {
     words: wgpu::Buffer,
     /// Where the words can be read from.
     readback: wgpu::Buffer,
-    pages: Pages,
+    /// The ways that the device is open for.
+    routes: Vec<Route>,
+}
+
+/// A way for pages to where the shader reads them.
+struct Route {
+    /// What the CPU writes, mapped while it may.
+    written: Option<wgpu::Buffer>,
+    /// What the device copies: that, or the arena.
+    source: Option<wgpu::Buffer>,
+    /// What the shader reads: copies, what was written, or the arena.
+    pages: wgpu::Buffer,
     bind_group: wgpu::BindGroup,
 }
 
-/// How pages get to where the shader reads them.
-enum Pages {
-    /// It reads our own memory.
-    Imported,
-    /// Into memory that the shader reads and we write.
-    Mapped(wgpu::Buffer),
-    /// Into memory that we write, and from there into the device's own.
-    Staged { staging: wgpu::Buffer, pages: wgpu::Buffer },
+/// What every slot of a device is made of.
+pub(super) struct Parts<'a> {
+    pub(super) device: &'a wgpu::Device,
+    pub(super) pipeline: &'a Pipeline,
+    /// The arena, if the device has imported it; some ways need that.
+    pub(super) arena: Option<&'a wgpu::Buffer>,
+    pub(super) ways: &'a [Upload],
 }
 
 /// A submission that is on its way.
@@ -45,63 +57,74 @@ pub(super) struct InFlight {
     pending: Arc<AtomicUsize>,
 }
 
-impl Slot {
-    /// Buffers for `jobs` jobs. `imported` is the arena, as far as the device can read it.
-    pub(super) fn new(
-        device: &wgpu::Device,
-        pipeline: &Pipeline,
-        imported: Option<&wgpu::Buffer>,
-        upload: Upload,
-        jobs: usize,
-    ) -> Self {
-        let buffer = |label, bytes: usize, usage, is_mapped| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: bytes as u64,
-                usage,
-                mapped_at_creation: is_mapped,
-            })
-        };
+impl Parts<'_> {
+    /// Buffers for `jobs` jobs.
+    pub(super) fn slot(&self, jobs: usize) -> Slot {
         let groups_max = jobs * JOB_GROUPS;
         let groups_bytes = groups_max * size_of::<Group>();
         let words_bytes = groups_max * GROUP_PAGES as usize * size_of::<Word>();
-        let pages_bytes = jobs * BUFFER_BYTES;
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-        let groups = buffer("groups", groups_bytes, usage, false);
-        let words = buffer("words", words_bytes, usage | BufferUsages::COPY_SRC, false);
-        let readback =
-            buffer("readback", words_bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST, false);
-        let to_write = BufferUsages::MAP_WRITE;
-        let pages = match upload {
-            Upload::HostImport => Pages::Imported,
-            Upload::Mappable => {
-                Pages::Mapped(buffer("pages", pages_bytes, to_write | BufferUsages::STORAGE, true))
-            }
-            Upload::Copy => Pages::Staged {
-                staging: buffer("staging", pages_bytes, to_write | BufferUsages::COPY_SRC, true),
-                pages: buffer("pages", pages_bytes, usage, false),
-            },
-        };
-        let read = match &pages {
-            Pages::Imported => imported.unwrap_or(&words),
-            Pages::Mapped(pages) | Pages::Staged { pages, .. } => pages,
-        };
-        let bind_group = pipeline.bind(device, read, &groups, &words);
-        Self { groups, words, readback, pages, bind_group }
+        let groups = self.buffer("groups", groups_bytes, usage);
+        let words = self.buffer("words", words_bytes, usage | BufferUsages::COPY_SRC);
+        let of_readback = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+        let readback = self.buffer("readback", words_bytes, of_readback);
+        let route = |upload| self.route(upload, jobs * BUFFER_BYTES, &groups, &words);
+        let routes = self.ways.iter().filter_map(|&upload| route(upload)).collect();
+        Slot { groups, words, readback, routes }
     }
 
-    /// Sends `jobs` off, their words marked with `nonce`.
+    fn route(
+        &self,
+        upload: Upload,
+        bytes: usize,
+        groups: &wgpu::Buffer,
+        words: &wgpu::Buffer,
+    ) -> Option<Route> {
+        let copies = || self.buffer("pages", bytes, BufferUsages::STORAGE | BufferUsages::COPY_DST);
+        let written = |usage| self.buffer("written", bytes, BufferUsages::MAP_WRITE | usage);
+        let (written, source, pages) = match upload {
+            Upload::HostImport => (None, None, self.arena?.clone()),
+            Upload::ImportCopy => (None, Some(self.arena?.clone()), copies()),
+            Upload::Mappable => {
+                let pages = written(BufferUsages::STORAGE);
+                (Some(pages.clone()), None, pages)
+            }
+            Upload::Copy => {
+                let staging = written(BufferUsages::COPY_SRC);
+                (Some(staging.clone()), Some(staging), copies())
+            }
+        };
+        let bind_group = self.pipeline.bind(self.device, &pages, groups, words);
+        Some(Route { written, source, pages, bind_group })
+    }
+
+    fn buffer(&self, label: &str, bytes: usize, usage: BufferUsages) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes as u64,
+            usage,
+            mapped_at_creation: usage.contains(BufferUsages::MAP_WRITE),
+        })
+    }
+}
+
+impl Slot {
+    /// Sends `jobs` off by the way `way` of those that the device is open for, their words marked
+    /// with `nonce`.
     pub(super) fn submit(
         self,
-        device: &OpenDevice,
-        pipeline: &Pipeline,
+        (device, pipeline): (&OpenDevice, &Pipeline),
+        way: usize,
         jobs: Vec<Job>,
         nonce: u16,
     ) -> Result<InFlight, (GpuError, Vec<Job>)> {
-        if let Err(error) = self.upload(&jobs) {
+        let Some(route) = self.routes.get(way) else {
+            return Err((GpuError::Refused("there is no such way".to_owned()), jobs));
+        };
+        if let Err(error) = route.write(&jobs) {
             return Err((error, jobs));
         }
-        let groups = self.groups_of(&jobs, nonce);
+        let groups = route.groups_of(&jobs, nonce);
         device.queue.write_buffer(&self.groups, 0, bytemuck::cast_slice(&groups));
         let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor {
             label: Some("page checksums"),
@@ -109,55 +132,21 @@ impl Slot {
         // What is not written must not look like what was written for another submission.
         let words_bytes = (groups.len() * GROUP_PAGES as usize * size_of::<Word>()) as u64;
         encoder.clear_buffer(&self.words, 0, Some(words_bytes));
-        if let Pages::Staged { staging, pages } = &self.pages {
-            let bytes = (jobs.len() * BUFFER_BYTES) as u64;
-            encoder.copy_buffer_to_buffer(staging, 0, pages, 0, Some(bytes));
-        }
-        pipeline.encode(&mut encoder, &self.bind_group, groups.len() as u32);
+        route.copy(&mut encoder, &jobs);
+        pipeline.encode(&mut encoder, &route.bind_group, groups.len() as u32);
         encoder.copy_buffer_to_buffer(&self.words, 0, &self.readback, 0, Some(words_bytes));
-        let pending = self.map_on_submit(&encoder, words_bytes);
+        let pending = self.map_on_submit(&encoder, route.written.as_ref(), words_bytes);
         let index = device.queue.submit([encoder.finish()]);
         Ok(InFlight { slot: self, jobs, index, since: Instant::now(), nonce, pending })
     }
 
-    /// Copies the pages, unless the device reads them where they are.
-    fn upload(&self, jobs: &[Job]) -> Result<(), GpuError> {
-        let to = match &self.pages {
-            Pages::Imported => return Ok(()),
-            Pages::Mapped(pages) => pages,
-            Pages::Staged { staging, .. } => staging,
-        };
-        let mut view =
-            to.get_mapped_range_mut(..).map_err(|error| GpuError::Refused(error.to_string()))?;
-        for (i, job) in jobs.iter().enumerate() {
-            let bytes = job.range.bytes() as usize;
-            let pages = &job.buffer[..job.range.pages as usize];
-            view.slice(i * BUFFER_BYTES..i * BUFFER_BYTES + bytes)
-                .copy_from_slice(bytemuck::cast_slice(pages));
-        }
-        drop(view);
-        to.unmap();
-        Ok(())
-    }
-
-    fn groups_of(&self, jobs: &[Job], nonce: u16) -> Vec<Group> {
-        let first_page = |position: usize, job: &Job| match self.pages {
-            Pages::Imported => job.buffer.index() as u32 * BUFFER_PAGES,
-            Pages::Mapped(_) | Pages::Staged { .. } => position as u32 * BUFFER_PAGES,
-        };
-        let groups = |(position, job): (usize, &Job)| {
-            Group::of_range(first_page(position, job), job.file, job.range, nonce)
-        };
-        jobs.iter().enumerate().flat_map(groups).collect()
-    }
-
     /// Asks for the words, and for the memory that the next pages go to, once all is done.
-    fn map_on_submit(&self, encoder: &wgpu::CommandEncoder, words_bytes: u64) -> Arc<AtomicUsize> {
-        let written = match &self.pages {
-            Pages::Imported => None,
-            Pages::Mapped(pages) => Some(pages),
-            Pages::Staged { staging, .. } => Some(staging),
-        };
+    fn map_on_submit(
+        &self,
+        encoder: &CommandEncoder,
+        written: Option<&wgpu::Buffer>,
+        words_bytes: u64,
+    ) -> Arc<AtomicUsize> {
         let pending = Arc::new(AtomicUsize::new(1 + usize::from(written.is_some())));
         let arrived = |pending: &Arc<AtomicUsize>| {
             let pending = Arc::clone(pending);
@@ -175,35 +164,76 @@ impl Slot {
     }
 }
 
+impl Route {
+    /// Copies the pages, unless the device has them from where they are.
+    fn write(&self, jobs: &[Job]) -> Result<(), GpuError> {
+        let Some(to) = &self.written else { return Ok(()) };
+        let mut view =
+            to.get_mapped_range_mut(..).map_err(|error| GpuError::Refused(error.to_string()))?;
+        for (place, job) in jobs.iter().enumerate() {
+            let pages = &job.buffer[..job.pages as usize];
+            view.slice(place * BUFFER_BYTES..place * BUFFER_BYTES + size_of_val(pages))
+                .copy_from_slice(bytemuck::cast_slice(pages));
+        }
+        drop(view);
+        to.unmap();
+        Ok(())
+    }
+
+    /// Lets the device copy the pages, if the shader reads copies: at once what was written one
+    /// after another, else buffer by buffer from wherever in the arena they are.
+    fn copy(&self, encoder: &mut CommandEncoder, jobs: &[Job]) {
+        let Some(source) = &self.source else { return };
+        if self.written.is_some() {
+            let bytes = (jobs.len() * BUFFER_BYTES) as u64;
+            return encoder.copy_buffer_to_buffer(source, 0, &self.pages, 0, Some(bytes));
+        }
+        for (place, job) in jobs.iter().enumerate() {
+            let [from, to] = [job.buffer.index(), place].map(|at| (at * BUFFER_BYTES) as u64);
+            let bytes = u64::from(job.pages) * PAGE_BYTES as u64;
+            encoder.copy_buffer_to_buffer(source, from, &self.pages, to, Some(bytes));
+        }
+    }
+
+    fn groups_of(&self, jobs: &[Job], nonce: u16) -> Vec<Group> {
+        let is_arena = self.written.is_none() && self.source.is_none();
+        let groups = |(place, job): (usize, &Job)| {
+            let place = if is_arena { job.buffer.index() } else { place };
+            Group::of_pages(place as u32 * BUFFER_PAGES, job.pages, nonce)
+        };
+        jobs.iter().enumerate().flat_map(groups).collect()
+    }
+}
+
 impl InFlight {
     /// True once the device says that it is done.
     pub(super) fn is_done(&self) -> bool {
         self.pending.load(Ordering::Acquire) == 0
     }
 
-    /// The words of each job; for use once, when done.
-    pub(super) fn words(&self) -> Result<Vec<Vec<Word>>, GpuError> {
-        let job_bytes = |job: &Job| {
-            let groups = job.range.pages.div_ceil(GROUP_PAGES);
-            (groups * GROUP_PAGES) as usize * size_of::<Word>()
-        };
-        let bytes = self.jobs.iter().map(job_bytes).sum::<usize>() as u64;
+    /// The checksums of each job; for use once, when done.
+    pub(super) fn sums(&self) -> Result<Vec<Vec<Checksum>>, GpuError> {
+        let words_of = |job: &Job| job.pages.next_multiple_of(GROUP_PAGES) as usize;
+        let count: usize = self.jobs.iter().map(words_of).sum();
         let view = self
             .slot
             .readback
-            .get_mapped_range(..bytes)
+            .get_mapped_range(..(count * size_of::<Word>()) as u64)
             .map_err(|error| GpuError::Refused(error.to_string()))?;
         let all: Vec<Word> = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         self.slot.readback.unmap();
         let mut rest = &all[..];
-        let words = |job: &Job| {
-            let (own, others) = rest.split_at(job_bytes(job) / size_of::<Word>());
+        let own = |job: &Job| {
+            let (own, others) = rest.split_at(words_of(job));
             rest = others;
-            own[..job.range.pages as usize].to_vec()
+            self.sums_of(&own[..job.pages as usize])
         };
-        let words: Vec<_> = self.jobs.iter().map(words).collect();
-        let is_written = |word: &Word| word.is_done(self.nonce);
-        if words.iter().flatten().all(is_written) { Ok(words) } else { Err(GpuError::Silent) }
+        self.jobs.iter().map(own).collect()
+    }
+
+    fn sums_of(&self, words: &[Word]) -> Result<Vec<Checksum>, GpuError> {
+        let sum = |word: &Word| word.is_done(self.nonce).then(|| word.checksum());
+        words.iter().map(sum).collect::<Option<_>>().ok_or(GpuError::Silent)
     }
 }

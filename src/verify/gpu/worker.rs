@@ -5,13 +5,13 @@
 //! submission; a lost device, or too many errors, are the end of this GPU, not of the scan.
 
 use super::adapter::Adapter;
-use super::adapter::facts::Upload;
 use super::device::OpenDevice;
 use super::host_memory;
 use super::job::{GpuError, Job};
 use super::pipeline::{Pipeline, Shader};
-use super::pool::{Gpu, Identity, Status};
-use super::slot::{InFlight, Slot};
+use super::pool::{Gpu, Identity, LostWay, Status};
+use super::slot::{InFlight, Parts, Slot};
+use super::upload::Upload;
 use super::{SLOT_JOBS, SLOTS};
 use crate::read::arena::Arena;
 use std::collections::VecDeque;
@@ -36,8 +36,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Drill {
     /// Instead of the shader that suits the adapter.
     pub shader: Option<Shader>,
-    /// Instead of the upload path that suits the adapter.
-    pub upload: Option<Upload>,
+    /// Instead of the ways that suit the adapter.
+    pub uploads: Option<Vec<Upload>>,
     /// Jobs of one submission, instead of [`SLOT_JOBS`].
     pub slot_jobs: Option<usize>,
     /// Submissions after which the device is destroyed.
@@ -59,7 +59,9 @@ pub fn start(
     let (jobs_to, jobs) = channel();
     let (ending, ended) = channel();
     let status = Arc::new(Status::default());
-    let (worker, upload) = open(adapter, index, arena, drill, jobs, Arc::clone(&status))?;
+    let (opened, lost_ways) = open(adapter, arena, drill)?;
+    let ways = opened.ways.clone();
+    let worker = Worker::new(opened, index, jobs, Arc::clone(&status), drill);
     let arena = Arc::clone(arena);
     let end = End { status: Arc::clone(&status), _ending: ending };
     let run = move || {
@@ -77,9 +79,9 @@ pub fn start(
         name: facts.name.clone(),
         driver: format!("{} {}", facts.driver, facts.driver_info),
         backend: facts.backend.to_string(),
-        upload: upload.name().to_owned(),
+        upload: ways[0].name().to_owned(),
     };
-    Ok(Gpu::new(identity, jobs_to, status, ended))
+    Ok(Gpu::new(identity, (ways, lost_ways), jobs_to, status, ended))
 }
 
 /// Says that the thread has ended, also if that was a fault of ours.
@@ -112,38 +114,56 @@ struct Worker {
     timeout: Duration,
 }
 
-/// Opens the device in the best way that works.
+/// Opens the device in the best way that works, and says what became of better ones. Both ways of
+/// memory that was imported need one device only.
 fn open(
     adapter: &Adapter,
-    index: usize,
     arena: &Arc<Arena>,
     drill: &Drill,
-    jobs: Receiver<Job>,
-    status: Arc<Status>,
-) -> Result<(Worker, Upload), GpuError> {
-    let mut ways = drill.upload.map_or_else(|| adapter.facts.uploads(), |upload| vec![upload]);
-    let mut opened = Err(GpuError::Refused("there is no way to it".to_owned()));
-    ways.reverse();
-    while let (Err(_), Some(upload)) = (&opened, ways.pop()) {
-        opened = Opened::new(adapter, arena, upload, drill);
-    }
-    let Opened { device, pipeline, free, slot_jobs, upload } = opened?;
-    let worker = Worker {
-        index,
-        device,
-        pipeline,
-        jobs,
-        status,
-        free,
-        in_flight: VecDeque::new(),
-        gathered: Vec::new(),
-        gathering_since: Instant::now(),
-        slot_jobs,
-        nonce: 0,
-        submissions_left: drill.lost_after,
-        timeout: drill.timeout.unwrap_or(TIMEOUT),
+) -> Result<(Opened, Vec<LostWay>), GpuError> {
+    let wanted = drill.uploads.clone().unwrap_or_else(|| adapter.facts.uploads());
+    let mut lost: Vec<_> = match adapter.facts.not_imported() {
+        Some(why) if drill.uploads.is_none() => {
+            vec![LostWay { upload: Upload::HostImport, why }]
+        }
+        _ => Vec::new(),
     };
-    Ok((worker, upload))
+    let mut failure = GpuError::Refused("there is no way to it".to_owned());
+    for ways in wanted.chunk_by(|a, b| a.is_import() && b.is_import()) {
+        let ways = with_room(adapter, arena, ways, &mut lost);
+        let Some(&best) = ways.first() else { continue };
+        match Opened::new(adapter, arena, ways, drill) {
+            Ok(opened) => return Ok((opened, lost)),
+            Err(error) => {
+                lost.push(LostWay { upload: best, why: error.to_string() });
+                failure = error;
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// Those of `ways` for which the arena is not too large; the others are `lost`.
+fn with_room(
+    adapter: &Adapter,
+    arena: &Arena,
+    ways: &[Upload],
+    lost: &mut Vec<LostWay>,
+) -> Vec<Upload> {
+    let (bytes, facts) = (arena.bytes() as u64, &adapter.facts);
+    let has_room = |upload: &Upload| {
+        let most = match upload {
+            Upload::HostImport => facts.binding_bytes_max(),
+            Upload::ImportCopy => facts.limits.max_buffer_size,
+            Upload::Mappable | Upload::Copy => return true,
+        };
+        if bytes > most {
+            let why = format!("it takes {most} bytes in one piece, and {bytes} are shared with it");
+            lost.push(LostWay { upload: *upload, why });
+        }
+        bytes <= most
+    };
+    ways.iter().copied().filter(has_room).collect()
 }
 
 struct Opened {
@@ -151,33 +171,33 @@ struct Opened {
     pipeline: Pipeline,
     free: Vec<Slot>,
     slot_jobs: usize,
-    upload: Upload,
+    ways: Vec<Upload>,
 }
 
 impl Opened {
     fn new(
         adapter: &Adapter,
         arena: &Arena,
-        upload: Upload,
+        ways: Vec<Upload>,
         drill: &Drill,
     ) -> Result<Self, GpuError> {
         let (offered, info) = (adapter.facts.features, adapter.wgpu.get_info());
         let of_adapter = || Shader::for_adapter(offered, &info);
         let shader = drill.shader.clone().unwrap_or_else(of_adapter);
-        let device = OpenDevice::open(adapter, upload, shader.features(offered))?;
+        let device = OpenDevice::open(adapter, ways[0], shader.features(offered))?;
         let pipeline = Pipeline::new(&device.device, &shader).map_err(GpuError::Refused)?;
-        let imported = match upload {
-            Upload::HostImport => {
-                Some(host_memory::import(&device.device, arena).map_err(GpuError::Refused)?)
-            }
-            Upload::Mappable | Upload::Copy => None,
+        let import = || host_memory::import(&device.device, arena).map_err(GpuError::Refused);
+        let imported = ways[0].is_import().then(import).transpose()?;
+        let parts = Parts {
+            device: &device.device,
+            pipeline: &pipeline,
+            arena: imported.as_ref(),
+            ways: &ways,
         };
         let mut slot_jobs = drill.slot_jobs.unwrap_or(SLOT_JOBS);
         loop {
-            let imported = imported.as_ref();
-            let slot = |_| Slot::new(&device.device, &pipeline, imported, upload, slot_jobs);
-            match device.watch(|| (0..SLOTS).map(slot).collect()) {
-                Ok(free) => return Ok(Self { device, pipeline, free, slot_jobs, upload }),
+            match device.watch(|| (0..SLOTS).map(|_| parts.slot(slot_jobs)).collect()) {
+                Ok(free) => return Ok(Self { device, pipeline, free, slot_jobs, ways }),
                 // Half as much may fit.
                 Err(GpuError::OutOfMemory(_)) if slot_jobs > 1 => slot_jobs /= 2,
                 Err(error) => return Err(error),
@@ -187,6 +207,31 @@ impl Opened {
 }
 
 impl Worker {
+    fn new(
+        opened: Opened,
+        index: usize,
+        jobs: Receiver<Job>,
+        status: Arc<Status>,
+        drill: &Drill,
+    ) -> Self {
+        let Opened { device, pipeline, free, slot_jobs, .. } = opened;
+        Self {
+            index,
+            device,
+            pipeline,
+            jobs,
+            status,
+            free,
+            in_flight: VecDeque::new(),
+            gathered: Vec::new(),
+            gathering_since: Instant::now(),
+            slot_jobs,
+            nonce: 0,
+            submissions_left: drill.lost_after,
+            timeout: drill.timeout.unwrap_or(TIMEOUT),
+        }
+    }
+
     fn run(mut self) {
         let mut is_open = true;
         while is_open || !self.gathered.is_empty() || !self.in_flight.is_empty() {
@@ -245,7 +290,8 @@ impl Worker {
         let jobs = std::mem::take(&mut self.gathered);
         let Some(slot) = self.free.pop() else { return };
         self.nonce = self.nonce.wrapping_add(1);
-        match slot.submit(&self.device, &self.pipeline, jobs, self.nonce) {
+        let (way, with) = (self.status.way(), (&self.device, &self.pipeline));
+        match slot.submit(with, way, jobs, self.nonce) {
             Ok(in_flight) => self.in_flight.push_back(in_flight),
             Err((error, jobs)) => self.fail(jobs, &error),
         }
@@ -280,10 +326,10 @@ impl Worker {
     }
 
     fn answer(&mut self, done: InFlight) {
-        match done.words() {
-            Ok(words) => {
-                for (job, words) in done.jobs.into_iter().zip(words) {
-                    self.status.answer(self.index, job, Ok(words));
+        match done.sums() {
+            Ok(sums) => {
+                for (job, sums) in done.jobs.into_iter().zip(sums) {
+                    self.status.answer(self.index, job, Ok(sums));
                 }
             }
             Err(error) => self.fail(done.jobs, &error),

@@ -271,8 +271,8 @@ impl std::error::Error for NotMeasured {}
 mod tests {
     use super::*;
     use crate::read::arena::Arena;
-    use crate::verify::gpu::adapter::facts::Upload;
     use crate::verify::gpu::adapter::{Wish, choose};
+    use crate::verify::gpu::upload::Upload;
 
     /// The best adapter, in software if need be.
     fn adapter() -> Adapter {
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(best.is_imported(), adapter.facts.upload() == Upload::HostImport);
         assert_eq!(best.resident_bytes(), 3 << 20);
         assert_eq!(measure_all(&best), Ok(()));
-        adapter.facts.import_alignment = None;
+        adapter.facts.import_alignment = Err("not today".to_owned());
         adapter.facts.features.remove(Clock::FEATURES);
         let plain = yardstick(&adapter);
         assert!(!plain.is_imported() && !plain.has_clock());

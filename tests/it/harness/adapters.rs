@@ -9,7 +9,7 @@ use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{BufferUsages, CommandEncoderDescriptor};
 
 /// What the words are before a kernel runs.
-pub const UNTOUCHED: Word = Word { checksum: 0xdead_beef, meta: 0x5555_5554 };
+pub const UNTOUCHED: Word = Word { checksum: 0xdead_beef, mark: 0x5555_5554 };
 
 /// A device of some adapter.
 pub struct Gpu {

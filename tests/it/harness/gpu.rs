@@ -7,6 +7,7 @@ use pagescrub::read::open::Reader;
 use pagescrub::scrub::{Progress, Settings, Stop, scrub};
 use pagescrub::verify::engine::Engine;
 use pagescrub::verify::gpu::adapter::{Adapter, Wish, choose};
+use pagescrub::verify::gpu::pipeline::Shader;
 use pagescrub::verify::gpu::pool::{Gpus, Share};
 use pagescrub::verify::gpu::select::{Selected, Terms, start_all};
 use pagescrub::verify::gpu::worker::Drill;
@@ -18,6 +19,28 @@ use tempfile::TempDir;
 pub fn adapters() -> Vec<Adapter> {
     let wish = Wish { allow_software: true, ..Wish::default() };
     choose(&wish).expect("these tests were asked for")
+}
+
+/// In a shader, where it writes a word: the page id in the page's header, and its stored checksum.
+pub const PAGE_ID: &str = "pages[(group.first_page + thread / LANES) * PAGE_VECTORS + 2u].x";
+pub const STORED: &str = "pages[(group.first_page + thread / LANES) * PAGE_VECTORS + 3u].w";
+
+/// The portable shader with `part` replaced.
+pub fn changed(part: &str, by: &str) -> Shader {
+    let source = Shader::Portable.source();
+    assert_eq!(source.matches(part).count(), 1, "{part} is in the shader");
+    Shader::Custom(source.replace(part, by).into())
+}
+
+/// The portable shader, after so many turns of every thread.
+pub fn slow(turns: u32) -> Shader {
+    let before = "let page = thread / LANES;\n    if thread";
+    let spin = format!(
+        "var turns = 0u; while turns < {turns}u {{ turns += 1u + (thread >> 20u); }}
+        if turns == 7u {{ return; }}
+        {before}"
+    );
+    changed(before, &spin)
 }
 
 /// A data file of 40 MiB with 400 damaged pages.

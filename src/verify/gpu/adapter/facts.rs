@@ -2,14 +2,15 @@
 
 use crate::read::arena::BUFFER_BYTES;
 use crate::verify::gpu::host_memory;
+use crate::verify::gpu::upload::Upload;
 use wgpu::{Backend, DeviceType, DownlevelFlags, Features, Limits};
 
 /// Bytes that the smallest batch worth a submission takes in one binding.
 const BINDING_BYTES_MIN: u64 = 16 << 20;
 /// Threads of a group of the kernels.
 const GROUP_THREADS: u64 = 256;
-/// Pages, verdicts, and what the kernel must know of a batch.
-const STORAGE_BUFFERS_MIN: u64 = 4;
+/// Pages, words, and what the kernel must know of a batch.
+const STORAGE_BUFFERS_MIN: u64 = 3;
 
 /// Software that poses as a GPU and does not always say so.
 const SOFTWARE: [&str; 5] = ["llvmpipe", "lavapipe", "swiftshader", "softpipe", "basic render"];
@@ -39,39 +40,8 @@ pub struct Facts {
     pub features: Features,
     /// It runs compute shaders.
     pub has_compute: bool,
-    /// The alignment of memory it can import, if it can.
-    pub import_alignment: Option<u64>,
-}
-
-/// How the bytes of a batch reach the GPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upload {
-    /// It reads the memory that the disk wrote to.
-    HostImport,
-    /// The CPU writes into memory that the GPU reads.
-    Mappable,
-    /// The CPU writes into memory from which the GPU copies into its own.
-    Copy,
-}
-
-impl Upload {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::HostImport => "host import (zero copy)",
-            Self::Mappable => "mappable (one copy)",
-            Self::Copy => "copy (two copies)",
-        }
-    }
-
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::HostImport => "host_import",
-            Self::Mappable => "mappable",
-            Self::Copy => "copy",
-        }
-    }
+    /// The alignment of memory it can import, or why it cannot.
+    pub import_alignment: Result<u64, String>,
 }
 
 impl Facts {
@@ -111,17 +81,36 @@ impl Facts {
         self.uploads()[0]
     }
 
-    /// Every way, the one with the fewest copies first. A discrete GPU that lets its memory be
-    /// mapped is written over the bus in small pieces, which is slower than to copy.
+    /// Every way, the one with the fewest copies by the CPU first. A discrete GPU that lets its
+    /// memory be mapped is written over the bus in small pieces, which is slower than to copy.
     pub fn uploads(&self) -> Vec<Upload> {
-        let shares_memory = self.device_type == DeviceType::IntegratedGpu || self.is_software();
         let may_map = self.features.contains(Features::MAPPABLE_PRIMARY_BUFFERS);
-        // Ours is aligned to this, and no driver is known to ask for more.
-        let fits = |alignment: u64| (BUFFER_BYTES as u64).is_multiple_of(alignment);
-        let can_import = self.import_alignment.is_some_and(fits);
-        let import = can_import.then_some(Upload::HostImport);
-        let mappable = (shares_memory && may_map).then_some(Upload::Mappable);
-        [import, mappable, Some(Upload::Copy)].into_iter().flatten().collect()
+        let can_import = self.not_imported().is_none();
+        let import = can_import.then_some([Upload::HostImport, Upload::ImportCopy]);
+        let mappable = (!self.has_own_memory() && may_map).then_some(Upload::Mappable);
+        let copied = [mappable, Some(Upload::Copy)].into_iter().flatten();
+        import.into_iter().flatten().chain(copied).collect()
+    }
+
+    /// Why it does not import our memory, if so.
+    pub fn not_imported(&self) -> Option<String> {
+        match &self.import_alignment {
+            // Ours is aligned to this, and no driver is known to ask for more.
+            Ok(alignment) if (BUFFER_BYTES as u64).is_multiple_of(*alignment) => None,
+            Ok(alignment) => Some(format!("its driver wants memory aligned to {alignment}")),
+            Err(why) => Some(why.clone()),
+        }
+    }
+
+    /// True if its memory is not the CPU's. Then a measurement must tell whether it had better read
+    /// ours over the bus while it computes, or copy it first; else a copy gains nothing.
+    pub fn has_own_memory(&self) -> bool {
+        self.device_type != DeviceType::IntegratedGpu && !self.is_software()
+    }
+
+    /// Bytes of the largest buffer that a shader sees as a whole.
+    pub fn binding_bytes_max(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
     }
 
     /// Why it cannot be used, if so.
@@ -171,7 +160,7 @@ pub(super) mod tests {
             limits: Limits::default(),
             features: Features::empty(),
             has_compute: true,
-            import_alignment: None,
+            import_alignment: Err("no driver".to_owned()),
         }
     }
 
@@ -208,13 +197,34 @@ pub(super) mod tests {
         let upload = |device_type, features, import_alignment| {
             Facts { features, import_alignment, ..gpu("x", device_type) }.upload()
         };
+        let no = || Err("no driver".to_owned());
         let (none, mappable) = (Features::empty(), Features::MAPPABLE_PRIMARY_BUFFERS);
         for every in [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu, DeviceType::Cpu] {
-            assert_eq!(upload(every, mappable, Some(4096)), Upload::HostImport);
-            assert_eq!(upload(every, none, None), Upload::Copy);
+            assert_eq!(upload(every, mappable, Ok(4096)), Upload::HostImport);
+            assert_eq!(upload(every, none, no()), Upload::Copy);
         }
-        assert_eq!(upload(DeviceType::IntegratedGpu, mappable, None), Upload::Mappable);
-        assert_eq!(upload(DeviceType::Cpu, mappable, None), Upload::Mappable);
-        assert_eq!(upload(DeviceType::DiscreteGpu, mappable, None), Upload::Copy);
+        assert_eq!(upload(DeviceType::IntegratedGpu, mappable, no()), Upload::Mappable);
+        assert_eq!(upload(DeviceType::Cpu, mappable, no()), Upload::Mappable);
+        assert_eq!(upload(DeviceType::DiscreteGpu, mappable, no()), Upload::Copy);
+    }
+
+    #[test]
+    fn memory_that_can_be_imported_is_read_or_copied_and_cannot_be_if_it_is_not_aligned_enough() {
+        let facts = |alignment| Facts {
+            features: Features::MAPPABLE_PRIMARY_BUFFERS,
+            import_alignment: Ok(alignment),
+            ..gpu("x", DeviceType::IntegratedGpu)
+        };
+        let copied = [Upload::Mappable, Upload::Copy];
+        let imported = [Upload::HostImport, Upload::ImportCopy];
+        assert_eq!(facts(65_536).uploads(), [imported, copied].concat());
+        assert_eq!(facts(2 * BUFFER_BYTES as u64).uploads(), copied);
+    }
+
+    #[test]
+    fn only_a_real_gpu_beside_the_cpu_has_memory_of_its_own() {
+        let has = |name, device_type| gpu(name, device_type).has_own_memory();
+        assert!(has("x", DeviceType::DiscreteGpu) && has("x", DeviceType::VirtualGpu));
+        assert!(!has("x", DeviceType::IntegratedGpu) && !has("llvmpipe", DeviceType::Other));
     }
 }

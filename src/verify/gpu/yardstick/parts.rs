@@ -4,11 +4,11 @@ use super::clock::Clock;
 use super::region::Region;
 use crate::read::arena::{Arena, BUFFER_BYTES, PageBuffer};
 use crate::verify::gpu::adapter::Adapter;
-use crate::verify::gpu::adapter::facts::Upload;
 use crate::verify::gpu::device::OpenDevice;
 use crate::verify::gpu::host_memory;
 use crate::verify::gpu::job::GpuError;
 use crate::verify::gpu::pipeline::{Pipeline, Shader};
+use crate::verify::gpu::upload::Upload;
 use wgpu::BufferUsages;
 
 /// The largest part of the resident pages: less than any binding may have.
