@@ -325,13 +325,13 @@ mod tests {
 
     /// A file of few pages that are not zero, and how often it is read.
     #[derive(Default)]
-    struct Pages {
+    struct Source {
         pages: BTreeMap<u32, Page>,
         absent: Option<PageId>,
         reads: AtomicUsize,
     }
 
-    impl PageSource for Pages {
+    impl PageSource for Source {
         fn fill(&self, first: PageId, pages: &mut [Page]) -> Result<(), ReadError> {
             for (at, page) in (first.0..).zip(pages) {
                 *page = self.fill_uncached(PageId(at))?;
@@ -349,10 +349,10 @@ mod tests {
         }
     }
 
-    impl Pages {
-        fn of<const N: usize>(pages: [Page; N]) -> Self {
+    impl Source {
+        fn of(pages: Vec<Page>) -> Self {
             let at = |page: Page| (PageHeader::of(&page).page_id, page);
-            Self { pages: pages.map(at).into(), ..Self::default() }
+            Self { pages: pages.into_iter().map(at).collect(), ..Self::default() }
         }
 
         fn reads(&self) -> usize {
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn an_interval_is_read_once_and_tells_of_its_own_pages() {
         let (map, source) =
-            (AllocationMap::new(FileId(1), false), Pages::of([pfs(THIRD, &[0, 5])]));
+            (AllocationMap::new(FileId(1), false), Source::of(vec![pfs(THIRD, &[0, 5])]));
         assert!(!map.knows(PageId(THIRD)));
         let interval = map.interval_of(PageId(THIRD + 8087), &source);
         let told = [THIRD, THIRD + 5, THIRD + 6].map(|page| interval.of(PageId(page)));
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_pfs_page_that_is_read_in_passing_is_taken_if_it_is_sound() {
         let learnt = |is_log, first, change: fn(&mut [Page])| {
-            let mut pages = [Page::ZERO; 16];
+            let mut pages = vec![Page::ZERO; 16];
             pages[8] = pfs(THIRD, &[0]);
             change(&mut pages);
             let map = AllocationMap::new(FileId(1), is_log);
@@ -393,7 +393,7 @@ mod tests {
         assert!(!learnt(true, THIRD - 8, |_| {}), "a log has none");
         let map = AllocationMap::new(FileId(1), false);
         map.learn_from(PageId(THIRD), &[]);
-        map.learn_from(PageId(THIRD + 8), &[Page::ZERO; 8]);
+        map.learn_from(PageId(THIRD + 8), &vec![Page::ZERO; 8]);
         assert!(!map.knows(PageId(THIRD)));
     }
 
@@ -401,7 +401,8 @@ mod tests {
     #[test]
     fn where_the_pfs_page_is_bad_the_gam_page_tells_which_extents_are_free() {
         let in_use = 0..(THIRD / EXTENT_PAGES) as usize + 10;
-        let (map, source) = (AllocationMap::new(FileId(1), false), Pages::of([gam(2, in_use)]));
+        let (map, source) =
+            (AllocationMap::new(FileId(1), false), Source::of(vec![gam(2, in_use)]));
         let interval = map.interval_of(PageId(THIRD), &source);
         let page = |extents| PageId(THIRD + extents * EXTENT_PAGES + 1);
         let told = [9, 10].map(|extents| interval.of(page(extents)));
@@ -417,11 +418,11 @@ mod tests {
     #[test]
     fn a_backup_without_a_pfs_page_is_no_damage() {
         let map = AllocationMap::new(FileId(1), false);
-        let source = Pages { absent: Some(PageId(THIRD)), ..Pages::of([gam(2, 0..1)]) };
+        let source = Source { absent: Some(PageId(THIRD)), ..Source::of(vec![gam(2, 0..1)]) };
         assert!(map.interval_of(PageId(THIRD), &source).is_absent());
         assert!(!map.interval_of(PageId(0), &source).is_absent());
         let log = AllocationMap::new(FileId(2), true);
         let page = PageId(0);
-        assert_eq!(log.interval_of(page, &Pages::default()).of(page), Allocation::Allocated);
+        assert_eq!(log.interval_of(page, &Source::default()).of(page), Allocation::Allocated);
     }
 }

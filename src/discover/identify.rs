@@ -428,7 +428,7 @@ mod tests {
         let covered = |size_pages: u32, pfs_pages: [u32; 2]| {
             let header = file_header::tests::sealed(1, size_pages);
             let [one, other] = pfs_pages.map(|at| pfs(at, &[0]));
-            let device = Sparse::new(30_000, [header, one, other]);
+            let device = Sparse::new(30_000, vec![header, one, other]);
             database_bytes(&device, device.bytes) / PAGE_BYTES as u64
         };
         assert_eq!(covered(100, [8088, 16_176]), 3 * 8088);
@@ -440,9 +440,9 @@ mod tests {
     #[test]
     fn two_pfs_pages_far_inside_tell_whose_pages_they_are() {
         let pages = 2 * PFS_INTERVAL_PAGES + 1;
-        let both = [pfs(8088, &[0]), pfs(16_176, &[0])];
+        let (one, other) = (pfs(8088, &[0]), pfs(16_176, &[0]));
         let sampled = |file: &Sparse| sampled_file_id(file, pages);
-        assert_eq!(sampled(&Sparse::new(pages.into(), both)), Some(FileId(1)));
-        assert_eq!(sampled(&Sparse::new(pages.into(), [both[0]])), None);
+        assert_eq!(sampled(&Sparse::new(pages.into(), vec![one, other])), Some(FileId(1)));
+        assert_eq!(sampled(&Sparse::new(pages.into(), vec![one])), None);
     }
 }

@@ -119,7 +119,7 @@ mod tests {
         extents: usize,
     ) -> (Promise, Vec<PageRange>) {
         let in_use = [&FIXED, pages_in_use].concat();
-        let file = Sparse::new(64, [pfs(1, &in_use), gam(2, 0..extents)]);
+        let file = Sparse::new(64, vec![pfs(1, &in_use), gam(2, 0..extents)]);
         let header = FileHeader::of(&file_header::tests::sealed(1, size_pages));
         assert!(header.is_some());
         pages(&file, FileId(1), 64, header.as_ref())
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn allocation_pages_of_another_place_are_not_believed() {
-        let mut file = Sparse::new(64, [pfs(1, &FIXED), gam(2, 0..8)]);
+        let mut file = Sparse::new(64, vec![pfs(1, &FIXED), gam(2, 0..8)]);
         let header = FileHeader::of(&file_header::tests::sealed(1, 80));
         let told = |file: &Sparse| pages(file, FileId(1), 64, header.as_ref()).0;
         assert_eq!(told(&file), promise(64, 16));

@@ -57,9 +57,9 @@ pub(super) mod tests {
 
     impl Sparse {
         /// Of so many pages, some of which are in the places that they name.
-        pub(in crate::discover) fn new<const N: usize>(pages: u64, of: [Page; N]) -> Self {
+        pub(in crate::discover) fn new(pages: u64, of: Vec<Page>) -> Self {
             let at = |page: Page| (PageHeader::of(&page).page_id, page);
-            Self { bytes: pages * 8192, pages: of.map(at).into() }
+            Self { bytes: pages * 8192, pages: of.into_iter().map(at).collect() }
         }
     }
 

@@ -43,7 +43,7 @@ fn noise() -> Vec<u8> {
 
 #[test]
 fn files_of_a_folder_are_sorted_by_what_they_hold() {
-    let (zeros, noise) = ([0; 1 << 16], noise());
+    let (zeros, noise) = (vec![0; 1 << 16], noise());
     let tape = [&b"TAPE"[..], &zeros].concat();
     let folder = folder(&[
         ("bills.mdf", b"a note\n"),
@@ -76,8 +76,9 @@ fn files_of_a_folder_are_sorted_by_what_they_hold() {
 
 #[test]
 fn what_the_user_names_is_never_passed_over() {
+    let zeros = vec![0; 1 << 16];
     let files: [(&str, &[u8]); 3] =
-        [("old.zip", b"PK\x03\x04"), ("readme.txt", b"a note\n"), ("sales.ss", &[0; 1 << 16])];
+        [("old.zip", b"PK\x03\x04"), ("readme.txt", b"a note\n"), ("sales.ss", &zeros)];
     let folder = folder(&files);
     let paths = files.map(|(name, _)| folder.path().join(name));
     let found = find(&paths, &Excluded::default(), (ExtentLook::Each, &|_| None));
@@ -104,7 +105,8 @@ fn a_data_file_knows_where_it_ends_and_whether_it_begins_its_database() {
 
 #[test]
 fn a_data_file_is_one_whatever_became_of_its_beginning() {
-    let zeroed = [&[0; 1 << 16][..], &HEALTHY[1 << 16..]].concat();
+    let mut zeroed = HEALTHY.to_vec();
+    zeroed[..1 << 16].fill(0);
     let moved = [&[b'x'; 100][..], HEALTHY].concat();
     for (name, content) in [("a.dat", &zeroed), ("b.mdf", &moved)] {
         let file = found(name, content).files.remove(0);

@@ -299,7 +299,7 @@ mod tests {
         assert!(!is_sane(95, 0, 8096) && !is_sane(8191, 1, 0) && !is_sane(96, 0, 8097));
     }
 
-    /// As sys.allocation_units has it: 72057594037927936 and so many times 65536.
+    /// As `sys.allocation_units` has it: 72057594037927936 and so many times 65536.
     #[test]
     fn the_allocation_unit_is_told_by_index_and_object() {
         let header: PageHeader =
