@@ -231,7 +231,9 @@ impl FoundBeside {
                 self.fault(FaultKind::Unreadable, offset, PAGE_BYTES as u64, why);
             }
         })?;
-        logs.into_iter().for_each(|log| self.add_log(&log));
+        for log in logs {
+            self.add_log(&log);
+        }
         Ok(())
     }
 

@@ -84,15 +84,7 @@ fn found(path: &Path) -> Discovery {
 }
 
 fn runs(found: &Discovery) -> Vec<PageRun> {
-    found
-        .files
-        .iter()
-        .filter_map(|file| file.part.as_ref())
-        .next()
-        .expect("a part")
-        .runs
-        .runs()
-        .to_vec()
+    found.files.iter().find_map(|file| file.part.as_ref()).expect("a part").runs.runs().to_vec()
 }
 
 fn how(reader: Reader, threads: usize, batch_pages: u32) -> How {

@@ -218,12 +218,12 @@ fn a_map_that_fails_its_check_or_does_not_fit_places_nothing() {
 struct Drawn {
     numbers: Vec<u32>,
     /// The DIFF map of the first interval.
-    map: Option<Page>,
+    map: Option<Box<Page>>,
     reads: AtomicUsize,
 }
 
 impl Drawn {
-    fn new(numbers: Vec<u32>, map: Option<Page>) -> Self {
+    fn new(numbers: Vec<u32>, map: Option<Box<Page>>) -> Self {
         Self { numbers, map, reads: AtomicUsize::new(0) }
     }
 
@@ -253,8 +253,8 @@ impl ReadAt for Drawn {
     fn read_exact_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let mut pages = extent(1, self.numbers[(offset_bytes / EXTENT_BYTES) as usize]);
-        if let Some(map) = self.map.filter(|_| offset_bytes < EXTENT_BYTES) {
-            pages[6] = map;
+        if let Some(map) = self.map.as_deref().filter(|_| offset_bytes < EXTENT_BYTES) {
+            pages[6] = *map;
         }
         let from = (offset_bytes % EXTENT_BYTES) as usize;
         buffer.copy_from_slice(&bytemuck::cast_slice(&pages)[from..from + buffer.len()]);
@@ -284,8 +284,8 @@ fn where_the_map_fits_few_extents_are_looked_at() {
     let numbers: Vec<u32> = (0..60_000).filter(|n| n % 7 == 0 || n % 31 == 3).collect();
     let count = numbers.len();
     let mapped = |mapped: &[u32]| {
-        let drawn = Drawn::new(numbers.clone(), Some(map_page(6, 16, mapped)));
-        assert!(drawn.found() == drawn.expected());
+        let drawn = Drawn::new(numbers.clone(), Some(Box::new(map_page(6, 16, mapped))));
+        assert_eq!(drawn.found(), drawn.expected());
         drawn.reads.into_inner()
     };
     let reads = mapped(&numbers);
@@ -301,6 +301,6 @@ fn where_the_map_fits_few_extents_are_looked_at() {
     // Nothing that the map says is believed once it fails its check.
     let mut damaged = map_page(6, 16, &numbers);
     damaged.bytes_mut()[300] ^= 1;
-    let drawn = Drawn::new(numbers.clone(), Some(damaged));
+    let drawn = Drawn::new(numbers.clone(), Some(Box::new(damaged)));
     assert!(drawn.found() == drawn.expected() && drawn.reads.into_inner() > count / 2);
 }

@@ -123,7 +123,7 @@ impl ByteCounts {
         let mut squares = 0_i32;
         for ((all, one), other) in self.all.iter_mut().zip(one).zip(other) {
             let sum = one.wrapping_add(*other);
-            let of_sector = i32::from(sum.wrapping_sub(*all) as i16);
+            let of_sector = i32::from(sum.wrapping_sub(*all).cast_signed());
             squares = squares.wrapping_add(of_sector.wrapping_mul(of_sector));
             *all = sum;
         }

@@ -249,7 +249,9 @@ impl<'a> InOrder<'a> {
         }
         // The first one comes first.
         lost.sort_by_key(|range| std::cmp::Reverse(range.first));
-        lost.into_iter().for_each(|range| self.left.push_front(range));
+        for range in lost {
+            self.left.push_front(range);
+        }
         self.is_admitted = false;
     }
 
