@@ -13,6 +13,7 @@ pub mod read;
 pub mod verify;
 pub mod diagnose;
 pub mod catalog;
+pub mod check;
 pub mod consolidate;
 pub mod scrub;
 pub mod report;
