@@ -1,8 +1,10 @@
 //! PFS, GAM, SGAM and IAM pages against each other, one PFS interval after another (docs/check.md):
-//! rules A1 to A8, I3 to I5 and O1.
+//! rules A1 to A8, I1 to I5 and O1.
 
+use super::chains::Chain;
 use super::extent::{Extent, Must};
 use super::maps::{self, Gam};
+use super::orphans::Orphans;
 use super::rule::Rule;
 use super::units::Units;
 use super::{Breach, File, Pages};
@@ -12,9 +14,7 @@ use crate::page::allocation::{
     GAM_INTERVAL_PAGES, PFS_INTERVAL_PAGES, PfsByte, fixed_page_type, pfs_page_of,
 };
 use crate::page::header::PageHeader;
-use crate::page::iam::IamPage;
 use crate::page::{EXTENT_PAGES, Page};
-use std::collections::BTreeSet;
 
 /// Pages that are never in use.
 const UNUSED: [PageId; 2] = [PageId(4), PageId(5)];
@@ -30,10 +30,9 @@ pub fn check(
     is_complete: bool,
     tell: &mut dyn FnMut(Breach),
 ) -> u64 {
-    let cut: BTreeSet<u64> =
-        units.iter().filter(|(_, chain)| chain.is_cut).map(|(unit, _)| unit.id).collect();
+    let orphans = &Orphans::of(pages, units, is_complete, tell);
     let of_file = |file: &File| {
-        let mut pass = Pass { pages, units, is_complete, cut: &cut, file, tell, not_sound: 0 };
+        let mut pass = Pass { pages, units, is_complete, orphans, file, tell, not_sound: 0 };
         pass.run();
         pass.not_sound
     };
@@ -45,8 +44,7 @@ struct Pass<'a> {
     pages: &'a dyn Pages,
     units: &'a Units,
     is_complete: bool,
-    /// Units that may have IAM pages which are in no chain that is known.
-    cut: &'a BTreeSet<u64>,
+    orphans: &'a Orphans,
     file: &'a File,
     tell: &'a mut dyn FnMut(Breach),
     not_sound: u64,
@@ -96,12 +94,14 @@ impl Pass<'_> {
             self.tell(Rule::A7, page);
         }
         let start = PageAddress::new(self.file.id, first);
-        let all = |is_known: &dyn Fn(&super::chains::Chain) -> bool| {
-            self.is_complete && self.units.cut(self.file).all(is_known)
-        };
+        let of_cut = |is_known: &dyn Fn(&Chain) -> bool| self.units.cut(self.file).all(is_known);
         let must = Must {
-            extents: all(&|chain| chain.intervals.contains(&start)),
-            singles: all(&|chain| !chain.pages.is_empty()),
+            extents: self.is_complete
+                && !self.orphans.intervals.contains(&start)
+                && of_cut(&|chain| chain.intervals.contains(&start)),
+            singles: self.is_complete
+                && !self.orphans.have_singles
+                && of_cut(&|chain| !chain.pages.is_empty()),
         };
         Interval { gam, must }
     }
@@ -124,7 +124,7 @@ impl Pass<'_> {
 
     fn extent(&mut self, id: ExtentId, pfs: &Page, interval: &Interval) {
         let Some(extent) = self.view(id, pfs, interval.gam.as_ref()) else { return };
-        let breaches = extent.breaches(interval.must, &|page| self.is_orphan(page));
+        let breaches = extent.breaches(interval.must);
         let is_told = |breach: &Breach| breach.rule != Rule::O1 || !self.is_configuration(*breach);
         let breaches: Vec<Breach> = breaches.into_iter().filter(is_told).collect();
         breaches.into_iter().for_each(&mut *self.tell);
@@ -151,14 +151,6 @@ impl Pass<'_> {
             || !extent.iam_pages.is_empty()
             || bytes.iter().any(|byte| byte.is_allocated());
         (is_said || !extent.is_free || extent.has_room).then_some(extent)
-    }
-
-    /// It is an IAM page, and the chain of its unit is not cut: it would be in it.
-    fn is_orphan(&self, page: PageId) -> bool {
-        let place = PageAddress::new(self.file.id, page);
-        let page = self.pages.sound(place);
-        let unit = page.as_ref().and_then(IamPage::of).map(IamPage::unit);
-        self.is_complete && unit.is_some_and(|unit| !self.cut.contains(&unit))
     }
 
     /// Page (1:10) of master, which nobody owns.

@@ -2,17 +2,19 @@
 //! 6.2), which are read as SQL Server does: from the boot page, along the links of their pages.
 
 use super::rule::Rule;
+use super::sums::link;
 use super::{Breach, Pages};
 use crate::catalog::object::ObjectKind;
 use crate::catalog::owners::is_same_unit;
 use crate::catalog::rows::{AllocationUnit, Index, Row, Rowset};
-use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::Page;
+use crate::page::address::{FileId, PageAddress};
 use crate::page::allocation::BOOT_PAGE;
 use crate::page::boot::BootPage;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use crate::page::record::Record;
-use crate::page::{PAGE_BYTES, Page};
+use crate::page::slots::{Slot, Slots};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The units of the three tables: `m_indexId << 48 | m_objId << 16`.
@@ -23,8 +25,6 @@ const SYSIDXSTATS: u64 = 1 << 48 | 54 << 16;
 const IN_ROW: u8 = 1;
 /// `type` of a unit whose object was dropped, and whose pages are given back later.
 const DROPPED: u8 = 0;
-/// Bytes of a page id and a file id, the end of a row of an index page.
-const CHILD_BYTES: usize = 6;
 
 /// A row of sysallocunits, with what sysrowsets and sysidxstats say of it.
 #[derive(Clone, Debug)]
@@ -150,7 +150,8 @@ impl Tables<'_> {
             if !is(&page, PageType::Index) {
                 return Some(at);
             }
-            let Some(child) = first_child(&page) else { return self.stop(at, before, unit) };
+            let child = Slots::of(&page).all().next().and_then(Slot::child);
+            let Some(child) = child else { return self.stop(at, before, unit) };
             (before, at) = (at, child);
         }
         self.stop(at, before, unit)
@@ -187,18 +188,6 @@ impl Tables<'_> {
             }
         }
     }
-}
-
-/// The page that the first row of an index page leads to.
-fn first_child(page: &Page) -> Option<PageAddress> {
-    let record = usize::from(page.u16_at(PAGE_BYTES - 2));
-    let at = record + usize::from(PageHeader::of(page).pminlen).checked_sub(CHILD_BYTES)?;
-    let is_inside = at + CHILD_BYTES <= PAGE_BYTES;
-    is_inside.then(|| PageAddress::new(FileId(page.u16_at(at + 4)), PageId(page.u32_at(at))))
-}
-
-fn link(file: u16, page: u32) -> Option<PageAddress> {
-    (file != 0).then(|| PageAddress::new(FileId(file), PageId(page)))
 }
 
 /// What the three tables say together.

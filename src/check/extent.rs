@@ -39,13 +39,12 @@ pub(super) struct Must {
 
 impl Extent {
     /// The rules that are broken, at most one of each page, and of the extent only if no page of
-    /// it alone explains that. `is_orphan` tells whether an IAM page, by its PFS byte, is one that
-    /// no chain can have.
-    pub(super) fn breaches(&self, must: Must, is_orphan: &dyn Fn(PageId) -> bool) -> Vec<Breach> {
+    /// it alone explains that.
+    pub(super) fn breaches(&self, must: Must) -> Vec<Breach> {
         if self.is_free && self.has_room {
             return vec![self.breach(Rule::A2, self.first())];
         }
-        let mut found: Vec<Breach> = self.iam_breaches(is_orphan).collect();
+        let mut found: Vec<Breach> = self.iam_breaches().collect();
         found.extend(self.single_breaches());
         if found.is_empty() {
             found.extend(self.extent_breach(must));
@@ -56,21 +55,18 @@ impl Extent {
         found
     }
 
-    /// Rules I1, I2, I3 and I5.
-    fn iam_breaches(&self, is_orphan: &dyn Fn(PageId) -> bool) -> impl Iterator<Item = Breach> {
-        self.pages().filter_map(move |(page, byte)| {
-            let Some((_, of)) = self.iam_pages.iter().find(|(iam, _)| *iam == page) else {
-                let is_wrong = byte.is_iam() && is_orphan(page);
-                return is_wrong.then(|| self.breach(Rule::I3, page));
-            };
-            let is_claimed = self.claim != Claim::Nobody || self.is_single(page);
+    /// Rules I1, I2 and I5: IAM pages are in use, in mixed extents, and claimed by nobody.
+    fn iam_breaches(&self) -> impl Iterator<Item = Breach> {
+        self.iam_pages.iter().filter_map(|(page, of)| {
+            let byte = self.byte(*page);
+            let is_claimed = self.claim != Claim::Nobody || self.is_single(*page);
             let rule = match of.is_first {
                 true if !byte.is_allocated() => Rule::I1,
                 false if !byte.is_allocated() => Rule::I2,
                 _ if !byte.is_mixed() || is_claimed => Rule::I5,
                 _ => return None,
             };
-            Some(self.breach(rule, page).about(of.unit))
+            Some(self.breach(rule, *page).about(of.unit))
         })
     }
 

@@ -8,9 +8,16 @@ pub mod catalog;
 pub mod chains;
 pub mod claims;
 mod extent;
+pub mod heap;
+pub mod in_page;
+pub mod lobs;
 mod maps;
+mod orphans;
 pub mod outcome;
 pub mod rule;
+pub mod sums;
+pub mod tree;
+pub mod unit;
 pub mod units;
 
 use crate::page::Page;
