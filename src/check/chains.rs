@@ -5,6 +5,7 @@ use super::catalog::Unit;
 use super::rule::Rule;
 use super::{Breach, File, Pages};
 use crate::page::address::{ExtentId, FileId, PageAddress, PageId};
+use crate::page::header::PageHeader;
 use crate::page::iam::IamPage;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -88,9 +89,10 @@ impl Walk<'_> {
             self.chain.not_read = Some(place);
             return Step::Cut(None);
         };
-        let own = |iam: &IamPage<'_>| iam.unit() == self.unit.id && iam.place() == place;
-        let Some(iam) = IamPage::of(&page).filter(own) else {
-            return Step::Cut(Some(breach(place, from)));
+        let Some(iam) = IamPage::of(&page).filter(|iam| iam.unit() == self.unit.id) else {
+            // A page that calls itself one of the unit is wrong, else who refers to it.
+            let is_own = PageHeader::of(&page).allocation_unit_id() == self.unit.id;
+            return Step::Cut(Some(if is_own { breach(place, from) } else { breach(from, place) }));
         };
         if !self.chain.intervals.insert(iam.start()) {
             return Step::Cut(Some(Breach::of(Rule::I2, place).with(from).about(self.unit.id)));

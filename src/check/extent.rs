@@ -59,11 +59,10 @@ impl Extent {
     fn iam_breaches(&self) -> impl Iterator<Item = Breach> {
         self.iam_pages.iter().filter_map(|(page, of)| {
             let byte = self.byte(*page);
-            let is_claimed = self.claim != Claim::Nobody || self.is_single(*page);
             let rule = match of.is_first {
                 true if !byte.is_allocated() => Rule::I1,
                 false if !byte.is_allocated() => Rule::I2,
-                _ if !byte.is_mixed() || is_claimed => Rule::I5,
+                _ if !byte.is_mixed() || self.is_single(*page) => Rule::I5,
                 _ => return None,
             };
             Some(self.breach(rule, *page).about(of.unit))

@@ -4,7 +4,7 @@ use super::catalog::{self, Unit};
 use super::chains::Chain;
 use super::claims::Claims;
 use super::maps;
-use super::{Breach, File, Pages};
+use super::{Breach, File, Pages, unit};
 use crate::catalog::owners::Claim;
 use crate::page::EXTENT_PAGES;
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
@@ -93,6 +93,20 @@ impl Units {
         cut.map(|(_, chain)| chain)
     }
 
+    /// Each unit of which all pages are known, with those.
+    pub fn whole(&self, pages: &dyn Pages) -> impl Iterator<Item = unit::Unit> {
+        let whole = self.units.iter().filter(|(_, chain)| chain.is_whole);
+        whole.filter_map(|(unit, chain)| {
+            Some(unit::Unit {
+                id: unit.id,
+                content: unit.content,
+                index_id: unit.rowset?.index_id,
+                root: unit.root,
+                pages: self.pages_in_use(chain, pages)?,
+            })
+        })
+    }
+
     /// The pages in use that `chain` claims, by the PFS pages. `None` if one of these is not
     /// sound, or if a file is not there: it is not known then what the unit has.
     pub fn pages_in_use(
@@ -101,7 +115,10 @@ impl Units {
         pages: &dyn Pages,
     ) -> Option<Vec<(FileId, PageRange)>> {
         let extents = chain.extents.iter().map(|(file, run)| {
-            (*file, PageRange::between(run.start * EXTENT_PAGES, run.end * EXTENT_PAGES))
+            (
+                *file,
+                PageRange::between(run.start * EXTENT_PAGES, run.end.saturating_mul(EXTENT_PAGES)),
+            )
         });
         let singles = chain
             .singles
