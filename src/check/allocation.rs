@@ -8,35 +8,35 @@ use super::orphans::Orphans;
 use super::rule::Rule;
 use super::units::Units;
 use super::{Breach, File, Pages};
-use crate::catalog::owners::Claim;
+use crate::catalog::owners::{Claim, clustered};
 use crate::page::address::{ExtentId, FileId, PageAddress, PageId};
 use crate::page::allocation::{
     GAM_INTERVAL_PAGES, PFS_INTERVAL_PAGES, PfsByte, fixed_page_type, pfs_page_of,
 };
 use crate::page::header::PageHeader;
 use crate::page::{EXTENT_PAGES, Page};
+use std::collections::BTreeSet;
 
 /// Pages that are never in use.
 const UNUSED: [PageId; 2] = [PageId(4), PageId(5)];
 /// The pages among which those with a fixed place are that every file has in use.
 const FIRST_PAGES: u32 = 10;
 
-/// Holds the maps of all files of a database against each other and against what the chains of
-/// `units` claim. Where some of its files are not there, what nobody claims is not told. Returns
-/// how many maps are not sound: of their intervals nothing is told.
-pub fn check(
-    pages: &dyn Pages,
-    units: &Units,
-    is_complete: bool,
-    tell: &mut dyn FnMut(Breach),
-) -> u64 {
-    let orphans = &Orphans::of(pages, units, is_complete, tell);
-    let of_file = |file: &File| {
-        let mut pass = Pass { pages, units, is_complete, orphans, file, tell, not_sound: 0 };
+/// Reads the units of a database, and holds the maps of all files against each other and against
+/// what the units claim. Where some files of the database are not there, what nobody claims is not
+/// told. `None` if the system tables cannot be read.
+pub fn check(pages: &dyn Pages, is_complete: bool, tell: &mut dyn FnMut(Breach)) -> Option<Units> {
+    let mut units = Units::read(pages, is_complete, tell)?;
+    let orphans = Orphans::of(pages, &units, is_complete, tell);
+    let (mut doubted, mut not_sound) = (orphans.units.clone(), 0);
+    for file in pages.files() {
+        let (units, orphans, doubted) = (&units, &orphans, &mut doubted);
+        let mut pass = Pass { pages, units, is_complete, orphans, file, doubted, tell, not_sound };
         pass.run();
-        pass.not_sound
-    };
-    pages.files().iter().map(of_file).sum()
+        not_sound = pass.not_sound;
+    }
+    units.doubt(doubted, not_sound);
+    Some(units)
 }
 
 /// One file.
@@ -46,6 +46,8 @@ struct Pass<'a> {
     is_complete: bool,
     orphans: &'a Orphans,
     file: &'a File,
+    /// Units of which the maps say something else.
+    doubted: &'a mut BTreeSet<u64>,
     tell: &'a mut dyn FnMut(Breach),
     not_sound: u64,
 }
@@ -124,10 +126,31 @@ impl Pass<'_> {
 
     fn extent(&mut self, id: ExtentId, pfs: &Page, interval: &Interval) {
         let Some(extent) = self.view(id, pfs, interval.gam.as_ref()) else { return };
-        let breaches = extent.breaches(interval.must);
-        let is_told = |breach: &Breach| breach.rule != Rule::O1 || !self.is_configuration(*breach);
-        let breaches: Vec<Breach> = breaches.into_iter().filter(is_told).collect();
-        breaches.into_iter().for_each(&mut *self.tell);
+        for breach in extent.breaches(interval.must) {
+            let is_owned = !matches!(breach.rule, Rule::A5 | Rule::O1);
+            if is_owned {
+                self.doubted.extend(breach.unit);
+            } else if !self.doubt_owners(&extent, breach) {
+                continue;
+            }
+            (self.tell)(breach);
+        }
+    }
+
+    /// Nobody claims the page or its extent: whoever its pages say they are of has lost them. False
+    /// if nobody needs to claim it, page (1:10) of master.
+    fn doubt_owners(&mut self, extent: &Extent, breach: Breach) -> bool {
+        let is_meant = |page: &PageId| breach.rule == Rule::A5 || *page == breach.place.page;
+        for page in extent.in_use().filter(is_meant) {
+            let page = self.pages.sound(PageAddress::new(self.file.id, page));
+            let Some(header) = page.as_ref().map(PageHeader::of) else { continue };
+            if header.is_server_configuration() {
+                return false;
+            }
+            let unit = header.allocation_unit_id();
+            self.doubted.extend([Some(unit), clustered(unit)].into_iter().flatten());
+        }
+        true
     }
 
     /// What is said of the extent, unless that is nothing.
@@ -151,12 +174,6 @@ impl Pass<'_> {
             || !extent.iam_pages.is_empty()
             || bytes.iter().any(|byte| byte.is_allocated());
         (is_said || !extent.is_free || extent.has_room).then_some(extent)
-    }
-
-    /// Page (1:10) of master, which nobody owns.
-    fn is_configuration(&self, breach: Breach) -> bool {
-        let page = self.pages.sound(breach.place);
-        page.is_some_and(|page| PageHeader::of(&page).is_server_configuration())
     }
 
     fn tell(&mut self, rule: Rule, page: PageId) {

@@ -55,6 +55,11 @@ impl Extent {
         found
     }
 
+    /// Its pages in use.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = PageId> {
+        self.pages().filter(|(_, byte)| byte.is_allocated()).map(|(page, _)| page)
+    }
+
     /// Rules I1, I2 and I5: IAM pages are in use, in mixed extents, and claimed by nobody.
     fn iam_breaches(&self) -> impl Iterator<Item = Breach> {
         self.iam_pages.iter().filter_map(|(page, of)| {
@@ -94,10 +99,9 @@ impl Extent {
 
     /// Rules A3 and A4: its pages agree about its being mixed.
     fn mixed_breach(&self) -> Option<Breach> {
-        let mut in_use = self.pages().filter(|(_, byte)| byte.is_allocated());
         if self.has_room {
-            let (page, _) = in_use.find(|(_, byte)| !byte.is_mixed())?;
-            return Some(self.breach(Rule::A3, page));
+            let wrong = self.in_use().find(|page| !self.byte(*page).is_mixed())?;
+            return Some(self.breach(Rule::A3, wrong));
         }
         let mixed = self.pages().filter(|(_, byte)| byte.is_mixed()).count();
         if mixed == 0 || mixed == EXTENT_PAGES as usize {
@@ -148,8 +152,7 @@ impl Extent {
     /// A page in use that may not be so in a free extent.
     fn in_use_unless_fixed(&self) -> Option<PageId> {
         let may_be_free = |page| self.is_control() && self.id.0 > 0 && self.is_fixed(page);
-        let mut in_use = self.pages().filter(|(_, byte)| byte.is_allocated());
-        in_use.find(|(page, _)| !may_be_free(*page)).map(|(page, _)| page)
+        self.in_use().find(|page| !may_be_free(*page))
     }
 
     fn is_fixed(&self, page: PageId) -> bool {

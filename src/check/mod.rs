@@ -16,6 +16,7 @@ mod orphans;
 pub mod outcome;
 pub mod rule;
 pub mod sums;
+mod table;
 pub mod tree;
 pub mod unit;
 pub mod units;

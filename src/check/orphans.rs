@@ -17,6 +17,8 @@ pub(super) struct Orphans {
     pub(super) intervals: BTreeSet<PageAddress>,
     /// One of them has pages in mixed extents.
     pub(super) have_singles: bool,
+    /// The units that they say they are of.
+    pub(super) units: BTreeSet<u64>,
 }
 
 impl Orphans {
@@ -47,6 +49,7 @@ impl Orphans {
         if files.iter().any(|file| file.id == start.file && start.page.0 < file.end) {
             self.intervals.insert(start);
         }
+        self.units.insert(iam.unit());
         self.have_singles |= iam.single_pages().next().is_some();
     }
 }

@@ -9,7 +9,7 @@ use crate::catalog::owners::Claim;
 use crate::page::EXTENT_PAGES;
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
 use crate::page::allocation::{PFS_INTERVAL_PAGES, PfsByte};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// All units, ascending by their ids, and who has what.
@@ -20,6 +20,10 @@ pub struct Units {
     /// IAM pages that are in a chain, or would be if they could be read: of which unit, and
     /// whether the first one.
     iam_pages: BTreeMap<PageAddress, IamOf>,
+    /// Units of which the maps say something else than their chains.
+    doubted: BTreeSet<u64>,
+    /// Maps that are not sound.
+    maps_not_sound: u64,
 }
 
 /// Whose IAM page a page is.
@@ -34,7 +38,7 @@ pub struct IamOf {
 impl Units {
     /// Reads system tables and chains (rules C1, I1, I2). `None` if the system tables cannot be
     /// read.
-    pub fn read(
+    pub(super) fn read(
         pages: &dyn Pages,
         is_complete: bool,
         tell: &mut dyn FnMut(Breach),
@@ -46,7 +50,24 @@ impl Units {
         };
         let units: Vec<(Unit, Chain)> = units.into_iter().map(chain).collect();
         let claims = pages.files().iter().map(|file| (file.id, claims_of(file.id, &units)));
-        Some(Self { claims: claims.collect(), iam_pages: iam_pages(&units), units })
+        let claims: BTreeMap<FileId, Claims> = claims.collect();
+        let doubted = claims.values().flat_map(Claims::disputed).copied().collect();
+        Some(Self { claims, iam_pages: iam_pages(&units), units, doubted, maps_not_sound: 0 })
+    }
+
+    /// The maps contradict what is known of these units.
+    pub(super) fn doubt(&mut self, units: BTreeSet<u64>, maps_not_sound: u64) {
+        self.doubted.extend(units);
+        self.maps_not_sound += maps_not_sound;
+    }
+
+    /// Maps that are not sound: nothing was told of their intervals.
+    pub fn maps_not_sound(&self) -> u64 {
+        self.maps_not_sound
+    }
+
+    fn is_known(&self, unit: &Unit, chain: &Chain) -> bool {
+        chain.is_whole && !self.doubted.contains(&unit.id)
     }
 
     /// The units, each with its chain.
@@ -81,9 +102,9 @@ impl Units {
         found.map(|(place, of)| (place.page, *of))
     }
 
-    /// Units whose chains are not whole: nothing else of them can be checked.
-    pub fn without_whole_chain(&self) -> u64 {
-        self.units.iter().filter(|(_, chain)| !chain.is_whole).count() as u64
+    /// Units whose chains are not whole, or are contradicted: which pages they have is not known.
+    pub fn not_known(&self) -> u64 {
+        self.units.iter().filter(|(unit, chain)| !self.is_known(unit, chain)).count() as u64
     }
 
     /// Units whose chains go on, nobody knows where: they may claim more than is known of `file`.
@@ -94,9 +115,9 @@ impl Units {
     }
 
     /// Each unit of which all pages are known, with those.
-    pub fn whole(&self, pages: &dyn Pages) -> impl Iterator<Item = unit::Unit> {
-        let whole = self.units.iter().filter(|(_, chain)| chain.is_whole);
-        whole.filter_map(|(unit, chain)| {
+    pub fn known(&self, pages: &dyn Pages) -> impl Iterator<Item = unit::Unit> {
+        let known = self.units.iter().filter(|(unit, chain)| self.is_known(unit, chain));
+        known.filter_map(|(unit, chain)| {
             Some(unit::Unit {
                 id: unit.id,
                 content: unit.content,

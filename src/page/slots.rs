@@ -134,8 +134,10 @@ impl<'a> Slots<'a> {
     pub fn are_compressed(self) -> bool {
         let has_rows =
             matches!(PageType::of(self.header.page_type), PageType::Data | PageType::Index);
+        // All rows of a page are, or none: a slot that leads into a row must not hide the page.
         let is_row = |slot: Slot<'_>| slot.bytes.first().is_some_and(|b| b & IS_COMPRESSED != 0);
-        has_rows && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0 || self.all().any(is_row))
+        let are_rows = || self.count() > 0 && self.all().all(is_row);
+        has_rows && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0 || are_rows())
     }
 
     /// Records are padded to so many bytes.

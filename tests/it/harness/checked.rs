@@ -45,19 +45,17 @@ pub fn checked(database: &Database) -> Vec<Breach> {
             broken.add(breach);
         }
     }
-    let Some(units) = Units::read(&left, true, &mut |breach| broken.add(breach)) else {
-        return broken.into_list().collect();
-    };
-    allocation::check(&left, &units, true, &mut |breach| broken.add(breach));
-    let whole: Vec<unit::Unit> = units.whole(&left).collect();
-    check_units(&whole, &units, &left, &mut broken);
+    if let Some(units) = allocation::check(&left, true, &mut |breach| broken.add(breach)) {
+        let known: Vec<unit::Unit> = units.known(&left).collect();
+        check_units(&known, &units, &left, &mut broken);
+    }
     broken.into_list().collect()
 }
 
-fn check_units(whole: &[unit::Unit], units: &Units, left: &Left<'_>, broken: &mut Broken) {
+fn check_units(known: &[unit::Unit], units: &Units, left: &Left<'_>, broken: &mut Broken) {
     let look = Look { pages: left, bad: &|place| left.bad.contains(&place) };
     let rowset = |id| units.get(id).and_then(|(unit, _)| unit.rowset).map(|rowset| rowset.id);
-    for own in whole {
+    for own in known {
         if own.is_tree() {
             tree::check(own, &look, broken);
         } else if own.content == unit::IN_ROW {
@@ -66,7 +64,7 @@ fn check_units(whole: &[unit::Unit], units: &Units, left: &Left<'_>, broken: &mu
             let is_of_rows = |other: &&unit::Unit| {
                 other.content == unit::IN_ROW && rowset(other.id) == rowset(own.id)
             };
-            let rows = whole.iter().find(is_of_rows);
+            let rows = known.iter().find(is_of_rows);
             rows.into_iter().for_each(|rows| lobs::check(rows, own, &look, broken));
         }
     }

@@ -261,5 +261,5 @@ fn iam_start(scene: &mut Scene<'_>) -> Option<Expected> {
     let iam = scene.pick(&scene.sound.iam_pages)?;
     let start = at(scene.file().id, 8 * scene.below(1000) as u32 + 8);
     scene.database.change(iam, |page| put_address(page, 136, Some(start)));
-    Some(vec![(Rule::I1, iam)])
+    Some(vec![(Rule::P0, iam)])
 }

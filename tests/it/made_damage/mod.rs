@@ -9,7 +9,7 @@ use crate::harness::database::Database;
 use pagescrub::catalog::owners::Claim;
 use pagescrub::check::rule::Rule;
 use pagescrub::check::units::Units;
-use pagescrub::check::{File, Pages};
+use pagescrub::check::{File, Pages, allocation};
 use pagescrub::page::Page;
 use pagescrub::page::address::{ExtentId, FileId, PageAddress, PageId};
 use pagescrub::page::allocation::{PfsByte, extent_bit, gam_page_of, pfs_page_of};
@@ -36,13 +36,16 @@ pub struct Anatomy {
     /// First pages of mixed extents, and of free ones.
     pub mixed: Vec<PageAddress>,
     pub free: Vec<PageAddress>,
-    /// Pages in use that units claim.
+    /// Pages in use that units claim, but those of the tables that lead to all others.
     pub owned: Vec<PageAddress>,
 }
 
+/// Of sysallocunits, sysrowsets, sysidxstats: without one of them nothing of owners is known.
+pub const LEADING_UNITS: [u64; 3] = [7 << 16, 5 << 16, 1 << 48 | 54 << 16];
+
 impl Anatomy {
     pub fn of(database: Database) -> Self {
-        let units = Units::read(&database, true, &mut |breach| panic!("{breach:?}"));
+        let units = allocation::check(&database, true, &mut |breach| panic!("{breach:?}"));
         let units = units.expect("it is sound");
         let (mut singles, mut iam_pages, mut uniform) = (Vec::new(), Vec::new(), Vec::new());
         for (_, chain) in units.iter() {
@@ -53,7 +56,11 @@ impl Anatomy {
             let first = |(file, extent)| PageAddress::new(file, ExtentId(extent).first_page());
             uniform.extend(extents.map(first).map(|place| (place, chain.pages[0])));
         }
-        let owned = database.places().filter(|place| units.owner_of(*place) != Claim::Nobody);
+        let is_ordinary = |place: &PageAddress| match units.owner_of(*place) {
+            Claim::Unit(unit) => !LEADING_UNITS.contains(&unit),
+            Claim::Nobody | Claim::Several => false,
+        };
+        let owned = database.places().filter(is_ordinary);
         let owned = owned.filter(|place| database.pfs_byte(*place).is_allocated()).collect();
         let extents: Vec<PageAddress> =
             database.places().filter(|p| p.page.0 % 8 == 0 && p.page.0 % 8088 != 0).collect();
@@ -81,6 +88,10 @@ impl<'a> Scene<'a> {
     /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         (self.dice.next_u64() % end as u64) as usize
+    }
+
+    pub fn random_bytes(&mut self) -> [u8; 8] {
+        self.dice.next_u64().to_le_bytes()
     }
 
     /// One of `all`, if there is one.

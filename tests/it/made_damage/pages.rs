@@ -6,7 +6,7 @@ use pagescrub::check::rule::Rule;
 use pagescrub::page::PAGE_BYTES;
 use pagescrub::page::address::PageAddress;
 use pagescrub::page::header::PageHeader;
-use pagescrub::page::slots::{RecordType, Slots};
+use pagescrub::page::slots::{RecordType, Slot, Slots};
 
 pub const KINDS: [Kind; 18] = [
     ("a slot that leads into the header", slot_in_header),
@@ -140,7 +140,7 @@ fn fixed_end(scene: &mut Scene<'_>) -> Option<Expected> {
 fn variable_end(scene: &mut Scene<'_>) -> Option<Expected> {
     let place = page_of(scene, 1)?;
     let page = scene.database.page(place);
-    let ends = |slot: pagescrub::page::slots::Slot<'_>| {
+    let ends = |slot: Slot<'_>| {
         let columns = slot.columns().filter(|columns| columns.variable > 0 && !slot.is_empty())?;
         let last = columns.ends + 2 * usize::from(columns.variable - 1);
         Some(usize::from(slot.offset) + last)

@@ -1,11 +1,11 @@
 //! sysallocunits, sysrowsets, and the boot page that leads to them.
 
-use super::{Expected, Kind, Scene, at, put_address};
+use super::{Expected, Kind, LEADING_UNITS, Scene, at, put_address};
 use pagescrub::check::catalog::Unit;
 use pagescrub::check::rule::Rule;
 use pagescrub::page::Page;
 use pagescrub::page::address::PageAddress;
-use pagescrub::page::slots::Slots;
+use pagescrub::page::slots::{Slot, Slots};
 
 pub const KINDS: [Kind; 7] = [
     ("a unit whose first IAM page is another's", first_iam_of_another),
@@ -19,7 +19,7 @@ pub const KINDS: [Kind; 7] = [
 
 /// Where the fixed part of the row of `unit` begins on its page.
 fn row_of(page: &Page, unit: u64) -> Option<usize> {
-    let fixed = |slot: pagescrub::page::slots::Slot<'_>| usize::from(slot.offset) + 4;
+    let fixed = |slot: Slot<'_>| usize::from(slot.offset) + 4;
     let is_it = |at: &usize| page.bytes()[*at..*at + 8] == unit.to_le_bytes();
     Slots::of(page).all().map(fixed).find(is_it)
 }
@@ -27,8 +27,7 @@ fn row_of(page: &Page, unit: u64) -> Option<usize> {
 /// A unit with IAM pages that fits, and where its row is.
 fn unit(scene: &mut Scene<'_>, fits: impl Fn(&Scene<'_>, &Unit) -> bool) -> Option<(Unit, usize)> {
     let units: Vec<&Unit> = scene.sound.units.iter().map(|(unit, _)| unit).collect();
-    // Of the three tables that lead to all others nothing is known without them.
-    let is_ordinary = |unit: &Unit| ![7, 5, 54].contains(&(unit.id >> 16 & 0xffff_ffff));
+    let is_ordinary = |unit: &Unit| !LEADING_UNITS.contains(&unit.id);
     let unit = scene.pick_of(&units, |scene, unit| {
         is_ordinary(unit) && unit.first_iam.is_some() && fits(scene, unit)
     })?;
@@ -72,7 +71,9 @@ fn unit_twice(scene: &mut Scene<'_>) -> Option<Expected> {
     scene.database.change(first.row_at, |page| {
         page.bytes_mut()[row..row + 8].copy_from_slice(&second.id.to_le_bytes());
     });
-    Some(vec![(Rule::C1, first.row_at), (Rule::C1, second.row_at)])
+    // One of the pages that one comes to when the row of the same key was seen before.
+    let pages = scene.sound.units.iter().map(|(unit, _)| unit.row_at);
+    Some(pages.map(|page| (Rule::C1, page)).collect())
 }
 
 fn no_rowset(scene: &mut Scene<'_>) -> Option<Expected> {
@@ -83,10 +84,9 @@ fn no_rowset(scene: &mut Scene<'_>) -> Option<Expected> {
 
 fn boot_leads_astray(scene: &mut Scene<'_>) -> Option<Expected> {
     let boot = at(scene.file().id, 9);
-    let own = |scene: &Scene<'_>, page| scene.header(page).object_id == 7;
-    let page = scene.pick_of(&scene.sound.owned, |scene, page| !own(scene, page))?;
+    let page = scene.pick(&scene.sound.owned)?;
     scene.database.change(boot, |bytes| put_address(bytes, 612, Some(page)));
-    Some(vec![(Rule::C1, boot)])
+    Some(vec![(Rule::C1, page)])
 }
 
 fn root_is_free(scene: &mut Scene<'_>) -> Option<Expected> {

@@ -1,14 +1,17 @@
 //! Pages of trees, heaps and LOB values, which contradict each other.
 
-use super::{ALLOCATED, Expected, Kind, Scene, pages_of, put_u16};
+use super::{ALLOCATED, Expected, Kind, LEADING_UNITS, Scene, pages_of, put_u16};
+use pagescrub::catalog::owners::Claim;
+use pagescrub::check::Pages;
 use pagescrub::check::catalog::Unit;
 use pagescrub::check::rule::Rule;
-use pagescrub::page::address::PageAddress;
+use pagescrub::page::Page;
+use pagescrub::page::address::{FileId, PageAddress};
 use pagescrub::page::blob::{Blob, Pointer, pointers};
 use pagescrub::page::header::PageHeader;
 use pagescrub::page::slots::{RecordType, Slots};
 
-pub const KINDS: [Kind; 12] = [
+pub const KINDS: [Kind; 11] = [
     ("a next page that is skipped", next_is_skipped),
     ("a next page that is none", next_is_none),
     ("a root of a higher level", root_is_higher),
@@ -18,7 +21,6 @@ pub const KINDS: [Kind; 12] = [
     ("a leaf that is another one of its index", leaf_is_another),
     ("a page in use of a tree that its PFS byte calls free", pfs_of_tree_cleared),
     ("a page that is none of its tree, in use", pfs_of_tree_set),
-    ("a forwarding stub that leads elsewhere", stub_leads_elsewhere),
     ("a LOB link that leads elsewhere", lob_link),
     ("a text record of another value", blob_id),
 ];
@@ -32,7 +34,7 @@ fn leaves(scene: &mut Scene<'_>) -> Option<(Unit, Vec<PageAddress>)> {
         let key = (root.object_id, root.page_type);
         let is_leaf = |page: &PageAddress| {
             let header = scene.header(*page);
-            scene.sound.units.owner_of(*page) == pagescrub::catalog::owners::Claim::Unit(unit.id)
+            scene.sound.units.owner_of(*page) == Claim::Unit(unit.id)
                 && *page != unit.root
                 && (header.object_id, 2) == key
                 && is_leaf(unit, &header)
@@ -40,7 +42,10 @@ fn leaves(scene: &mut Scene<'_>) -> Option<(Unit, Vec<PageAddress>)> {
         scene.sound.owned.iter().copied().filter(is_leaf).collect()
     };
     let units: Vec<&Unit> = scene.sound.units.iter().map(|(unit, _)| unit).collect();
-    let unit = scene.pick_of(&units, |scene, unit| tree(unit) && of(scene, unit).len() > 2)?;
+    let is_ordinary = |unit: &Unit| !LEADING_UNITS.contains(&unit.id);
+    let unit = scene.pick_of(&units, |scene, unit| {
+        tree(unit) && is_ordinary(unit) && of(scene, unit).len() > 2
+    })?;
     Some((unit.clone(), of(scene, unit)))
 }
 
@@ -52,8 +57,7 @@ fn is_leaf(unit: &Unit, header: &PageHeader) -> bool {
 
 fn next_of(scene: &Scene<'_>, page: PageAddress) -> Option<PageAddress> {
     let header = scene.header(page);
-    (header.next_file != 0)
-        .then(|| super::at(pagescrub::page::address::FileId(header.next_file), header.next_page))
+    (header.next_file != 0).then(|| at(FileId(header.next_file), header.next_page))
 }
 
 fn set_next(scene: &mut Scene<'_>, page: PageAddress, next: Option<PageAddress>) {
@@ -89,9 +93,7 @@ fn leaf_is_higher(scene: &mut Scene<'_>) -> Option<Expected> {
     let page = scene.pick_of(&leaves, |scene, page| scene.header(page).page_type == 2)?;
     scene.change_header(page, |header| header.level += 1);
     let pages: Vec<PageAddress> = scene.sound.owned.clone();
-    let of_unit = |page: &PageAddress| {
-        scene.sound.units.owner_of(*page) == pagescrub::catalog::owners::Claim::Unit(unit.id)
-    };
+    let of_unit = |page: &PageAddress| scene.sound.units.owner_of(*page) == Claim::Unit(unit.id);
     let of_unit: Vec<PageAddress> = pages.into_iter().filter(of_unit).collect();
     let rules = [Rule::T1, Rule::T2, Rule::T4, Rule::P2, Rule::P6, Rule::P8];
     Some(of_unit.iter().flat_map(|page| rules.map(|rule| (rule, *page))).collect())
@@ -120,7 +122,7 @@ fn two_leaves(scene: &mut Scene<'_>) -> Option<[PageAddress; 2]> {
 }
 
 /// Writes at `place` what `page` holds, as a page of that place.
-fn transplant(scene: &mut Scene<'_>, mut page: pagescrub::page::Page, place: PageAddress) {
+fn transplant(scene: &mut Scene<'_>, mut page: Page, place: PageAddress) {
     PageHeader::of_mut(&mut page).page_id = place.page.0;
     scene.database.put(place, page);
 }
@@ -136,11 +138,11 @@ fn leaves_swapped(scene: &mut Scene<'_>) -> Option<Expected> {
 /// T3, of pages or of those that they had been linked with.
 fn around(scene: &Scene<'_>, pages: &[PageAddress]) -> Expected {
     let sound = |page: &PageAddress| *PageHeader::of(&scene.sound.database.page(*page));
-    let file = |id| pagescrub::page::address::FileId(id);
+    let file = |id| FileId(id);
     let of = pages.iter().flat_map(|page| {
         let header = sound(page);
-        let previous = super::at(file(header.prev_file), header.prev_page);
-        [*page, previous, super::at(file(header.next_file), header.next_page)]
+        let previous = at(file(header.prev_file), header.prev_page);
+        [*page, previous, at(file(header.next_file), header.next_page)]
     });
     of.map(|page| (Rule::T3, page)).collect()
 }
@@ -157,38 +159,22 @@ fn pfs_of_tree_cleared(scene: &mut Scene<'_>) -> Option<Expected> {
     let page = scene.pick_of(&leaves, |scene, page| scene.pfs_byte(page) & 0x20 == 0)?;
     let byte = scene.pfs_byte(page);
     scene.set_pfs_byte(page, byte & !ALLOCATED);
-    let parents = scene.sound.owned.iter().filter(|parent| {
-        scene.sound.units.owner_of(**parent) == pagescrub::catalog::owners::Claim::Unit(unit.id)
-    });
+    let parents = scene
+        .sound
+        .owned
+        .iter()
+        .filter(|parent| scene.sound.units.owner_of(**parent) == Claim::Unit(unit.id));
     Some(parents.map(|parent| (Rule::T2, *parent)).collect())
 }
 
 fn pfs_of_tree_set(scene: &mut Scene<'_>) -> Option<Expected> {
     let (extent, _) = scene.pick(&scene.sound.uniform)?;
     let pages: Vec<PageAddress> = pages_of(extent).collect();
-    let is_sound =
-        |scene: &Scene<'_>, page| pagescrub::check::Pages::sound(&scene.database, page).is_some();
+    let is_sound = |scene: &Scene<'_>, page| scene.database.sound(page).is_some();
     let page =
         scene.pick_of(&pages, |scene, page| !scene.is_in_use(page) && is_sound(scene, page))?;
     scene.set_pfs_byte(page, ALLOCATED);
     Some(Rule::ALL.iter().map(|rule| (*rule, page)).collect())
-}
-
-fn stub_leads_elsewhere(scene: &mut Scene<'_>) -> Option<Expected> {
-    let stub = |scene: &Scene<'_>, page| -> Option<usize> {
-        let page = scene.database.page(page);
-        let is_stub = |slot: &pagescrub::page::slots::Slot<'_>| {
-            !slot.is_empty() && slot.kind() == RecordType::ForwardingStub
-        };
-        Slots::of(&page).all().find(is_stub).map(|slot| slot.offset.into())
-    };
-    let is_data = |scene: &Scene<'_>, page| scene.header(page).page_type == 1;
-    let page = scene.pick_of(&scene.sound.owned, |scene, page| {
-        is_data(scene, page) && stub(scene, page).is_some()
-    })?;
-    let at = stub(scene, page)?;
-    scene.database.change(page, |page| put_u16(page, at + 7, 999));
-    Some(vec![(Rule::E2, page)])
 }
 
 fn lob_link(scene: &mut Scene<'_>) -> Option<Expected> {
