@@ -28,6 +28,7 @@ mod broken_disk;
 mod causes;
 mod chains;
 mod check;
+mod check_pages;
 mod checkpoint;
 mod checkpoint_file;
 mod checkpoint_signals;
