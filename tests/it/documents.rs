@@ -28,7 +28,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 37] = [
+const SECTIONS: [(&str, &str); 38] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -52,6 +52,7 @@ const SECTIONS: [(&str, &str); 37] = [
     (".databases[].files[]", "### `databases[].files[]`"),
     (".databases[].restore", "### `databases[].restore`"),
     (".suspects[]", "## `suspects[]`"),
+    (".suspects[].broken", "## `consistency`"),
     (".suspects[].clean_copies[]", "## `suspects[].clean_copies[]`"),
     (".transients[]", "## `transients[]`"),
     (".incidents[]", "## `incidents[]`"),
