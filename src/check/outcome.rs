@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotChecked {
-    /// Pages with compressed records: row or page compression.
-    CompressedPages,
+    /// Units with pages of compressed records: row or page compression.
+    CompressedUnits,
     /// Units of columnstore indexes.
     ColumnstoreUnits,
     /// Units of tables and indexes with more than one partition.
@@ -33,7 +33,7 @@ impl NotChecked {
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
-            Self::CompressedPages => "compressed_pages",
+            Self::CompressedUnits => "compressed_units",
             Self::ColumnstoreUnits => "columnstore_units",
             Self::PartitionedUnits => "partitioned_units",
             Self::RowOverflowUnits => "row_overflow_units",
@@ -64,4 +64,13 @@ pub struct Outcome {
     pub records: u64,
     /// Allocation units whose pages were held against each other.
     pub units: u64,
+}
+
+impl Outcome {
+    /// So many were not checked, and why.
+    pub fn leaves(&mut self, why: NotChecked, count: u64) {
+        if count > 0 {
+            *self.not_checked.entry(why).or_default() += count;
+        }
+    }
 }

@@ -30,8 +30,8 @@ struct Tree<'a> {
     cut_at: Option<u16>,
 }
 
-/// Adds to `broken` what is wrong in the tree of `unit`.
-pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) {
+/// Adds to `broken` what is wrong in the tree of `unit`. Returns its pages that are not sound.
+pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
     let mut nodes = HashMap::new();
     let unseen = look.own_pages(unit, broken, &mut |place, page| {
         let header = PageHeader::of(page);
@@ -48,6 +48,7 @@ pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) {
     });
     let mut tree = Tree { unit, nodes, unseen, reached: BTreeSet::new(), cut_at: None };
     tree.check(broken);
+    tree.unseen
 }
 
 impl Tree<'_> {

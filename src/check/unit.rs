@@ -126,10 +126,8 @@ impl Broken {
 
 /// A look at the pages of a unit, one by one.
 pub struct Look<'a> {
-    /// Where they are.
+    /// Where they are. Those that are known to be bad, or were not read, are not shown.
     pub pages: &'a dyn Pages,
-    /// Pages that are known to be bad, or were not read: they take no part.
-    pub bad: &'a dyn Fn(PageAddress) -> bool,
 }
 
 impl Look<'_> {
@@ -154,9 +152,7 @@ impl Look<'_> {
                 lost(next, place.page.0, &mut unseen);
                 next = place.page.0 + 1;
                 let header = PageHeader::of(page);
-                if (self.bad)(place) {
-                    unseen.insert(place);
-                } else if !is_same_unit(header.allocation_unit_id(), unit.id) {
+                if !is_same_unit(header.allocation_unit_id(), unit.id) {
                     broken.add(Breach { unit: Some(unit.id), ..Breach::of(Rule::O2, place) });
                 } else if !unit.may_have(header.page_type, header.level) {
                     broken.add(Breach { unit: Some(unit.id), ..Breach::of(Rule::O3, place) });
