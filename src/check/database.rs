@@ -7,7 +7,7 @@ use super::chains::Chain;
 use super::outcome::{NotChecked, Outcome};
 use super::rule::Rule;
 use super::sums::Sums;
-use super::unit::{Broken, LOB, Look, PAGES_MAX, ROW_OVERFLOW, Unit};
+use super::unit_pages::{Broken, LOB, Look, PAGES_MAX, ROW_OVERFLOW, Unit};
 use super::units::Units;
 use super::{Breach, Pages, allocation, heap, lobs, tree};
 use crate::catalog::object::ObjectKind;

@@ -3,7 +3,7 @@
 
 use super::Breach;
 use super::rule::Rule;
-use super::unit::{Broken, Look, Unit};
+use super::unit_pages::{Broken, Look, Unit};
 use crate::page::address::PageAddress;
 use crate::page::blob::{Blob, Pointer, pointers};
 use crate::page::slots::{RecordType, RowId, Slot, Slots};

@@ -2,7 +2,7 @@
 
 use super::Breach;
 use super::rule::Rule;
-use super::unit::{Broken, Look, Unit, neighbours};
+use super::unit_pages::{Broken, Look, Unit, neighbours};
 use crate::page::address::PageAddress;
 use crate::page::header::PageHeader;
 use crate::page::slots::Slots;
