@@ -61,8 +61,8 @@ impl Checked<'_> {
             let Some(rowset) = row.rowset else { continue };
             match self.unit(row, chain) {
                 Ok(unit) => drop(rowsets.entry(rowset.id).or_default().insert(row.content, unit)),
-                Err(why) => {
-                    self.outcome.leaves(why, 1);
+                Err((why, count)) => {
+                    self.outcome.leaves(why, count);
                     without.insert(rowset.id, ());
                 }
             }
@@ -78,25 +78,25 @@ impl Checked<'_> {
     }
 
     /// The unit of `row`, if its pages can be held against each other.
-    fn unit(&self, row: &Row, chain: &Chain) -> Result<Unit, NotChecked> {
+    fn unit(&self, row: &Row, chain: &Chain) -> Result<Unit, (NotChecked, u64)> {
         if !chain.is_whole {
-            return Err(NotChecked::UnitsWithoutWholeChain);
+            return Err((NotChecked::UnitsWithoutWholeChain, 1));
         }
-        let rowset = row.rowset.ok_or(NotChecked::UnitsWithoutWholeChain)?;
+        let rowset = row.rowset.ok_or((NotChecked::UnitsWithoutWholeChain, 1))?;
         let is_columnstore = matches!(
             rowset.kind,
             Some(ObjectKind::ClusteredColumnstore | ObjectKind::NonclusteredColumnstore)
         );
         let pages = self.units.pages_in_use(chain, self.given.pages);
-        let pages = pages.ok_or(NotChecked::UnitsWithSuspects)?;
+        let pages = pages.ok_or((NotChecked::UnitsWithSuspects, 1))?;
         let compressed = self.given.sums.of(row.id).map_or(0, |sums| sums.compressed);
         match () {
-            () if is_columnstore => Err(NotChecked::ColumnstoreUnits),
-            () if rowset.is_partitioned => Err(NotChecked::PartitionedUnits),
+            () if is_columnstore => Err((NotChecked::ColumnstoreUnits, 1)),
+            () if rowset.is_partitioned => Err((NotChecked::PartitionedUnits, 1)),
             () if row.content == ROW_OVERFLOW && !pages.is_empty() => {
-                Err(NotChecked::RowOverflowUnits)
+                Err((NotChecked::RowOverflowUnits, 1))
             }
-            () if compressed > 0 => Err(NotChecked::CompressedUnits),
+            () if compressed > 0 => Err((NotChecked::CompressedPages, compressed)),
             () => Ok(Unit {
                 id: row.id,
                 content: row.content,

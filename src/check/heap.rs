@@ -10,7 +10,7 @@ use crate::page::slots::{RecordType, RowId, Slots};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds to `broken` what is wrong in the heap `unit`. Returns its pages that are not sound.
-pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
+pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
     let (mut stubs, mut rows) = (BTreeMap::new(), BTreeMap::new());
     let unseen = look.own_pages(unit, broken, &mut |page, bytes| {
         for slot in Slots::of(bytes).all() {

@@ -42,7 +42,7 @@ struct Record {
 }
 
 /// Adds to `broken` what is wrong in the LOB values of a rowset, which has these `units`.
-pub fn check(units: &[&Unit], look: &Look<'_>, broken: &mut Broken) {
+pub(super) fn check(units: &[&Unit], look: &Look<'_>, broken: &mut Broken) {
     let mut links = Vec::new();
     let mut records: BTreeMap<RowId, Record> = BTreeMap::new();
     let mut unseen = BTreeSet::new();

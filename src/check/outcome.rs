@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotChecked {
-    /// Units with pages of compressed records: row or page compression.
-    CompressedUnits,
+    /// Pages with compressed records: row or page compression. Their units are not checked.
+    CompressedPages,
     /// Units of columnstore indexes.
     ColumnstoreUnits,
     /// Units of tables and indexes with more than one partition.
@@ -33,7 +33,7 @@ impl NotChecked {
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
-            Self::CompressedUnits => "compressed_units",
+            Self::CompressedPages => "compressed_pages",
             Self::ColumnstoreUnits => "columnstore_units",
             Self::PartitionedUnits => "partitioned_units",
             Self::RowOverflowUnits => "row_overflow_units",

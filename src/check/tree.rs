@@ -31,7 +31,7 @@ struct Tree<'a> {
 }
 
 /// Adds to `broken` what is wrong in the tree of `unit`. Returns its pages that are not sound.
-pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
+pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
     let mut nodes = HashMap::new();
     let unseen = look.own_pages(unit, broken, &mut |place, page| {
         let header = PageHeader::of(page);

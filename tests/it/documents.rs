@@ -1,5 +1,6 @@
 //! What programs read of a report is documented: every key, every column, every metric.
 
+use crate::damaged::{Page, checked};
 use crate::harness::pagescrub;
 use pagescrub::check::rule::Rule;
 use pagescrub::consolidate::report::consistency::NEVER_CHECKED;
@@ -134,6 +135,19 @@ fn scanned(folder: &TempDir) -> PathBuf {
     folder.path().join("out/report.json")
 }
 
+/// The report at `path`, as if its scan had been a check that found all there is to find.
+fn with_check(path: &Path, folder: &TempDir) -> PathBuf {
+    let checked = checked(&[Page::rows(1, 300).that_breaks(Rule::P4)]);
+    let mut report: Value = serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON");
+    report["consistency"] = serde_json::to_value(&checked.consistency).expect("JSON");
+    report["suspects"][0]["broken"] =
+        serde_json::to_value(&checked.suspects[0].broken).expect("JSON");
+    assert!(report["suspects"][0]["broken"]["rule"] == "P4");
+    let path = folder.path().join("checked.json");
+    fs::write(&path, report.to_string()).expect("room");
+    path
+}
+
 fn reports(folder: &TempDir) -> Vec<PathBuf> {
     let (golden, scanned) = (project("tests/golden/report.json"), scanned(folder));
     let merged = folder.path().join("merged.json");
@@ -147,7 +161,8 @@ fn reports(folder: &TempDir) -> Vec<PathBuf> {
     other["weights"] = golden_report["weights"].clone();
     fs::write(&scanned, other.to_string()).expect("room");
     run(&[&words[..], &[&text(&merged)]].concat());
-    vec![golden, scanned, merged]
+    let checked = with_check(&scanned, folder);
+    vec![golden, scanned, merged, checked]
 }
 
 #[test]

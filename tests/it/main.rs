@@ -28,6 +28,7 @@ mod broken_disk;
 mod causes;
 mod chains;
 mod check_allocation;
+mod check;
 mod check_pages;
 mod checkpoint;
 mod checkpoint_file;
