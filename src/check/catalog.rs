@@ -3,7 +3,7 @@
 
 use super::rule::Rule;
 use super::table::{self, Table};
-use super::unit::IN_ROW;
+use super::unit_pages::IN_ROW;
 use super::{Breach, Pages};
 use crate::catalog::object::ObjectKind;
 use crate::catalog::rows::{AllocationUnit, Index, Row, Rowset};

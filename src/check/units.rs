@@ -4,7 +4,7 @@ use super::catalog::{self, Unit};
 use super::chains::Chain;
 use super::claims::Claims;
 use super::maps;
-use super::{Breach, File, Pages, unit};
+use super::{Breach, File, Pages};
 use crate::catalog::owners::Claim;
 use crate::page::EXTENT_PAGES;
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
@@ -66,7 +66,8 @@ impl Units {
         self.maps_not_sound
     }
 
-    fn is_known(&self, unit: &Unit, chain: &Chain) -> bool {
+    /// All pages of `unit` are known: its `chain` is whole, and no map contradicts it.
+    pub fn is_known(&self, unit: &Unit, chain: &Chain) -> bool {
         chain.is_whole && !self.doubted.contains(&unit.id)
     }
 
@@ -102,30 +103,11 @@ impl Units {
         found.map(|(place, of)| (place.page, *of))
     }
 
-    /// Units whose chains are not whole, or are contradicted: which pages they have is not known.
-    pub fn not_known(&self) -> u64 {
-        self.units.iter().filter(|(unit, chain)| !self.is_known(unit, chain)).count() as u64
-    }
-
     /// Units whose chains go on, nobody knows where: they may claim more than is known of `file`.
     pub(super) fn cut(&self, file: &File) -> impl Iterator<Item = &Chain> {
         let is_there = |unit: &Unit| unit.filegroup == file.filegroup;
         let cut = self.units.iter().filter(move |(unit, chain)| chain.is_cut && is_there(unit));
         cut.map(|(_, chain)| chain)
-    }
-
-    /// Each unit of which all pages are known, with those.
-    pub fn known(&self, pages: &dyn Pages) -> impl Iterator<Item = unit::Unit> {
-        let known = self.units.iter().filter(|(unit, chain)| self.is_known(unit, chain));
-        known.filter_map(|(unit, chain)| {
-            Some(unit::Unit {
-                id: unit.id,
-                content: unit.content,
-                index_id: unit.rowset?.index_id,
-                root: unit.root,
-                pages: self.pages_in_use(chain, pages)?,
-            })
-        })
     }
 
     /// The pages in use that `chain` claims, by the PFS pages. `None` if one of these is not

@@ -9,9 +9,9 @@ use crate::made_damage::{Anatomy, Kind, Scene, maps, pages, system_tables, trees
 use pagescrub::check::Pages;
 
 /// How often each kind of damage is made.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 40;
 /// Of pages with random bytes, which need not be found.
-const RANDOM_SEEDS: u64 = 1000;
+const RANDOM_SEEDS: u64 = 200;
 
 fn databases() -> Vec<Anatomy> {
     let files = real_files();

@@ -29,6 +29,7 @@ mod broken_disk;
 mod causes;
 mod chains;
 mod check_allocation;
+mod check;
 mod check_damage;
 mod check_pages;
 mod checkpoint;

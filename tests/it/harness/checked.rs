@@ -1,10 +1,10 @@
-//! A check of a database in memory, as the program does it: what is explained by an earlier rule
-//! takes no part in later ones.
+//! A check of a database in memory, as a scan does it.
 
 use super::database::Database;
-use pagescrub::check::unit::{self, Broken, Look};
-use pagescrub::check::units::Units;
-use pagescrub::check::{Breach, File, Pages, allocation, heap, in_page, lobs, tree};
+use pagescrub::check::collected::Collected;
+use pagescrub::check::database::{Given, check};
+use pagescrub::check::outcome::Outcome;
+use pagescrub::check::{Breach, File, Pages};
 use pagescrub::page::Page;
 use pagescrub::page::address::PageAddress;
 use std::collections::BTreeSet;
@@ -35,37 +35,16 @@ impl Pages for Left<'_> {
 
 /// What is told of `database`, all of which is there: of each page once.
 pub fn checked(database: &Database) -> Vec<Breach> {
-    let mut broken = Broken::default();
-    let mut left = Left { database, bad: BTreeSet::new() };
+    let mut collected = Collected::default();
     for place in database.places() {
         let byte = database.pfs_byte(place);
-        let Some(page) = database.sound(place).filter(|_| byte.is_allocated()) else { continue };
-        if let Err(breach) = in_page::check(&page, place, byte, |_, _| ()) {
-            left.bad.insert(place);
-            broken.add(breach);
+        if let Some(page) = database.stored(place).filter(|_| byte.is_allocated()) {
+            collected.add(page, place, byte);
         }
     }
-    if let Some(units) = allocation::check(&left, true, &mut |breach| broken.add(breach)) {
-        let known: Vec<unit::Unit> = units.known(&left).collect();
-        check_units(&known, &units, &left, &mut broken);
-    }
-    broken.into_list().collect()
-}
-
-fn check_units(known: &[unit::Unit], units: &Units, left: &Left<'_>, broken: &mut Broken) {
-    let look = Look { pages: left, bad: &|place| left.bad.contains(&place) };
-    let rowset = |id| units.get(id).and_then(|(unit, _)| unit.rowset).map(|rowset| rowset.id);
-    for own in known {
-        if own.is_tree() {
-            tree::check(own, &look, broken);
-        } else if own.content == unit::IN_ROW {
-            heap::check(own, &look, broken);
-        } else if own.content == unit::LOB {
-            let is_of_rows = |other: &&unit::Unit| {
-                other.content == unit::IN_ROW && rowset(other.id) == rowset(own.id)
-            };
-            let rows = known.iter().find(is_of_rows);
-            rows.into_iter().for_each(|rows| lobs::check(rows, own, &look, broken));
-        }
-    }
+    let bad = collected.broken.iter().map(|breach| breach.place).collect();
+    let left = Left { database, bad };
+    collected.sums.join_parents();
+    let given = Given { pages: &left, sums: &collected.sums, is_complete: true };
+    check(&given, collected.broken, &mut Outcome::default())
 }

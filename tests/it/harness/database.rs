@@ -23,8 +23,9 @@ pub struct Database {
     pages: BTreeMap<PageAddress, Arc<Stored>>,
 }
 
-/// A page, torn bits restored.
+/// A page, as it is stored and with torn bits restored.
 struct Stored {
+    raw: Page,
     page: Page,
     /// It passed its own check as it was stored.
     is_sound: bool,
@@ -34,7 +35,7 @@ impl Stored {
     fn of(place: PageAddress, page: &Page) -> Arc<Self> {
         let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
         let is_sound = !matches!(verdict, Verdict::Suspect(_));
-        Arc::new(Self { page: torn::restored(page), is_sound })
+        Arc::new(Self { raw: *page, page: torn::restored(page), is_sound })
     }
 }
 
@@ -89,6 +90,11 @@ impl Database {
     /// The page at `place`, sound or not; zeros where there is none.
     pub fn page(&self, place: PageAddress) -> Page {
         self.pages.get(&place).map_or(Page::ZERO, |stored| stored.page)
+    }
+
+    /// The page at `place` as it is stored, if it is sound.
+    pub fn stored(&self, place: PageAddress) -> Option<&Page> {
+        self.pages.get(&place).filter(|stored| stored.is_sound).map(|stored| &stored.raw)
     }
 
     /// The pages that are there.

@@ -1,6 +1,6 @@
 //! Pages of trees, heaps and LOB values, which contradict each other.
 
-use super::{ALLOCATED, Expected, Kind, LEADING_UNITS, Scene, pages_of, put_u16};
+use super::{ALLOCATED, Expected, Kind, LEADING_UNITS, Scene, at, pages_of, put_u16};
 use pagescrub::catalog::owners::Claim;
 use pagescrub::check::Pages;
 use pagescrub::check::catalog::Unit;
