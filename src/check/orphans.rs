@@ -34,7 +34,7 @@ impl Orphans {
         let cut: BTreeSet<u64> = cut.collect();
         let mut found = Self::default();
         for file in pages.files() {
-            each(pages, units, file, &mut |iam| {
+            each(pages, units, *file, &mut |iam| {
                 found.add(iam, pages.files());
                 if is_complete && !cut.contains(&iam.unit()) {
                     tell(Breach::of(Rule::I3, iam.place()).about(iam.unit()));
@@ -55,7 +55,7 @@ impl Orphans {
 }
 
 /// Shows the sound IAM pages of `file` that its PFS pages call such, and no chain has.
-fn each(pages: &dyn Pages, units: &Units, file: &File, visit: &mut dyn FnMut(IamPage<'_>)) {
+fn each(pages: &dyn Pages, units: &Units, file: File, visit: &mut dyn FnMut(IamPage<'_>)) {
     for first in (0..file.end).step_by(PFS_INTERVAL_PAGES as usize) {
         let Some(pfs) = maps::pfs(pages, file.id, PageId(first)) else { continue };
         let end = file.end.min(first.saturating_add(PFS_INTERVAL_PAGES));
