@@ -21,7 +21,7 @@ const SYSALLOCUNITS: u64 = 7 << 16;
 const SYSROWSETS: u64 = 5 << 16;
 const SYSIDXSTATS: u64 = 1 << 48 | 54 << 16;
 /// `type` in sysallocunits of a unit whose object was dropped: its pages are given back later.
-const DROPPED: u8 = 0;
+pub(super) const DROPPED: u8 = 0;
 
 /// A row of sysallocunits, with what sysrowsets and sysidxstats say of it.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use crate::harness::checked::checked;
 use crate::harness::database::Database;
 use crate::harness::real::{real_backups, real_files};
 use pagescrub::check::allocation;
+use pagescrub::drill::Recipe;
 
 fn assert_sound(database: &Database, name: &str) {
     let mut told = Vec::new();
@@ -29,5 +30,13 @@ fn maps_of_real_data_files_fit_together() {
 fn maps_of_real_full_backups_fit_together() {
     for (database, name) in real_backups() {
         assert_sound(&database, &name);
+    }
+}
+
+#[test]
+fn synthetic_files_of_any_size_keep_all_rules() {
+    for (mebibytes, seed) in [(1, 7), (2, 5), (4, 8), (16, 3)] {
+        let database = Database::synthetic(Recipe::new(mebibytes << 20, seed));
+        assert_eq!(checked(&database), [], "{mebibytes} MiB, seed {seed}");
     }
 }

@@ -1,5 +1,5 @@
-//! Damage on pages that keep their checksums, made on real databases: each kind is found, where it
-//! is, and little else is said.
+//! Damage on pages that keep their checksums, made on real databases and on synthetic ones: each
+//! kind is found, where it is, and little else is said.
 
 use crate::harness::checked::checked;
 use crate::harness::database::Database;
@@ -7,6 +7,7 @@ use crate::harness::real::{real_backups, real_files};
 use crate::harness::scanned::each;
 use crate::made_damage::{Anatomy, Kind, Scene, maps, pages, system_tables, trees};
 use pagescrub::check::Pages;
+use pagescrub::drill::Recipe;
 
 /// How often each kind of damage is made.
 const SEEDS: u64 = 200;
@@ -17,7 +18,8 @@ fn databases() -> Vec<Anatomy> {
     let files = real_files();
     let files = files.iter().map(|path| Database::read(std::slice::from_ref(path)));
     let backups = real_backups().into_iter().map(|(database, _)| database);
-    files.chain(backups).map(Anatomy::of).collect()
+    let of_seed = |seed| Database::synthetic(Recipe::new(4 << 20, seed));
+    files.chain(backups).chain([7, 8].map(of_seed)).map(Anatomy::of).collect()
 }
 
 /// Makes it with each seed, on one database after another. At most `beside_max` other pages are

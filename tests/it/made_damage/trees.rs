@@ -203,6 +203,11 @@ fn lob_link(scene: &mut Scene<'_>) -> Option<Expected> {
     Some(vec![(Rule::L3, page)])
 }
 
+/// It does not lead to itself, in which case nobody else knows its id.
+fn leads_on(blob: Blob<'_>, own: PageAddress) -> bool {
+    blob.links().all(|(_, to)| to.page != own)
+}
+
 fn blob_id(scene: &mut Scene<'_>) -> Option<Expected> {
     let is_text = |scene: &Scene<'_>, page| {
         let page = scene.database.page(page);
@@ -213,7 +218,9 @@ fn blob_id(scene: &mut Scene<'_>) -> Option<Expected> {
     let page = scene.database.page(place);
     let slots: Vec<usize> = Slots::of(&page)
         .all()
-        .filter(|slot| !slot.is_empty() && Blob::of(*slot).is_some())
+        .filter(|slot| {
+            !slot.is_empty() && Blob::of(*slot).is_some_and(|blob| leads_on(blob, place))
+        })
         .map(|slot| slot.offset.into())
         .collect();
     let record = scene.pick(&slots)?;
