@@ -5,11 +5,19 @@
 //! may be large, so that everything is found from the boot page on: the system tables by the IAM
 //! pages of their units, an object by the system tables, a page's owner by IAM pages.
 
+pub mod against;
 pub mod catalog;
 pub mod chain;
+pub mod fields;
 mod find;
 pub mod image;
+pub mod listing;
+pub mod maps;
 pub mod owner;
+pub mod place;
+pub mod rows;
+pub mod sector;
+pub mod view;
 
 pub use find::{Asked, NotOpened};
 pub use image::{Image, Looked, Missing};

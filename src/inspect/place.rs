@@ -33,7 +33,9 @@ impl Place {
             (None, false) => text.parse().ok().map(|page| Self::Number(PageId(page))),
         };
         place.ok_or_else(|| {
-            format!("{text:?} is no page: write (1:1314), 1:1314, 1314, offset:10764288 or 0xa44000")
+            format!(
+                "{text:?} is no page: write (1:1314), 1:1314, 1314, offset:10764288 or 0xa44000"
+            )
         })
     }
 
@@ -51,7 +53,8 @@ impl Place {
             }
         };
         let first = image.data_files().next();
-        let is_of_first = |file: &FileId| image.data_file(*file).map(|f| &f.path) == first.map(|f| &f.path);
+        let is_of_first =
+            |file: &FileId| image.data_file(*file).map(|f| &f.path) == first.map(|f| &f.path);
         let ids: Vec<FileId> = image.data_files().map(|f| f.file_id).filter(is_of_first).collect();
         match *ids.as_slice() {
             [file] => Ok(PageAddress::new(file, page)),
@@ -108,7 +111,9 @@ impl Message {
             actual: hexadecimal("actual:").or_else(|| hexadecimal("actual signature:")),
         };
         if message.address.is_none() && message.offset_bytes.is_none() {
-            return Err("names no page: it has neither \"page (1:1314)\" nor \"at offset 0x...\"".into());
+            return Err(
+                "names no page: it has neither \"page (1:1314)\" nor \"at offset 0x...\"".into()
+            );
         }
         Ok(message)
     }
