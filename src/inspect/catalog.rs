@@ -124,7 +124,7 @@ fn pages_of(image: &Image, table: SystemTable, iam: IamPage<'_>) -> BTreeSet<Pag
         }
     }
     let file = iam.start().file;
-    let end = image.data_file(file).map_or(0, |file| file.end_page());
+    let end = image.end_page(file).unwrap_or(0);
     for extent in iam.extents(PageId(end)).flatten() {
         let first = PageAddress::new(file, PageId(extent * EXTENT_PAGES));
         image.look_at_run(first, EXTENT_PAGES, &mut |place, looked| {
@@ -139,7 +139,7 @@ fn pages_of(image: &Image, table: SystemTable, iam: IamPage<'_>) -> BTreeSet<Pag
 /// The tables' pages by their headers, in all of the primary file.
 fn search(image: &Image) -> TablePages {
     let mut pages = TablePages::new();
-    let end = image.data_file(PRIMARY_FILE).map_or(0, |file| file.end_page());
+    let end = image.end_page(PRIMARY_FILE).unwrap_or(0);
     let first = PageAddress::new(PRIMARY_FILE, PageId(0));
     image.look_at_run(first, end, &mut |place, looked| {
         let Some(looked) = looked.ok().filter(|looked| looked.is_sound()) else { return };

@@ -1,6 +1,7 @@
 //! A database, or one backup set of it, as pages that can be asked for by their addresses.
 
 use super::find::{self, Asked, NotOpened};
+use crate::backup::layout::Layout;
 use crate::check::{File, Pages};
 use crate::diagnose::allocation::AllocationMap;
 use crate::diagnose::judge::judge;
@@ -28,6 +29,8 @@ pub struct Image {
 /// One of them.
 struct OpenFile {
     file: DataFile,
+    /// The page after its last one, in whichever member of a striped backup that is.
+    end: u32,
     source: Box<dyn PageSource>,
     allocation: AllocationMap,
 }
@@ -120,9 +123,9 @@ impl Image {
                 NotOpened::Failed(format!("{shown}: could not be opened: {}", explain(&error)))
             })?;
             let allocation = AllocationMap::new(file.file_id, file.kind == FileKind::Log);
-            opened.push(OpenFile { file, source, allocation });
+            opened.push(OpenFile { end: end_page(&file), file, source, allocation });
         }
-        let mut known: Vec<File> = opened.iter().map(|opened| known(&opened.file)).collect();
+        let mut known: Vec<File> = opened.iter().map(OpenFile::known).collect();
         known.sort_by_key(|file| file.id);
         Ok(Self { files: opened, known })
     }
@@ -135,6 +138,11 @@ impl Image {
     /// The one that has `id`.
     pub fn data_file(&self, id: FileId) -> Option<&DataFile> {
         self.data_files().find(|file| file.file_id == id)
+    }
+
+    /// The page after the last one of the file that has `id`.
+    pub fn end_page(&self, id: FileId) -> Option<u32> {
+        self.files.iter().find(|opened| opened.file.file_id == id).map(|opened| opened.end)
     }
 
     /// Where its pages are may be wrong, as it was not looked up for each extent, if one of them,
@@ -195,7 +203,7 @@ impl Image {
     fn opened(&self, place: PageAddress) -> Result<&OpenFile, Missing> {
         let with_id = self.files.iter().find(|opened| opened.file.file_id == place.file);
         let opened = with_id.ok_or(Missing::File(place.file))?;
-        let end = opened.file.end_page();
+        let end = opened.end;
         if place.page.0 >= end {
             return Err(Missing::Beyond(end));
         }
@@ -204,6 +212,11 @@ impl Image {
 }
 
 impl OpenFile {
+    fn known(&self) -> File {
+        let filegroup = self.file.header.as_ref().map_or(0, |header| header.filegroup_id);
+        File { id: self.file.file_id, filegroup, end: self.end }
+    }
+
     fn allocation(&self, page: PageId) -> (Allocation, Option<PfsByte>) {
         let interval = self.allocation.interval_of(page, &*self.source);
         (interval.of(page), interval.pfs_byte(page))
@@ -216,9 +229,13 @@ impl OpenFile {
     }
 }
 
-fn known(file: &DataFile) -> File {
-    let filegroup = file.header.as_ref().map_or(0, |header| header.filegroup_id);
-    File { id: file.file_id, filegroup, end: file.end_page() }
+fn end_page(file: &DataFile) -> u32 {
+    let siblings = file.part.iter().flat_map(|part| part.siblings.iter());
+    let ends = siblings.filter_map(|sibling| match &sibling.layout {
+        Layout::Runs(runs) => Some(runs.end()),
+        Layout::Whole => None,
+    });
+    ends.fold(file.end_page(), u32::max)
 }
 
 impl Pages for Image {

@@ -138,12 +138,12 @@ pub struct Beside {
 }
 
 impl PageView {
-    /// What is to be said of the page at `place`.
+    /// What is to be said of the page of `image` that was `looked` at.
     ///
     /// # Errors
-    /// If it is not there, or cannot be read.
-    pub fn of(image: &Image, place: PageAddress, beside: Beside) -> Result<Self, Missing> {
-        let looked = image.look(place)?;
+    /// If its file is not there.
+    pub fn of(image: &Image, looked: Looked, beside: Beside) -> Result<Self, Missing> {
+        let place = looked.place;
         let file = image.data_file(place.file).ok_or(Missing::File(place.file))?;
         let whole = looked.whole();
         let header = PageHeader::of(&looked.page);
