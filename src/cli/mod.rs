@@ -47,6 +47,8 @@ Exit codes: 0 everything planned was read and nothing that can be verified is su
 #[derive(Subcommand)]
 enum Command {
     Scan(Box<scan::Args>),
+    /// Scan, and check what pages say of each other, as the physical part of DBCC CHECKDB does
+    Check(Box<scan::Args>),
     Report(report::Args),
     Merge(merge::Args),
     Plan(plan::Args),
@@ -106,6 +108,7 @@ fn allow_open_files() {}
 fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Scan(args) => scan::run(args),
+        Command::Check(args) => scan::check(args),
         Command::Report(args) => report::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
