@@ -9,7 +9,7 @@ mod lookup;
 pub mod object;
 pub mod owner_sums;
 pub mod owners;
-mod rows;
+pub(crate) mod rows;
 pub mod units;
 
 pub use lookup::{Pages, objects, units_by_first_iam};
