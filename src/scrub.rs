@@ -41,6 +41,7 @@ mod threads;
 mod worker;
 mod wrong_owners;
 
+pub(crate) use file::open_unchanged;
 pub use settings::{Open, Progress, Settings, Silent};
 pub use stop::Stop;
 pub use threads::THREAD_STACK_BYTES;
