@@ -73,8 +73,11 @@ fn is_written_to(file: &DataFile) -> bool {
 pub(in crate::scrub) fn are_all(index: usize, members: &[usize], scanned: &Scanned<'_>) -> bool {
     let Some(primary) = scanned.primaries.of(index) else { return false };
     let ids: BTreeSet<u16> = members.iter().map(|at| scanned.files[*at].file.file_id.0).collect();
-    let named = names::files_in_catalog(&scanned.files[primary], scanned.open);
-    let data = named.iter().filter(|(_, file)| file.kind == KIND_DATA).map(|(id, _)| *id);
+    // Of a striped backup, each member has its part of the catalog.
+    let is_primary = |at: &&usize| **at == primary || scanned.files[**at].file.is_primary();
+    let primaries = members.iter().filter(is_primary);
+    let named = primaries.flat_map(|at| names::files_in_catalog(&scanned.files[*at], scanned.open));
+    let data = named.filter(|(_, file)| file.kind == KIND_DATA).map(|(id, _)| id);
     !ids.is_empty() && ids == data.collect()
 }
 
