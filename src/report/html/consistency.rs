@@ -28,7 +28,7 @@ pub(super) fn section(report: &ScrubReport) -> Markup {
 }
 
 fn one(database: &Checked) -> Markup {
-    let Checked { name, what, broken, unsettled, listed, not_checked } = database;
+    let Checked { name, what, broken, unsettled, listed, left_out } = database;
     let hidden = listed.len().saturating_sub(LISTED_MAX) as u64;
     html! {
         h3 { (name) }
@@ -42,7 +42,7 @@ fn one(database: &Checked) -> Markup {
                     @if hidden > 0 { li.more { "And " (counted(hidden, "more page")) "." } }
                 } }
             }
-            @if !not_checked.is_empty() { li { "Not checked: " (not_checked.join("; ")) } }
+            @if !left_out.is_empty() { li { "Not checked: " (left_out.join("; ")) } }
         }
     }
 }

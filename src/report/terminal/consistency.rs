@@ -28,7 +28,7 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
 }
 
 fn block(database: &Checked, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Checked { name, what, broken, unsettled, listed, not_checked } = database;
+    let Checked { name, what, broken, unsettled, listed, left_out } = database;
     look.paragraph(&format!("  {name}: {what}"), 4, out)?;
     let mut line = |text: String| look.paragraph(&format!("    {text}"), 6, out);
     broken.iter().try_for_each(|rule| line(format!("broken: {rule}")))?;
@@ -40,8 +40,8 @@ fn block(database: &Checked, look: Look, out: &mut dyn Write) -> io::Result<()> 
         0 => {}
         hidden => line(format!("  ... and {} (-v)", counted(hidden as u64, "more page")))?,
     }
-    if not_checked.is_empty() {
+    if left_out.is_empty() {
         return Ok(());
     }
-    line(format!("not checked: {}", not_checked.join("; ")))
+    line(format!("not checked: {}", left_out.join("; ")))
 }

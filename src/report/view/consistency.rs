@@ -21,7 +21,7 @@ pub(in crate::report) struct Checked {
     /// The first of the latter, page by page.
     pub(in crate::report) listed: Vec<String>,
     /// What was not checked.
-    pub(in crate::report) not_checked: Vec<String>,
+    pub(in crate::report) left_out: Vec<String>,
 }
 
 /// Of each database that was checked, those first that break rules; `None` if none was to be.
@@ -63,19 +63,19 @@ impl Checked {
             (counted(database.pages, "page"), counted(database.records, "record"));
         let units = counted(database.units, "allocation unit");
         let rules = |(rule, count): (&Rule, &u64)| rule_words(*rule, *count);
-        let mut not_checked: Vec<String> =
+        let mut left_out: Vec<String> =
             database.not_checked.iter().map(|(what, n)| not_checked_words(*what, *n)).collect();
         let is_sound = database.broken.is_empty() && database.unsettled.is_empty();
         let sound = if is_sound { "; no rule is broken" } else { "" };
-        let left_out = counted(database.left_out, "broken rule");
-        not_checked.extend((database.left_out > 0).then(|| format!("{left_out} not listed")));
+        let more = counted(database.left_out, "broken rule");
+        left_out.extend((database.left_out > 0).then(|| format!("{more} not listed")));
         Self {
             name: name(database, names),
             what: format!("{pages} with {records}, {units} held against each other{sound}"),
             broken: database.broken.iter().map(rules).collect(),
             unsettled: database.unsettled.iter().map(rules).collect(),
             listed: database.unsettled_listed.iter().map(listed_words).collect(),
-            not_checked,
+            left_out,
         }
     }
 }
