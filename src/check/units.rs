@@ -15,7 +15,7 @@ use std::ops::Range;
 /// All units, ascending by their ids, and who has what.
 #[derive(Clone, Debug, Default)]
 pub struct Units {
-    units: Vec<(Unit, Chain)>,
+    all: Vec<(Unit, Chain)>,
     claims: BTreeMap<FileId, Claims>,
     /// IAM pages that are in a chain, or would be if they could be read: of which unit, and
     /// whether the first one.
@@ -73,13 +73,13 @@ impl Units {
 
     /// The units, each with its chain.
     pub fn iter(&self) -> impl Iterator<Item = &(Unit, Chain)> {
-        self.units.iter()
+        self.all.iter()
     }
 
     /// The unit with this id.
     pub fn get(&self, id: u64) -> Option<&(Unit, Chain)> {
-        let at = self.units.binary_search_by_key(&id, |(unit, _)| unit.id).ok()?;
-        self.units.get(at)
+        let at = self.all.binary_search_by_key(&id, |(unit, _)| unit.id).ok()?;
+        self.all.get(at)
     }
 
     /// Who claims the page at `place`.
@@ -106,7 +106,7 @@ impl Units {
     /// Units whose chains go on, nobody knows where: they may claim more than is known of `file`.
     pub(super) fn cut(&self, file: &File) -> impl Iterator<Item = &Chain> {
         let is_there = |unit: &Unit| unit.filegroup == file.filegroup;
-        let cut = self.units.iter().filter(move |(unit, chain)| chain.is_cut && is_there(unit));
+        let cut = self.all.iter().filter(move |(unit, chain)| chain.is_cut && is_there(unit));
         cut.map(|(_, chain)| chain)
     }
 
