@@ -52,7 +52,7 @@ impl Units {
         let claims = pages.files().iter().map(|file| (file.id, claims_of(file.id, &units)));
         let claims: BTreeMap<FileId, Claims> = claims.collect();
         let doubted = claims.values().flat_map(Claims::disputed).copied().collect();
-        Some(Self { claims, iam_pages: iam_pages(&units), units, doubted, maps_not_sound: 0 })
+        Some(Self { claims, iam_pages: iam_pages(&units), all: units, doubted, maps_not_sound: 0 })
     }
 
     /// The maps contradict what is known of these units.
