@@ -1,18 +1,19 @@
 //! PFS, GAM, SGAM and IAM pages against each other, one PFS interval after another (docs/check.md):
-//! rules A1 to A8, I3 to I5 and O1.
+//! rules A1 to A8, I1 to I5 and O1.
 
+use super::chains::Chain;
 use super::extent::{Extent, Must};
 use super::maps::{self, Gam};
+use super::orphans::Orphans;
 use super::rule::Rule;
 use super::units::Units;
 use super::{Breach, File, Pages};
-use crate::catalog::owners::Claim;
+use crate::catalog::owners::{Claim, clustered};
 use crate::page::address::{ExtentId, FileId, PageAddress, PageId};
 use crate::page::allocation::{
     GAM_INTERVAL_PAGES, PFS_INTERVAL_PAGES, PfsByte, fixed_page_type, pfs_page_of,
 };
 use crate::page::header::PageHeader;
-use crate::page::iam::IamPage;
 use crate::page::{EXTENT_PAGES, Page};
 use std::collections::BTreeSet;
 
@@ -21,23 +22,21 @@ const UNUSED: [PageId; 2] = [PageId(4), PageId(5)];
 /// The pages among which those with a fixed place are that every file has in use.
 const FIRST_PAGES: u32 = 10;
 
-/// Holds the maps of all files of a database against each other and against what the chains of
-/// `units` claim. Where some of its files are not there, what nobody claims is not told. Returns
-/// how many maps are not sound: of their intervals nothing is told.
-pub fn check(
-    pages: &dyn Pages,
-    units: &Units,
-    is_complete: bool,
-    tell: &mut dyn FnMut(Breach),
-) -> u64 {
-    let cut: BTreeSet<u64> =
-        units.iter().filter(|(_, chain)| chain.is_cut).map(|(unit, _)| unit.id).collect();
-    let of_file = |file: &File| {
-        let mut pass = Pass { pages, units, is_complete, cut: &cut, file, tell, not_sound: 0 };
+/// Reads the units of a database, and holds the maps of all files against each other and against
+/// what the units claim. Where some files of the database are not there, what nobody claims is not
+/// told. `None` if the system tables cannot be read.
+pub fn check(pages: &dyn Pages, is_complete: bool, tell: &mut dyn FnMut(Breach)) -> Option<Units> {
+    let mut units = Units::read(pages, is_complete, tell)?;
+    let orphans = Orphans::of(pages, &units, is_complete, tell);
+    let (mut doubted, mut not_sound) = (orphans.units.clone(), 0);
+    for file in pages.files() {
+        let (units, orphans, doubted) = (&units, &orphans, &mut doubted);
+        let mut pass = Pass { pages, units, is_complete, orphans, file, doubted, tell, not_sound };
         pass.run();
-        pass.not_sound
-    };
-    pages.files().iter().map(of_file).sum()
+        not_sound = pass.not_sound;
+    }
+    units.doubt(doubted, not_sound);
+    Some(units)
 }
 
 /// One file.
@@ -45,9 +44,10 @@ struct Pass<'a> {
     pages: &'a dyn Pages,
     units: &'a Units,
     is_complete: bool,
-    /// Units that may have IAM pages which are in no chain that is known.
-    cut: &'a BTreeSet<u64>,
+    orphans: &'a Orphans,
     file: &'a File,
+    /// Units of which the maps say something else.
+    doubted: &'a mut BTreeSet<u64>,
     tell: &'a mut dyn FnMut(Breach),
     not_sound: u64,
 }
@@ -96,12 +96,14 @@ impl Pass<'_> {
             self.tell(Rule::A7, page);
         }
         let start = PageAddress::new(self.file.id, first);
-        let all = |is_known: &dyn Fn(&super::chains::Chain) -> bool| {
-            self.is_complete && self.units.cut(self.file).all(is_known)
-        };
+        let of_cut = |is_known: &dyn Fn(&Chain) -> bool| self.units.cut(self.file).all(is_known);
         let must = Must {
-            extents: all(&|chain| chain.intervals.contains(&start)),
-            singles: all(&|chain| !chain.pages.is_empty()),
+            extents: self.is_complete
+                && !self.orphans.intervals.contains(&start)
+                && of_cut(&|chain| chain.intervals.contains(&start)),
+            singles: self.is_complete
+                && !self.orphans.have_singles
+                && of_cut(&|chain| !chain.pages.is_empty()),
         };
         Interval { gam, must }
     }
@@ -124,10 +126,31 @@ impl Pass<'_> {
 
     fn extent(&mut self, id: ExtentId, pfs: &Page, interval: &Interval) {
         let Some(extent) = self.view(id, pfs, interval.gam.as_ref()) else { return };
-        let breaches = extent.breaches(interval.must, &|page| self.is_orphan(page));
-        let is_told = |breach: &Breach| breach.rule != Rule::O1 || !self.is_configuration(*breach);
-        let breaches: Vec<Breach> = breaches.into_iter().filter(is_told).collect();
-        breaches.into_iter().for_each(&mut *self.tell);
+        for breach in extent.breaches(interval.must) {
+            let is_owned = !matches!(breach.rule, Rule::A5 | Rule::O1);
+            if is_owned {
+                self.doubted.extend(breach.unit);
+            } else if !self.doubt_owners(&extent, breach) {
+                continue;
+            }
+            (self.tell)(breach);
+        }
+    }
+
+    /// Nobody claims the page or its extent: whoever its pages say they are of has lost them. False
+    /// if nobody needs to claim it, page (1:10) of master.
+    fn doubt_owners(&mut self, extent: &Extent, breach: Breach) -> bool {
+        let is_meant = |page: &PageId| breach.rule == Rule::A5 || *page == breach.place.page;
+        for page in extent.in_use().filter(is_meant) {
+            let page = self.pages.sound(PageAddress::new(self.file.id, page));
+            let Some(header) = page.as_ref().map(PageHeader::of) else { continue };
+            if header.is_server_configuration() {
+                return false;
+            }
+            let unit = header.allocation_unit_id();
+            self.doubted.extend([Some(unit), clustered(unit)].into_iter().flatten());
+        }
+        true
     }
 
     /// What is said of the extent, unless that is nothing.
@@ -151,20 +174,6 @@ impl Pass<'_> {
             || !extent.iam_pages.is_empty()
             || bytes.iter().any(|byte| byte.is_allocated());
         (is_said || !extent.is_free || extent.has_room).then_some(extent)
-    }
-
-    /// It is an IAM page, and the chain of its unit is not cut: it would be in it.
-    fn is_orphan(&self, page: PageId) -> bool {
-        let place = PageAddress::new(self.file.id, page);
-        let page = self.pages.sound(place);
-        let unit = page.as_ref().and_then(IamPage::of).map(IamPage::unit);
-        self.is_complete && unit.is_some_and(|unit| !self.cut.contains(&unit))
-    }
-
-    /// Page (1:10) of master, which nobody owns.
-    fn is_configuration(&self, breach: Breach) -> bool {
-        let page = self.pages.sound(breach.place);
-        page.is_some_and(|page| PageHeader::of(&page).is_server_configuration())
     }
 
     fn tell(&mut self, rule: Rule, page: PageId) {

@@ -2,29 +2,26 @@
 //! 6.2), which are read as SQL Server does: from the boot page, along the links of their pages.
 
 use super::rule::Rule;
+use super::table::{self, Table};
+use super::unit_pages::IN_ROW;
 use super::{Breach, Pages};
 use crate::catalog::object::ObjectKind;
-use crate::catalog::owners::is_same_unit;
 use crate::catalog::rows::{AllocationUnit, Index, Row, Rowset};
-use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::Page;
+use crate::page::address::{FileId, PageAddress};
 use crate::page::allocation::BOOT_PAGE;
 use crate::page::boot::BootPage;
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
 use crate::page::record::Record;
-use crate::page::{PAGE_BYTES, Page};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The units of the three tables: `m_indexId << 48 | m_objId << 16`.
 const SYSALLOCUNITS: u64 = 7 << 16;
 const SYSROWSETS: u64 = 5 << 16;
 const SYSIDXSTATS: u64 = 1 << 48 | 54 << 16;
-/// `type` in sysallocunits: the rows of a rowset.
-const IN_ROW: u8 = 1;
-/// `type` of a unit whose object was dropped, and whose pages are given back later.
+/// `type` in sysallocunits of a unit whose object was dropped: its pages are given back later.
 const DROPPED: u8 = 0;
-/// Bytes of a page id and a file id, the end of a row of an index page.
-const CHILD_BYTES: usize = 6;
 
 /// A row of sysallocunits, with what sysrowsets and sysidxstats say of it.
 #[derive(Clone, Debug)]
@@ -66,13 +63,17 @@ pub struct UnitRowset {
 /// other (rule C1). `None` if they cannot be read to their end: nothing more can be checked then.
 pub fn read(pages: &dyn Pages, tell: &mut dyn FnMut(Breach)) -> Option<Vec<Unit>> {
     let boot_at = PageAddress::new(FileId(1), BOOT_PAGE);
-    let boot = pages.sound(boot_at).filter(|page| is(page, PageType::Boot))?;
+    let is_boot = |page: &Page| PageHeader::of(page).page_type == PageType::Boot.m_type();
+    let boot = pages.sound(boot_at).filter(is_boot)?;
     let first = BootPage::of(&boot).first_system_page;
-    let mut tables = Tables { pages, tell };
-    let units: Rows<AllocationUnit> = tables.rows(SYSALLOCUNITS, first, boot_at)?;
-    let rowsets: Rows<Rowset> = tables.rows_of_unit(SYSROWSETS, &units)?;
-    let indexes: Rows<Index> = tables.rows_of_unit(SYSIDXSTATS, &units)?;
-    tables.tell_contradictions(&units, &rowsets);
+    let mut table = Table { pages, unit: SYSALLOCUNITS, tell };
+    let (units, last) = rows::<AllocationUnit>(&mut table, first, boot_at)?;
+    if edges(&mut table, &units)? != (first, last) {
+        return table.stop(last, boot_at);
+    }
+    let rowsets: Rows<Rowset> = rows_of_unit(pages, tell, SYSROWSETS, &units)?;
+    let indexes: Rows<Index> = rows_of_unit(pages, tell, SYSIDXSTATS, &units)?;
+    tell_contradictions(&units, &rowsets, tell);
     let seconds = rowsets.iter().filter(|(_, (_, rowset))| rowset.partition > 1);
     let partitioned = seconds.map(|(_, (_, row))| (row.object_id, row.index_id)).collect();
     let join = Join { rowsets, indexes, partitioned };
@@ -82,123 +83,67 @@ pub fn read(pages: &dyn Pages, tell: &mut dyn FnMut(Breach)) -> Option<Vec<Unit>
 /// Rows by their keys, each with the page that it is on.
 type Rows<R> = BTreeMap<<R as Row>::Key, (PageAddress, R)>;
 
-fn is(page: &Page, kind: PageType) -> bool {
-    PageHeader::of(page).page_type == kind.m_type()
+/// The first and the last leaf page that the root of `table` leads to, which `units` names.
+fn edges(
+    table: &mut Table<'_>,
+    units: &Rows<AllocationUnit>,
+) -> Option<(PageAddress, PageAddress)> {
+    let Some((row_at, row)) = units.get(&table.unit) else {
+        let (at, _) = units.values().next()?;
+        return table.stop(*at, *at);
+    };
+    let first = table.edge(row.root, *row_at, table::first)?;
+    Some((first, table.edge(row.root, *row_at, table::last)?))
 }
 
-struct Tables<'a> {
-    pages: &'a dyn Pages,
-    tell: &'a mut dyn FnMut(Breach),
+/// The rows of the table of `unit`.
+fn rows_of_unit<R: Row>(
+    pages: &dyn Pages,
+    tell: &mut dyn FnMut(Breach),
+    unit: u64,
+    units: &Rows<AllocationUnit>,
+) -> Option<Rows<R>> {
+    let mut table = Table { pages, unit, tell };
+    let (first, last) = edges(&mut table, units)?;
+    let (rows, end) = rows(&mut table, first, first)?;
+    if end == last { Some(rows) } else { table.stop(end, last) }
 }
 
-impl Tables<'_> {
-    /// The rows of the table of `unit`, of which `units` names the root.
-    fn rows_of_unit<R: Row>(&mut self, unit: u64, units: &Rows<AllocationUnit>) -> Option<Rows<R>> {
-        let Some((row_at, row)) = units.get(&unit) else {
-            let at = units.values().next().map(|(at, _)| *at)?;
-            (self.tell)(Breach::of(Rule::C1, at).about(unit));
-            return None;
-        };
-        let leaf = self.leftmost_leaf(unit, row.root, *row_at)?;
-        self.rows(unit, leaf, *row_at)
-    }
-
-    /// The rows of the table of `unit`, whose first leaf page is `first`, as page `told_by` has it.
-    /// A key that is there twice is told.
-    fn rows<R: Row>(
-        &mut self,
-        unit: u64,
-        first: PageAddress,
-        told_by: PageAddress,
-    ) -> Option<Rows<R>> {
-        let (mut rows, mut seen) = (BTreeMap::new(), BTreeSet::new());
-        let (mut before, mut at) = (told_by, Some(first));
-        while let Some(place) = at {
-            let page = self.page(unit, place, before)?;
-            let header = PageHeader::of(&page);
-            let is_linked =
-                before == told_by || link(header.prev_file, header.prev_page) == Some(before);
-            if !is_linked || header.level != 0 || !is(&page, PageType::Data) || !seen.insert(place)
-            {
-                return self.stop(place, before, unit);
-            }
-            self.add_rows(&page, place, &mut rows);
-            (before, at) = (place, link(header.next_file, header.next_page));
-        }
-        Some(rows)
-    }
-
-    fn add_rows<R: Row>(&mut self, page: &Page, place: PageAddress, rows: &mut Rows<R>) {
-        for record in Record::primaries_of(page) {
-            let (Some(key), Some(row)) = (R::key(&record), R::of(&record)) else { continue };
-            if let Some((first_at, _)) = rows.insert(key, (place, row)) {
-                (self.tell)(Breach::of(Rule::C1, place).with(first_at));
-            }
-        }
-    }
-
-    /// Follows the first children from `root` down, each of which is nearer to the leaves.
-    fn leftmost_leaf(
-        &mut self,
-        unit: u64,
-        root: PageAddress,
-        told_by: PageAddress,
-    ) -> Option<PageAddress> {
-        let (mut at, mut before) = (root, told_by);
-        for _ in 0..=u8::MAX {
-            let page = self.page(unit, at, before)?;
-            if !is(&page, PageType::Index) {
-                return Some(at);
-            }
-            let Some(child) = first_child(&page) else { return self.stop(at, before, unit) };
-            (before, at) = (at, child);
-        }
-        self.stop(at, before, unit)
-    }
-
-    /// The page at `place`, if it is one of `unit`; `from` refers to it. That it is another one's
-    /// is told.
-    fn page(&mut self, unit: u64, place: PageAddress, from: PageAddress) -> Option<Page> {
-        let page = self.pages.sound(place)?;
-        if is_same_unit(PageHeader::of(&page).allocation_unit_id(), unit) {
-            Some(page)
-        } else {
-            self.stop(place, from, unit)
-        }
-    }
-
-    fn stop<T>(&mut self, place: PageAddress, from: PageAddress, unit: u64) -> Option<T> {
-        (self.tell)(Breach::of(Rule::C1, place).with(from).about(unit));
-        None
-    }
-
-    /// Every unit has a rowset, and every rowset a unit with its rows.
-    fn tell_contradictions(&mut self, units: &Rows<AllocationUnit>, rowsets: &Rows<Rowset>) {
-        for (id, (at, unit)) in units {
-            if unit.content != DROPPED && !rowsets.contains_key(&unit.rowset_id) {
-                (self.tell)(Breach::of(Rule::C1, *at).about(*id));
-            }
-        }
-        let in_row = units.values().filter(|(_, unit)| unit.content == IN_ROW);
-        let with_rows: BTreeSet<u64> = in_row.map(|(_, unit)| unit.rowset_id).collect();
-        for (id, (at, rowset)) in rowsets {
-            if !rowset.is_internal && !with_rows.contains(id) {
-                (self.tell)(Breach::of(Rule::C1, *at));
-            }
-        }
-    }
+/// The rows from the leaf page `first` on, which `told_by` names, and the last page that has some.
+/// No two have one key.
+fn rows<R: Row>(
+    table: &mut Table<'_>,
+    first: PageAddress,
+    told_by: PageAddress,
+) -> Option<(Rows<R>, PageAddress)> {
+    let mut rows = BTreeMap::new();
+    let last = table.leaves(first, told_by, &mut |place, page| {
+        Record::primaries_of(page).all(|record| {
+            let row = R::key(&record).zip(R::of(&record));
+            row.is_some_and(|(key, row)| rows.insert(key, (place, row)).is_none())
+        })
+    })?;
+    Some((rows, last))
 }
 
-/// The page that the first row of an index page leads to.
-fn first_child(page: &Page) -> Option<PageAddress> {
-    let record = usize::from(page.u16_at(PAGE_BYTES - 2));
-    let at = record + usize::from(PageHeader::of(page).pminlen).checked_sub(CHILD_BYTES)?;
-    let is_inside = at + CHILD_BYTES <= PAGE_BYTES;
-    is_inside.then(|| PageAddress::new(FileId(page.u16_at(at + 4)), PageId(page.u32_at(at))))
-}
-
-fn link(file: u16, page: u32) -> Option<PageAddress> {
-    (file != 0).then(|| PageAddress::new(FileId(file), PageId(page)))
+/// Every unit has a rowset, and every rowset a unit with its rows.
+fn tell_contradictions(
+    units: &Rows<AllocationUnit>,
+    rowsets: &Rows<Rowset>,
+    tell: &mut dyn FnMut(Breach),
+) {
+    for (id, (at, unit)) in units {
+        if unit.content != DROPPED && !rowsets.contains_key(&unit.rowset_id) {
+            tell(Breach::of(Rule::C1, *at).about(*id));
+        }
+    }
+    let in_row = units.values().filter(|(_, unit)| unit.content == IN_ROW);
+    let with_rows: BTreeSet<u64> = in_row.map(|(_, unit)| unit.rowset_id).collect();
+    for (id, (at, rowset)) in rowsets {
+        if !rowset.is_internal && !with_rows.contains(id) {
+            tell(Breach::of(Rule::C1, *at));
+        }
+    }
 }
 
 /// What the three tables say together.

@@ -5,7 +5,9 @@ use super::catalog::Unit;
 use super::rule::Rule;
 use super::{Breach, File, Pages};
 use crate::page::address::{ExtentId, FileId, PageAddress, PageId};
+use crate::page::header::PageHeader;
 use crate::page::iam::IamPage;
+use crate::page::kind::PageType;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -79,18 +81,20 @@ impl Walk<'_> {
         let from = before.unwrap_or(self.unit.row_at);
         let rule = if before.is_none() { Rule::I1 } else { Rule::I2 };
         let breach = |place, other| Breach::of(rule, place).with(other).about(self.unit.id);
-        let Some(file) = self.file(place.file).filter(|file| place.page.0 < file.end) else {
+        if self.file(place.file).is_none_or(|file| place.page.0 >= file.end) {
             let may_exist = !self.is_complete && self.file(place.file).is_none();
             return Step::Cut((!may_exist).then(|| breach(from, place)));
-        };
-        debug_assert!(file.end > 0);
+        }
         let Some(page) = self.pages.sound(place) else {
             self.chain.not_read = Some(place);
             return Step::Cut(None);
         };
-        let own = |iam: &IamPage<'_>| iam.unit() == self.unit.id && iam.place() == place;
-        let Some(iam) = IamPage::of(&page).filter(own) else {
-            return Step::Cut(Some(breach(place, from)));
+        let Some(iam) = IamPage::of(&page).filter(|iam| iam.unit() == self.unit.id) else {
+            // An IAM page that calls itself one of the unit is wrong, else who refers to it.
+            let header = PageHeader::of(&page);
+            let is_iam = header.page_type == PageType::Iam.m_type();
+            let is_own = is_iam && header.allocation_unit_id() == self.unit.id;
+            return Step::Cut(Some(if is_own { breach(place, from) } else { breach(from, place) }));
         };
         if !self.chain.intervals.insert(iam.start()) {
             return Step::Cut(Some(Breach::of(Rule::I2, place).with(from).about(self.unit.id)));

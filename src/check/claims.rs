@@ -11,17 +11,55 @@ pub struct Claims {
     /// Ascending and disjoint; what is in none is claimed by nobody.
     extents: Box<[(Range<u32>, Claim)]>,
     singles: BTreeMap<PageId, Claim>,
+    /// Units that claim what others claim.
+    disputed: BTreeSet<u64>,
 }
 
 impl Claims {
     /// Of runs of `extents` and `singles`, each with the unit that claims them.
     pub fn of(extents: Vec<(Range<u32>, u64)>, singles: Vec<(PageId, u64)>) -> Self {
-        let mut claims = Self { extents: apart(extents), singles: BTreeMap::new() };
+        let mut claims = Self::default();
+        claims.add_extents(extents);
         for (page, unit) in singles {
             let claim = claims.singles.entry(page).or_default();
+            match *claim {
+                Claim::Unit(other) if other != unit => claims.disputed.extend([other, unit]),
+                Claim::Several => drop(claims.disputed.insert(unit)),
+                Claim::Unit(_) | Claim::Nobody => {}
+            }
             *claim = claim.and(unit);
         }
         claims
+    }
+
+    /// Keeps them in runs that do not overlap.
+    fn add_extents(&mut self, runs: Vec<(Range<u32>, u64)>) {
+        let ends =
+            |(run, unit): (Range<u32>, u64)| [(run.start, true, unit), (run.end, false, unit)];
+        let mut ends: Vec<(u32, bool, u64)> = runs.into_iter().flat_map(ends).collect();
+        ends.sort_unstable();
+        let (mut found, mut units, mut from) = (Vec::new(), BTreeSet::new(), 0);
+        for (at, begins, unit) in ends {
+            let claim = units.iter().fold(Claim::Nobody, |claim, unit| claim.and(*unit));
+            if from < at && claim != Claim::Nobody {
+                found.push((from..at, claim));
+            }
+            from = at;
+            if begins {
+                units.insert(unit)
+            } else {
+                units.remove(&unit)
+            };
+            if begins && units.len() > 1 {
+                self.disputed.extend(&units);
+            }
+        }
+        self.extents = found.into();
+    }
+
+    /// Units that claim what others claim: who is right is not known.
+    pub fn disputed(&self) -> &BTreeSet<u64> {
+        &self.disputed
     }
 
     /// Who claims `extent`.
@@ -47,27 +85,6 @@ impl Claims {
     }
 }
 
-/// The same claims in runs that do not overlap.
-fn apart(runs: Vec<(Range<u32>, u64)>) -> Box<[(Range<u32>, Claim)]> {
-    let ends = |(run, unit): (Range<u32>, u64)| [(run.start, true, unit), (run.end, false, unit)];
-    let mut ends: Vec<(u32, bool, u64)> = runs.into_iter().flat_map(ends).collect();
-    ends.sort_unstable();
-    let (mut found, mut units, mut from) = (Vec::new(), BTreeSet::new(), 0);
-    for (at, begins, unit) in ends {
-        let claim = units.iter().fold(Claim::Nobody, |claim, unit| claim.and(*unit));
-        if from < at && claim != Claim::Nobody {
-            found.push((from..at, claim));
-        }
-        from = at;
-        if begins {
-            units.insert(unit)
-        } else {
-            units.remove(&unit)
-        };
-    }
-    found.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +98,7 @@ mod tests {
         assert_eq!([15, 19, 20, 21].map(claim), [Claim::Several; 4]);
         assert_eq!([22, 24, 25].map(claim), [Claim::Unit(7), Claim::Unit(7), Claim::Nobody]);
         assert_eq!(claim(30), Claim::Unit(8));
+        assert_eq!(claims.disputed(), &BTreeSet::from([7, 8, 9]));
         let page = |page| claims.page(PageId(page));
         assert_eq!([3, 88, 80, 248].map(page)[..2], [Claim::Several, Claim::Several]);
         assert_eq!([80, 240, 4].map(page), [Claim::Unit(7), Claim::Unit(8), Claim::Nobody]);

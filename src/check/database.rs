@@ -28,12 +28,9 @@ pub struct Given<'a> {
 pub fn check(given: &Given<'_>, known: Vec<Breach>, outcome: &mut Outcome) -> Vec<Breach> {
     let mut broken = Broken::default();
     known.into_iter().for_each(|breach| broken.add(breach));
-    let units = Units::read(given.pages, given.is_complete, &mut |breach| broken.add(breach));
-    if let Some(units) = units {
-        let is_complete = given.is_complete;
-        let mut tell = |breach| broken.add(breach);
-        let unread = allocation::check(given.pages, &units, is_complete, &mut tell);
-        outcome.leaves(NotChecked::PagesNotSound, unread);
+    let mut tell = |breach| broken.add(breach);
+    if let Some(units) = allocation::check(given.pages, given.is_complete, &mut tell) {
+        outcome.leaves(NotChecked::PagesNotSound, units.maps_not_sound());
         Checked { given, units: &units, broken: &mut broken, outcome }.all();
     } else {
         outcome.leaves(NotChecked::DatabasesWithoutCatalog, 1);
@@ -79,7 +76,7 @@ impl Checked<'_> {
 
     /// The unit of `row`, if its pages can be held against each other.
     fn unit(&self, row: &Row, chain: &Chain) -> Result<Unit, (NotChecked, u64)> {
-        if !chain.is_whole {
+        if !self.units.is_known(row, chain) {
             return Err((NotChecked::UnitsWithoutWholeChain, 1));
         }
         let rowset = row.rowset.ok_or((NotChecked::UnitsWithoutWholeChain, 1))?;

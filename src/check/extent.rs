@@ -39,13 +39,12 @@ pub(super) struct Must {
 
 impl Extent {
     /// The rules that are broken, at most one of each page, and of the extent only if no page of
-    /// it alone explains that. `is_orphan` tells whether an IAM page, by its PFS byte, is one that
-    /// no chain can have.
-    pub(super) fn breaches(&self, must: Must, is_orphan: &dyn Fn(PageId) -> bool) -> Vec<Breach> {
+    /// it alone explains that.
+    pub(super) fn breaches(&self, must: Must) -> Vec<Breach> {
         if self.is_free && self.has_room {
             return vec![self.breach(Rule::A2, self.first())];
         }
-        let mut found: Vec<Breach> = self.iam_breaches(is_orphan).collect();
+        let mut found: Vec<Breach> = self.iam_breaches().collect();
         found.extend(self.single_breaches());
         if found.is_empty() {
             found.extend(self.extent_breach(must));
@@ -56,21 +55,22 @@ impl Extent {
         found
     }
 
-    /// Rules I1, I2, I3 and I5.
-    fn iam_breaches(&self, is_orphan: &dyn Fn(PageId) -> bool) -> impl Iterator<Item = Breach> {
-        self.pages().filter_map(move |(page, byte)| {
-            let Some((_, of)) = self.iam_pages.iter().find(|(iam, _)| *iam == page) else {
-                let is_wrong = byte.is_iam() && is_orphan(page);
-                return is_wrong.then(|| self.breach(Rule::I3, page));
-            };
-            let is_claimed = self.claim != Claim::Nobody || self.is_single(page);
+    /// Its pages in use.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = PageId> {
+        self.pages().filter(|(_, byte)| byte.is_allocated()).map(|(page, _)| page)
+    }
+
+    /// Rules I1, I2 and I5: IAM pages are in use, in mixed extents, and claimed by nobody.
+    fn iam_breaches(&self) -> impl Iterator<Item = Breach> {
+        self.iam_pages.iter().filter_map(|(page, of)| {
+            let byte = self.byte(*page);
             let rule = match of.is_first {
                 true if !byte.is_allocated() => Rule::I1,
                 false if !byte.is_allocated() => Rule::I2,
-                _ if !byte.is_mixed() || is_claimed => Rule::I5,
+                _ if !byte.is_mixed() || self.is_single(*page) => Rule::I5,
                 _ => return None,
             };
-            Some(self.breach(rule, page).about(of.unit))
+            Some(self.breach(rule, *page).about(of.unit))
         })
     }
 
@@ -99,10 +99,9 @@ impl Extent {
 
     /// Rules A3 and A4: its pages agree about its being mixed.
     fn mixed_breach(&self) -> Option<Breach> {
-        let mut in_use = self.pages().filter(|(_, byte)| byte.is_allocated());
         if self.has_room {
-            let (page, _) = in_use.find(|(_, byte)| !byte.is_mixed())?;
-            return Some(self.breach(Rule::A3, page));
+            let wrong = self.in_use().find(|page| !self.byte(*page).is_mixed())?;
+            return Some(self.breach(Rule::A3, wrong));
         }
         let mixed = self.pages().filter(|(_, byte)| byte.is_mixed()).count();
         if mixed == 0 || mixed == EXTENT_PAGES as usize {
@@ -153,8 +152,7 @@ impl Extent {
     /// A page in use that may not be so in a free extent.
     fn in_use_unless_fixed(&self) -> Option<PageId> {
         let may_be_free = |page| self.is_control() && self.id.0 > 0 && self.is_fixed(page);
-        let mut in_use = self.pages().filter(|(_, byte)| byte.is_allocated());
-        in_use.find(|(page, _)| !may_be_free(*page)).map(|(page, _)| page)
+        self.in_use().find(|page| !may_be_free(*page))
     }
 
     fn is_fixed(&self, page: PageId) -> bool {

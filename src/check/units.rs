@@ -9,7 +9,7 @@ use crate::catalog::owners::Claim;
 use crate::page::EXTENT_PAGES;
 use crate::page::address::{FileId, PageAddress, PageId, PageRange};
 use crate::page::allocation::{PFS_INTERVAL_PAGES, PfsByte};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// All units, ascending by their ids, and who has what.
@@ -20,6 +20,10 @@ pub struct Units {
     /// IAM pages that are in a chain, or would be if they could be read: of which unit, and
     /// whether the first one.
     iam_pages: BTreeMap<PageAddress, IamOf>,
+    /// Units of which the maps say something else than their chains.
+    doubted: BTreeSet<u64>,
+    /// Maps that are not sound.
+    maps_not_sound: u64,
 }
 
 /// Whose IAM page a page is.
@@ -34,7 +38,7 @@ pub struct IamOf {
 impl Units {
     /// Reads system tables and chains (rules C1, I1, I2). `None` if the system tables cannot be
     /// read.
-    pub fn read(
+    pub(super) fn read(
         pages: &dyn Pages,
         is_complete: bool,
         tell: &mut dyn FnMut(Breach),
@@ -46,7 +50,25 @@ impl Units {
         };
         let units: Vec<(Unit, Chain)> = units.into_iter().map(chain).collect();
         let claims = pages.files().iter().map(|file| (file.id, claims_of(file.id, &units)));
-        Some(Self { claims: claims.collect(), iam_pages: iam_pages(&units), units })
+        let claims: BTreeMap<FileId, Claims> = claims.collect();
+        let doubted = claims.values().flat_map(Claims::disputed).copied().collect();
+        Some(Self { claims, iam_pages: iam_pages(&units), units, doubted, maps_not_sound: 0 })
+    }
+
+    /// The maps contradict what is known of these units.
+    pub(super) fn doubt(&mut self, units: BTreeSet<u64>, maps_not_sound: u64) {
+        self.doubted.extend(units);
+        self.maps_not_sound += maps_not_sound;
+    }
+
+    /// Maps that are not sound: nothing was told of their intervals.
+    pub fn maps_not_sound(&self) -> u64 {
+        self.maps_not_sound
+    }
+
+    /// All pages of `unit` are known: its `chain` is whole, and no map contradicts it.
+    pub fn is_known(&self, unit: &Unit, chain: &Chain) -> bool {
+        chain.is_whole && !self.doubted.contains(&unit.id)
     }
 
     /// The units, each with its chain.
@@ -81,11 +103,6 @@ impl Units {
         found.map(|(place, of)| (place.page, *of))
     }
 
-    /// Units whose chains are not whole: nothing else of them can be checked.
-    pub fn without_whole_chain(&self) -> u64 {
-        self.units.iter().filter(|(_, chain)| !chain.is_whole).count() as u64
-    }
-
     /// Units whose chains go on, nobody knows where: they may claim more than is known of `file`.
     pub(super) fn cut(&self, file: &File) -> impl Iterator<Item = &Chain> {
         let is_there = |unit: &Unit| unit.filegroup == file.filegroup;
@@ -101,7 +118,10 @@ impl Units {
         pages: &dyn Pages,
     ) -> Option<Vec<(FileId, PageRange)>> {
         let extents = chain.extents.iter().map(|(file, run)| {
-            (*file, PageRange::between(run.start * EXTENT_PAGES, run.end * EXTENT_PAGES))
+            (
+                *file,
+                PageRange::between(run.start * EXTENT_PAGES, run.end.saturating_mul(EXTENT_PAGES)),
+            )
         });
         let singles = chain
             .singles

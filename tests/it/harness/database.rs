@@ -7,18 +7,36 @@ use pagescrub::diagnose::verdict::{Allocation, Verdict};
 use pagescrub::discover::{DataFile, discover};
 use pagescrub::drill::{Recipe, SyntheticFile};
 use pagescrub::page::address::{FileId, PageAddress, PageId};
+use pagescrub::page::allocation::{PfsByte, pfs_page_of};
 use pagescrub::page::checksum::Checksum;
 use pagescrub::page::file_header::FileHeader;
 use pagescrub::page::header::{PageHeader, Protection};
 use pagescrub::page::{Page, checksum, torn};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Pages of a database as they are stored.
+/// The pages of a database.
 #[derive(Clone)]
 pub struct Database {
     files: Vec<File>,
-    pages: BTreeMap<PageAddress, Page>,
+    pages: BTreeMap<PageAddress, Arc<Stored>>,
+}
+
+/// A page, as it is stored and with torn bits restored.
+struct Stored {
+    raw: Page,
+    page: Page,
+    /// It passed its own check as it was stored.
+    is_sound: bool,
+}
+
+impl Stored {
+    fn of(place: PageAddress, page: &Page) -> Arc<Self> {
+        let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
+        let is_sound = !matches!(verdict, Verdict::Suspect(_));
+        Arc::new(Self { raw: *page, page: torn::restored(page), is_sound })
+    }
 }
 
 impl Database {
@@ -58,18 +76,25 @@ impl Database {
 
     fn of(pages: BTreeMap<PageAddress, Page>) -> Self {
         let mut ends: BTreeMap<FileId, u32> = BTreeMap::new();
-        pages.keys().for_each(|place| drop(ends.insert(place.file, place.page.0 + 1)));
+        ends.extend(pages.keys().map(|place| (place.file, place.page.0 + 1)));
         let file = |(id, end)| {
             let header = FileHeader::of(&pages[&PageAddress::new(id, PageId(0))]);
             let filegroup = header.expect("page 0 is there").filegroup_id;
             File { id, filegroup, end }
         };
-        Self { files: ends.into_iter().map(file).collect(), pages }
+        let files = ends.into_iter().map(file).collect();
+        let stored = |(place, page)| (place, Stored::of(place, &page));
+        Self { files, pages: pages.into_iter().map(stored).collect() }
     }
 
-    /// The page at `place`, torn bits restored; zeros where there is none.
+    /// The page at `place`, sound or not; zeros where there is none.
     pub fn page(&self, place: PageAddress) -> Page {
-        self.pages.get(&place).map_or(Page::ZERO, torn::restored)
+        self.pages.get(&place).map_or(Page::ZERO, |stored| stored.page)
+    }
+
+    /// The page at `place` as it is stored, if it is sound.
+    pub fn stored(&self, place: PageAddress) -> Option<&Page> {
+        self.pages.get(&place).filter(|stored| stored.is_sound).map(|stored| &stored.raw)
     }
 
     /// The pages that are there.
@@ -84,7 +109,7 @@ impl Database {
             Protection::Torn => torn::seal(&mut page, 1),
             Protection::None => {}
         }
-        self.pages.insert(place, page);
+        self.pages.insert(place, Stored::of(place, &page));
     }
 
     /// Changes the page at `place`.
@@ -92,6 +117,18 @@ impl Database {
         let mut page = self.page(place);
         change(&mut page);
         self.put(place, page);
+    }
+
+    /// Takes the last page away.
+    pub fn cut(&mut self) {
+        let last = self.pages.pop_last().map(|(place, _)| place);
+        let file = self.files.iter_mut().find(|file| Some(file.id) == last.map(|place| place.file));
+        file.into_iter().for_each(|file| file.end -= 1);
+    }
+
+    /// What the PFS page says of `place`.
+    pub fn pfs_byte(&self, place: PageAddress) -> PfsByte {
+        PfsByte::of(&self.page(PageAddress::new(place.file, pfs_page_of(place.page))), place.page)
     }
 }
 
@@ -119,15 +156,14 @@ impl Pages for Database {
     }
 
     fn sound(&self, place: PageAddress) -> Option<Page> {
-        let page = self.pages.get(&place)?;
-        let verdict = judge(page, Checksum::of(page), place, Allocation::Allocated);
-        (!matches!(verdict, Verdict::Suspect(_))).then(|| torn::restored(page))
+        self.pages.get(&place).filter(|stored| stored.is_sound).map(|stored| stored.page)
     }
 
     fn visit(&self, first: PageAddress, pages: u32, visit: &mut dyn FnMut(PageAddress, &Page)) {
         for page in first.page.0..first.page.0.saturating_add(pages) {
             let place = PageAddress::new(first.file, PageId(page));
-            self.sound(place).iter().for_each(|page| visit(place, page));
+            let stored = self.pages.get(&place).filter(|stored| stored.is_sound);
+            stored.into_iter().for_each(|stored| visit(place, &stored.page));
         }
     }
 }

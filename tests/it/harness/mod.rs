@@ -2,6 +2,7 @@
 
 #[cfg(feature = "gpu")]
 pub mod adapters;
+pub mod checked;
 pub mod container;
 pub mod counted;
 pub mod database;
