@@ -134,8 +134,8 @@ impl Object {
         self.root == Some(place)
     }
 
-    /// `name` is its table's, with or without schema, or with schema and index; in upper or lower case,
-    /// in brackets or not.
+    /// `name` is its table's, with or without schema, or with schema and index; in upper or lower
+    /// case, in brackets or not.
     pub fn is_called(&self, name: &str) -> bool {
         let bare = |text: &str| text.replace(['[', ']'], "").to_lowercase();
         let (schema, table) = (self.schema.as_deref(), self.table.as_deref().unwrap_or_default());

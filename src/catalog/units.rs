@@ -16,7 +16,8 @@ pub struct Unit {
     pub rowset_id: u64,
     /// The first page of its chain of IAM pages; `None` if it has no page.
     pub first_iam: Option<PageAddress>,
-    /// The page that its tree begins with, if it says one; of heaps and LOB values it means nothing.
+    /// The page that its tree begins with, if it says one; of heaps and LOB values it means
+    /// nothing.
     pub root: Option<PageAddress>,
     /// As in sys.objects; `None` if sysrowsets does not know its rowset.
     pub object_id: Option<i32>,

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// What goes with the file.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Another file of the same database, or another member of the same striped backup; may be given
-    /// more than once. Names of objects are in the primary file
+    /// Another file of the same database, or another member of the same striped backup; may be
+    /// given more than once. Names of objects are in the primary file
     #[arg(long, value_name = "FILE")]
     with: Vec<PathBuf>,
 
@@ -25,8 +25,8 @@ impl Options {
     }
 }
 
-/// Opens what is `asked` for to look at the page that `place` tells. Where that is not what its place
-/// asks for, a backup is opened again with a look at each extent: it may stand elsewhere.
+/// Opens what is `asked` for to look at the page that `place` tells. Where that is not what its
+/// place asks for, a backup is opened again with a look at each extent: it may stand elsewhere.
 pub(crate) fn open_for(
     asked: Asked<'_>,
     place: impl Fn(&Image) -> Result<PageAddress, NotOpened>,

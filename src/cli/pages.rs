@@ -27,14 +27,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     image: image::Options,
 
-    /// Only of this object: Orders, dbo.Orders, dbo.Orders.PK_Orders, in upper or lower case, or its
-    /// object id
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = OBJECT)]
     object: Option<String>,
 
-    /// Only pages of this type, by its name (data, index, text_mix, text_tree, iam) or m_type; may be
-    /// given more than once
-    #[arg(long = "type", value_name = "TYPE", value_parser = page_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = page_type, help = TYPE)]
     types: Vec<PageType>,
 
     /// A table for people; CSV or JSON (schema pagescrub.pages/1) with the columns of DBCC IND
@@ -42,14 +38,21 @@ pub(crate) struct Args {
     format: Format,
 }
 
+const OBJECT: &str = "\
+Only of this object: Orders, dbo.Orders, dbo.Orders.PK_Orders, in upper or lower case, or its \
+object id";
+const TYPE: &str = "\
+Only pages of this type, by its name (data, index, text_mix, text_tree, iam) or m_type; may be \
+given more than once";
+
 const EXAMPLES: &str = "\
 Examples:
   pagescrub pages sales.mdf --object dbo.Orders
   pagescrub pages sales.mdf --format csv > pages.csv
   pagescrub pages sales_full.bak --set 2 --type index
 
-Exit codes: 0 no page listed is suspect; 1 some are; 2 wrong usage, or no such object; 3 a chain of IAM \
-pages could not be followed, or pages could not be read.";
+Exit codes: 0 no page listed is suspect; 1 some are; 2 wrong usage, or no such object; 3 a \
+chain of IAM pages could not be followed, or pages could not be read.";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
@@ -57,6 +60,9 @@ enum Format {
     Csv,
     Json,
 }
+
+const NOT_ALL: &str = "not every page is listed: a chain of IAM pages could not be followed, or \
+    pages are not here";
 
 /// What was seen while listing.
 #[derive(Default)]
@@ -102,13 +108,14 @@ fn sheet(args: &Args, image: &Image) -> Box<dyn Sheet> {
 }
 
 type Objects = BTreeMap<u64, Arc<Object>>;
+type Wanted<'a> = Vec<(&'a Unit, Option<Arc<Object>>)>;
 
 /// The units that are asked for, by object, index and partition.
 fn wanted<'a>(
     args: &Args,
     units: &'a BTreeMap<u64, Unit>,
     objects: &Objects,
-) -> Result<Vec<(&'a Unit, Option<Arc<Object>>)>, Failure> {
+) -> Result<Wanted<'a>, Failure> {
     let is_asked = |(unit, object): &(&Unit, Option<Arc<Object>>)| match &args.object {
         None => true,
         Some(name) => is_named(name, unit, object.as_deref()),
@@ -145,9 +152,7 @@ fn list(
     // What nobody claims can be told only where it is known what everybody claims.
     if args.object.is_some() || seen.gaps {
         if seen.gaps {
-            say(
-                "not every page is listed: a chain of IAM pages could not be followed, or pages are not here",
-            );
+            say(NOT_ALL);
         }
         return Ok(());
     }

@@ -21,13 +21,14 @@ pub struct Against {
     pub state: &'static str,
     /// Its `m_lsn`.
     pub lsn: Lsn,
-    /// `older`, `same` or `newer`, by its `m_lsn`; says nothing if one of the two headers is damaged.
+    /// `older`, `same` or `newer`, by its `m_lsn`; says nothing if one of the two headers is
+    /// damaged.
     pub is: &'static str,
     /// Whether it is of the same database, by what all copies of one share; `None` if one of them
     /// does not tell.
     pub is_of_same_database: Option<bool>,
-    /// Bytes that differ. Of two writes with torn bits, as SQL Server has the pages in memory: each
-    /// write has a signature of its own.
+    /// Bytes that differ. Of two writes with torn bits, as SQL Server has the pages in memory:
+    /// each write has a signature of its own.
     pub differing_bytes: u16,
     /// Where they are: the first byte, and how many follow each other.
     pub ranges: Vec<DifferingRange>,
@@ -47,7 +48,8 @@ pub struct DifferingRange {
 }
 
 impl Against {
-    /// Holds the page of `image` that was looked at, `own`, against the same one of `copies`, `copy`.
+    /// Holds the page of `image` that was looked at, `own`, against the same one of `copies`,
+    /// `copy`.
     pub fn of((image, own): (&Image, &Looked), (copies, copy): (&Image, &Looked)) -> Self {
         let (one, other) = comparable(own, copy);
         let differs = |at: usize| one.bytes()[at] != other.bytes()[at];
@@ -90,8 +92,8 @@ impl Against {
     }
 }
 
-/// What of the two pages is to be compared. Two writes of the same content have other torn bits, and
-/// so another word for them.
+/// What of the two pages is to be compared. Two writes of the same content have other torn bits,
+/// and so another word for them.
 fn comparable(own: &Looked, copy: &Looked) -> (Page, Page) {
     let pages = [&own.page, &copy.page];
     let are_torn = pages.iter().all(|page| PageHeader::of(page).protection() == Protection::Torn);

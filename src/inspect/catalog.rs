@@ -1,9 +1,10 @@
 //! Where the rows of the system tables are, found from the boot page on: it names the first page of
-//! sysallocunits, whose rows name the IAM pages of all tables, its own among them (docs/page-format.md,
-//! sections 5.2 and 6.2). Where that does not lead to every table, the whole file is searched.
+//! sysallocunits, whose rows name the IAM pages of all tables, its own among them
+//! (docs/page-format.md, sections 5.2 and 6.2). Where that does not lead to every table, the whole
+//! file is searched.
 
 use super::chain;
-use super::image::Image;
+use super::image::{Image, Looked};
 use crate::catalog::object::Object;
 use crate::catalog::units::{Unit, first_iams, units};
 use crate::catalog::{SystemTable, objects};
@@ -18,8 +19,8 @@ use std::sync::Arc;
 
 /// System tables are in this file.
 const PRIMARY_FILE: FileId = FileId(1);
-/// Leaf pages of sysallocunits that are followed for the rows of the system tables themselves, which
-/// come first.
+/// Leaf pages of sysallocunits that are followed for the rows of the system tables themselves,
+/// which come first.
 const FIRST_PAGES_MAX: usize = 1024;
 
 /// The system tables of a database.
@@ -48,7 +49,7 @@ impl<'a> Catalog<'a> {
     /// Shows the pages of `table` that are sound, torn bits restored.
     pub fn visit(&self, table: SystemTable, visit: &mut dyn FnMut(&Page)) {
         for place in self.pages.get(&table).into_iter().flatten() {
-            if let Some(looked) = self.image.look(*place).ok().filter(|looked| looked.is_sound()) {
+            if let Some(looked) = self.image.look(*place).ok().filter(Looked::is_sound) {
                 visit(&looked.whole());
             }
         }
@@ -128,7 +129,7 @@ fn pages_of(image: &Image, table: SystemTable, iam: IamPage<'_>) -> BTreeSet<Pag
     for extent in iam.extents(PageId(end)).flatten() {
         let first = PageAddress::new(file, PageId(extent * EXTENT_PAGES));
         image.look_at_run(first, EXTENT_PAGES, &mut |place, looked| {
-            if let Some(looked) = looked.ok().filter(|looked| looked.is_sound()) {
+            if let Some(looked) = looked.ok().filter(Looked::is_sound) {
                 add(place, &looked.page);
             }
         });
@@ -142,7 +143,7 @@ fn search(image: &Image) -> TablePages {
     let end = image.end_page(PRIMARY_FILE).unwrap_or(0);
     let first = PageAddress::new(PRIMARY_FILE, PageId(0));
     image.look_at_run(first, end, &mut |place, looked| {
-        let Some(looked) = looked.ok().filter(|looked| looked.is_sound()) else { return };
+        let Some(looked) = looked.ok().filter(Looked::is_sound) else { return };
         if let Some(table) = SystemTable::of(PageHeader::of(&looked.page)) {
             pages.entry(table).or_default().insert(place);
         }

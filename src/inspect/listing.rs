@@ -1,5 +1,5 @@
-//! The pages of objects, in the order in which they follow each other: what DBCC IND lists, and what
-//! is to be said of each page.
+//! The pages of objects, in the order in which they follow each other: what DBCC IND lists, and
+//! what is to be said of each page.
 
 use super::chain::{self, Broken};
 use super::image::{Image, Looked, Missing};
@@ -137,8 +137,8 @@ fn add_pages(image: &Image, unit: u64, iam: IamPage<'_>, pages: &mut Vec<Listed>
     }
 }
 
-/// Of an extent that a unit claims not all pages need be in use. Where nothing tells which are, those
-/// that say they are of the unit are listed.
+/// Of an extent that a unit claims not all pages need be in use. Where nothing tells which are,
+/// those that say they are of the unit are listed.
 fn is_listed(
     image: &Image,
     unit: u64,
@@ -186,15 +186,15 @@ impl Listed {
         matches!(self.state, "not_in_backup" | "not_here" | "unreadable")
     }
 
-    /// Which level of a tree it is on, the root's first. On the leaves of a clustered index there are
-    /// data pages, and the level above them may say 0 as well (docs/check.md).
+    /// Which level of a tree it is on, the root's first. On the leaves of a clustered index there
+    /// are data pages, and the level above them may say 0 as well (docs/check.md).
     fn level(&self) -> (bool, u8) {
         self.says.map_or((false, 0), |says| (says.page_type == PageType::Index, says.level))
     }
 }
 
-/// The pages of a tree, level by level from the root on, each level in the order of its links. Those
-/// to which no link leads stand where their places put them.
+/// The pages of a tree, level by level from the root on, each level in the order of its links.
+/// Those to which no link leads stand where their places put them.
 fn in_order_of_links(pages: Vec<Listed>) -> Vec<Listed> {
     let mut levels: BTreeMap<(bool, u8), BTreeMap<PageAddress, Listed>> = BTreeMap::new();
     for page in pages {

@@ -1,5 +1,5 @@
-//! What the allocation pages say of a page, in the words of DBCC PAGE (docs/page-format.md, sections
-//! 4.2 and 4.3).
+//! What the allocation pages say of a page, in the words of DBCC PAGE (docs/page-format.md,
+//! sections 4.2 and 4.3).
 
 use super::image::{Image, Looked};
 use crate::diagnose::verdict::Allocation;

@@ -59,8 +59,8 @@ impl<'a> Owners<'a> {
         &self.units
     }
 
-    /// Whose the page is that was `looked` at. The unit in its header is asked first, and all others
-    /// only if that does not claim it. What stands in a fixed place is nobody's.
+    /// Whose the page is that was `looked` at. The unit in its header is asked first, and all
+    /// others only if that does not claim it. What stands in a fixed place is nobody's.
     pub fn of(&self, looked: &Looked) -> Owner {
         let place = looked.place;
         if fixed_page_type(place.file, place.page).is_some() {

@@ -13,8 +13,8 @@ pub enum Place {
     Address(PageAddress),
     /// `1314`: of the file that is asked for.
     Number(PageId),
-    /// `offset:10764288`, `offset:0xa44000` or `0xa44000`: a byte of the data file, in whatever backup
-    /// its pages are.
+    /// `offset:10764288`, `offset:0xa44000` or `0xa44000`: a byte of the data file, in whatever
+    /// backup its pages are.
     Offset(u64),
 }
 
@@ -56,14 +56,12 @@ impl Place {
         let is_of_first =
             |file: &FileId| image.data_file(*file).map(|f| &f.path) == first.map(|f| &f.path);
         let ids: Vec<FileId> = image.data_files().map(|f| f.file_id).filter(is_of_first).collect();
-        match *ids.as_slice() {
-            [file] => Ok(PageAddress::new(file, page)),
-            _ => {
-                let ids: Vec<String> = ids.iter().map(|id| format!("({id}:{page})")).collect();
-                let why = "there are pages of several data files in it: write";
-                Err(NotOpened::Choose(format!("{why} {}", ids.join(" or "))))
-            }
+        if let [file] = *ids.as_slice() {
+            return Ok(PageAddress::new(file, page));
         }
+        let ids: Vec<String> = ids.iter().map(|id| format!("({id}:{page})")).collect();
+        let why = "there are pages of several data files in it: write";
+        Err(NotOpened::Choose(format!("{why} {}", ids.join(" or "))))
     }
 }
 
@@ -132,7 +130,7 @@ impl Message {
 
 /// The first address behind the word page.
 fn address(text: &str) -> Option<PageAddress> {
-    text.match_indices("(").find_map(|(at, _)| {
+    text.match_indices('(').find_map(|(at, _)| {
         let before = text[..at].trim_end().to_ascii_lowercase();
         let (inside, _) = text[at + 1..].split_once(')')?;
         let is_named = before.ends_with("page") || before.ends_with("page id");

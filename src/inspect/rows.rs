@@ -151,8 +151,8 @@ pub fn text(bytes: &[u8]) -> Option<String> {
     }
     let wide = utf16(bytes);
     let is_text = |c: char| !c.is_control() && c != char::REPLACEMENT_CHARACTER;
-    // Two letters of one byte are a character of two bytes as well, mostly a Chinese one: half of the
-    // characters must be Latin ones for it to be believed.
+    // Two letters of one byte are a character of two bytes as well, mostly a Chinese one: half of
+    // the characters must be Latin ones for it to be believed.
     let is_plausible = bytes.len().is_multiple_of(2)
         && wide.chars().all(is_text)
         && bytes.chunks_exact(2).filter(|pair| pair[1] == 0).count() * 4 >= bytes.len();

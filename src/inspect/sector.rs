@@ -21,8 +21,8 @@ pub struct SectorView {
     pub holds: &'static str,
     /// It holds zeros or a fill where the header, records or slots must be.
     pub is_lost: bool,
-    /// Its torn-page signature is not that of sector 0; `None` if the page has no such signatures, or
-    /// is free: what is on it then means nothing.
+    /// Its torn-page signature is not that of sector 0; `None` if the page has no such signatures,
+    /// or is free: what is on it then means nothing.
     pub is_torn: Option<bool>,
     /// Bytes that differ from the copy; `None` without one.
     pub differing_bytes: Option<u16>,

@@ -9,6 +9,7 @@ use super::owner::{Owner, Owners};
 use super::place::Message;
 use super::rows::{self, RowView};
 use super::sector::SectorView;
+use crate::catalog::owners::NamedBy;
 use crate::consolidate::report::Tool;
 use crate::diagnose::evidence::Evidence;
 use crate::discover::{DataFile, paths};
@@ -38,7 +39,8 @@ pub struct PageView {
     pub database: Option<String>,
     /// Where it stands.
     pub address: PageAddress,
-    /// Where it begins in the file at `path`; of a striped backup `None` where another member has it.
+    /// Where it begins in the file at `path`; of a striped backup `None` where another member has
+    /// it.
     pub offset_bytes: Option<u64>,
     /// That is in what a compressed backup unpacks to.
     pub offset_unpacked: bool,
@@ -105,7 +107,7 @@ pub struct OwnerView {
     pub partition: Option<u32>,
     /// As in sys.partitions.
     pub partition_id: Option<u64>,
-    /// As in sys.allocation_units.
+    /// As in `sys.allocation_units`.
     pub allocation_unit_id: Option<u64>,
     /// How it is known, as `suspects[].named_by`.
     pub named_by: Option<&'static str>,
@@ -228,7 +230,7 @@ impl OwnerView {
             partition: row.and_then(|row| row.partition),
             partition_id: row.map(|row| row.rowset_id),
             allocation_unit_id: owner.unit,
-            named_by: owner.named_by.map(|by| by.name()),
+            named_by: owner.named_by.map(NamedBy::name),
             iam: owner.iam,
             is_claimed_twice: owner.is_claimed_twice,
         }

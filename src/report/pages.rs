@@ -3,6 +3,7 @@
 
 use super::escape::{spreadsheet, terminal as safe};
 use super::json_text::write_line;
+use crate::catalog::units::Unit;
 use crate::inspect::listing::{Listed, Listing};
 use crate::page::address::{FileId, PageAddress};
 use crate::page::kind::PageType;
@@ -82,7 +83,7 @@ impl Row {
             IndexID: unit.and_then(|unit| unit.index_id),
             PartitionNumber: unit.and_then(|unit| unit.partition),
             PartitionID: unit.map(|unit| unit.rowset_id),
-            iam_chain_type: unit.map(|unit| unit.content_words()),
+            iam_chain_type: unit.map(Unit::content_words),
             PageType: says.map(|says| says.page_type.m_type()),
             IndexLevel: leveled.map(|says| says.level),
             NextPageFID: says.map(|says| says.next.file.0),
@@ -175,7 +176,7 @@ impl Sheet for Text {
 
 fn heading(listing: &Listing) -> String {
     let Some(unit) = &listing.unit else { return "in use, and no unit claims them".to_owned() };
-    let name = listing.object.as_ref().map_or_else(|| "not named".to_owned(), |o| o.to_string());
+    let name = listing.object.as_ref().map_or_else(|| "not named".to_owned(), ToString::to_string);
     let id = |id: Option<i32>| id.map_or("?".to_owned(), |id| id.to_string());
     let partition = unit.partition.map_or("?".to_owned(), |number| number.to_string());
     format!(
