@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod check;
 pub mod consolidate;
 pub mod scrub;
+pub mod inspect;
 pub mod report;
 pub mod drill;
 pub mod bench;

@@ -9,6 +9,7 @@ mod lookup;
 pub mod object;
 pub mod owner_sums;
 pub mod owners;
+pub mod rewritten;
 mod rows;
 
 pub use lookup::{Pages, objects, units_by_first_iam};

@@ -5,6 +5,7 @@ mod checkpoint;
 mod drivers;
 mod engine;
 mod devices;
+mod diff;
 mod directory;
 mod exit;
 mod options;
@@ -47,6 +48,7 @@ enum Command {
     Report(report::Args),
     Merge(merge::Args),
     Plan(plan::Args),
+    Diff(diff::Args),
     Generate(generate::Args),
     Inject(inject::Args),
     Bench(bench::Args),
@@ -104,6 +106,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Report(args) => report::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),
         Command::Bench(args) => bench::run(args),
