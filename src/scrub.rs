@@ -7,11 +7,14 @@
 mod batch;
 mod buffers;
 mod catalog_pages;
+mod checked;
 pub mod checkpoint;
 mod commit;
+mod consistency;
 mod context;
 mod copies;
 mod dispatch;
+mod facts;
 mod file;
 mod finish;
 mod holes;

@@ -156,7 +156,7 @@ pub fn is_same_unit(a: u64, b: u64) -> bool {
 
 /// One id for all units that a header may mix up with `unit` (section 6.3): index id 0 for 1.
 #[inline]
-pub(super) fn interchangeable(unit: u64) -> u64 {
+pub(crate) fn interchangeable(unit: u64) -> u64 {
     let is_clustered = unit >> INDEX_ID_SHIFT == 1;
     if is_clustered { unit ^ 1 << INDEX_ID_SHIFT } else { unit }
 }

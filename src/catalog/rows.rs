@@ -36,6 +36,8 @@ pub(super) struct AllocationUnit {
     pub(super) used_pages: Option<u64>,
     /// The page that its tree begins with. Of heaps and LOB values it says nothing.
     pub(super) root: PageAddress,
+    /// The first page of its chain of IAM pages; of file 0 if it has none.
+    pub(super) first_iam: PageAddress,
 }
 
 /// Of sysallocunits, by the first page of the chain of IAM pages: the unit's id.
@@ -84,8 +86,8 @@ impl Row for AllocationUnit {
     fn of(record: &Record<'_>) -> Option<Self> {
         let [content] = record.fixed(8)?;
         let used_pages = u64_at(record, 41).filter(|pages| (1..=UNIT_PAGES_MAX).contains(pages));
-        let root = address_at(record, 29)?;
-        Some(Self { content, rowset_id: u64_at(record, 9)?, used_pages, root })
+        let (root, first_iam) = (address_at(record, 29)?, address_at(record, 35)?);
+        Some(Self { content, rowset_id: u64_at(record, 9)?, used_pages, root, first_iam })
     }
 }
 

@@ -3,8 +3,14 @@
 //! Only what holds on every healthy file that was measured is a rule (docs/check.md). Pages come
 //! in, [`Breach`]es go out; who calls decides what is damage and what recovery may still put right.
 
+pub mod heap;
+pub mod in_page;
+pub mod lobs;
 pub mod outcome;
 pub mod rule;
+pub mod sums;
+pub mod tree;
+pub mod unit;
 
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress};

@@ -29,6 +29,23 @@ pub enum NotChecked {
     DatabasesWithoutCatalog,
 }
 
+impl NotChecked {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CompressedPages => "compressed_pages",
+            Self::ColumnstoreUnits => "columnstore_units",
+            Self::PartitionedUnits => "partitioned_units",
+            Self::RowOverflowUnits => "row_overflow_units",
+            Self::UnitsWithoutWholeChain => "units_without_whole_chain",
+            Self::UnitsWithSuspects => "units_with_suspects",
+            Self::PagesNotSound => "pages_not_sound",
+            Self::IncompleteDatabases => "incomplete_databases",
+            Self::DatabasesWithoutCatalog => "databases_without_catalog",
+        }
+    }
+}
+
 /// What a check of one database found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {

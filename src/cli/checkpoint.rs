@@ -37,6 +37,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl Options {
+    /// A check holds pages against each other, and a scan that goes on has seen only some of them.
+    pub(crate) fn refuse(&self) -> Result<(), Failure> {
+        let why = "a check needs every page in one go: leave out --checkpoint, or --check";
+        if self.file.is_some() { Err(Failure::usage(why)) } else { Ok(()) }
+    }
+
     /// Refuses what would lose something, before anything is written or scanned.
     pub(crate) fn check(
         &self,

@@ -14,9 +14,12 @@ mod progress;
 mod bench;
 mod generate;
 mod generate_backup;
+mod image;
 mod inject;
 mod limits;
 mod merge;
+mod page;
+mod pages;
 mod plan;
 mod report;
 mod say;
@@ -45,10 +48,14 @@ Exit codes: 0 everything planned was read and nothing that can be verified is su
 #[derive(Subcommand)]
 enum Command {
     Scan(Box<scan::Args>),
+    /// Scan, and check what pages say of each other, as the physical part of DBCC CHECKDB does
+    Check(Box<scan::Args>),
     Report(report::Args),
     Merge(merge::Args),
     Plan(plan::Args),
     Diff(diff::Args),
+    Page(page::Args),
+    Pages(pages::Args),
     Generate(generate::Args),
     Inject(inject::Args),
     Bench(bench::Args),
@@ -103,10 +110,13 @@ fn allow_open_files() {}
 fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Scan(args) => scan::run(args),
+        Command::Check(args) => scan::check(args),
         Command::Report(args) => report::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Diff(args) => diff::run(args),
+        Command::Page(args) => page::run(args),
+        Command::Pages(args) => pages::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),
         Command::Bench(args) => bench::run(args),

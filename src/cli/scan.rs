@@ -61,6 +61,11 @@ pub(crate) struct Args {
     #[arg(long)]
     no_lost_writes: bool,
 
+    /// Also check what pages say of each other, as the physical part of DBCC CHECKDB does: records,
+    /// allocation, indexes, LOB data (docs/check.md); not with --checkpoint
+    #[arg(long)]
+    check: bool,
+
     /// Bytes read and verified in one go, whole extents of 64 KiB [default: 2MiB]
     #[arg(long, value_name = "SIZE", value_parser = batch_pages)]
     batch_size: Option<u32>,
@@ -116,6 +121,18 @@ impl Args {
 
 /// Scans and reports.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    run_with(args, args.check)
+}
+
+/// Scans, checks what pages say of each other, and reports.
+pub(crate) fn check(args: &Args) -> Result<Exit, Failure> {
+    run_with(args, true)
+}
+
+fn run_with(args: &Args, check: bool) -> Result<Exit, Failure> {
+    if check {
+        args.checkpoint.refuse()?;
+    }
     let outputs = args.outputs.outputs_and_terminal()?;
     let (weights, weights_origin) = weights(args.weights.as_deref())?;
     args.engine.kernel()?;
@@ -161,6 +178,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         require_checksums: args.require_checksums,
         whole_databases: args.whole_databases,
         lost_writes: !args.no_lost_writes,
+        check,
         checkpoint: args.checkpoint.writing(resume.as_ref(), &failed),
     };
     stop::at_a_signal()?;

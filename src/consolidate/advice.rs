@@ -57,6 +57,11 @@ macro_rules! by_page {
 /// What is said of pages of a database in SIMPLE.
 const UNDER_SIMPLE: &str = beside!("SIMPLE recovery model, no page restore: ");
 
+/// Not what to do about other damage: a page that a server wrote so is the same in its backups.
+const INCONSISTENT: &str = "passes its check and breaks a rule, perhaps in backups, too: page \
+    restore may bring back the same. Have DBCC CHECKDB confirm it on a restored copy; then restore \
+    a backup from before, or make the object again from what can still be read";
+
 /// What to do about `finding`, as far as it does not depend on others.
 pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
     let is_extent_map = matches!(finding.page_type, Some(PageType::DiffMap | PageType::MlMap));
@@ -83,6 +88,7 @@ pub(super) fn action(finding: &Finding, file: &FileFacts) -> &'static str {
              and CREATE it in one transaction, or DISABLE and REBUILD it (never a clustered one: \
              the table becomes inaccessible); in doubt restore it"
         }
+        _ if finding.reason.breach().is_some() => INCONSISTENT,
         Consequence::StopsDatabase if file.simple_recovery == Some(true) => {
             beside!("cannot be restored alone (SIMPLE recovery model): do not detach or restart; ")
         }

@@ -149,7 +149,8 @@ impl Harm {
         }
         if self.stale {
             sentences.push(
-                "Stale pages pass every check: RESTORE, VERIFYONLY and the server will not notice",
+                "Stale and inconsistent pages pass every check: RESTORE, VERIFYONLY and the server \
+                 will not notice",
             );
         }
         if self.structure {

@@ -7,6 +7,7 @@ use super::advice;
 use super::findings::SUSPECTS_MAX;
 use super::other_hosts;
 use super::report::TransientReport;
+use super::report::consistency::Consistency;
 use super::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport,
     Skipped, Source, Suspect, Throughput, Tool,
@@ -86,7 +87,7 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
         sources,
         ..reports[0].clone_frame()
     };
-    let (mut suspects, mut incidents) = (Vec::new(), Vec::new());
+    let (mut suspects, mut incidents, mut checked) = (Vec::new(), Vec::new(), Vec::new());
     for report in reports {
         merged.skipped.count = merged.skipped.count.saturating_add(report.skipped.count);
         let not_looked_into = &mut merged.not_looked_into.count;
@@ -98,11 +99,14 @@ pub fn merge(reports: Vec<ScrubReport>) -> Result<ScrubReport, MergeError> {
         merged.shifts.extend(report.shifts);
         merged.patterns.extend(report.patterns);
         merged.transients.extend(report.transients);
+        checked.extend(report.consistency.map(|consistency| consistency.databases));
         // Ranks are those of one report until all are ranked anew.
         let before = suspects.len();
         incidents.extend(report.incidents.into_iter().map(|incident| (before, incident)));
         suspects.extend(report.suspects);
     }
+    // None of the scans may have been a check.
+    merged.consistency = (!checked.is_empty()).then(|| Consistency::of(checked.concat()));
     merged.host_findings.sort();
     merged.shifts.sort_by(by_place);
     merged.patterns.sort_by(by_certainty);
@@ -153,6 +157,7 @@ impl ScrubReport {
             shifts: Vec::new(),
             patterns: Vec::new(),
             databases: Vec::new(),
+            consistency: None,
             plan: Vec::new(),
             host_findings: Vec::new(),
             throughput: Throughput::default(),
@@ -173,6 +178,8 @@ fn with_hosts(mut report: ScrubReport) -> ScrubReport {
     report.shifts.iter_mut().for_each(|shift| shift.host = named());
     report.patterns.iter_mut().for_each(|pattern| pattern.host = named());
     report.transients.iter_mut().for_each(|transient| transient.host = named());
+    let checked = report.consistency.iter_mut().flat_map(|checked| &mut checked.databases);
+    checked.for_each(|database| database.host = named());
     for finding in &mut report.host_findings {
         *finding = format!("{host}: {finding}");
     }

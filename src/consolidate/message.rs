@@ -1,12 +1,15 @@
 //! A suspect in SQL Server's words: Msg 823 and 824, in a backup 3043; a page that was bad and then
 //! good: Msg 825 (docs/page-format.md, section 10.2), so that what searches logs for them finds
-//! ours. They are written by this program, not by a server.
+//! ours. They are written by this program, not by a server; what breaks a rule is told in words of
+//! our own, with the message of DBCC CHECKDB that it is like.
 
+pub mod breach;
 mod system_error;
 
 use super::file_facts::FileFacts;
 use super::findings::Finding;
 use super::transient::Transient;
+use crate::check::Breach;
 use crate::diagnose::verdict::SuspectReason;
 use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
@@ -63,6 +66,7 @@ enum What {
     },
     /// What the system says, or what is wrong with the record that holds it in a compressed backup.
     Unreadable(Box<ReadError>),
+    Broken(Breach),
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +91,7 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Told::Written(text) => f.write_str(text),
+            Told::Of(What::Broken(breach), place) => breach::message(breach, place, f),
             Told::Of(what, place) if place.backup.is_some() => message_3043(what, place, f),
             Told::Of(What::Unreadable(error), place) => message_823(error, place, f),
             Told::Of(What::Owner { unit, owner }, place) => message_605(*unit, *owner, place, f),
@@ -163,6 +168,7 @@ impl What {
             SuspectReason::StalePage { lsn, copy_lsn, copy } => {
                 Self::Stale { lsn: *lsn, copy_lsn: *copy_lsn, copy: Arc::clone(copy) }
             }
+            SuspectReason::Inconsistent(breach) => Self::Broken(*breach),
         }
     }
 
@@ -197,6 +203,7 @@ impl What {
                 }
                 None => format!("unreadable ({error})"),
             },
+            Self::Broken(breach) => breach::words(breach),
         }
     }
 
@@ -329,7 +336,7 @@ mod tests {
         }
     }
 
-    fn message(page: u32, reason: SuspectReason) -> String {
+    pub(super) fn message(page: u32, reason: SuspectReason) -> String {
         let place = PageAddress::new(FileId(1), PageId(page));
         let finding = Finding::new(0, place, reason, Allocation::Allocated, None);
         let message = of(&finding, &file());

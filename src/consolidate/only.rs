@@ -3,6 +3,7 @@
 
 use super::advice;
 use super::backup::SetReport;
+use super::report::consistency::CheckedDatabase;
 use super::report::{
     FileKey, FileReport, IncidentReport, RunVerdict, ScrubReport, Source, Suspect,
 };
@@ -131,6 +132,13 @@ fn kept(mut report: ScrubReport, is_name: &dyn Fn(&str) -> bool) -> ScrubReport 
     report.transients.retain(|page| paths.contains(&(page.host.clone(), Arc::clone(&page.path))));
     let listed = report.transients.len() as u64;
     report.transients_not_listed = report.coverage.transient.saturating_sub(listed);
+    if let Some(consistency) = &mut report.consistency {
+        let is_kept = |database: &CheckedDatabase| {
+            let place = (database.host.clone(), Arc::clone(&database.path));
+            paths.contains(&place) && database.name.as_deref().is_none_or(is_name)
+        };
+        consistency.databases.retain(is_kept);
+    }
     let devices: BTreeSet<Place> = report.suspects.iter().filter_map(device).collect();
     report.patterns.retain(|pattern| {
         let place = (pattern.host.clone(), Arc::clone(&pattern.scope));

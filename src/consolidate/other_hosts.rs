@@ -22,7 +22,9 @@ pub(super) fn find(report: &mut ScrubReport) {
     let copies = Copies::among(&report.files, &known);
     let mut told = Vec::with_capacity(report.suspects.len());
     for suspect in &report.suspects {
-        let file = (!suspect.is_in_backup()).then(|| copies.of.get(&suspect.file_key())).flatten();
+        // Whoever has not checked what pages say of each other does not know of that.
+        let can_tell = !suspect.is_in_backup() && !suspect.is_inconsistent();
+        let file = can_tell.then(|| copies.of.get(&suspect.file_key())).flatten();
         let others = file.into_iter().flatten();
         let sound = others.filter(|other| {
             let (page, other) = (suspect.page_id, &report.files[**other]);

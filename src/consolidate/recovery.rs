@@ -30,6 +30,9 @@ pub enum Remedy {
     Page,
     /// Of an index that can be made again, if the table is sound; RESTORE ... PAGE as well.
     Rebuild,
+    /// It passes its check and breaks a rule: if a server wrote it so, its copies in backups do as
+    /// well. DBCC CHECKDB has to confirm it before anything is restored.
+    Confirm,
     /// Changed between looks: to be looked at again.
     Unsettled,
     /// Perhaps old content of a free page: to be looked at again.
@@ -44,6 +47,7 @@ impl Remedy {
         match suspect {
             _ if suspect.allocated == "no" => Self::Nothing,
             _ if suspect.unsettled => Self::Unsettled,
+            _ if suspect.is_inconsistent() && !can_be_rebuilt(suspect) => Self::Confirm,
             _ if is_control_page(suspect) => Self::File,
             _ if suspect.allocated != "yes" && suspect.page_type == "unknown" => Self::Doubtful,
             _ if can_be_rebuilt(suspect) => Self::Rebuild,

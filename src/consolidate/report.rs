@@ -1,6 +1,7 @@
 //! The report: what a scan promised, what it found, and how it went
 //! (docs/report-schema.md, schema `pagescrub.report/1`).
 
+pub mod consistency;
 pub mod database;
 mod file;
 mod keys;
@@ -14,6 +15,7 @@ pub use passed::{Closed, NotLookedInto, SKIPPED_LISTED_MAX, Skipped};
 pub use shift::ShiftReport;
 pub use transient::TransientReport;
 
+use consistency::{BrokenRule, Consistency};
 use database::DatabaseReport;
 
 use super::clean_copy::{CleanCopy, HostCopy};
@@ -87,6 +89,9 @@ pub struct ScrubReport {
     /// What was seen of each database, the worst first.
     #[serde(default)]
     pub databases: Vec<DatabaseReport>,
+    /// What a check of structures found; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
     /// What to do, in order.
     #[serde(default)]
     pub plan: Vec<Step>,
@@ -264,6 +269,9 @@ pub struct Suspect {
     /// What that is: the object's name, else the allocation unit's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_object: Option<Arc<str>>,
+    /// The rule that it breaks, where that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Box<BrokenRule>>,
     /// What it is, by its place or its own header; `unknown` where neither tells.
     pub page_type: Cow<'static, str>,
     /// Of an index page whose header can be believed: its level, 0 for leaves.

@@ -179,7 +179,9 @@ fn certainty(finding: &Finding, tier: Tier, weights: &Weights) -> f64 {
         | SuspectReason::Zeroed
         | SuspectReason::BadHeader
         | SuspectReason::Unreadable(_) => certainty.stable,
-        SuspectReason::WrongObject { .. } | SuspectReason::StalePage { .. } => certainty.by_others,
+        SuspectReason::WrongObject { .. }
+        | SuspectReason::StalePage { .. }
+        | SuspectReason::Inconsistent(_) => certainty.by_others,
     }
 }
 

@@ -128,6 +128,8 @@ pub fn of(
         SuspectReason::Unreadable(_) => return Some((Cause::IoError, Certain)),
         _ if unsettled => return Some((Cause::InFlux, Likely)),
         SuspectReason::Zeroed => return Some((Cause::Zeroed, Certain)),
+        // Its bytes are as they were summed; a server may have written it so.
+        SuspectReason::Inconsistent(_) => return None,
         SuspectReason::StalePage { .. } => return Some((Cause::LostWrite, Likely)),
         // Its former owner's content, or another page's under this id.
         SuspectReason::WrongObject { .. } => return Some((Cause::LostWrite, Possible)),

@@ -1,5 +1,6 @@
 //! What can be said of one page.
 
+use crate::check::Breach;
 use crate::page::address::PageAddress;
 use crate::page::checksum::Checksum;
 use crate::page::header::{Lsn, Protection};
@@ -84,6 +85,9 @@ pub enum SuspectReason {
         /// Where the copy is, in words: a path, and in a backup the position of the set.
         copy: Arc<str>,
     },
+    /// A sound page of its place that breaks a rule of what pages must say, of themselves and of
+    /// each other (docs/check.md). A read does not notice that; DBCC CHECKDB does.
+    Inconsistent(Breach),
 }
 
 impl SuspectReason {
@@ -98,6 +102,7 @@ impl SuspectReason {
             Self::Unreadable(_) => "unreadable",
             Self::WrongObject { .. } => "wrong_object",
             Self::StalePage { .. } => "stale_page",
+            Self::Inconsistent(_) => "inconsistent",
         }
     }
 
@@ -105,6 +110,14 @@ impl SuspectReason {
     pub fn checksums(&self) -> Option<(Checksum, Checksum)> {
         match self {
             Self::BadChecksum { stored, computed } => Some((*stored, *computed)),
+            _ => None,
+        }
+    }
+
+    /// The rule that it breaks, if that is what is wrong.
+    pub fn breach(&self) -> Option<&Breach> {
+        match self {
+            Self::Inconsistent(breach) => Some(breach),
             _ => None,
         }
     }
@@ -119,7 +132,8 @@ impl SuspectReason {
             | Self::BadHeader
             | Self::Unreadable(_)
             | Self::WrongObject { .. }
-            | Self::StalePage { .. } => 1,
+            | Self::StalePage { .. }
+            | Self::Inconsistent(_) => 1,
         }
     }
 }
@@ -138,6 +152,8 @@ pub enum Allocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::rule::Rule;
+    use crate::page::address::{FileId, PageId};
 
     /// As `msdb.dbo.suspect_pages` numbers them: 1 for errors 823 and 824 of no other kind, 2 for a
     /// bad checksum, 3 for a torn page.
@@ -150,6 +166,10 @@ mod tests {
             SuspectReason::BadHeader,
             SuspectReason::Unreadable(ReadError::Ended),
             SuspectReason::WrongObject { unit: 1, owner: 2 },
+            SuspectReason::Inconsistent(Breach::of(
+                Rule::P4,
+                PageAddress::new(FileId(1), PageId(9)),
+            )),
         ];
         assert_eq!((checksum.event_type(), torn.event_type()), (2, 3));
         assert_eq!(checksum.checksums(), Some((Checksum(1), Checksum(2))));

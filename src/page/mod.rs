@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod allocation;
+pub mod blob;
 pub mod boot;
 pub mod checksum;
 pub mod file_header;
@@ -14,6 +15,7 @@ pub mod kind;
 pub mod line;
 pub mod ranges;
 pub mod record;
+pub mod slots;
 pub mod torn;
 
 use bytemuck::{Pod, Zeroable};

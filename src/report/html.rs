@@ -7,6 +7,7 @@
 mod backups;
 mod canvas;
 mod charts;
+mod consistency;
 mod data;
 mod databases;
 mod details;
@@ -44,6 +45,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
             (incidents::section(report, &names))
             (suspects::section(report, &names))
             (map::section(report, &names))
+            (consistency::section(report))
             (backups::section(report, &names))
             (files::section(report, &names))
             (charts::section(report))

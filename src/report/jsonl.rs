@@ -2,6 +2,7 @@
 
 use super::json_text;
 use crate::consolidate::report::TransientReport;
+use crate::consolidate::report::consistency::Consistency;
 use crate::consolidate::report::database::DatabaseReport;
 use crate::consolidate::report::{
     FileReport, IncidentReport, NotLookedInto, Pattern, Run, RunVerdict, ScrubReport, ShiftReport,
@@ -33,6 +34,7 @@ enum Line<'a> {
     Shift(&'a ShiftReport),
     Pattern(&'a Pattern),
     Database(&'a DatabaseReport),
+    Consistency(&'a Consistency),
     File(&'a FileReport),
     Result(Answer<'a>),
 }
@@ -77,6 +79,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     let found = found.chain(patterns.iter().map(Line::Pattern));
     let found = found.chain(report.plan.iter().map(Line::Step));
     let found = found.chain(report.databases.iter().map(Line::Database));
+    let found = found.chain(report.consistency.iter().map(Line::Consistency));
     let lines = found.chain(files.iter().map(Line::File));
     for line in std::iter::once(header).chain(lines).chain([result]) {
         json_text::write_line(&line, out)?;

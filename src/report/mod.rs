@@ -14,6 +14,8 @@ pub mod json_text;
 pub mod jsonl;
 pub mod mapfile;
 mod moment;
+pub mod page;
+pub mod pages;
 pub mod prometheus;
 pub mod terminal;
 pub mod tsql;

@@ -4,8 +4,11 @@
 
 use super::escape::label;
 use super::moment::unix_seconds_of_end;
+use crate::check::outcome::NotChecked;
+use crate::check::rule::Rule;
 use crate::consolidate::backup::BackupReport;
 use crate::consolidate::gaps::Gaps;
+use crate::consolidate::report::consistency::{CheckedDatabase, Consistency};
 use crate::consolidate::report::{Outcome, RunVerdict, ScrubReport, Suspect};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::verified::{Unit, units};
@@ -21,6 +24,7 @@ pub fn write(report: &ScrubReport, out: &mut dyn Write) -> io::Result<()> {
     about_the_run(report, &mut metrics)?;
     about_pages(report, &mut metrics)?;
     about_databases(report, &mut metrics)?;
+    about_consistency(report, &mut metrics)?;
     about_files(report, &mut metrics)?;
     about_backups(report, &mut metrics)?;
     about_hosts(report, &mut metrics)
@@ -112,6 +116,43 @@ fn about_databases(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Resul
     let gaps = databases().filter(|database| database.restore.gap).count();
     let help = "Databases with newer backups than can be reached.";
     metrics.gauge("databases_with_gap", help, gaps)
+}
+
+/// What a check of structures found; nothing without one.
+fn about_consistency(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {
+    let Some(Consistency { databases, .. }) = &report.consistency else { return Ok(()) };
+    let sum =
+        |of: fn(&CheckedDatabase) -> u64| databases.iter().map(of).fold(0, u64::saturating_add);
+    let count = databases.len();
+    metrics.gauge("checked_databases", "Databases checked for consistency.", count)?;
+    let pages = sum(|database| database.pages);
+    metrics.gauge("checked_pages", "Pages whose records were checked.", pages)?;
+    let records = sum(|database| database.records);
+    metrics.gauge("checked_records", "Records that were checked.", records)?;
+    let units = sum(|database| database.units);
+    metrics.gauge("checked_units", "Allocation units that were checked.", units)?;
+    let mut rules: BTreeMap<(Rule, &str), u64> = BTreeMap::new();
+    let mut not_checked: BTreeMap<NotChecked, u64> = BTreeMap::new();
+    for database in databases {
+        let broken = database.broken.iter().map(|(rule, n)| ((*rule, "broken"), *n));
+        let unsettled = database.unsettled.iter().map(|(rule, n)| ((*rule, "unsettled"), *n));
+        broken.chain(unsettled).for_each(|(key, n)| add(rules.entry(key).or_default(), n));
+        let left = database.not_checked.iter();
+        left.for_each(|(what, n)| add(not_checked.entry(*what).or_default(), *n));
+    }
+    metrics.head("rules_broken", "Breaches of a rule: broken, or to be put right by recovery.")?;
+    for ((rule, state), count) in rules {
+        metrics.sample("rules_broken", &[("rule", rule.name()), ("state", state)], count)?;
+    }
+    metrics.head("not_checked", "What a check of consistency left out.")?;
+    for (what, count) in not_checked {
+        metrics.sample("not_checked", &[("what", what.name())], count)?;
+    }
+    Ok(())
+}
+
+fn add(sum: &mut u64, n: u64) {
+    *sum = sum.saturating_add(n);
 }
 
 fn about_files(report: &ScrubReport, metrics: &mut Metrics<'_>) -> io::Result<()> {

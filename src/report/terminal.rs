@@ -1,6 +1,7 @@
 //! The report for people: what they must know first, first; one greppable line last.
 
 mod backups;
+mod consistency;
 mod databases;
 mod files;
 pub(crate) mod layout;
@@ -11,6 +12,7 @@ pub use layout::Look;
 
 use super::view::{Point, Tone, View, damaged};
 use crate::consolidate::gaps::Gaps;
+use crate::consolidate::report::consistency::Consistency;
 use crate::consolidate::report::{FileReport, Outcome, RunVerdict, ScrubReport};
 use crate::consolidate::verified::{Unit, units};
 use anstyle::{AnsiColor, Color, Style};
@@ -30,6 +32,7 @@ pub fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io::Resul
     points(&view.points, look, out)?;
     databases::write(&view, look, out)?;
     suspects::write(report, look, out)?;
+    consistency::write(report, look, out)?;
     files::write(report, look, out)?;
     backups::write(report, look, out)?;
     coverage(report, look, out)?;
@@ -46,11 +49,14 @@ pub fn write_quiet(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io:
 /// The last line: stable words for scripts.
 pub fn result_line(report: &ScrubReport) -> String {
     let (coverage, gaps) = (&report.coverage, Gaps::of(report));
+    let checked = report.consistency.as_ref().map(Consistency::counts);
+    let checked = checked
+        .map(|(broken, unsettled)| format!(" rules_broken={broken} rules_unsettled={unsettled}"));
     format!(
         "RESULT verdict={} suspects={} incidents={} coverage={:.3}% unprotected={} not_reached={} \
          transient={} refused={} skipped={} host_faults={} backup_faults={} failed={} \
          incomplete_backups={} missing_members={} unverified={} not_looked_into={} \
-         lost_files={} databases_damaged={}",
+         lost_files={} databases_damaged={}{}",
         report.verdict.name(),
         coverage.suspect,
         report.incident_count(),
@@ -69,6 +75,7 @@ pub fn result_line(report: &ScrubReport) -> String {
         report.not_looked_into.count,
         report.lost_files().count(),
         damaged(report).count(),
+        checked.unwrap_or_default(),
     )
 }
 

@@ -3,6 +3,7 @@
 //! page only lay it out. All texts are safe to show.
 
 mod back;
+pub(super) mod consistency;
 mod databases;
 mod lost;
 pub(super) mod missed;
@@ -103,8 +104,10 @@ impl View {
 fn state(report: &ScrubReport, unspoken: &[Remark]) -> (Tone, &'static str, String) {
     match report.verdict {
         RunVerdict::Clean => {
-            let unspoken = unspoken.iter().map(|remark| format!("; {}", remark.what));
-            (Tone::Good, "CLEAN", verified(report) + &unspoken.collect::<String>())
+            let unspoken = unspoken.iter().map(|remark| remark.what.clone());
+            let more = consistency::held(report).into_iter().chain(unspoken);
+            let more: String = more.map(|what| format!("; {what}")).collect();
+            (Tone::Good, "CLEAN", verified(report) + &more)
         }
         RunVerdict::Unverified => (Tone::Unsure, "UNVERIFIED", unproven(report)),
         RunVerdict::Damaged => (Tone::Bad, "DAMAGED", damage(report)),
@@ -237,6 +240,7 @@ fn besides(report: &ScrubReport, names: &Names<'_>, say: Say<'_>) {
     let is_told = report.verdict == RunVerdict::Unverified;
     let unverified = missed::unverified(report).filter(|_| !is_told);
     unsure("UNVERIFIED", unverified.map(|remark| remark.words()));
+    unsure("UNSETTLED", consistency::unsettled(report));
     unsure("PATTERN", pattern(report));
     unsure("PERHAPS LOST", perhaps_lost(report));
     unsure("TRANSIENT", healed(report));
@@ -353,6 +357,7 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
             }
         }
         ("wrong_object", ..) => wrong_object(suspect, has_room),
+        ("inconsistent", ..) => inconsistent(suspect),
         (reason, ..) => safe(reason).replace('_', " "),
     };
     if let (false, Some(found)) = (&*suspect.reason == "wrong_page_id", &suspect.found) {
@@ -366,6 +371,12 @@ pub(super) fn wrong(suspect: &Suspect, has_room: bool) -> String {
         "no" => words + ", not in use",
         _ => words + ", maybe free",
     }
+}
+
+/// `P4: two records overlap`
+fn inconsistent(suspect: &Suspect) -> String {
+    let rule = suspect.broken.as_ref().map(|broken| broken.rule);
+    rule.map_or("inconsistent".into(), |rule| format!("{}: {}", rule.name(), rule.wrong()))
 }
 
 /// `belongs to dbo.Orders.PK_Orders, extent is of dbo.Import`

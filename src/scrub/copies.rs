@@ -150,10 +150,12 @@ fn look_into(
     true
 }
 
-/// False for a page of the unit that `finding` says it belongs to, and should not.
+/// False for a page of the unit that `finding` says it belongs to, and should not; and where the
+/// page passes every check that its copy passes, and is wrong all the same.
 fn may_be_copy(unit: u64, finding: &Finding) -> bool {
     match finding.reason {
         SuspectReason::WrongObject { owner, .. } => is_same_unit(unit, owner),
+        SuspectReason::Inconsistent(_) => false,
         _ => true,
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn finish(
     let (settings, progress) = (shared.settings, shared.progress);
     let transients_seen = &transients;
     let read = Read::of((discovery, plan), settings, transients_seen, (&open, progress), is_over);
-    let Investigated { findings, facts, shifts, notes: unseen } =
+    let Investigated { findings, facts, shifts, consistency, notes: unseen } =
         read.investigate(findings, &mut tallies, known_owners, shared.lost_writes);
     let Settings { weights, geometry, .. } = shared.settings;
     shared.progress.looking_into("patterns");
@@ -144,6 +144,7 @@ pub(super) fn finish(
         shifts,
         patterns,
         databases: Vec::new(),
+        consistency,
         plan: Vec::new(),
         weights: shared.settings.weights_origin.clone(),
         host_findings,

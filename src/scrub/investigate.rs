@@ -1,8 +1,9 @@
 //! After the last batch: what the pages prove together, and what the findings belong to. Findings
 //! in, findings out; all that is read here is read once more, for little of what was scanned.
 //!
-//! In this order: what was cut off, pages older than their copies, pages of another owner, content
-//! that has moved; then owners and names, what stands around the findings, and copies of them.
+//! In this order: what was cut off, pages older than their copies, pages of another owner, what
+//! breaks rules, content that has moved; then owners and names, what stands around the findings,
+//! and copies of them.
 
 use super::finish::size::SizeNow;
 use super::known_owners::KnownOwners;
@@ -12,16 +13,17 @@ use super::names;
 use super::primaries::Primaries;
 use super::tally::FileTally;
 use super::wrong_owners::{self, Scanned};
-use super::{Open, Progress, Settings, context, copies, holes, places, shifts};
-use crate::consolidate::file_facts::{FileFacts, PartFacts};
+use super::{Open, Progress, Settings, checked, consistency, context, copies};
+use super::{facts, holes, places, shifts};
+use crate::check::outcome::Outcome;
+use crate::consolidate::file_facts::FileFacts;
 use crate::consolidate::findings::{Finding, Findings, by_place, by_urgency};
 use crate::consolidate::report::ShiftReport;
+use crate::consolidate::report::consistency::Consistency;
 use crate::consolidate::transient::Transient;
 use crate::diagnose::shift::Shift;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
-use crate::discover::backup::Part;
-use crate::discover::paths;
-use crate::discover::{DataFile, Discovery, FileKind};
+use crate::discover::{DataFile, Discovery};
 use crate::page::address::{FileId, PageAddress};
 use crate::page::kind::PageType;
 use crate::plan::Plan;
@@ -49,6 +51,8 @@ pub(super) struct Investigated {
     /// Of each file.
     pub(super) facts: Vec<FileFacts>,
     pub(super) shifts: Vec<ShiftReport>,
+    /// What a check found, if there was one.
+    pub(super) consistency: Option<Consistency>,
     /// What could not be looked at.
     pub(super) notes: Vec<String>,
 }
@@ -75,7 +79,7 @@ impl<'a> Read<'a> {
     ) -> Investigated {
         let Self { discovery, plan, is_cut_short, .. } = *self;
         let (files, open) = (&discovery.files, self.open);
-        let mut facts: Vec<FileFacts> = files.iter().map(file_facts).collect();
+        let mut facts: Vec<FileFacts> = files.iter().map(facts::of).collect();
         add_lost_pages((discovery, plan), tallies, &mut findings);
         let primaries = Primaries::among(&remembered(files, tallies));
         let mut shown = Shown::default();
@@ -87,13 +91,18 @@ impl<'a> Read<'a> {
         let mut findings = findings.into_list();
         holes::mark(&mut findings, plan, tallies);
         let (mut copies_note, mut shifts) = (None, Vec::new());
+        let mut consistency = self.settings.check.then(|| Consistency::of(Vec::new()));
         if !is_cut_short {
             self.progress.looking_into("owners of pages");
             findings = self.add_wrong_owners(&primaries, known_owners, tallies, findings);
+            let checked;
+            (checked, findings) = self.add_inconsistent(&primaries, tallies, findings);
             self.progress.looking_into("content that has moved");
             shifts = shifts::find(&mut findings, files, open);
             let files = &*remembered(files, tallies);
             copies_note = self.look_up(&mut findings, files, &primaries, &mut facts);
+            let told = || checked::told(&checked, files, &primaries, &facts, open);
+            consistency = self.settings.check.then(told);
         }
         for (index, (facts, tally)) in facts.iter_mut().zip(&*tallies).enumerate() {
             facts.sound_pages = tally.coverage.intact.saturating_add(tally.coverage.unprotected);
@@ -106,7 +115,7 @@ impl<'a> Read<'a> {
         findings.iter_mut().for_each(Finding::conclude);
         let shifts = shift_reports(&shifts, &findings, &facts);
         let notes = copies_note.map(str::to_owned).into_iter().chain(shown.not_compared);
-        Investigated { notes: notes.collect(), findings, facts, shifts }
+        Investigated { notes: notes.collect(), findings, facts, shifts, consistency }
     }
 
     /// Adds pages of another owner than IAM pages say, and counts them as suspects; what proves
@@ -118,18 +127,47 @@ impl<'a> Read<'a> {
         tallies: &mut [FileTally],
         findings: Vec<Finding>,
     ) -> Vec<Finding> {
-        let scanned = Scanned {
-            files: &remembered(&self.discovery.files, tallies),
-            plan: self.plan,
-            tallies,
-            primaries,
-            findings: &findings,
-            transients: self.transients,
-            open: self.open,
-            stop: self.settings.stop,
-        };
+        let files = remembered(&self.discovery.files, tallies);
+        let scanned = self.scanned(&files, primaries, tallies, &findings);
         let found = wrong_owners::find(&scanned, &mut known_owners);
         wrong_owners::count(found, tallies, findings)
+    }
+
+    /// Adds pages that break rules, if a check was asked for, and counts them as suspects.
+    fn add_inconsistent(
+        &self,
+        primaries: &Primaries,
+        tallies: &mut [FileTally],
+        findings: Vec<Finding>,
+    ) -> (Vec<(usize, Outcome)>, Vec<Finding>) {
+        if !self.settings.check {
+            return (Vec::new(), findings);
+        }
+        self.progress.looking_into("what pages say of each other");
+        let files = remembered(&self.discovery.files, tallies);
+        let mut found = consistency::find(&self.scanned(&files, primaries, tallies, &findings));
+        let findings = checked::count(&mut found, tallies, findings);
+        (found.outcomes, findings)
+    }
+
+    fn scanned<'s>(
+        &'s self,
+        files: &'s [Remembered<'s>],
+        primaries: &'s Primaries,
+        tallies: &'s [FileTally],
+        findings: &'s [Finding],
+    ) -> Scanned<'s> {
+        let Self { plan, transients, open, .. } = *self;
+        Scanned {
+            files,
+            plan,
+            tallies,
+            primaries,
+            findings,
+            transients,
+            open,
+            stop: self.settings.stop,
+        }
     }
 
     /// What `findings`, in the order of their places, belong to, and what stands around the most
@@ -235,36 +273,4 @@ fn disbelieve_boot_pages(facts: &mut [FileFacts], findings: &[Finding], primarie
 fn remembered<'a>(files: &'a [DataFile], tallies: &'a [FileTally]) -> Vec<Remembered<'a>> {
     let files = files.iter().zip(tallies);
     files.map(|(file, tally)| Remembered { file, catalog: &tally.catalog }).collect()
-}
-
-fn file_facts(file: &DataFile) -> FileFacts {
-    let boot = file.boot.as_ref();
-    FileFacts {
-        path: paths::text(&file.path).into(),
-        database: boot.map(|boot| boot.database.as_str().into()),
-        database_id: boot.map_or(0, |boot| boot.database_id),
-        simple_recovery: boot.map(|boot| boot.simple_recovery),
-        is_log: file.kind == FileKind::Log,
-        part: file.part.as_ref().map(|part| part_facts(part, file)),
-        placement: None,
-        sound_pages: 0,
-        has_primary: false,
-        is_boot_suspect: false,
-        database_files: Vec::new(),
-        is_of_unknown_database: false,
-        moved_pages: 0,
-    }
-}
-
-fn part_facts(part: &Part, file: &DataFile) -> PartFacts {
-    let (set, file_id) = (part.set(), file.file_id);
-    let named = set.files.iter().find(|file| file.file_id == file_id.0);
-    let named = named.map(|file| file.logical_name.as_str()).filter(|name| !name.is_empty());
-    PartFacts {
-        layout: part.layout.clone(),
-        position: set.position,
-        logical_name: named.map_or_else(|| file_id.to_string().into(), Into::into),
-        has_checksum: set.has_checksum.unwrap_or(false),
-        is_unpacked: file.kind == FileKind::CompressedBackup,
-    }
 }

@@ -58,6 +58,8 @@ pub struct Settings<'a> {
     pub whole_databases: bool,
     /// Pages are held against older copies of them.
     pub lost_writes: bool,
+    /// What pages say of each other is checked, too.
+    pub check: bool,
     /// Whether and how to write checkpoints, and the one to go on from.
     pub checkpoint: Option<Checkpointing<'a>>,
 }
@@ -86,6 +88,7 @@ impl<'a> Settings<'a> {
             require_checksums: false,
             whole_databases: false,
             lost_writes: true,
+            check: false,
             checkpoint: None,
         }
     }

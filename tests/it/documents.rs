@@ -1,6 +1,8 @@
 //! What programs read of a report is documented: every key, every column, every metric.
 
 use crate::harness::pagescrub;
+use pagescrub::check::rule::Rule;
+use pagescrub::consolidate::report::consistency::NEVER_CHECKED;
 use pagescrub::report::csv::COLUMNS;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -25,7 +27,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 33] = [
+const SECTIONS: [(&str, &str); 37] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -57,6 +59,10 @@ const SECTIONS: [(&str, &str); 33] = [
     (".shifts[]", "## `shifts[]`"),
     (".patterns[]", "## `patterns[]`"),
     (".sources[]", "## `sources[]`"),
+    (".consistency", "## `consistency`"),
+    (".consistency.databases[].broken", ""),
+    (".consistency.databases[].unsettled", ""),
+    (".consistency.databases[].not_checked", ""),
     (".throughput", "## `throughput`"),
     (".throughput.bytes_by_reader", ""),
 ];
@@ -209,6 +215,33 @@ fn every_cause_and_how_sure_it_is_stands_in_the_table_of_causes_and_no_other() {
     let is_told = |cell: &&str| sure.iter().any(|word| cell.contains(&**word));
     assert!(cells.len() > 15 && cells.iter().all(is_told), "{cells:#?}");
     assert!(sure.iter().all(|word| causes.contains(&format!("| `{word}` |"))));
+}
+
+#[test]
+fn every_rule_stands_in_its_document_with_its_message_in_the_order_of_finding_and_no_other() {
+    let document = document("check.md");
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
+    let is_rule = |row: &&str| row.starts_with(|c: char| c.is_ascii_uppercase());
+    let told = rows.filter(is_rule).map(|row| {
+        let mut cells = row.split(" | ");
+        let [name, message] = [cells.next(), cells.next()].map(Option::unwrap_or_default);
+        (name.trim_end_matches('`').to_owned(), message.to_owned())
+    });
+    let rules = Rule::ALL.iter().map(|rule| (rule.name().to_owned(), rule.message().to_string()));
+    assert_eq!(told.collect::<Vec<_>>(), rules.collect::<Vec<_>>());
+    let alone = section(&document, "## Rules of a single page");
+    for rule in Rule::ALL {
+        let is_there = alone.contains(&format!("| `{}` |", rule.name()));
+        assert_eq!(is_there, rule.is_of_one_page(), "{}", rule.name());
+    }
+    let left_out = section(&document, "## What is not checked, and counted");
+    for name in names_in("src/check/outcome.rs", "NotChecked") {
+        assert!(left_out.contains(&format!("`{name}`")), "{name}");
+    }
+    let never = section(&document, "## What is never checked");
+    for what in NEVER_CHECKED {
+        assert!(never.contains(&format!("- {what}")), "{what}");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod bench;
 mod broken_disk;
 mod causes;
 mod chains;
+mod check_pages;
 mod checkpoint;
 mod checkpoint_file;
 mod checkpoint_signals;

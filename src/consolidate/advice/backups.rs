@@ -31,6 +31,7 @@ fn actions(report: &ScrubReport) -> Vec<(usize, &'static str)> {
         let key = (suspect.host.as_deref(), &*suspect.path);
         let set = suspect.backup_set.unwrap_or_default();
         let restore = match checksums.get(&(key, set)) {
+            _ if suspect.is_inconsistent() => Restore::Inconsistent,
             _ if suspect.passes_its_check() => Restore::Passes,
             Some(true) => Restore::Stops,
             _ if is_curable(suspect) => Restore::MayCure,
@@ -64,6 +65,8 @@ enum Restore {
     MayCure,
     /// The page passes that as well.
     Passes,
+    /// The same, and its database may have it like that.
+    Inconsistent,
 }
 
 fn is_curable(suspect: &Suspect) -> bool {
@@ -102,6 +105,17 @@ macro_rules! passes {
     };
 }
 
+macro_rules! inconsistent {
+    ($($more:expr),+) => {
+        concat!(
+            "do not rely on this backup: the page passes its own check and breaks a rule, so \
+             RESTORE and VERIFYONLY will not notice; restore it under another name and have DBCC \
+             CHECKDB confirm it. Keep it and all older ones",
+            $($more),+
+        )
+    };
+}
+
 /// One of a few texts: there may be a million suspects.
 fn action(original: Original, condition: Condition, restore: Restore) -> &'static str {
     macro_rules! each {
@@ -110,6 +124,7 @@ fn action(original: Original, condition: Condition, restore: Restore) -> &'stati
                 Restore::Stops => stops!($($more),+),
                 Restore::Blind => blind!($($more),+),
                 Restore::Passes => passes!($($more),+),
+                Restore::Inconsistent => inconsistent!($($more),+),
                 Restore::MayCure => blind!(
                     $($more),+,
                     ". Without CHECKSUM, BACKUP verifies nothing that it reads: perhaps the page \

@@ -89,6 +89,10 @@ fn what_to_restore(members: &[&Suspect], way: Option<Way>) -> String {
         }
         _ if all(Remedy::Unsettled) => "scan a snapshot: its pages change between looks",
         _ if all(Remedy::Doubtful) => "scan again when the PFS page is sound: perhaps free pages",
+        _ if all(Remedy::Confirm) => {
+            "have DBCC CHECKDB confirm it on a restored copy first: its pages pass their checks, \
+             and backups may have them like that"
+        }
         Some(Way { system: Some(system), .. }) => system::action(system),
         Some(way) if way.is_copy => {
             "find out first which of the scanned copies the server uses; restore nothing before"

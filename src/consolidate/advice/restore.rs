@@ -1,5 +1,6 @@
-//! The steps that bring pages, files and databases back: system databases first, then what is
-//! restored as a whole, single pages, and indexes that are made again.
+//! The steps that bring pages, files and databases back: what has to be confirmed before that, and
+//! system databases, then what is restored as a whole, single pages, and indexes that are made
+//! again.
 
 use super::step::{called, named, step};
 use super::system;
@@ -13,8 +14,14 @@ pub(super) fn steps(databases: &[DatabaseLoss<'_>]) -> Vec<Step> {
     let (users, systems): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| database.system.is_none());
     let own: Vec<_> = users.into_iter().filter(|database| !database.is_copy).collect();
-    let steps =
-        [system_databases(&systems), other_replicas(&own), whole(&own), pages(&own), indexes(&own)];
+    let steps = [
+        confirm(databases),
+        system_databases(&systems),
+        other_replicas(&own),
+        whole(&own),
+        pages(&own),
+        indexes(&own),
+    ];
     steps.into_iter().flatten().collect()
 }
 
@@ -24,6 +31,26 @@ fn system_databases(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
     let text = ways.into_iter().collect::<Vec<_>>().join("; ") + ".";
     let suspects = databases.iter().flat_map(|database| database.suspects());
     for_any("Restore system databases", text, !databases.is_empty(), suspects)
+}
+
+/// Where a server may have written what is wrong, a backup of it has the same.
+fn confirm(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
+    let has = |database: &&DatabaseLoss<'_>| confirmed(*database).next().is_some();
+    let text = format!(
+        "{}: pages that pass their checks and contradict themselves or others. If a server wrote \
+         them so, its backups have the same, and page restore brings it back. Restore the newest \
+         backup beside, under another name, run DBCC CHECKDB there WITH NO_INFOMSGS, \
+         ALL_ERRORMSGS, and pagescrub check on older backups. What it confirms: restore from \
+         before it came, or copy what can be read into a new table and put that in its place. \
+         REPAIR_ALLOW_DATA_LOSS is the last resort.",
+        called(databases.iter().filter(has))
+    );
+    step("Have CHECKDB confirm what is inconsistent", text)
+        .for_these(databases.iter().flat_map(confirmed))
+}
+
+fn confirmed<'a>(database: &DatabaseLoss<'a>) -> impl Iterator<Item = &'a Suspect> {
+    database.suspects().filter(|suspect| Remedy::of(suspect) == Remedy::Confirm)
 }
 
 /// A step that is there if `is_needed`, be there suspects or not: of a file of which nothing is
@@ -55,8 +82,8 @@ fn other_replicas(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
              to a sound secondary, or take it out of the group to restore it."
         );
         if databases.iter().any(|database| database.suspects().any(Suspect::passes_its_check)) {
-            text += " Pages that pass their own checks, older than their copies or of another \
-                     object, are fetched by no read: no server notices them.";
+            text += " Pages that pass their own checks, older than their copies, of another \
+                     object or inconsistent, are fetched by no read: no server notices them.";
         }
         step("Ask the other replicas first", text)
     })

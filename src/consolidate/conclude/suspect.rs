@@ -4,6 +4,7 @@ use crate::catalog::object::Object;
 use crate::consolidate::file_facts::FileFacts;
 use crate::consolidate::rank::Ranked;
 use crate::consolidate::report::Suspect;
+use crate::consolidate::report::consistency::BrokenRule;
 use crate::consolidate::score::{in_flux, priority};
 use crate::consolidate::weights::Weights;
 use crate::consolidate::{advice, message};
@@ -54,6 +55,7 @@ pub(super) fn suspect(
         found: finding.found(),
         found_allocation_unit_id: finding.says_unit(),
         found_object: names.of(finding.says_object.as_ref(), finding.says_unit()),
+        broken: finding.reason.breach().map(BrokenRule::of).map(Box::new),
         page_type: finding.page_type.map_or("unknown", |kind| kind.name()).into(),
         level: (finding.page_type == Some(PageType::Index)).then_some(finding.level),
         is_root: finding.is_root,

@@ -23,6 +23,7 @@ fn way_back(loss: &DatabaseLoss<'_>) -> WayBack {
         _ if loss.whole_files().next().is_some() && is_secondary(loss) => WayBack::FilegroupOnline,
         _ if loss.whole_files().next().is_some() => WayBack::File,
         _ if has(Remedy::Page) => WayBack::Pages,
+        _ if loss.suspects().any(|s| Remedy::of(s) == Remedy::Confirm) => WayBack::Confirm,
         _ if has(Remedy::Rebuild) => WayBack::RebuildIndexes,
         _ => WayBack::None,
     };
@@ -30,7 +31,7 @@ fn way_back(loss: &DatabaseLoss<'_>) -> WayBack {
         .database
         .is_some_and(|database| database.backup_sets > 0 && database.restore.sets.is_empty());
     match smallest {
-        WayBack::None | WayBack::RebuildIndexes => smallest,
+        WayBack::None | WayBack::RebuildIndexes | WayBack::Confirm => smallest,
         _ if has_useless_backups => WayBack::NothingHelps,
         _ => smallest,
     }

@@ -19,12 +19,14 @@ const PAGES_OF_KIND_MIN: usize = 6;
 type At<'a> = (&'a Finding, &'a Place);
 
 /// The scopes of `findings`, which are at `places`. Pages with a fixed place are left out: they
-/// are at regular distances themselves. So is content that has moved: nothing is damaged there.
+/// are at regular distances themselves. So is content that has moved, and pages that contradict
+/// others: nothing is damaged where they are.
 pub fn scopes(findings: &[Finding], places: &[Place], files: &[FileFacts]) -> Vec<Scope> {
     let mut by_file: BTreeMap<usize, Vec<At<'_>>> = BTreeMap::new();
     for (finding, place) in findings.iter().zip(places) {
         let is_fixed = fixed_page_type(finding.place.file, finding.place.page).is_some();
-        if !is_fixed && finding.shift.is_none() {
+        let is_in_place = finding.shift.is_none() && finding.reason.breach().is_none();
+        if !is_fixed && is_in_place {
             by_file.entry(finding.file).or_default().push((finding, place));
         }
     }

@@ -111,6 +111,8 @@ pub enum WayBack {
     None,
     /// Indexes are made again.
     RebuildIndexes,
+    /// DBCC CHECKDB has to confirm what is inconsistent, before anything is restored.
+    Confirm,
     /// Single pages are restored.
     Pages,
     /// A secondary filegroup is restored, in Enterprise edition while the rest is in use.

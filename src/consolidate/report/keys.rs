@@ -92,7 +92,12 @@ impl Suspect {
 
     /// It passes its own check, so that no server notices: only what stands elsewhere shows it.
     pub fn passes_its_check(&self) -> bool {
-        matches!(&*self.reason, "stale_page" | "wrong_object")
+        matches!(&*self.reason, "stale_page" | "wrong_object" | "inconsistent")
+    }
+
+    /// It breaks a rule of what pages say of each other (docs/check.md).
+    pub fn is_inconsistent(&self) -> bool {
+        self.reason == "inconsistent"
     }
 
     /// It is in a backup, which is a copy: no page of a database that a server uses.

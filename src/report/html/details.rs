@@ -4,6 +4,7 @@
 use super::safe;
 use super::words::words;
 use crate::consolidate::clean_copy::COPIES_MAX;
+use crate::consolidate::message::breach::like;
 use crate::consolidate::report::Suspect;
 use crate::diagnose::evidence::{Evidence, Home, Slots};
 use crate::page::header::Lsn;
@@ -52,6 +53,7 @@ pub(super) fn all(suspect: &Suspect) -> Vec<Line> {
     if let Some(object) = &suspect.found_object {
         lines.push(rare("Object on it", safe(object)));
     }
+    lines.extend(suspect.broken.as_ref().map(|broken| rare("Rule", like(broken.rule))));
     lines.extend(cause(suspect));
     lines.extend(evidence(suspect));
     let copies = suspect.clean_copies.iter().take(COPIES_MAX);

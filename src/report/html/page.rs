@@ -63,6 +63,9 @@ pub(super) fn header(report: &ScrubReport) -> Markup {
                     a href="#suspects" { "Suspects" }
                     a href="#map" { "Map" }
                 }
+                @if report.consistency.is_some() {
+                    a href="#consistency" { "Consistency" }
+                }
                 @if report.backups().next().is_some() { a href="#backups" { "Backups" } }
                 a href="#files" { "Files" }
                 a href="#speed" { "Speed" }

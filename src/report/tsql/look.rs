@@ -91,6 +91,7 @@ fn described(suspect: &Suspect) -> String {
         Remedy::File if is_extent_map(suspect) => "; page restore only tried on a copy first",
         Remedy::File => "; cannot be restored alone",
         Remedy::Rebuild => "; its index can be made again",
+        Remedy::Confirm => "; LEFT OUT: have DBCC CHECKDB confirm it on a restored copy first",
         Remedy::Unsettled => "; changed between looks, LEFT OUT: scan a snapshot first",
         Remedy::Doubtful => {
             "; perhaps a free page, LEFT OUT: scan again when its PFS page is sound"

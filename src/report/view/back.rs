@@ -22,7 +22,8 @@ pub(super) fn words(report: &ScrubReport, database: &DatabaseReport, names: &Nam
 
 /// It has to be restored, and nothing that could is in the scan.
 pub(super) fn is_without_backup(database: &DatabaseReport) -> bool {
-    let is_restored = !matches!(database.way_back, WayBack::None | WayBack::RebuildIndexes);
+    use WayBack::{Confirm, None, RebuildIndexes};
+    let is_restored = !matches!(database.way_back, None | RebuildIndexes | Confirm);
     is_restored && database.backup_sets == 0
 }
 
@@ -61,6 +62,11 @@ fn restored(report: &ScrubReport, database: &DatabaseReport, names: &Names<'_>) 
         WayBack::None => {
             return "look again before anything is restored: what is damaged is not \
              known to be in use, or changed between looks"
+                .to_owned();
+        }
+        WayBack::Confirm => {
+            return "restore nothing before DBCC CHECKDB has confirmed what is inconsistent: \
+             backups may have it as well"
                 .to_owned();
         }
         WayBack::RebuildIndexes => "make its indexes again, or restore".to_owned(),
@@ -158,6 +164,7 @@ pub(super) fn way_words(database: &DatabaseReport) -> &'static str {
         WayBack::None if is_made_anew(database) => "restart",
         WayBack::None => "look again",
         WayBack::RebuildIndexes => "rebuild indexes",
+        WayBack::Confirm => "CHECKDB",
         WayBack::Pages => "pages",
         WayBack::FilegroupOnline => "filegroup",
         WayBack::File => "files",
