@@ -20,6 +20,7 @@ pub use class::{Class, Counts};
 pub use relation::Relation;
 
 use super::find::{self, Asked, NotOpened};
+use super::image::Image;
 use crate::consolidate::report::Tool;
 use crate::discover::DataFile;
 use crate::page::address::FileId;
@@ -99,10 +100,22 @@ fn compare(
     let mut compared: Vec<Compared<'_>> =
         opened.iter().map(|pair| pair.compare(engine, *threads, *progress)).collect();
     progress.finished();
-    let names = Names::of(&compared);
+    let names = Names::of(&compared, &primaries([(a, &files_a), (b, &files_b)], file));
     compared.iter_mut().for_each(owners::judge);
     let files = compared.into_iter().map(|compared| summary::file_diff(compared, &names)).collect();
     Ok(Diff::of(SCHEMA, Tool::this(), files))
+}
+
+/// The databases of which the primary file, which has the names, is here and not compared.
+fn primaries(sides: [(Asked<'_>, &[DataFile]); 2], file: Option<FileId>) -> Vec<Image> {
+    let has_more = |(asked, files): &(Asked<'_>, &[DataFile])| {
+        let is_compared = |primary: &DataFile| {
+            primary.path == asked.path && file.is_none_or(|id| id == primary.file_id)
+        };
+        files.iter().any(|file| file.is_primary() && !is_compared(file))
+    };
+    // Without them there are no names; that they cannot be opened is no more than that.
+    sides.into_iter().filter(has_more).filter_map(|(asked, _)| Image::open(asked).ok()).collect()
 }
 
 type Related<'a> = (&'a DataFile, &'a DataFile, Relation);

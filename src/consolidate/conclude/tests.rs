@@ -107,12 +107,14 @@ fn the_order_is_pinned_on_a_fixed_set() {
 
 /// The reasons there are, in the order of their names; the compiler says if one is forgotten.
 fn reasons() -> Vec<SuspectReason> {
+    use crate::check::{Breach, rule::Rule};
     use crate::page::checksum::Checksum;
     let lsn = |slot| Lsn { vlf: 1, block: 1, slot };
     let place = |page| PageAddress::new(FileId(1), PageId(page));
     let all = vec![
         SuspectReason::BadChecksum { stored: Checksum(1), computed: Checksum(2) },
         SuspectReason::BadHeader,
+        SuspectReason::Inconsistent(Breach::of(Rule::P4, place(2000))),
         SuspectReason::StalePage { lsn: lsn(1), copy_lsn: lsn(2), copy: "a.bak".into() },
         SuspectReason::TornPage(TornCheck { expected: 0, actual: 1 }),
         SuspectReason::Unreadable(ReadError::Ended),
@@ -123,14 +125,15 @@ fn reasons() -> Vec<SuspectReason> {
     let nth = |reason: &SuspectReason| match reason {
         SuspectReason::BadChecksum { .. } => 0,
         SuspectReason::BadHeader => 1,
-        SuspectReason::StalePage { .. } => 2,
-        SuspectReason::TornPage(_) => 3,
-        SuspectReason::Unreadable(_) => 4,
-        SuspectReason::WrongObject { .. } => 5,
-        SuspectReason::WrongPageId { .. } => 6,
-        SuspectReason::Zeroed => 7,
+        SuspectReason::Inconsistent(_) => 2,
+        SuspectReason::StalePage { .. } => 3,
+        SuspectReason::TornPage(_) => 4,
+        SuspectReason::Unreadable(_) => 5,
+        SuspectReason::WrongObject { .. } => 6,
+        SuspectReason::WrongPageId { .. } => 7,
+        SuspectReason::Zeroed => 8,
     };
-    assert!(all.iter().map(nth).eq(0..8));
+    assert!(all.iter().map(nth).eq(0..9));
     all
 }
 
@@ -149,7 +152,8 @@ fn what_is_certain_and_stable_ranks_with_a_bad_checksum_and_above_what_other_pag
         concluded.suspects.iter().map(|s| (&*s.reason, s.unsettled, s.terms.certainty)).collect();
     let stable = ["bad_checksum", "bad_header", "torn_page", "unreadable", "wrong_page_id"];
     let expected = stable.into_iter().chain(["zeroed"]).map(|reason| (reason, false, 220));
-    let by_others = ["stale_page", "wrong_object"].map(|reason| (reason, false, 176));
+    let by_others =
+        ["inconsistent", "stale_page", "wrong_object"].map(|reason| (reason, false, 176));
     assert!(order.into_iter().eq(expected.chain(by_others).chain([("zeroed", true, 55)])));
 }
 

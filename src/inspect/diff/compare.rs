@@ -2,8 +2,11 @@
 
 use super::class::Class;
 use crate::catalog::rewritten::{is_rewritten_by_attach, is_without_lsn};
+use crate::check::in_page;
+use crate::check::rule::Rule;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::address::PageAddress;
+use crate::page::allocation::PfsByte;
 use crate::page::header::{Lsn, PageHeader, Protection};
 use crate::page::{Page, torn};
 
@@ -12,6 +15,7 @@ pub(super) struct Seen<'a> {
     /// Its bytes; `None` if they could not be read.
     pub(super) page: Option<&'a Page>,
     pub(super) allocation: Allocation,
+    pub(super) pfs: Option<PfsByte>,
     /// What is wrong with it by itself.
     pub(super) reason: Option<SuspectReason>,
 }
@@ -25,6 +29,14 @@ impl Seen<'_> {
     pub(super) fn sound(&self) -> Option<&Page> {
         self.page.filter(|_| !self.is_free() && self.reason.is_none())
     }
+}
+
+/// The rule that a sound page breaks by itself (docs/check.md), if its PFS byte is known, which two
+/// of the rules need.
+pub(super) fn broken_rule(place: PageAddress, seen: &Seen<'_>) -> Option<Rule> {
+    let (page, pfs) = seen.sound().zip(seen.pfs)?;
+    let breach = in_page::check(&torn::restored(page), place, pfs, |_, _| ()).err();
+    breach.map(|breach| breach.rule)
 }
 
 /// A checkpoint: all changes before it are on the disk.
@@ -121,7 +133,7 @@ mod tests {
     }
 
     fn seen(page: &Page, allocation: Allocation) -> Seen<'_> {
-        Seen { page: Some(page), allocation, reason: None }
+        Seen { page: Some(page), allocation, pfs: None, reason: None }
     }
 
     fn end(vlf: u32) -> Checkpoint {

@@ -35,7 +35,9 @@ pub(super) struct Run {
 /// What was found in one file.
 #[derive(Default)]
 pub(super) struct Found {
+    /// All but free pages, which belong to nobody.
     pub(super) by_owner: BTreeMap<Owner, Counts>,
+    free: Counts,
     pub(super) runs: Vec<Run>,
     pub(super) runs_not_listed: u64,
     pub(super) pages: Vec<(PageDiff, Owner)>,
@@ -49,7 +51,10 @@ pub(super) struct Found {
 impl Found {
     /// Adds a page of `class`, which comes behind all those before it.
     pub(super) fn add(&mut self, class: Class, owner: Owner, page: PageId) {
-        self.by_owner.entry(owner).or_default().add(class);
+        match class {
+            Class::Free => self.free.add(class),
+            _ => self.by_owner.entry(owner).or_default().add(class),
+        }
         if !class.is_alike() {
             self.add_run(Run { class, owner, range: PageRange { first: page, pages: 1 } });
         }
@@ -66,6 +71,7 @@ impl Found {
 
     /// Adds what was found in the pages behind these; leads are not kept.
     pub(super) fn add_all(&mut self, behind: Self) {
+        self.free.add_all(&behind.free);
         for (owner, counts) in behind.by_owner {
             self.by_owner.entry(owner).or_default().add_all(&counts);
         }
@@ -79,7 +85,7 @@ impl Found {
 
     /// All pages by class.
     pub(super) fn counts(&self) -> Counts {
-        let mut all = Counts::default();
+        let mut all = self.free;
         self.by_owner.values().for_each(|counts| all.add_all(counts));
         all
     }

@@ -1,5 +1,7 @@
 //! What is known at the end: the names of objects, and which of two pages is the wrong one.
 
+use super::super::catalog::Catalog;
+use super::super::image::Image;
 use super::class::Class;
 use super::found::Owner;
 use super::pair::Compared;
@@ -20,14 +22,16 @@ use std::sync::Arc;
 pub(super) struct Names(BTreeMap<u64, Arc<Object>>);
 
 impl Names {
-    /// As the system tables in all of `compared` tell.
-    pub(super) fn of(compared: &[Compared<'_>]) -> Self {
+    /// As the system tables in all of `compared` tell, and those in `images`, which are not compared.
+    pub(super) fn of(compared: &[Compared<'_>], images: &[Image]) -> Self {
+        let catalogs: Vec<Catalog<'_>> = images.iter().map(Catalog::of).collect();
         let owners = compared.iter().flat_map(|compared| compared.found.by_owner.keys());
         let unit = |owner: &Owner| if let Owner::Unit(unit) = owner { Some(*unit) } else { None };
         let units: BTreeSet<u64> = owners.filter_map(unit).collect();
         Self(objects(&units, &|table: SystemTable, visit: &mut dyn FnMut(&Page)| {
             let all = compared.iter().flat_map(Compared::remembered);
             all.for_each(|remembered| remembered.visit(table, &open, visit));
+            catalogs.iter().for_each(|catalog| catalog.visit(table, visit));
         }))
     }
 
@@ -119,29 +123,48 @@ fn stale(name: &str, end: Option<Lsn>) -> String {
     )
 }
 
-/// Two pages in order by themselves, of one LSN: a checksum proves its page, and the page that
-/// belongs to another owner than IAM pages say is the wrong one.
+/// Two pages of one LSN that pass their own checks: wrong is the one that belongs to another owner
+/// than IAM pages say, that breaks a rule of its own content, or that carries no checksum beside
+/// one that does.
 fn same_lsn(page: &PageDiff, claims: [Claim; 2]) -> Wrong {
     let (Some(a), Some(b)) = (&page.a, &page.b) else { return (None, String::new()) };
-    if let Some(owner) = agreed(claims) {
-        let is_owner = |side: &SideOfPage| {
-            side.allocation_unit_id.is_some_and(|unit| is_same_unit(unit, owner))
-        };
-        let because = format!("IAM pages give its extent to allocation unit {owner}");
-        match (is_owner(a), is_owner(b)) {
-            (true, false) => return (Some("b"), because),
-            (false, true) => return (Some("a"), because),
-            _ => {}
-        }
-    }
+    by_owner(a, b, claims).or_else(|| by_rule(a, b)).unwrap_or_else(|| by_checksum(a, b))
+}
+
+fn by_owner(a: &SideOfPage, b: &SideOfPage, claims: [Claim; 2]) -> Option<Wrong> {
+    let owner = agreed(claims)?;
+    let is_owner =
+        |side: &SideOfPage| side.allocation_unit_id.is_some_and(|unit| is_same_unit(unit, owner));
+    let wrong = match (is_owner(a), is_owner(b)) {
+        (true, false) => "b",
+        (false, true) => "a",
+        _ => return None,
+    };
+    Some((Some(wrong), format!("IAM pages give its extent to allocation unit {owner}")))
+}
+
+fn by_rule(a: &SideOfPage, b: &SideOfPage) -> Option<Wrong> {
+    let (wrong, rule) = match (&a.broken_rule, &b.broken_rule) {
+        (Some(rule), None) => ("a", rule),
+        (None, Some(rule)) => ("b", rule),
+        _ => return None,
+    };
+    Some((Some(wrong), format!("its content breaks rule {rule}")))
+}
+
+fn by_checksum(a: &SideOfPage, b: &SideOfPage) -> Wrong {
     let proved = |side: &SideOfPage| side.protection == Some("checksum");
     match (proved(a), proved(b)) {
         (true, false) => (Some("b"), "the checksum of A is right, B carries none".to_owned()),
         (false, true) => (Some("a"), "the checksum of B is right, A carries none".to_owned()),
         (true, true) => {
-            (None, "both checksums are right, and the owner is the same: not told".to_owned())
+            let why =
+                "both checksums are right, and neither owner nor content tells which is wrong";
+            (None, why.to_owned())
         }
-        (false, false) => (None, "neither carries a checksum: not told".to_owned()),
+        (false, false) => {
+            (None, "neither carries a checksum that would tell which is wrong".to_owned())
+        }
     }
 }
 
@@ -166,6 +189,7 @@ mod tests {
             protection: Some(protection),
             allocated: "yes",
             reason: None,
+            broken_rule: None,
             stored: None,
             computed: None,
             found: None,
@@ -199,6 +223,8 @@ mod tests {
         assert_eq!(wrong(of(7 << 16), without(), [unit, unit]), Some("b"));
         assert_eq!(wrong(without(), of(7 << 16), [unit, unit]), Some("a"));
         assert_eq!(wrong(without(), without(), [unit, unit]), None);
+        let broken = SideOfPage { broken_rule: Some("P4".to_owned()), ..of(7 << 16) };
+        assert_eq!(wrong(of(7 << 16), broken, [unit, unit]), Some("b"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::class::{Class, Counts};
 use super::compare::{Seen, differing};
 use super::relation::Relation;
+use crate::check::rule::Rule;
 use crate::consolidate::report::Tool;
 use crate::diagnose::verdict::{Allocation, SuspectReason};
 use crate::page::address::{FileId, PageAddress};
@@ -166,6 +167,8 @@ pub struct SideOfPage {
     pub allocated: &'static str,
     /// What is wrong with it by itself, as in a scan.
     pub reason: Option<&'static str>,
+    /// The rule of its own content that it breaks, though its checksum is right.
+    pub broken_rule: Option<String>,
     /// The checksum that it carries, if that is wrong.
     pub stored: Option<Checksum>,
     /// The checksum of its bytes, if it is not the stored one.
@@ -250,7 +253,7 @@ impl PageDiff {
 }
 
 impl SideOfPage {
-    pub(super) fn of(seen: &Seen<'_>) -> Self {
+    pub(super) fn of(seen: &Seen<'_>, rule: Option<Rule>) -> Self {
         let header = seen.page.map(PageHeader::of);
         let reason = seen.reason.as_ref();
         let checksums = reason.and_then(SuspectReason::checksums);
@@ -267,6 +270,7 @@ impl SideOfPage {
             protection: has_header.map(protection),
             allocated,
             reason: reason.map(SuspectReason::name),
+            broken_rule: rule.map(|rule| format!("{}: {}", rule.name(), rule.wrong())),
             stored: checksums.map(|(stored, _)| stored),
             computed: checksums.map(|(_, computed)| computed),
             found: match reason {

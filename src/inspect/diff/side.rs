@@ -12,6 +12,7 @@ use crate::discover::paths::{explain, text};
 use crate::discover::{DataFile, FileKind};
 use crate::page::Page;
 use crate::page::address::{PageAddress, PageId, PageRange};
+use crate::page::allocation::PfsByte;
 use crate::page::checksum::Checksum;
 use crate::read::open::Reader;
 use crate::read::salvage::salvage;
@@ -47,6 +48,8 @@ pub(super) enum State {
 /// What is to be said of a page that the copy has.
 pub(super) struct Judged {
     pub(super) allocation: Allocation,
+    /// Its PFS byte, if the PFS page is there and sound.
+    pub(super) pfs: Option<PfsByte>,
     pub(super) reason: Option<SuspectReason>,
 }
 
@@ -123,7 +126,7 @@ impl<'a> Side<'a> {
                 State::Lost(error) => Some(SuspectReason::Unreadable(error)),
                 State::Read => self.reason(id, page, *sum, allocation),
             };
-            Some(Judged { allocation, reason })
+            Some(Judged { allocation, pfs: interval.pfs_byte(id), reason })
         })
         .collect()
     }

@@ -26,6 +26,7 @@ pub(super) fn file_diff(compared: Compared<'_>, names: &Names) -> FileDiff {
     for (page, owner) in &mut pages {
         page.object = names.name(*owner);
     }
+    let runs = compared.found.runs;
     let run = |run: &Run| RunOfPages {
         class: run.class,
         first_page: run.range.first.0,
@@ -41,11 +42,11 @@ pub(super) fn file_diff(compared: Compared<'_>, names: &Names) -> FileDiff {
         answer: Answer::of(&counts, !missing.is_empty()),
         counts,
         objects: objects(&compared.found.by_owner, names),
-        runs: compared.found.runs.iter().map(run).collect(),
+        runs: runs.iter().map(run).collect(),
         runs_not_listed: compared.found.runs_not_listed,
         pages: pages.into_iter().map(|(page, _)| page).collect(),
         pages_not_listed: compared.found.pages_not_listed,
-        notes: notes(compared.pair, &counts),
+        notes: notes(compared.pair, &counts, &runs),
         missing,
         has_wrong_ids: compared.found.has_wrong_ids,
     }
@@ -112,37 +113,39 @@ fn missing(file: &DataFile) -> Vec<String> {
     missing
 }
 
-fn notes(pair: &Pair<'_>, counts: &Counts) -> Vec<String> {
-    let mut notes = Vec::new();
-    let [a, b] = [Class::NewerInA, Class::NewerInB].map(|class| counts.of(class) > 0);
-    let ends = pair.a.checkpoint.zip(pair.b.checkpoint);
-    match ends.map(|(a, b)| a.cmp(&b)) {
-        _ if a && b => notes.push(
-            "each copy is newer in some pages: one of them was in use or has lost writes, or they \
-             went their own ways"
-                .to_owned(),
-        ),
-        Some(Ordering::Less) if a => notes.push(
-            "B has the later checkpoint, and pages of A are newer: A was in use behind its \
-             checkpoint"
-                .to_owned(),
-        ),
-        Some(Ordering::Greater) if b => notes.push(
-            "A has the later checkpoint, and pages of B are newer: B was in use behind its \
-             checkpoint"
-                .to_owned(),
-        ),
-        _ => {}
-    }
-    if ends.is_none() {
-        notes.push(
-            "a checkpoint is not known (--with-a and --with-b take the primary file): pages older \
-             than they may be are not told from newer ones"
-                .to_owned(),
-        );
-    }
-    if pair.relation == Relation::Unknown {
-        notes.push(Relation::Unknown.words().to_owned());
-    }
-    notes
+fn notes(pair: &Pair<'_>, counts: &Counts, runs: &[Run]) -> Vec<String> {
+    let by_checkpoints = pair.a.checkpoint.zip(pair.b.checkpoint).map(|(a, b)| a.cmp(&b));
+    let newer = [Class::NewerInA, Class::NewerInB].map(|class| counts.of(class) > 0);
+    let newer = match (newer, by_checkpoints) {
+        ([true, true], _) => Some(NEWER_IN_BOTH),
+        ([true, _], Some(Ordering::Less)) => Some(A_IN_USE),
+        ([_, true], Some(Ordering::Greater)) => Some(B_IN_USE),
+        _ => None,
+    };
+    let no_checkpoint = by_checkpoints.is_none().then_some(NO_CHECKPOINT);
+    let unknown = (pair.relation == Relation::Unknown).then_some(Relation::Unknown.words());
+    let parted = have_parted(runs).then_some(PARTED);
+    [newer, parted, no_checkpoint, unknown].into_iter().flatten().map(str::to_owned).collect()
+}
+
+const NEWER_IN_BOTH: &str = "each copy is newer in some pages: one of them was in use while it was \
+    copied, or has lost writes, or they went their own ways";
+const A_IN_USE: &str = "B has the later checkpoint, and pages of A are newer: A was in use when it \
+    was copied, behind its last checkpoint";
+const B_IN_USE: &str = "A has the later checkpoint, and pages of B are newer: B was in use when it \
+    was copied, behind its last checkpoint";
+const PARTED: &str = "pages contradict each other in several extents: more likely than damage, the \
+    copies went their own ways from where they were one (a data file that was copied, attached in \
+    two places and changed in both keeps every id); a single write that was lost would not show \
+    beside that";
+const NO_CHECKPOINT: &str = "a checkpoint is not known (--with-a and --with-b take the primary \
+    file): pages that are older than they may be are not told from others";
+
+/// What copies show that went their own ways (docs/page-format.md, section 5.6).
+fn have_parted(runs: &[Run]) -> bool {
+    let contradictions = runs.iter().filter(|run| run.class.is_contradiction());
+    let mut extents = contradictions.map(|run| run.range.first.extent());
+    let first = extents.next();
+    let are_scattered = extents.any(|extent| Some(extent) != first);
+    are_scattered
 }

@@ -2,7 +2,7 @@
 //! together in their order, so that what comes out does not depend on the threads.
 
 use super::class::Class;
-use super::compare::{Seen, class};
+use super::compare::{Seen, broken_rule, class};
 use super::found::{Found, Owner};
 use super::report::{PageDiff, SideOfPage};
 use super::side::{Judged, Side};
@@ -102,7 +102,9 @@ impl Walk<'_> {
         let owner = owner(class, both);
         found.add(class, owner, id);
         if class.is_listed() {
-            let side = |seen: &Option<Seen<'_>>| seen.as_ref().map(SideOfPage::of);
+            let side = |seen: &Option<Seen<'_>>| {
+                seen.as_ref().map(|seen| SideOfPage::of(seen, broken_rule(place, seen)))
+            };
             found.list(PageDiff::of(place, class, side(&a), side(&b), both), owner);
         }
         for (seen, leads) in [&a, &b].into_iter().zip(&mut found.leads) {
@@ -122,9 +124,9 @@ fn as_catalog(_: Option<()>) -> CatalogPages {
 }
 
 fn seen<'a>((page, judged): (&'a Page, Option<Judged>)) -> Option<Seen<'a>> {
-    let Judged { allocation, reason } = judged?;
+    let Judged { allocation, pfs, reason } = judged?;
     let is_lost = matches!(reason, Some(SuspectReason::Unreadable(_)));
-    Some(Seen { page: Some(page).filter(|_| !is_lost), allocation, reason })
+    Some(Seen { page: Some(page).filter(|_| !is_lost), allocation, pfs, reason })
 }
 
 /// What the page belongs to, by the copy that is newer, or that is in order.
