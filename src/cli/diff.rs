@@ -102,9 +102,9 @@ Examples:
   pagescrub diff sales.mdf full.bak --format csv --output sales.csv
   pagescrub diff a_1.bak b_1.bak --with-a a_2.bak --with-b b_2.bak      striped backups
 
-Exit codes: 0 equal, or different as copies of two moments are; 1 a page is damaged, or contradicts \
-its copy; 2 wrong usage, or no copies of one file; 3 something that should be there could not be \
-read.";
+Exit codes: 0 equal, or different as copies of two moments are; 1 a page is damaged, or \
+contradicts its copy; 2 wrong usage, or no copies of one file; 3 something that should be there \
+could not be read.";
 
 /// Compares and writes.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {

@@ -2,8 +2,8 @@
 //! members of an availability group (docs/page-format.md, sections 5.5 and 5.6).
 //!
 //! Both are read in the same order, many pages at a time by several threads, and nothing is kept
-//! but counts, runs of pages that differ, and what is wrong. Pages of one LSN must be the same, byte
-//! by byte; of two LSNs the larger one is newer.
+//! but counts, runs of pages that differ, and what is wrong. Pages of one LSN must be the same,
+//! byte by byte; of two LSNs the larger one is newer.
 
 mod class;
 mod compare;

@@ -35,6 +35,7 @@ mod circles;
 mod clean_copies;
 mod datasets;
 mod devices;
+mod diff_command;
 mod direct;
 mod documents;
 mod drill;

@@ -13,6 +13,7 @@ use crate::page::Page;
 use crate::page::header::Lsn;
 use crate::read::PageSource;
 use crate::read::open::Reader;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 pub(super) struct Names(BTreeMap<u64, Arc<Object>>);
 
 impl Names {
-    /// As the system tables in all of `compared` tell, and those in `images`, which are not compared.
+    /// As the system tables in all of `compared` tell, and those in `images`, which are not
+    /// compared.
     pub(super) fn of(compared: &[Compared<'_>], images: &[Image]) -> Self {
         let catalogs: Vec<Catalog<'_>> = images.iter().map(Catalog::of).collect();
         let owners = compared.iter().flat_map(|compared| compared.found.by_owner.keys());
@@ -94,25 +96,16 @@ fn verdict(page: &PageDiff, claims: [Claim; 2], ends: (Option<Lsn>, Option<Lsn>)
 /// What the other copy is, next to a damaged page.
 fn damaged(bad: Option<&SideOfPage>, other: Option<&SideOfPage>, name: &str) -> String {
     let Some(other) = other else { return format!("{name} does not have this page") };
-    let lsn = |side: &SideOfPage| side.lsn.map_or_else(String::new, |lsn| format!(" {lsn}"));
     let is_own = bad.filter(|bad| bad.found.is_none() && bad.page_type.is_some());
     let order = is_own.and_then(|bad| bad.lsn).zip(other.lsn).map(|(bad, other)| bad.cmp(&other));
-    match (other.allocated, order) {
-        ("no", _) => format!("the page is free in {name}"),
-        (_, Some(std::cmp::Ordering::Equal)) => {
-            format!(
-                "{name} has a sound copy with the LSN that the damaged page carries{}",
-                lsn(other)
-            )
-        }
-        (_, Some(std::cmp::Ordering::Less)) => {
-            format!("{name} has a sound copy, newer than the damaged page by its LSN{}", lsn(other))
-        }
-        (_, Some(std::cmp::Ordering::Greater)) => {
-            format!("{name} has a sound copy, older than the damaged page by its LSN{}", lsn(other))
-        }
-        (_, None) => format!("{name} has a sound copy, LSN{}", lsn(other)),
-    }
+    let how_new = match (other.allocated, order) {
+        ("no", _) => return format!("the page is free in {name}"),
+        (_, Some(Ordering::Equal)) => " of the same LSN",
+        (_, Some(Ordering::Less)) => ", newer by its LSN",
+        (_, Some(Ordering::Greater)) => ", older by its LSN",
+        (_, None) => "; how new it is, the damaged page does not tell",
+    };
+    format!("{name} has a sound copy{how_new}")
 }
 
 fn stale(name: &str, end: Option<Lsn>) -> String {
@@ -233,7 +226,7 @@ mod tests {
             let page = page(Class::DamagedInA, side(1, "checksum", bad), side(1, "checksum", good));
             verdict(&page, [Claim::Nobody; 2], (None, None)).1
         };
-        for (bad, good, word) in [(5, 5, "with the LSN"), (5, 6, "newer"), (6, 5, "older")] {
+        for (bad, good, word) in [(5, 5, "of the same LSN"), (5, 6, "newer"), (6, 5, "older")] {
             assert!(told(bad, good).contains(word), "{word}: {}", told(bad, good));
         }
     }

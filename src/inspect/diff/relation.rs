@@ -11,7 +11,8 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
-    /// The same family, and the same recovery fork, or one that left it behind the end of the other.
+    /// The same family, and the same recovery fork, or one that left it behind the end of the
+    /// other.
     Line,
     /// One is a differential backup, the other the full backup that it builds upon.
     Base,
@@ -34,8 +35,8 @@ impl Relation {
                 "files of one database by its binding id; whether they are of one line is not told"
             }
             Self::Unknown => {
-                "nothing tells whether they are copies of one file: of one of the two, neither page 0 \
-                 nor the boot page can be read"
+                "nothing tells whether they are copies of one file: of one of the two, neither \
+                 page 0 nor the boot page can be read"
             }
         }
     }

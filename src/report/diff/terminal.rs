@@ -151,7 +151,7 @@ fn page_words(page: &PageDiff) -> String {
         let differ = counted(bytes.into(), "byte");
         words.push(format!("{differ} not the same (of 512-byte sectors {all})"));
     }
-    match page.wrong {
+    match page.wrong.filter(|_| !page.class.is_damage()) {
         Some("a") => words.push(format!("A is wrong: {}", page.because)),
         Some("b") => words.push(format!("B is wrong: {}", page.because)),
         _ => words.push(page.because.clone()),
