@@ -7,6 +7,8 @@ use super::say::print;
 use clap::ValueEnum;
 use pagescrub::discover::paths;
 use pagescrub::inspect::against::Against;
+use pagescrub::inspect::catalog::Catalog;
+use pagescrub::inspect::owner::Owners;
 use pagescrub::inspect::place::{Message, Place};
 use pagescrub::inspect::view::{Beside, PageView};
 use pagescrub::inspect::{Asked, Missing};
@@ -105,12 +107,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let copy = Asked { path, with: &[], set: args.against_set };
         let (copies, _) = open_for(copy, |_| Ok(place))?;
         let copy = copies.look(place).map_err(|why| missing(path, &why))?;
-        let part = copies.data_file(place.file).and_then(|file| file.part.as_ref());
-        let set = part.map(|part| part.set().position);
-        Ok(Against::of(&looked, &copy, paths::text(path).into_owned(), set))
+        Ok(Against::of((&image, &looked), (&copies, &copy)))
     });
     let beside = Beside { against: against.transpose()?, message: wanted.message };
-    let view = PageView::of(&image, looked, beside).map_err(|why| missing(&wanted.path, &why))?;
+    let catalog = Catalog::of(&image);
+    let view = PageView::of(&image, &Owners::new(&image, &catalog), looked, beside)
+        .map_err(|why| missing(&wanted.path, &why))?;
     print(|out| match args.format {
         Format::Text => write(&view, args.style.into(), out),
         Format::Json => write_pretty(&view, out).and_then(|()| writeln!(out)),

@@ -152,10 +152,11 @@ fn list(
         return Ok(());
     }
     claimed.settle();
-    show(args, Listing::of_nobody(image, &claimed), seen, add)
+    let of_nobody = Listing::of_nobody(image, &claimed);
+    if of_nobody.pages.is_empty() { Ok(()) } else { show(args, of_nobody, seen, add) }
 }
 
-/// Adds those pages of `listing` that are asked for, if there are any.
+/// Adds those pages of `listing` that are asked for, and those units that have none.
 fn show(
     args: &Args,
     mut listing: Listing,
@@ -167,7 +168,8 @@ fn show(
         |page: &Listed| page.says.is_some_and(|says| args.types.contains(&says.page_type));
     listing.pages.retain(|page| args.types.is_empty() || is_asked(page));
     seen.suspects |= listing.pages.iter().any(|page| page.is_suspect);
-    if listing.pages.is_empty() && listing.broken.is_none() { Ok(()) } else { add(&listing) }
+    let is_left_out = !args.types.is_empty() && listing.pages.is_empty();
+    if is_left_out && listing.broken.is_none() { Ok(()) } else { add(&listing) }
 }
 
 /// A type by its name or number.

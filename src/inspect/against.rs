@@ -1,8 +1,9 @@
 //! A page held against the same page in a copy, byte by byte.
 
-use super::image::Looked;
+use super::image::{Image, Looked};
+use crate::discover::paths;
 use crate::page::header::{Lsn, PageHeader, Protection, TORN_BITS_OFFSET};
-use crate::page::{PAGE_BYTES, PAGE_SECTORS, SECTOR_BYTES};
+use crate::page::{PAGE_BYTES, PAGE_SECTORS, Page, SECTOR_BYTES};
 use serde::Serialize;
 use std::cmp::Ordering;
 
@@ -10,7 +11,7 @@ use std::cmp::Ordering;
 const TORN_WORD: std::ops::Range<usize> = TORN_BITS_OFFSET..TORN_BITS_OFFSET + 4;
 
 /// How a page and its copy differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Against {
     /// Where the copy is.
     pub path: String,
@@ -22,12 +23,18 @@ pub struct Against {
     pub lsn: Lsn,
     /// `older`, `same` or `newer`, by its `m_lsn`; says nothing if one of the two headers is damaged.
     pub is: &'static str,
-    /// Bytes that differ. Of torn-protected pages, as SQL Server has them in memory.
+    /// Whether it is of the same database, by what all copies of one share; `None` if one of them
+    /// does not tell.
+    pub is_of_same_database: Option<bool>,
+    /// Bytes that differ. Of two writes with torn bits, as SQL Server has the pages in memory: each
+    /// write has a signature of its own.
     pub differing_bytes: u16,
     /// Where they are: the first byte, and how many follow each other.
     pub ranges: Vec<DifferingRange>,
     #[serde(skip)]
     differs: Vec<bool>,
+    #[serde(skip)]
+    copy: Box<Page>,
 }
 
 /// Bytes that follow each other and differ.
@@ -40,22 +47,17 @@ pub struct DifferingRange {
 }
 
 impl Against {
-    /// Holds `own` against `copy`, which is in the backup set or the file at `path`.
-    pub fn of(own: &Looked, copy: &Looked, path: String, backup_set: Option<u32>) -> Self {
-        let (one, other) = (own.whole(), copy.whole());
-        // Of two writes of the same content the signatures differ, and with them this word.
-        let are_torn = [own, copy]
-            .iter()
-            .all(|looked| PageHeader::of(&looked.page).protection() == Protection::Torn);
-        let differs = |at: usize| {
-            let counts = !(are_torn && TORN_WORD.contains(&at));
-            counts && one.bytes()[at] != other.bytes()[at]
-        };
+    /// Holds the page of `image` that was looked at, `own`, against the same one of `copies`, `copy`.
+    pub fn of((image, own): (&Image, &Looked), (copies, copy): (&Image, &Looked)) -> Self {
+        let (one, other) = comparable(own, copy);
+        let differs = |at: usize| one.bytes()[at] != other.bytes()[at];
         let differs: Vec<bool> = (0..PAGE_BYTES).map(differs).collect();
         let (own_lsn, lsn) = (PageHeader::of(&own.page).lsn(), PageHeader::of(&copy.page).lsn());
+        let file = copies.data_file(copy.place.file);
+        let part = file.and_then(|file| file.part.as_ref());
         Self {
-            path,
-            backup_set,
+            path: file.map(|file| paths::text(&file.path).into_owned()).unwrap_or_default(),
+            backup_set: part.map(|part| part.set().position),
             state: copy.state(),
             lsn,
             is: match lsn.cmp(&own_lsn) {
@@ -63,10 +65,17 @@ impl Against {
                 Ordering::Equal => "same",
                 Ordering::Greater => "newer",
             },
+            is_of_same_database: image.family().zip(copies.family()).map(|(a, b)| a == b),
             differing_bytes: count(&differs),
             ranges: ranges(&differs),
             differs,
+            copy: Box::new(copy.page),
         }
+    }
+
+    /// The copy, as it stands there.
+    pub fn copy(&self) -> &Page {
+        &self.copy
     }
 
     /// True if the byte at `offset` differs.
@@ -79,6 +88,22 @@ impl Against {
         let sectors: Vec<u16> = self.differs.chunks(SECTOR_BYTES).map(count).collect();
         std::array::from_fn(|sector| sectors.get(sector).copied().unwrap_or_default())
     }
+}
+
+/// What of the two pages is to be compared. Two writes of the same content have other torn bits, and
+/// so another word for them.
+fn comparable(own: &Looked, copy: &Looked) -> (Page, Page) {
+    let pages = [&own.page, &copy.page];
+    let are_torn = pages.iter().all(|page| PageHeader::of(page).protection() == Protection::Torn);
+    let is_one_write = PageHeader::of(pages[0]).torn_bits == PageHeader::of(pages[1]).torn_bits;
+    if !are_torn || is_one_write {
+        return (own.page, copy.page);
+    }
+    let mut whole = [own.whole(), copy.whole()];
+    for page in &mut whole {
+        page.bytes_mut()[TORN_WORD].fill(0);
+    }
+    (whole[0], whole[1])
 }
 
 fn count(differs: &[bool]) -> u16 {

@@ -11,6 +11,7 @@ use crate::discover::{DataFile, FileKind};
 use crate::page::address::{FileId, PageAddress, PageId};
 use crate::page::allocation::PfsByte;
 use crate::page::checksum::Checksum;
+use crate::page::line::Guid;
 use crate::page::{Page, torn};
 use crate::read::open::Reader;
 use crate::read::{PageSource, ReadError};
@@ -138,6 +139,21 @@ impl Image {
     /// The one that has `id`.
     pub fn data_file(&self, id: FileId) -> Option<&DataFile> {
         self.data_files().find(|file| file.file_id == id)
+    }
+
+    /// What all copies of its database share, by a backup set or a boot page.
+    pub fn family(&self) -> Option<Guid> {
+        let of_set = |file: &DataFile| file.part.as_ref().and_then(|p| p.set().line.family_id);
+        let of_boot = |file: &DataFile| file.boot.as_ref().and_then(|boot| boot.line.family_id);
+        self.data_files().find_map(|file| of_set(file).or_else(|| of_boot(file)))
+    }
+
+    /// What would be said of `page` at `place`.
+    ///
+    /// # Errors
+    /// If there is no such place.
+    pub fn judge(&self, place: PageAddress, page: &Page) -> Result<Looked, Missing> {
+        Ok(self.opened(place)?.judged(place, page))
     }
 
     /// The page after the last one of the file that has `id`.

@@ -1,8 +1,7 @@
 //! All that is to be said of one page: what `pagescrub page` prints and writes as JSON
-//! (docs/page-schema.md).
+//! (docs/report-schema.md).
 
 use super::against::Against;
-use super::catalog::Catalog;
 use super::fields::{self, Field};
 use super::image::{Image, Looked, Missing};
 use super::maps::Maps;
@@ -47,7 +46,7 @@ pub struct PageView {
     pub state: &'static str,
     /// It is a suspect.
     pub is_suspect: bool,
-    /// What it says that it is: a name, as in reports.
+    /// What it says that it is, as `suspects[].page_type`.
     pub page_type: &'static str,
     /// The header by Microsoft's names.
     #[serde(serialize_with = "object")]
@@ -138,18 +137,22 @@ pub struct Beside {
 }
 
 impl PageView {
-    /// What is to be said of the page of `image` that was `looked` at.
+    /// What is to be said of the page of `image` that was `looked` at, and is of one of `owners`.
     ///
     /// # Errors
     /// If its file is not there.
-    pub fn of(image: &Image, looked: Looked, beside: Beside) -> Result<Self, Missing> {
+    pub fn of(
+        image: &Image,
+        owners: &Owners<'_>,
+        looked: Looked,
+        beside: Beside,
+    ) -> Result<Self, Missing> {
         let place = looked.place;
         let file = image.data_file(place.file).ok_or(Missing::File(place.file))?;
         let whole = looked.whole();
         let header = PageHeader::of(&looked.page);
         let evidence = looked.reason().map(|reason| Evidence::of(&looked.page, reason));
         let Beside { against, message } = beside;
-        let catalog = Catalog::of(image);
         let part = file.part.as_ref();
         Ok(Self {
             schema: SCHEMA,
@@ -166,7 +169,7 @@ impl PageView {
             header: fields::fields(header),
             protection: ProtectionView::of(&looked),
             allocation: Maps::of(image, &looked),
-            owner: OwnerView::of(&Owners::new(image, &catalog).of(&looked)),
+            owner: OwnerView::of(&owners.of(&looked)),
             evidence: evidence.as_ref().map(ToString::to_string),
             sectors: SectorView::of(&looked.page, evidence.as_ref(), against.as_ref()),
             slots: rows::slots(&whole),

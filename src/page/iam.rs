@@ -125,15 +125,6 @@ impl<'a> IamPage<'a> {
         self.page.bytes()[self.bitmap + extent as usize / 8] >> (extent % 8) & 1 != 0
     }
 
-    /// True if it gives `place` to its unit, as a single page or with its extent.
-    pub fn claims(self, place: PageAddress) -> bool {
-        let start = self.start();
-        let is_in_interval = start.file == place.file
-            && start.page.0 / GAM_INTERVAL_PAGES == place.page.0 / GAM_INTERVAL_PAGES;
-        self.single_pages().any(|single| single == place)
-            || (is_in_interval && self.owns_extent_of(place.page))
-    }
-
     fn address_at(self, offset: usize) -> PageAddress {
         let file = self.page.u16_at(offset + 4);
         PageAddress::new(FileId(file), PageId(self.page.u32_at(offset)))

@@ -47,7 +47,9 @@ pub fn write(view: &PageView, style: PrintOption, out: &mut dyn Write) -> io::Re
         PrintOption::Rows | PrintOption::Columns => rows::write(view, style, out)?,
         PrintOption::Whole => {
             title("DATA:", out)?;
-            hex::write(view.looked().page.bytes(), 0, &|at| is_bad(view, at), out)?;
+            let copy = view.against.as_ref().map(|against| against.copy().bytes().as_slice());
+            let page = hex::Dump { bytes: view.looked().page.bytes(), first: 0, copy };
+            page.write(&|at| is_bad(view, at), out)?;
         }
     }
     if matches!(style, PrintOption::Rows | PrintOption::Whole) {
@@ -74,6 +76,7 @@ fn head(view: &PageView, out: &mut dyn Write) -> io::Result<()> {
     }
     let style = if view.is_suspect { BAD } else { GOOD };
     let word = if view.is_suspect { "SUSPECT " } else { "" };
+    writeln!(out, "Type     {}", view.page_type)?;
     writeln!(out, "State    {style}{word}{}{style:#}", view.state)
 }
 
@@ -193,6 +196,9 @@ fn against(against: Option<&Against>, out: &mut dyn Write) -> io::Result<()> {
     title("Against its copy", out)?;
     let set = against.backup_set.map(|set| format!(", backup set {set}")).unwrap_or_default();
     writeln!(out, "Copy     {}{set}", safe(&against.path))?;
+    if against.is_of_same_database == Some(false) {
+        writeln!(out, "{BAD}         of another database, by their ids{BAD:#}")?;
+    }
     let age = match against.is {
         "same" => "the same as here",
         other => other,

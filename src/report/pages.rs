@@ -1,5 +1,5 @@
 //! The pages of objects as a text table, CSV or JSON: the columns of DBCC IND, then ours
-//! (docs/page-schema.md).
+//! (docs/report-schema.md).
 
 use super::escape::{spreadsheet, terminal as safe};
 use super::json_text::write_line;
@@ -149,6 +149,9 @@ pub struct Text {
 impl Sheet for Text {
     fn add(&mut self, listing: &Listing, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", heading(listing))?;
+        if listing.pages.is_empty() && listing.broken.is_none() {
+            return writeln!(out, "  no pages\n");
+        }
         writeln!(
             out,
             "  {:<16} {:<10} {:>5} {:<16} {:<16} {:<16} {:<20} {:>5} state",
@@ -191,12 +194,13 @@ fn write_line_of(page: &Listed, out: &mut dyn Write) -> io::Result<()> {
     };
     let says = page.says.as_ref();
     let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let leveled = says.filter(|says| says.page_type != PageType::Iam);
     writeln!(
         out,
         "  {:<16} {:<10} {:>5} {:<16} {:<16} {:<16} {:<20} {:>5} {}",
         page.place.to_string(),
         says.map_or("-", |says| says.page_type.name()),
-        text(says.map(|says| says.level.to_string())),
+        text(leveled.map(|says| says.level.to_string())),
         address(page.iam),
         address(says.map(|says| says.previous)),
         address(says.map(|says| says.next)),

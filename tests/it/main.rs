@@ -65,6 +65,8 @@ mod one_database;
 mod output;
 mod owners;
 mod pace;
+mod page_command;
+mod pages_command;
 mod plan;
 mod real_backups;
 mod real_databases;

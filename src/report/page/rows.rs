@@ -16,7 +16,9 @@ pub(super) fn write(view: &PageView, style: PrintOption, out: &mut dyn Write) ->
         let bytes = row.length.and_then(|length| whole.bytes().get(first..first + length));
         match (style, bytes) {
             (PrintOption::Columns, Some(_)) => columns(row, out)?,
-            (_, Some(bytes)) => hex::write(bytes, first, &|at| is_bad(view, at), out)?,
+            (_, Some(bytes)) => {
+                hex::Dump { bytes, first, copy: None }.write(&|at| is_bad(view, at), out)?;
+            }
             (_, None) => {}
         }
         writeln!(out)?;
