@@ -9,6 +9,7 @@ use crate::page::address::PageAddress;
 use crate::page::allocation::PfsByte;
 use crate::page::header::{Lsn, PageHeader, Protection};
 use crate::page::{Page, torn};
+use std::cmp::Ordering;
 
 /// A page as one copy has it.
 pub(super) struct Seen<'a> {
@@ -42,11 +43,13 @@ pub(super) fn broken_rule(place: PageAddress, seen: &Seen<'_>) -> Option<Rule> {
 /// A checkpoint: all changes before it are on the disk.
 pub(super) type Checkpoint = Option<Lsn>;
 
-/// What `a` and `b`, the page at `place` in both copies, are to each other, where that copy has
-/// it; `None` if neither has.
+/// A page as A has it, and as B; `None` where a copy does not have it.
+pub(super) type Both<'a> = (Option<&'a Seen<'a>>, Option<&'a Seen<'a>>);
+
+/// What the two copies of the page at `place` are to each other; `None` if there is none.
 pub(super) fn class(
     place: PageAddress,
-    (a, b): (Option<&Seen<'_>>, Option<&Seen<'_>>),
+    (a, b): Both<'_>,
     checkpoints: (Checkpoint, Checkpoint),
 ) -> Option<Class> {
     let is_bad = |seen: Option<&Seen<'_>>| seen.is_some_and(|seen| seen.reason.is_some());
@@ -82,12 +85,12 @@ fn of_sound(
     let tells = !is_rewritten && !is_without;
     let covers = |end: Checkpoint, lsn: Lsn| tells && end.is_some_and(|end| lsn <= end);
     match lsn_a.cmp(&lsn_b) {
-        std::cmp::Ordering::Greater if covers(end_b, lsn_a) => Class::StaleInB,
-        std::cmp::Ordering::Less if covers(end_a, lsn_b) => Class::StaleInA,
-        std::cmp::Ordering::Greater => Class::NewerInA,
-        std::cmp::Ordering::Less => Class::NewerInB,
-        _ if !tells || is_only_written_again(a, b) => Class::Rewritten,
-        _ => Class::SameLsn,
+        Ordering::Greater if covers(end_b, lsn_a) => Class::StaleInB,
+        Ordering::Less if covers(end_a, lsn_b) => Class::StaleInA,
+        Ordering::Greater => Class::NewerInA,
+        Ordering::Less => Class::NewerInB,
+        Ordering::Equal if !tells || is_only_written_again(a, b) => Class::Rewritten,
+        Ordering::Equal => Class::SameLsn,
     }
 }
 
@@ -136,8 +139,8 @@ mod tests {
         Seen { page: Some(page), allocation, pfs: None, reason: None }
     }
 
-    fn end(vlf: u32) -> Checkpoint {
-        Some(Lsn { vlf, block: 0, slot: 0 })
+    fn end(vlf: u32) -> Lsn {
+        Lsn { vlf, block: 0, slot: 0 }
     }
 
     fn of(at: u32, a: &Page, b: &Page, ends: (Checkpoint, Checkpoint)) -> Option<Class> {
@@ -152,9 +155,9 @@ mod tests {
         assert_eq!(of(50, &older, &older, unknown), Some(Class::Equal));
         assert_eq!(of(50, &older, &newer, unknown), Some(Class::NewerInB));
         assert_eq!(of(50, &newer, &older, unknown), Some(Class::NewerInA));
-        assert_eq!(of(50, &newer, &older, (end(45), end(39))), Some(Class::NewerInA));
-        assert_eq!(of(50, &newer, &older, (end(35), end(40))), Some(Class::StaleInB));
-        assert_eq!(of(50, &older, &newer, (end(41), None)), Some(Class::StaleInA));
+        assert_eq!(of(50, &newer, &older, (Some(end(45)), Some(end(39)))), Some(Class::NewerInA));
+        assert_eq!(of(50, &newer, &older, (Some(end(35)), Some(end(40)))), Some(Class::StaleInB));
+        assert_eq!(of(50, &older, &newer, (Some(end(41)), None)), Some(Class::StaleInA));
         assert_eq!(of(50, &older, &page(30, 1), unknown), Some(Class::SameLsn));
     }
 
@@ -166,9 +169,9 @@ mod tests {
         }
         assert_eq!(of(7, &page(0, 1), &page(0, 2), (None, None)), Some(Class::Rewritten));
         // Attaching rewrites (1:32), which is no lost write.
-        assert_eq!(of(32, &page(31, 0), &b, (end(90), end(90))), Some(Class::NewerInA));
-        assert_eq!(of(9, &page(31, 0), &b, (None, end(90))), Some(Class::NewerInA));
-        assert_eq!(of(8, &page(31, 0), &b, (None, end(90))), Some(Class::StaleInB));
+        assert_eq!(of(32, &page(31, 0), &b, (Some(end(90)), Some(end(90)))), Some(Class::NewerInA));
+        assert_eq!(of(9, &page(31, 0), &b, (None, Some(end(90)))), Some(Class::NewerInA));
+        assert_eq!(of(8, &page(31, 0), &b, (None, Some(end(90)))), Some(Class::StaleInB));
     }
 
     #[test]
@@ -180,7 +183,7 @@ mod tests {
             page
         };
         let (a, mut b) = (written(1), written(2));
-        assert!(a.bytes() != b.bytes());
+        assert_ne!(a.bytes(), b.bytes());
         assert_eq!(of(50, &a, &b, (None, None)), Some(Class::Rewritten));
         b.bytes_mut()[300] = 1;
         assert_eq!(of(50, &a, &b, (None, None)), Some(Class::SameLsn));

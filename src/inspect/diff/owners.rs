@@ -31,9 +31,12 @@ impl Names {
         let unit = |owner: &Owner| if let Owner::Unit(unit) = owner { Some(*unit) } else { None };
         let units: BTreeSet<u64> = owners.filter_map(unit).collect();
         Self(objects(&units, &|table: SystemTable, visit: &mut dyn FnMut(&Page)| {
-            let all = compared.iter().flat_map(Compared::remembered);
-            all.for_each(|remembered| remembered.visit(table, &open, visit));
-            catalogs.iter().for_each(|catalog| catalog.visit(table, visit));
+            for remembered in compared.iter().flat_map(Compared::remembered) {
+                remembered.visit(table, &open, visit);
+            }
+            for catalog in &catalogs {
+                catalog.visit(table, visit);
+            }
         }))
     }
 

@@ -1,7 +1,7 @@
 //! What comes out: schema `pagescrub.diff/1` (docs/formats.md).
 
 use super::class::{Class, Counts};
-use super::compare::{Seen, differing};
+use super::compare::{Both, Seen, broken_rule, differing};
 use super::relation::Relation;
 use crate::check::rule::Rule;
 use crate::consolidate::report::Tool;
@@ -181,7 +181,9 @@ impl Diff {
     /// Of the compared `files`.
     pub(super) fn of(schema: &'static str, tool: Tool, files: Vec<FileDiff>) -> Self {
         let mut counts = Counts::default();
-        files.iter().for_each(|file| counts.add_all(&file.counts));
+        for file in &files {
+            counts.add_all(&file.counts);
+        }
         let answer = files.iter().map(|file| file.answer).max().unwrap_or(Answer::Incomplete);
         Self { schema, tool, answer, exit_code: answer.exit_code(), counts, files }
     }
@@ -227,22 +229,17 @@ impl Answer {
 }
 
 impl PageDiff {
-    /// The page at `place`, of which nothing is known yet but what its copies show.
-    pub(super) fn of(
-        address: PageAddress,
-        class: Class,
-        a: Option<SideOfPage>,
-        b: Option<SideOfPage>,
-        seen: (Option<&Seen<'_>>, Option<&Seen<'_>>),
-    ) -> Self {
-        let pages = seen.0.and_then(|a| a.page).zip(seen.1.and_then(|b| b.page));
+    /// The page at `address`, of which nothing is known yet but what its copies show.
+    pub(super) fn of(address: PageAddress, class: Class, (a, b): Both<'_>) -> Self {
+        let pages = a.and_then(|a| a.page).zip(b.and_then(|b| b.page));
+        let side = |seen: &Seen<'_>| SideOfPage::of(seen, broken_rule(address, seen));
         let differing = pages.map(|(a, b)| differing(a, b));
         let sectors = differing.map_or(0, |(_, sectors)| sectors);
         Self {
             address,
             class,
-            a,
-            b,
+            a: a.map(side),
+            b: b.map(side),
             differing_bytes: differing.map(|(bytes, _)| bytes),
             differing_sectors: (0..16).filter(|sector| sectors >> sector & 1 == 1).collect(),
             wrong: None,
@@ -253,7 +250,7 @@ impl PageDiff {
 }
 
 impl SideOfPage {
-    pub(super) fn of(seen: &Seen<'_>, rule: Option<Rule>) -> Self {
+    fn of(seen: &Seen<'_>, rule: Option<Rule>) -> Self {
         let header = seen.page.map(PageHeader::of);
         let reason = seen.reason.as_ref();
         let checksums = reason.and_then(SuspectReason::checksums);

@@ -146,6 +146,5 @@ fn have_parted(runs: &[Run]) -> bool {
     let contradictions = runs.iter().filter(|run| run.class.is_contradiction());
     let mut extents = contradictions.map(|run| run.range.first.extent());
     let first = extents.next();
-    let are_scattered = extents.any(|extent| Some(extent) != first);
-    are_scattered
+    extents.any(|extent| Some(extent) != first)
 }

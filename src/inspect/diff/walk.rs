@@ -2,9 +2,9 @@
 //! together in their order, so that what comes out does not depend on the threads.
 
 use super::class::Class;
-use super::compare::{Seen, broken_rule, class};
+use super::compare::{Both, Seen, class};
 use super::found::{Found, Owner};
-use super::report::{PageDiff, SideOfPage};
+use super::report::PageDiff;
 use super::side::{Judged, Side};
 use crate::catalog::Lead;
 use crate::diagnose::verdict::SuspectReason;
@@ -22,6 +22,9 @@ use rayon::prelude::*;
 const BATCH_PAGES: u32 = 256;
 /// Batches of a wave for each thread.
 const BATCHES_PER_THREAD: usize = 16;
+
+/// Batches that a thread takes at once, with one set of buffers.
+const BATCHES_TOGETHER: usize = 4;
 
 /// Two copies, and what is needed to compare them.
 pub(super) struct Walk<'a> {
@@ -44,9 +47,11 @@ impl Walk<'_> {
     /// copy tell of others.
     pub(super) fn all(&self, threads: usize) -> (Found, [CatalogPages; 2]) {
         let batches = self.batches();
-        let (mut found, mut catalogs) = (Found::default(), [const { None }; 2].map(as_catalog));
+        let mut found = Found::default();
+        let mut catalogs = [CatalogPages::default(), CatalogPages::default()];
         for wave in batches.chunks((threads * BATCHES_PER_THREAD).max(1)) {
-            let compared = wave.par_iter().map_init(Buffers::default, |buffers, batch| {
+            let wave = wave.par_iter().with_min_len(BATCHES_TOGETHER);
+            let compared = wave.map_init(Buffers::default, |buffers, batch| {
                 let compared = self.batch(*batch, buffers);
                 self.progress.advance(batch.bytes() * 2);
                 compared
@@ -88,49 +93,40 @@ impl Walk<'_> {
         let mut found = Found::default();
         let sides = a.iter().zip(judged_a).zip(b.iter().zip(judged_b));
         for (id, (a, b)) in range.ids().zip(sides) {
-            self.page(id, seen(a), seen(b), &mut found);
+            let (a, b) = (seen(a), seen(b));
+            self.page(id, (a.as_ref(), b.as_ref()), &mut found);
         }
         self.progress.suspects(found.pages.len() as u64 + found.pages_not_listed);
         found
     }
 
-    fn page(&self, id: PageId, a: Option<Seen<'_>>, b: Option<Seen<'_>>, found: &mut Found) {
+    fn page(&self, id: PageId, both: Both<'_>, found: &mut Found) {
         let place = PageAddress::new(self.a.file.file_id, id);
-        let checkpoints = (self.a.checkpoint, self.b.checkpoint);
-        let both = (a.as_ref(), b.as_ref());
-        let Some(class) = class(place, both, checkpoints) else { return };
+        let Some(class) = class(place, both, (self.a.checkpoint, self.b.checkpoint)) else {
+            return;
+        };
         let owner = owner(class, both);
         found.add(class, owner, id);
         if class.is_listed() {
-            let side = |seen: &Option<Seen<'_>>| {
-                seen.as_ref().map(|seen| SideOfPage::of(seen, broken_rule(place, seen)))
-            };
-            found.list(PageDiff::of(place, class, side(&a), side(&b), both), owner);
+            found.list(PageDiff::of(place, class, both), owner);
         }
-        for (seen, leads) in [&a, &b].into_iter().zip(&mut found.leads) {
-            let header = seen.as_ref().and_then(Seen::sound).map(PageHeader::of);
-            leads.extend(header.and_then(Lead::of).map(|lead| (lead, id)));
+        for (seen, leads) in [both.0, both.1].into_iter().zip(&mut found.leads) {
+            let Some(seen) = seen else { continue };
+            let lead = seen.sound().and_then(|page| Lead::of(PageHeader::of(page)));
+            leads.extend(lead.map(|lead| (lead, id)));
+            found.has_wrong_ids |= matches!(seen.reason, Some(SuspectReason::WrongPageId { .. }));
         }
-        let names_another = |seen: &&Option<Seen<'_>>| {
-            let reason = seen.as_ref().and_then(|seen| seen.reason.as_ref());
-            matches!(reason, Some(SuspectReason::WrongPageId { .. }))
-        };
-        found.has_wrong_ids |= [&a, &b].iter().any(names_another);
     }
 }
 
-fn as_catalog(_: Option<()>) -> CatalogPages {
-    CatalogPages::default()
-}
-
-fn seen<'a>((page, judged): (&'a Page, Option<Judged>)) -> Option<Seen<'a>> {
+fn seen((page, judged): (&Page, Option<Judged>)) -> Option<Seen<'_>> {
     let Judged { allocation, pfs, reason } = judged?;
     let is_lost = matches!(reason, Some(SuspectReason::Unreadable(_)));
-    Some(Seen { page: Some(page).filter(|_| !is_lost), allocation, pfs, reason })
+    Some(Seen { page: (!is_lost).then_some(page), allocation, pfs, reason })
 }
 
 /// What the page belongs to, by the copy that is newer, or that is in order.
-fn owner(class: Class, (a, b): (Option<&Seen<'_>>, Option<&Seen<'_>>)) -> Owner {
+fn owner(class: Class, (a, b): Both<'_>) -> Owner {
     let is_of_a = matches!(
         class,
         Class::NewerInA | Class::StaleInB | Class::OnlyInA | Class::FreeInB | Class::DamagedInB
