@@ -8,6 +8,7 @@ mod batch;
 mod buffers;
 mod catalog_pages;
 mod checked;
+mod checked_pages;
 pub mod checkpoint;
 mod commit;
 mod consistency;

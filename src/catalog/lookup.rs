@@ -92,7 +92,7 @@ impl Names {
     }
 
     fn object(&self, unit: &AllocationUnit, rowset: &Rowset) -> Option<Object> {
-        let Rowset { object_id, index_id, partition, is_internal } = *rowset;
+        let Rowset { object_id, index_id, partition, is_internal, .. } = *rowset;
         let object = self.objects.get(&object_id);
         let schema = object.and_then(|object| self.schemas.get(&object.schema_id));
         let index = self.indexes.get(&(object_id, index_id));

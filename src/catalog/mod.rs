@@ -9,8 +9,9 @@ mod lookup;
 pub mod object;
 pub mod owner_sums;
 pub mod owners;
-pub mod rewritten;
 mod rows;
+pub mod rewritten;
+pub(crate) mod rows;
 pub mod units;
 
 pub use lookup::{Pages, objects, units_by_first_iam};
@@ -61,9 +62,8 @@ impl SystemTable {
             Self::SysSchObjs => &[1 << 48 | 34 << 16],
             Self::SysIdxStats => &[1 << 48 | 54 << 16],
             Self::SysClsObjs => &[1 << 48 | 64 << 16],
-            Self::SysPruFiles => {
-                &[1 << 48 | (SYSPRUFILES as u64) << 16, 1 << 48 | (SYSPRUFILES_2005 as u64) << 16]
-            }
+            // SYSPRUFILES and SYSPRUFILES_2005.
+            Self::SysPruFiles => &[1 << 48 | 24 << 16, 1 << 48 | 76 << 16],
         }
     }
 

@@ -61,7 +61,7 @@ pub enum ObjectKind {
 impl ObjectKind {
     /// By the content of an allocation unit (`type` in sysallocunits), its index id and the kind of
     /// that index (`type` in sys.indexes), if it is known.
-    pub(super) fn of(content: u8, index_id: i32, index: Option<u8>) -> Option<Self> {
+    pub(crate) fn of(content: u8, index_id: i32, index: Option<u8>) -> Option<Self> {
         Some(match (content, index_id) {
             (1..=3, 1) if index == Some(CLUSTERED_COLUMNSTORE) => Self::ClusteredColumnstore,
             (1..=3, 2..) if index == Some(NONCLUSTERED_COLUMNSTORE) => {

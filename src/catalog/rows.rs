@@ -1,4 +1,4 @@
-//! The rows of the five system tables, as far as names need them.
+//! The rows of the five system tables, as far as names and checks need them.
 
 use super::SystemTable;
 use crate::page::address::{FileId, PageAddress, PageId};
@@ -16,7 +16,7 @@ const ORDINARY_OWNER: u8 = 1;
 const UNIT_PAGES_MAX: u64 = 1 << 47;
 
 /// A row of one system table.
-pub(super) trait Row: Sized {
+pub(crate) trait Row: Sized {
     /// What it is looked up by.
     type Key: Ord;
     /// Where such rows are.
@@ -28,29 +28,32 @@ pub(super) trait Row: Sized {
 }
 
 /// Of sysallocunits.
-pub(super) struct AllocationUnit {
-    /// 1 rows, 2 LOB values, 3 row-overflow data.
-    pub(super) content: u8,
-    pub(super) rowset_id: u64,
+pub(crate) struct AllocationUnit {
+    /// 1 rows, 2 LOB values, 3 row-overflow data; 0 is one whose object was dropped.
+    pub(crate) content: u8,
+    pub(crate) rowset_id: u64,
+    pub(crate) filegroup: u16,
     /// As SQL Server counted them; `None` where it says nothing that can be.
     pub(super) used_pages: Option<u64>,
     /// The page that its tree begins with. Of heaps and LOB values it says nothing.
-    pub(super) root: PageAddress,
-    /// The first page of its chain of IAM pages; of file 0 if it has none.
-    pub(super) first_iam: PageAddress,
+    pub(crate) root: PageAddress,
+    /// The first page of its chain of IAM pages; (0:0) if it has none.
+    pub(crate) first_iam: PageAddress,
 }
 
 /// Of sysallocunits, by the first page of the chain of IAM pages: the unit's id.
 pub(super) struct FirstIam(pub(super) u64);
 
 /// Of sysrowsets.
-pub(super) struct Rowset {
-    pub(super) object_id: i32,
-    pub(super) index_id: i32,
+pub(crate) struct Rowset {
+    pub(crate) object_id: i32,
+    pub(crate) index_id: i32,
     /// From 1.
-    pub(super) partition: u32,
+    pub(crate) partition: u32,
+    /// As SQL Server counted them.
+    pub(crate) rows: u64,
     /// What columnstore indexes keep beside their segments, or something unknown.
-    pub(super) is_internal: bool,
+    pub(crate) is_internal: bool,
 }
 
 /// Of sysrowsets: the index has a second partition, and so more than one.
@@ -65,11 +68,11 @@ pub(super) struct SchemaObject {
 }
 
 /// Of sysidxstats.
-pub(super) struct Index {
+pub(crate) struct Index {
     /// A heap has none.
     pub(super) name: Option<Arc<str>>,
     /// As `type` in sys.indexes.
-    pub(super) kind: u8,
+    pub(crate) kind: u8,
 }
 
 /// Of sysclsobjs: the name.
@@ -86,8 +89,14 @@ impl Row for AllocationUnit {
     fn of(record: &Record<'_>) -> Option<Self> {
         let [content] = record.fixed(8)?;
         let used_pages = u64_at(record, 41).filter(|pages| (1..=UNIT_PAGES_MAX).contains(pages));
-        let (root, first_iam) = (address_at(record, 29)?, address_at(record, 35)?);
-        Some(Self { content, rowset_id: u64_at(record, 9)?, used_pages, root, first_iam })
+        Some(Self {
+            content,
+            rowset_id: u64_at(record, 9)?,
+            filegroup: record.fixed(21).map(u16::from_le_bytes)?,
+            used_pages,
+            root: address_at(record, 29)?,
+            first_iam: address_at(record, 35)?,
+        })
     }
 }
 
@@ -118,6 +127,7 @@ impl Row for Rowset {
             object_id: i32_at(record, 9)?,
             index_id: i32_at(record, 13)?,
             partition: record.fixed(17).map(u32::from_le_bytes)?,
+            rows: u64_at(record, 27)?,
             is_internal: owner_type != ORDINARY_OWNER,
         })
     }

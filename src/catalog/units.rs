@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// An allocation unit, and what it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// As in sys.allocation_units.
+    /// As in `sys.allocation_units`.
     pub id: u64,
     /// Rows, LOB values or row-overflow data: 1 to 3.
     pub content: u8,

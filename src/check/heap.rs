@@ -3,14 +3,14 @@
 
 use super::Breach;
 use super::rule::Rule;
-use super::unit::{Broken, Look, Unit};
+use super::unit_pages::{Broken, Look, Unit};
 use crate::page::address::PageAddress;
 use crate::page::blob::{Pointer, pointers};
 use crate::page::slots::{RecordType, RowId, Slots};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Adds to `broken` what is wrong in the heap `unit`.
-pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) {
+/// Adds to `broken` what is wrong in the heap `unit`. Returns its pages that are not sound.
+pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
     let (mut stubs, mut rows) = (BTreeMap::new(), BTreeMap::new());
     let unseen = look.own_pages(unit, broken, &mut |page, bytes| {
         for slot in Slots::of(bytes).all() {
@@ -42,6 +42,7 @@ pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) {
     let lost = rows.iter().filter(|(row, _)| !stubs.values().any(|to| to == *row));
     let lost: Vec<_> = lost.collect();
     lost.into_iter().for_each(|(row, stub)| wrong(*row, *stub, &stubs));
+    unseen
 }
 
 fn back_pointer<'a>(mut pointers: impl Iterator<Item = Pointer<'a>>) -> Option<RowId> {

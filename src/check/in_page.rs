@@ -233,3 +233,6 @@ impl Taken {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

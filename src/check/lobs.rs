@@ -3,7 +3,7 @@
 
 use super::Breach;
 use super::rule::Rule;
-use super::unit::{Broken, Look, Unit};
+use super::unit_pages::{Broken, Look, Unit};
 use crate::page::address::PageAddress;
 use crate::page::blob::{Blob, Pointer, pointers};
 use crate::page::slots::{RecordType, RowId, Slot, Slots};
@@ -33,42 +33,51 @@ struct Link {
     told: Told,
 }
 
-/// Adds to `broken` what is wrong in the LOB values of a rowset: `lobs` is their unit, `rows` that
-/// of its rows.
-pub fn check(rows: &Unit, lobs: &Unit, look: &Look<'_>, broken: &mut Broken) {
+/// A text record.
+struct Record {
+    unit: u64,
+    id: u64,
+    /// Times that something links to it.
+    links: u32,
+}
+
+/// Adds to `broken` what is wrong in the LOB values of a rowset, which has these `units`.
+pub(super) fn check(units: &[&Unit], look: &Look<'_>, broken: &mut Broken) {
     let mut links = Vec::new();
-    let mut records: BTreeMap<RowId, (u64, u32)> = BTreeMap::new();
-    let mut unseen = look.own_pages(rows, broken, &mut |page, bytes| {
-        for slot in Slots::of(bytes).all() {
-            links_of_row(RowId { page, slot: slot.number }, slot, &mut links);
-        }
-    });
-    unseen.extend(look.own_pages(lobs, broken, &mut |page, bytes| {
-        for slot in Slots::of(bytes).all().filter(|slot| !slot.is_empty()) {
-            let Some(blob) = Blob::of(slot) else { continue };
-            let from = RowId { page, slot: slot.number };
-            records.insert(from, (blob.id(), 0));
-            let link = |(_, to)| Link { from, to, told: Told::All(blob.id()) };
-            links.extend(blob.links().map(link));
-        }
-    }));
-    let unit = Some(lobs.id);
+    let mut records: BTreeMap<RowId, Record> = BTreeMap::new();
+    let mut unseen = BTreeSet::new();
+    for unit in units {
+        unseen.extend(look.own_pages(unit, broken, &mut |page, bytes| {
+            for slot in Slots::of(bytes).all().filter(|slot| !slot.is_empty()) {
+                let from = RowId { page, slot: slot.number };
+                match Blob::of(slot).filter(|_| slot.kind() == RecordType::Blob) {
+                    Some(blob) => {
+                        records.insert(from, Record { unit: unit.id, id: blob.id(), links: 0 });
+                        let link = |(_, to)| Link { from, to, told: Told::All(blob.id()) };
+                        links.extend(blob.links().map(link));
+                    }
+                    None => links_of_row(from, slot, &mut links),
+                }
+            }
+        }));
+    }
     for link in &links {
         match records.get_mut(&link.to) {
-            Some((id, times)) if link.told.is_of(*id) => *times += 1,
+            Some(record) if link.told.is_of(record.id) => record.links += 1,
             _ if takes_part(link.to.page, &unseen, broken) => {
-                let at = Breach { unit, ..Breach::of(Rule::L3, link.from.page) };
-                let (slot, other) = (Some(link.from.slot), Some(link.to.page));
-                broken.add(Breach { slot, other, ..at });
+                let at = Breach::of(Rule::L3, link.from.page).with(link.to.page);
+                broken.add(Breach { slot: Some(link.from.slot), ..at });
             }
             _ => {}
         }
     }
     // Who links to them may be on a page that is not known, or is told already.
     let is_whole = unseen.is_empty() && links.iter().all(|link| !broken.has(link.from.page));
-    for (record, _) in records.iter().filter(|(_, (_, times))| *times != 1 && is_whole) {
-        let at = Breach { unit, ..Breach::of(Rule::L4, record.page) };
-        broken.add(Breach { slot: Some(record.slot), ..at });
+    for (record, Record { unit, .. }) in records.iter().filter(|(_, record)| record.links != 1) {
+        if is_whole {
+            let at = Breach::of(Rule::L4, record.page).about(*unit);
+            broken.add(Breach { slot: Some(record.slot), ..at });
+        }
     }
 }
 

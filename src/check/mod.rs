@@ -3,14 +3,23 @@
 //! Only what holds on every healthy file that was measured is a rule (docs/check.md). Pages come
 //! in, [`Breach`]es go out; who calls decides what is damage and what recovery may still put right.
 
-pub mod heap;
+pub mod allocation;
+pub mod catalog;
+pub mod chains;
+pub mod claims;
+pub mod collected;
+pub mod database;
+mod extent;
+mod heap;
 pub mod in_page;
-pub mod lobs;
+mod lobs;
+mod maps;
 pub mod outcome;
 pub mod rule;
 pub mod sums;
-pub mod tree;
-pub mod unit;
+mod tree;
+mod unit_pages;
+pub mod units;
 
 use crate::page::Page;
 use crate::page::address::{FileId, PageAddress};
@@ -36,6 +45,18 @@ impl Breach {
     /// `rule` is broken by the page at `place`.
     pub fn of(rule: Rule, place: PageAddress) -> Self {
         Self { place, rule, slot: None, other: None, unit: None }
+    }
+
+    /// The same, and the page with which it disagrees.
+    #[must_use]
+    pub fn with(self, other: PageAddress) -> Self {
+        Self { other: Some(other), ..self }
+    }
+
+    /// The same, about `unit`.
+    #[must_use]
+    pub fn about(self, unit: u64) -> Self {
+        Self { unit: Some(unit), ..self }
     }
 }
 

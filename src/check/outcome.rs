@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotChecked {
-    /// Pages with compressed records: row or page compression.
+    /// Pages with compressed records: row or page compression. Their units are not checked.
     CompressedPages,
     /// Units of columnstore indexes.
     ColumnstoreUnits,
@@ -64,4 +64,13 @@ pub struct Outcome {
     pub records: u64,
     /// Allocation units whose pages were held against each other.
     pub units: u64,
+}
+
+impl Outcome {
+    /// So many were not checked, and why.
+    pub fn leaves(&mut self, why: NotChecked, count: u64) {
+        if count > 0 {
+            *self.not_checked.entry(why).or_default() += count;
+        }
+    }
 }

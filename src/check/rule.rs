@@ -126,8 +126,8 @@ rules! {
     L3 8965 "a link leads to no text record that fits";
     /// LOB record.
     L4 8964 "a text record is not linked exactly once";
-    /// Rows counted.
-    N5 2508 "sysrowsets counts another number of rows than there are";
+    /// More pages than are held against each other one by one.
+    S1 8928 "pages of its unit contradict each other, too many to tell which";
 }
 
 impl Rule {

@@ -2,7 +2,7 @@
 
 use super::Breach;
 use super::rule::Rule;
-use super::unit::{Broken, Look, Unit, neighbours};
+use super::unit_pages::{Broken, Look, Unit, neighbours};
 use crate::page::address::PageAddress;
 use crate::page::header::PageHeader;
 use crate::page::slots::Slots;
@@ -30,8 +30,8 @@ struct Tree<'a> {
     cut_at: Option<u16>,
 }
 
-/// Adds to `broken` what is wrong in the tree of `unit`.
-pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) {
+/// Adds to `broken` what is wrong in the tree of `unit`. Returns its pages that are not sound.
+pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeSet<PageAddress> {
     let mut nodes = HashMap::new();
     let unseen = look.own_pages(unit, broken, &mut |place, page| {
         let header = PageHeader::of(page);
@@ -48,6 +48,7 @@ pub fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) {
     });
     let mut tree = Tree { unit, nodes, unseen, reached: BTreeSet::new(), cut_at: None };
     tree.check(broken);
+    tree.unseen
 }
 
 impl Tree<'_> {

@@ -8,6 +8,7 @@ use super::progress::Bar;
 use super::say::print;
 use super::scan::cores;
 use clap::ValueEnum;
+use pagescrub::discover::paths;
 use pagescrub::inspect::diff::report::{Answer, Diff};
 use pagescrub::inspect::diff::{Refused, Settings, diff};
 use pagescrub::inspect::{Asked, NotOpened};
@@ -114,6 +115,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let guard = Guard::default().and(files.map(PathBuf::as_path));
     if let Some(output) = &args.output {
         guard.check_file(output)?;
+    }
+    if let Some(folder) = [&args.a, &args.b].into_iter().find(|path| path.is_dir()) {
+        let why = "is a directory: name a file in it";
+        return Err(Failure::usage(format!("{} {why}", paths::text(folder))));
     }
     let engine = Engine::named("auto").map_err(Failure::usage)?;
     let shows_progress = args.progress == When::Auto && !args.quiet;

@@ -97,14 +97,17 @@ impl Coverage {
         }
     }
 
-    /// A page that was counted with this verdict, a good one, is suspect after all. False if there
+    /// A page that was counted with this verdict, a good or a free one, is suspect after all. False if there
     /// is none, so that it cannot be.
     pub fn suspect_after_all(&mut self, verdict: &Verdict) -> bool {
         let counts: &mut [&mut u64] = match verdict {
             Verdict::IntactChecksum => &mut [&mut self.intact, &mut self.intact_checksum],
             Verdict::IntactTorn => &mut [&mut self.intact, &mut self.intact_torn],
             Verdict::Unprotected => &mut [&mut self.unprotected],
-            Verdict::Free(_) | Verdict::Transient | Verdict::Suspect(_) => return false,
+            Verdict::Free(content) => {
+                &mut [&mut self.free, &mut self.free_detail.0[FreeDetail::index(*content)]]
+            }
+            Verdict::Transient | Verdict::Suspect(_) => return false,
         };
         if counts.iter().any(|count| **count == 0) {
             return false;
@@ -251,7 +254,11 @@ pub struct FreeDetail([u64; FREE_CONTENTS.len()]);
 
 impl FreeDetail {
     fn add(&mut self, content: FreeContent, pages: u64) {
-        let index = match content {
+        self.0[Self::index(content)] += pages;
+    }
+
+    fn index(content: FreeContent) -> usize {
+        match content {
             FreeContent::Zero => 0,
             FreeContent::Stale { protection, holds, right_id } => {
                 let (first, may_fail) = match protection {
@@ -261,8 +268,7 @@ impl FreeDetail {
                 };
                 first + 2 * usize::from(may_fail && !holds) + usize::from(!right_id)
             }
-        };
-        self.0[index] += pages;
+        }
     }
 }
 

@@ -125,6 +125,13 @@ impl Part {
         &self.backup.media.sets[self.set]
     }
 
+    /// What the other stripes of the set have of the file is known, if there are any.
+    pub fn has_all_stripes(&self) -> bool {
+        let family = self.backup.media.family.as_ref();
+        let stripes = family.map_or(1, |family| usize::from(family.family_count));
+        self.siblings.len() + 1 >= stripes
+    }
+
     /// The pages that stand in the first block of pages, where healthy sets have each once.
     pub fn first_copies(&self) -> impl Iterator<Item = &PageRun> {
         self.runs.runs().iter().filter(|run| {

@@ -72,7 +72,7 @@ fn follow(image: &Image) -> TablePages {
     let mut pages = TablePages::new();
     let boot = image.sound_page(PageAddress::new(PRIMARY_FILE, BOOT_PAGE));
     let Some(boot) = boot.map(|page| BootPage::of(&page)) else { return pages };
-    let iams = iams_of_tables(image, boot.first_page_of_units);
+    let iams = iams_of_tables(image, boot.first_system_page);
     for table in SystemTable::ALL {
         for unit in table.units() {
             let Some(first) = iams.get(unit) else { continue };

@@ -1,10 +1,12 @@
 //! A page sector by sector: what each holds, and what is known to be wrong with it.
 
 use super::against::Against;
+use super::image::Looked;
 use crate::diagnose::evidence::{Evidence, Sector, SectorMap};
+use crate::diagnose::verdict::Verdict;
 use crate::page::header::{PageHeader, Protection};
 use crate::page::torn::TornCheck;
-use crate::page::{PAGE_SECTORS, Page, SECTOR_BYTES};
+use crate::page::{PAGE_SECTORS, SECTOR_BYTES};
 use serde::Serialize;
 
 /// One sector of 512 bytes.
@@ -19,7 +21,8 @@ pub struct SectorView {
     pub holds: &'static str,
     /// It holds zeros or a fill where the header, records or slots must be.
     pub is_lost: bool,
-    /// Its torn-page signature is not that of sector 0; `None` if the page has no such signatures.
+    /// Its torn-page signature is not that of sector 0; `None` if the page has no such signatures, or
+    /// is free: what is on it then means nothing.
     pub is_torn: Option<bool>,
     /// Bytes that differ from the copy; `None` without one.
     pub differing_bytes: Option<u16>,
@@ -31,10 +34,16 @@ impl SectorView {
         self.is_lost || self.is_torn == Some(true) || self.differing_bytes.is_some_and(|n| n > 0)
     }
 
-    /// Those of `page`, a suspect if there is `evidence`.
-    pub fn of(page: &Page, evidence: Option<&Evidence>, against: Option<&Against>) -> Vec<Self> {
+    /// Those of the page that was `looked` at, a suspect if there is `evidence`.
+    pub fn of(
+        looked: &Looked,
+        evidence: Option<&Evidence>,
+        against: Option<&Against>,
+    ) -> Vec<Self> {
+        let page = &looked.page;
         let map = evidence.map_or_else(|| SectorMap::of(page), |evidence| evidence.sectors);
-        let is_torn = PageHeader::of(page).protection() == Protection::Torn;
+        let is_free = matches!(looked.verdict, Verdict::Free(_));
+        let is_torn = !is_free && PageHeader::of(page).protection() == Protection::Torn;
         let check = TornCheck::of(page);
         let wrong = check.expected ^ check.actual;
         let differing = against.map(Against::by_sector);

@@ -171,7 +171,7 @@ impl PageView {
             allocation: Maps::of(image, &looked),
             owner: OwnerView::of(&owners.of(&looked)),
             evidence: evidence.as_ref().map(ToString::to_string),
-            sectors: SectorView::of(&looked.page, evidence.as_ref(), against.as_ref()),
+            sectors: SectorView::of(&looked, evidence.as_ref(), against.as_ref()),
             slots: rows::slots(&whole),
             rows: rows::rows(&whole),
             against,

@@ -79,7 +79,7 @@ impl PfsByte {
         ];
         let set = flags.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, word)| *word);
         let full = FULL_PERCENT.get(usize::from(self.0 & Self::FULL));
-        let full = full.map_or("?".to_owned(), |percent| percent.to_string());
+        let full = full.map_or("?".to_owned(), ToString::to_string);
         format!("{:#x} {}{full}_PCT_FULL", self.0, set.collect::<String>())
     }
 

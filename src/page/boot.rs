@@ -21,7 +21,7 @@ const FORK: usize = 552;
 const FORK_POINT: usize = 568;
 const EARLIER_FORK: usize = 580;
 const LAST_FULL: usize = 596;
-const FIRST_PAGE_OF_UNITS: usize = 612;
+const FIRST_SYSTEM_PAGE: usize = 612;
 const STATUS_SIMPLE: u32 = 0x8;
 const STATUS_TORN: u32 = 0x10;
 const STATUS_CHECKSUM: u32 = 0x1_0000;
@@ -78,8 +78,8 @@ pub struct BootPage {
     pub last_full_id: Option<Guid>,
     /// The checkpoint LSN of that backup.
     pub last_full_lsn: Option<Lsn>,
-    /// The first page of sysallocunits, with which all else in the database is found.
-    pub first_page_of_units: PageAddress,
+    /// `dbi_firstSysIndexes`: the first page of sysallocunits, from which all others are found.
+    pub first_system_page: PageAddress,
 }
 
 impl BootPage {
@@ -103,17 +103,16 @@ impl BootPage {
             },
             last_full_id: guid_at(&page, LAST_FULL),
             last_full_lsn: told_lsn_at(&page, LAST_FULL_LSN),
-            first_page_of_units: address_at(&page, FIRST_PAGE_OF_UNITS),
+            first_system_page: PageAddress::new(
+                FileId(page.u16_at(FIRST_SYSTEM_PAGE + 4)),
+                PageId(page.u32_at(FIRST_SYSTEM_PAGE)),
+            ),
         }
     }
 }
 
 fn lsn_at(page: &Page, at: usize) -> Lsn {
     Lsn { vlf: page.u32_at(at), block: page.u32_at(at + 4), slot: page.u16_at(at + 8) }
-}
-
-fn address_at(page: &Page, at: usize) -> PageAddress {
-    PageAddress::new(FileId(page.u16_at(at + 4)), PageId(page.u32_at(at)))
 }
 
 /// An LSN; zeros are none.
@@ -193,7 +192,7 @@ mod tests {
         put(432, &[30, 0, 0, 0, 16, 1, 0, 0, 2, 0]);
         put(444, &[31, 0, 0, 0, 17, 0, 0, 0, 3, 0]);
         put(568, &[29, 0, 0, 0, 18, 0, 0, 0, 4, 0]);
-        put(612, &[20, 0, 0, 0, 1, 0]);
+        put(612, &[16, 0, 0, 0, 1, 0]);
         for (at, byte) in [(504, 1), (552, 2), (580, 3), (596, 4)] {
             put(at, &[byte; 16]);
         }
@@ -213,7 +212,7 @@ mod tests {
             },
             last_full_id: Some([4; 16]),
             last_full_lsn: Some(Lsn { vlf: 30, block: 272, slot: 2 }),
-            first_page_of_units: PageAddress::new(FileId(1), PageId(20)),
+            first_system_page: PageAddress::new(FileId(1), PageId(16)),
         };
         assert_eq!(BootPage::of(&page), expected);
     }

@@ -134,8 +134,12 @@ impl<'a> Slots<'a> {
     pub fn are_compressed(self) -> bool {
         let has_rows =
             matches!(PageType::of(self.header.page_type), PageType::Data | PageType::Index);
-        let is_row = |slot: Slot<'_>| slot.bytes.first().is_some_and(|b| b & IS_COMPRESSED != 0);
-        has_rows && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0 || self.all().any(is_row))
+        // What is no record may have any first byte.
+        let is_record = |slot: &Slot<'_>| usize::from(slot.offset) >= ROWS_BEGIN;
+        let is_row = |slot: Slot<'_>| slot.status() & IS_COMPRESSED != 0;
+        has_rows
+            && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0
+                || self.all().filter(is_record).any(is_row))
     }
 
     /// Records are padded to so many bytes.

@@ -7,6 +7,7 @@
 mod backups;
 mod indexes;
 mod chain;
+mod confirm;
 mod look;
 mod restore;
 mod script;
@@ -131,6 +132,7 @@ fn database(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<()> {
     if let Some(kind) = loss.system {
         return system::write(kind, target, script);
     }
+    confirm::write(target, script)?;
     restore::write(target, script)?;
     check(target, script)
 }

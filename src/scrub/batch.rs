@@ -40,6 +40,8 @@ pub(super) struct View<'a> {
     reread_bytes: u64,
     /// The LSNs of its pages are held against those of copies.
     has_relatives: bool,
+    /// What its pages say of each other is collected.
+    is_checked: bool,
     /// Second looks are left to who has this: in a queue, others need not wait for them.
     later: Option<Vec<Doubted>>,
 }
@@ -57,6 +59,7 @@ impl<'a> View<'a> {
             shared,
             interval: None,
             reread_bytes: 0,
+            is_checked: shared.settings.check && file.file.has_pages(),
             has_relatives: shared.lost_writes.as_ref().is_some_and(|of| of.wants(file.index)),
             later: None,
         }

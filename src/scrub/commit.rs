@@ -7,6 +7,7 @@ use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::catalog::claims::IamClaims;
 use crate::catalog::owner_sums::OwnerSums;
+use crate::check::collected::Collected;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::transient::Transient;
@@ -30,6 +31,8 @@ pub(super) struct Settled {
     pub(super) owner_sums: OwnerSums,
     /// What the IAM pages among them say.
     pub(super) claims: Vec<IamClaims>,
+    /// What the pages say of each other, if that is to be checked.
+    pub(super) collected: Collected,
     /// The file ended before one of the pages.
     pub(super) has_shrunk: bool,
     /// A read of several pages failed.
@@ -72,6 +75,7 @@ impl Shared<'_> {
         tally.owner_sums.add(&owner_sums);
         tally.add_flagless(settled.flagless);
         tally.catalog.add(settled.leads);
+        tally.collected.merge(settled.collected);
         if let Some((stream, sum)) = settled.stream_sum {
             tally.stream_sums.entry(stream).or_default().add(sum);
         }

@@ -1,20 +1,163 @@
-//! Checks what pages say of each other, when all of them have been read.
+//! Checks what pages say of each other, when all of them have been read: each database by itself,
+//! with the rules of `check`. What is broken in a database at rest is damage; elsewhere recovery
+//! may put it right, unless one page breaks it alone.
 
+use super::checked_pages::CheckedPages;
+use super::primaries::Primary;
 use super::wrong_owners::Scanned;
-use crate::check::outcome::Outcome;
-use crate::consolidate::findings::Finding;
-use crate::diagnose::verdict::Verdict;
+use super::wrong_owners::doubt;
+use crate::backup::BackupKind;
+use crate::check::Breach;
+use crate::check::database::{self, Given};
+use crate::check::outcome::{NotChecked, Outcome};
+use crate::check::rule::Rule;
+use crate::check::sums::Sums;
+use crate::consolidate::findings::{Finding, SUSPECTS_MAX};
+use crate::diagnose::verdict::{SuspectReason, Verdict};
+use crate::discover::backup::Part;
+use crate::page::address::{FileId, PageAddress};
+use crate::page::allocation::pfs_page_of;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Of each database that was checked, with the index of its primary file.
+    /// Of each database that was checked, with the index of its primary file, or of its first one.
     pub(super) outcomes: Vec<(usize, Outcome)>,
     /// Pages that break rules, and what they had been taken for.
     pub(super) suspects: Vec<(Finding, Verdict)>,
 }
 
 /// Checks each database of `scanned`.
-pub(super) fn find(_scanned: &Scanned<'_>) -> Found {
-    Found::default()
+pub(super) fn find(scanned: &Scanned<'_>) -> Found {
+    let mut found = Found::default();
+    for (primary, members) in databases(scanned) {
+        if scanned.stop.ends_looking() {
+            break;
+        }
+        let checked = Database { primary, members, scanned }.check(&mut found.suspects);
+        found.outcomes.push(checked);
+    }
+    found
+}
+
+/// The files with pages, by the primary file of their database; those of which that is not known
+/// each by itself.
+fn databases(scanned: &Scanned<'_>) -> BTreeMap<(Primary, usize), Vec<usize>> {
+    let mut databases: BTreeMap<(Primary, usize), Vec<usize>> = BTreeMap::new();
+    for (index, _) in scanned.files.iter().enumerate().filter(|(_, file)| file.file.has_pages()) {
+        let primary = scanned.primaries.of(index);
+        let alone = if primary.is_none() { index } else { 0 };
+        databases.entry((primary, alone)).or_default().push(index);
+    }
+    databases
+}
+
+/// One database.
+struct Database<'a> {
+    primary: (Primary, usize),
+    members: Vec<usize>,
+    scanned: &'a Scanned<'a>,
+}
+
+impl Database<'_> {
+    fn check(&self, suspects: &mut Vec<(Finding, Verdict)>) -> (usize, Outcome) {
+        let scanned = self.scanned;
+        let mut outcome = Outcome::default();
+        let (mut sums, mut known) = (Sums::default(), Vec::new());
+        for member in &self.members {
+            let collected = &scanned.tallies[*member].collected;
+            sums.merge(collected.sums.clone());
+            known.extend(collected.broken.iter().copied());
+            outcome.left_out += collected.left_out;
+        }
+        (outcome.pages, outcome.records) = (sums.pages, sums.records);
+        sums.join_parents();
+        let pages = CheckedPages::of(&self.members, &known, scanned);
+        let broken = match (&pages, self.is_partial()) {
+            (Some(pages), false) => {
+                let given = Given { pages, sums: &sums, is_complete: self.is_complete() };
+                if !given.is_complete {
+                    outcome.leaves(NotChecked::IncompleteDatabases, 1);
+                }
+                database::check(&given, known, &mut outcome)
+            }
+            _ => {
+                outcome.leaves(NotChecked::IncompleteDatabases, 1);
+                known
+            }
+        };
+        self.tell(broken, pages.as_ref(), suspects, &mut outcome);
+        (self.index(), outcome)
+    }
+
+    /// The file that stands for the database.
+    fn index(&self) -> usize {
+        self.primary.0.unwrap_or(self.members[0])
+    }
+
+    /// Its pages are not all there, or not certainly of one database: pages are not held against
+    /// each other.
+    fn is_partial(&self) -> bool {
+        let files = || self.members.iter().map(|at| self.scanned.files[*at].file);
+        let lacks_pages =
+            |part: &Part| part.set().kind != BackupKind::Full || !part.has_all_stripes();
+        // The stripes of a set have parts of one file; nothing else has its id twice.
+        let ids: BTreeSet<FileId> = files().map(|file| file.file_id).collect();
+        let is_ambiguous = ids.len() != files().count() && files().any(|file| file.part.is_none());
+        let mut parts = files().filter_map(|file| file.part.as_ref());
+        self.primary.0.is_none() || is_ambiguous || parts.any(lacks_pages)
+    }
+
+    /// Every data file of the database is there.
+    fn is_complete(&self) -> bool {
+        doubt::are_all(self.index(), &self.members, self.scanned)
+    }
+
+    /// It is at rest: what is wrong in it now stays so.
+    fn is_settled(&self) -> bool {
+        doubt::is_at_rest(self.index(), &self.members, self.scanned)
+    }
+
+    fn tell(
+        &self,
+        broken: Vec<Breach>,
+        pages: Option<&CheckedPages<'_>>,
+        suspects: &mut Vec<(Finding, Verdict)>,
+        outcome: &mut Outcome,
+    ) {
+        let is_settled = self.is_settled();
+        for breach in broken {
+            if !is_settled && !is_certain(breach.rule) {
+                outcome.unsettled.push(breach);
+                continue;
+            }
+            outcome.broken.push(breach);
+            let suspect = pages.and_then(|pages| self.suspect(breach, pages));
+            if suspects.len() < SUSPECTS_MAX {
+                suspects.extend(suspect);
+            }
+        }
+    }
+
+    /// The page of `breach` as a suspect. What is not there is told of the PFS page that should
+    /// tell of it.
+    fn suspect(&self, breach: Breach, pages: &CheckedPages<'_>) -> Option<(Finding, Verdict)> {
+        let place = if pages.has(breach.place) {
+            breach.place
+        } else {
+            PageAddress::new(breach.place.file, pfs_page_of(breach.place.page))
+        };
+        let (index, page, allocation, verdict) = pages.judged(place)?;
+        let other = if place == breach.place { breach.other } else { Some(breach.place) };
+        let reason = SuspectReason::Inconsistent(Breach { place, other, ..breach });
+        let finding = Finding::new(index, place, reason, allocation, Some(&page));
+        Some((finding, verdict))
+    }
+}
+
+/// Recovery does not change that: it stands in one page, and does not depend on what its PFS page
+/// said at another moment.
+fn is_certain(rule: Rule) -> bool {
+    rule.is_of_one_page() && !matches!(rule, Rule::H3 | Rule::H4 | Rule::A6)
 }

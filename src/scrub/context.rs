@@ -63,6 +63,11 @@ impl<'a> Opened<'a> {
         Some(Self { file, source, allocation })
     }
 
+    /// Whether `page` is in use.
+    pub(super) fn allocation_of(&self, page: PageId) -> Allocation {
+        self.allocation.interval_of(page, &*self.source).of(page)
+    }
+
     /// What the PFS page says of `page`; `None` if that is bad.
     pub(super) fn pfs_byte(&self, page: PageId) -> Option<PfsByte> {
         self.allocation.interval_of(page, &*self.source).pfs_byte(page)

@@ -48,7 +48,7 @@ pub(super) fn database_files(file: &Remembered<'_>, open: Open<'_>) -> Vec<Catal
     if file.file.part.is_some() || !file.file.is_primary() {
         return Vec::new();
     }
-    let files = catalog::files::files(&|table, visit| file.visit(table, open, visit));
+    let files = files_in_catalog(file, open);
     let entry = |(file_id, file): (u16, CatalogFile)| CatalogEntry {
         file_id,
         filegroup_id: Some(file.filegroup_id),
@@ -59,6 +59,14 @@ pub(super) fn database_files(file: &Remembered<'_>, open: Open<'_>) -> Vec<Catal
         guid: file.guid.map(|guid| digits(&guid).into()),
     };
     files.into_iter().map(entry).collect()
+}
+
+/// The files by id that the catalog on the pages of `file` names.
+pub(super) fn files_in_catalog(
+    file: &Remembered<'_>,
+    open: Open<'_>,
+) -> BTreeMap<u16, CatalogFile> {
+    catalog::files::files(&|table, visit| file.visit(table, open, visit))
 }
 
 /// The files of one database, and the allocation units of their suspects.

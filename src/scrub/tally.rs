@@ -5,6 +5,7 @@ use super::known_owners::SumsByInterval;
 use super::wrong_owners::unproven::Unproven;
 use crate::backup::stream_checksum::StreamSum;
 use crate::backup::{Fault, Media};
+use crate::check::collected::Collected;
 use crate::consolidate::findings::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
@@ -57,6 +58,9 @@ pub(super) struct FileTally {
     /// To whom the pages in use say that they belong; without the intervals that are in order.
     #[serde(default)]
     pub(super) owner_sums: SumsByInterval,
+    /// What the pages say of each other, if that is checked; a scan that goes on has none.
+    #[serde(skip)]
+    pub(super) collected: Collected,
     /// Pages that were looked at.
     pub(super) done: DoneRanges,
     /// Pages of zeros in use; counted at the end of a scan.
@@ -129,6 +133,7 @@ impl FileTally {
             backup: BackupTally::default(),
             stream_sums: BTreeMap::new(),
             owner_sums: SumsByInterval::default(),
+            collected: Collected::default(),
             done: DoneRanges::default(),
             zeroed: Zeroed::default(),
             parted: Vec::new(),

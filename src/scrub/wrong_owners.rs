@@ -9,7 +9,7 @@
 //! it is a note.
 
 mod chains;
-mod doubt;
+pub(super) mod doubt;
 mod search;
 pub(super) mod unproven;
 
@@ -120,7 +120,7 @@ fn databases(scanned: &Scanned<'_>) -> BTreeMap<usize, Vec<usize>> {
 
 impl Scanned<'_> {
     /// The suspects of the file at `index`.
-    fn suspects_of(&self, index: usize) -> &[Finding] {
+    pub(super) fn suspects_of(&self, index: usize) -> &[Finding] {
         let first = self.findings.partition_point(|finding| finding.file < index);
         let end = self.findings.partition_point(|finding| finding.file <= index);
         &self.findings[first..end]

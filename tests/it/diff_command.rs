@@ -236,6 +236,8 @@ fn copies_of_different_files_are_refused_with_what_differs() {
     assert!(why.contains("no copies of one file"), "{why}");
     let absent = run(&dataset("healthy.mdf"), &dataset("nothing.mdf"), &[]);
     assert_eq!((absent.code, &*absent.stdout), (3, ""));
+    let folder = run(&dataset("healthy.mdf"), &dataset(""), &[]);
+    assert_eq!((folder.code, &*folder.stdout), (2, ""));
     let text = run(&dataset("healthy.mdf"), &dataset("README.md"), &[]);
     assert_eq!((text.code, &*text.stdout), (3, ""));
 }

@@ -1,5 +1,6 @@
 //! What programs read of a report is documented: every key, every column, every metric.
 
+use crate::damaged::{Page, checked};
 use crate::harness::pagescrub;
 use pagescrub::check::rule::Rule;
 use pagescrub::consolidate::report::consistency::NEVER_CHECKED;
@@ -27,7 +28,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
 
 /// Where keys of the report stand: those below a path that is not listed stand where those of the
 /// path do. Keys that are names from outside, or values, have no section.
-const SECTIONS: [(&str, &str); 37] = [
+const SECTIONS: [(&str, &str); 38] = [
     ("", "# The JSON report: `pagescrub.report/1`"),
     (".run", "## `run`"),
     (".run.pace[]", "### `run.pace[]`"),
@@ -51,6 +52,7 @@ const SECTIONS: [(&str, &str); 37] = [
     (".databases[].files[]", "### `databases[].files[]`"),
     (".databases[].restore", "### `databases[].restore`"),
     (".suspects[]", "## `suspects[]`"),
+    (".suspects[].broken", "## `consistency`"),
     (".suspects[].clean_copies[]", "## `suspects[].clean_copies[]`"),
     (".transients[]", "## `transients[]`"),
     (".incidents[]", "## `incidents[]`"),
@@ -134,6 +136,19 @@ fn scanned(folder: &TempDir) -> PathBuf {
     folder.path().join("out/report.json")
 }
 
+/// The report at `path`, as if its scan had been a check that found all there is to find.
+fn with_check(path: &Path, folder: &TempDir) -> PathBuf {
+    let checked = checked(&[Page::rows(1, 300).that_breaks(Rule::P4)]);
+    let mut report: Value = serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON");
+    report["consistency"] = serde_json::to_value(&checked.consistency).expect("JSON");
+    report["suspects"][0]["broken"] =
+        serde_json::to_value(&checked.suspects[0].broken).expect("JSON");
+    assert_eq!(report["suspects"][0]["broken"]["rule"], "P4");
+    let path = folder.path().join("checked.json");
+    fs::write(&path, report.to_string()).expect("room");
+    path
+}
+
 fn reports(folder: &TempDir) -> Vec<PathBuf> {
     let (golden, scanned) = (project("tests/golden/report.json"), scanned(folder));
     let merged = folder.path().join("merged.json");
@@ -147,7 +162,8 @@ fn reports(folder: &TempDir) -> Vec<PathBuf> {
     other["weights"] = golden_report["weights"].clone();
     fs::write(&scanned, other.to_string()).expect("room");
     run(&[&words[..], &[&text(&merged)]].concat());
-    vec![golden, scanned, merged]
+    let checked = with_check(&scanned, folder);
+    vec![golden, scanned, merged, checked]
 }
 
 #[test]

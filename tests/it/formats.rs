@@ -37,7 +37,7 @@ fn text(format: &str) -> String {
     String::from_utf8(rendered(format, &folder.path().join("out"))).expect("it is UTF-8")
 }
 
-fn is_as_before(name: &str, now: &[u8]) {
+pub(crate) fn is_as_before(name: &str, now: &[u8]) {
     let is_source = name == "report.json";
     if !is_source && std::env::var_os("PAGESCRUB_BLESS").is_some() {
         fs::write(golden(name), now).expect("room");

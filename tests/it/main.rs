@@ -27,6 +27,8 @@ mod bench;
 mod broken_disk;
 mod causes;
 mod chains;
+mod check_allocation;
+mod check;
 mod check_pages;
 mod checkpoint;
 mod checkpoint_file;

@@ -72,7 +72,7 @@ fn a_published_page_is_printed_as_dbcc_page_printed_it() {
     for printed in [
         "m_pageId = (1:392)",
         "m_headerVersion = 1",
-        "m_type = 1 ",
+        "m_type = 1\n",
         "m_flagBits = 0x8200",
         "m_objId = 222",
         "m_indexId = 256",
@@ -250,7 +250,7 @@ fn every_page_of_every_real_file_is_shown_with_its_owner() {
             let looked = image.look(place).expect("it is there");
             let (is_free, is_sound) = (looked.state() == "free", looked.is_sound());
             let view = PageView::of(&image, &owners, looked, Beside::default()).expect("a file");
-            assert_eq!(view.is_suspect, false, "{place}");
+            assert!(!view.is_suspect, "{place}");
             let [short, rows, whole, columns] = printed(&view);
             assert!(short.starts_with(&format!("\u{1b}[1mPAGE: {place}")), "{short}");
             for longer in [&rows, &whole, &columns] {

@@ -4,7 +4,7 @@
 use super::script::Script;
 use super::sources::{self, Source};
 use super::target::{Target, page_lists};
-use super::{indexes, simple};
+use super::{confirm, indexes, simple};
 use crate::consolidate::recovery::{Model, is_system_page};
 use crate::consolidate::report::Suspect;
 use std::io;
@@ -29,9 +29,12 @@ pub(super) fn write(target: &Target<'_>, script: &mut Script<'_>) -> io::Result<
         save_log(target, script)?;
     }
     if target.is_only_rebuild() {
-        script.remark(
-            "Only indexes that can be made again are damaged: make them again, restore nothing.",
-        )?;
+        script.remark(if confirm::is_needed(target) {
+            "Beside pages to be confirmed, only indexes that can be made again are damaged: make \
+             them again, restore nothing."
+        } else {
+            "Only indexes that can be made again are damaged: make them again, restore nothing."
+        })?;
         indexes::write(target, script)?;
         script.title("IN DOUBT, OR IF THAT FAILS, restore these pages:")?;
         return ways(target, script);

@@ -165,6 +165,10 @@ impl View<'_> {
         if self.file.asks_owners {
             to.owner_sums.add(place.page, PageHeader::of(page));
         }
+        if self.is_checked {
+            let pfs = self.interval.as_ref().and_then(|interval| interval.pfs_byte(place.page));
+            pfs.into_iter().for_each(|pfs| to.collected.add(page, place, pfs));
+        }
         if self.has_relatives {
             to.seen.extend(Seen::of(page, place).map(|seen| (place.page, seen)));
         }

@@ -4,6 +4,7 @@ use crate::backup::stream_checksum::StreamSum;
 use crate::catalog::Lead;
 use crate::catalog::claims::IamClaims;
 use crate::catalog::owner_sums::OwnerSums;
+use crate::check::collected::Collected;
 use crate::consolidate::findings::Finding;
 use crate::consolidate::tally::Coverage;
 use crate::diagnose::verdict::{Allocation, FreeContent, SuspectReason, Verdict};
@@ -38,6 +39,8 @@ pub(in crate::scrub) struct Looked {
     pub(super) stream_sum: StreamSum,
     /// A whole page stands in the extent of another one.
     pub(super) is_misplaced: bool,
+    /// What the pages say of each other, if that is to be checked.
+    pub(super) collected: Collected,
     /// Of pages that may be held against copies, ascending.
     pub(super) seen: Vec<(PageId, Seen)>,
 }

@@ -72,6 +72,7 @@ impl View<'_> {
             failed_pages,
             stream_sum,
             is_misplaced,
+            collected,
             seen,
         } = looked;
         if let Some(lost_writes) = &self.shared.lost_writes {
@@ -84,7 +85,7 @@ impl View<'_> {
         let stream = self.file.stream_of(ranges.first()).filter(|_| stream_sum.pages > 0);
         let stream_sum = stream.map(|stream| (stream, stream_sum));
         let nothing = Settled { stream_sum, ..Settled::default() };
-        let told = Settled { leads, owner_sums, claims, ..nothing };
+        let told = Settled { leads, owner_sums, claims, collected, ..nothing };
         let mut settled = Settled { coverage, flagless, failed_reads, failed_pages, took, ..told };
         for extent in doubtful.chunks(EXTENT_PAGES as usize) {
             settled.host_findings.extend(self.cross_check(extent));

@@ -23,9 +23,25 @@ pub(super) const CONTRADICTION: &str = "that is no proof of damage to them, beca
 /// `type` of a data file in the catalog.
 const KIND_DATA: u8 = 0;
 
+/// True if the database of file `index` was shut down cleanly, and was not written to while it was
+/// scanned.
+pub(in crate::scrub) fn is_at_rest(index: usize, members: &[usize], scanned: &Scanned<'_>) -> bool {
+    let file = scanned.files[index].file;
+    let is_clean = file.boot.as_ref().is_some_and(|boot| boot.clean_shutdown);
+    let is_written_to = |at: &usize| is_written_to(scanned.files[*at].file);
+    file.part.is_none()
+        && is_clean
+        && !has_suspect_boot_page(members, scanned)
+        && !members.iter().any(is_written_to)
+}
+
 /// Why nothing is proven by the pages of file `index`, whose database `members` are all there is
 /// of, in words that follow on the pages; `None` if it is.
-pub(super) fn of(index: usize, members: &[usize], scanned: &Scanned<'_>) -> Option<&'static str> {
+pub(in crate::scrub) fn of(
+    index: usize,
+    members: &[usize],
+    scanned: &Scanned<'_>,
+) -> Option<&'static str> {
     let file = scanned.files[index].file;
     if file.part.is_some() {
         return Some(BACKUP);
@@ -54,13 +70,15 @@ fn is_written_to(file: &DataFile) -> bool {
 }
 
 /// `members` are the data files that the catalog of the database names, each once.
-fn are_all(index: usize, members: &[usize], scanned: &Scanned<'_>) -> bool {
+pub(in crate::scrub) fn are_all(index: usize, members: &[usize], scanned: &Scanned<'_>) -> bool {
     let Some(primary) = scanned.primaries.of(index) else { return false };
     let ids: BTreeSet<u16> = members.iter().map(|at| scanned.files[*at].file.file_id.0).collect();
-    let entries = names::database_files(&scanned.files[primary], scanned.open);
-    let named = entries.iter().filter(|entry| entry.kind == KIND_DATA).map(|entry| entry.file_id);
-    let named: BTreeSet<u16> = named.collect();
-    ids.len() == members.len() && !ids.is_empty() && ids == named
+    // Of a striped backup, each member has its part of the catalog.
+    let is_primary = |at: &&usize| **at == primary || scanned.files[**at].file.is_primary();
+    let primaries = members.iter().filter(is_primary);
+    let named = primaries.flat_map(|at| names::files_in_catalog(&scanned.files[*at], scanned.open));
+    let data = named.filter(|(_, file)| file.kind == KIND_DATA).map(|(id, _)| id);
+    !ids.is_empty() && ids == data.collect()
 }
 
 /// Every page that there should be of the file was read.

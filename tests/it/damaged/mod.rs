@@ -1,10 +1,14 @@
 //! Reports of a database with given pages damaged, concluded as a scan concludes them.
 
 use pagescrub::catalog::object::{Object, ObjectKind};
+use pagescrub::check::Breach;
+use pagescrub::check::outcome::{NotChecked, Outcome as Checked};
+use pagescrub::check::rule::Rule;
 use pagescrub::consolidate::advice::advise;
 use pagescrub::consolidate::conclude::conclude;
 use pagescrub::consolidate::file_facts::FileFacts;
 use pagescrub::consolidate::findings::Finding;
+use pagescrub::consolidate::report::consistency::{CheckedDatabase, Consistency};
 use pagescrub::consolidate::report::database::{DatabaseFile, DatabaseReport, FileState};
 use pagescrub::consolidate::report::{FileReport, Outcome, ScrubReport, Step, Suspect};
 use pagescrub::consolidate::weights::Weights;
@@ -29,12 +33,13 @@ pub(crate) struct Page {
     id: u32,
     object: Option<Object>,
     cause: Option<&'static str>,
+    rule: Option<Rule>,
 }
 
 impl Page {
     /// What the place says that it is.
     pub(crate) fn at(file: u16, id: u32) -> Self {
-        Self { file, id, object: None, cause: None }
+        Self { file, id, object: None, cause: None, rule: None }
     }
 
     pub(crate) fn rows(file: u16, page: u32) -> Self {
@@ -49,6 +54,16 @@ impl Page {
         Self { cause: Some("encrypted"), ..Self::at(file, page) }
     }
 
+    /// It passes its check and breaks `rule`.
+    pub(crate) fn that_breaks(self, rule: Rule) -> Self {
+        Self { rule: Some(rule), ..self }
+    }
+
+    fn breach(&self, rule: Rule) -> Breach {
+        let place = PageAddress::new(FileId(self.file), PageId(self.id));
+        Breach { slot: Some(3), ..Breach::of(rule, place) }
+    }
+
     fn finding(&self) -> Finding {
         let place = PageAddress::new(FileId(self.file), PageId(self.id));
         let mut bytes = Bytes::ZERO;
@@ -57,7 +72,10 @@ impl Page {
         header.page_type = if self.object.as_ref().is_some_and(|o| o.index_id > 1) { 2 } else { 1 };
         (header.file_id, header.page_id, header.free_data) = (self.file, self.id, 96);
         (header.object_id, header.index_id) = (100, 256);
-        let reason = SuspectReason::BadChecksum { stored: Checksum(1), computed: Checksum(2) };
+        let reason = match self.rule {
+            Some(rule) => SuspectReason::Inconsistent(self.breach(rule)),
+            None => SuspectReason::BadChecksum { stored: Checksum(1), computed: Checksum(2) },
+        };
         let file = FILES.iter().position(|(id, ..)| *id == self.file).expect("a file");
         let mut finding = Finding::new(file, place, reason, Allocation::Allocated, Some(&bytes));
         if let Some(object) = &self.object {
@@ -196,6 +214,34 @@ pub(crate) fn under_simple(pages: impl Iterator<Item = Page>) -> ScrubReport {
 
 pub(crate) fn named(name: &str, pages: impl Iterator<Item = Page>) -> ScrubReport {
     database(name, Some(false), pages)
+}
+
+/// Checked, with `pages` that break rules, and one that recovery may put right.
+pub(crate) fn checked(pages: &[Page]) -> ScrubReport {
+    let mut report = sales(pages.iter().cloned());
+    let later = Page::index(1, 90).that_breaks(Rule::T3);
+    let breach = Breach {
+        slot: None,
+        other: Some(PageAddress::new(FileId(1), PageId(91))),
+        ..later.breach(Rule::T3)
+    };
+    let outcome = Checked {
+        broken: pages.iter().filter_map(|page| Some(page.breach(page.rule?))).collect(),
+        unsettled: vec![breach],
+        left_out: 0,
+        not_checked: [(NotChecked::CompressedPages, 12), (NotChecked::UnitsWithSuspects, 1)].into(),
+        pages: 1234,
+        records: 56_789,
+        units: 90,
+    };
+    let mut unsettled = later.finding();
+    unsettled.reason = SuspectReason::Inconsistent(breach);
+    let facts = facts(FILES[0].1, "sales", Some(false));
+    let database = CheckedDatabase::of(&outcome, &[unsettled], &facts);
+    report.consistency = Some(Consistency::of(vec![database]));
+    report.conclude();
+    advise(&mut report);
+    report
 }
 
 /// With what is said of its suspects changed.

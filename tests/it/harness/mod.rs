@@ -4,6 +4,7 @@
 pub mod adapters;
 pub mod container;
 pub mod counted;
+pub mod database;
 #[cfg(target_os = "linux")]
 pub mod forbid;
 #[cfg(feature = "gpu")]

@@ -12,50 +12,50 @@ use crate::page::kind::PageType;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `type` in sysallocunits: rows, LOB values.
-pub const IN_ROW: u8 = 1;
+pub(super) const IN_ROW: u8 = 1;
 /// The same.
-pub const LOB: u8 = 2;
+pub(super) const LOB: u8 = 2;
 /// The same: columns that do not fit into their rows.
-pub const ROW_OVERFLOW: u8 = 3;
-/// Pages of a unit that are held against each other one by one at most: 64 GiB of them.
-pub const PAGES_MAX: u64 = 8 << 20;
+pub(super) const ROW_OVERFLOW: u8 = 3;
+/// Pages of a unit that are held against each other one by one at most: 32 GiB of them.
+pub(super) const PAGES_MAX: u64 = 4 << 20;
 
 /// A unit whose chain of IAM pages is whole.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub(super) struct Unit {
     /// Its id.
-    pub id: u64,
+    pub(super) id: u64,
     /// What it stores: 1 rows, 2 LOB values, 3 row-overflow data.
-    pub content: u8,
+    pub(super) content: u8,
     /// As in sys.indexes: 0 heap, 1 clustered index, others nonclustered ones.
-    pub index_id: i32,
+    pub(super) index_id: i32,
     /// The page that its tree begins with, by sysallocunits.
-    pub root: PageAddress,
+    pub(super) root: PageAddress,
     /// Its pages in use but for IAM pages, by file: runs, ascending.
-    pub pages: Vec<(FileId, PageRange)>,
+    pub(super) pages: Vec<(FileId, PageRange)>,
 }
 
 impl Unit {
     /// How many pages it has in use, without IAM pages.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.pages.iter().map(|(_, run)| u64::from(run.pages)).sum()
     }
 
     /// It is a tree of pages.
-    pub fn is_tree(&self) -> bool {
+    pub(super) fn is_tree(&self) -> bool {
         self.content == IN_ROW && self.index_id > 0
     }
 
     /// The level of a page in its tree, from 0 for the leaves. The lowest index pages of some
     /// clustered indexes say 0, as they did in SQL Server 2000 (docs/check.md, T0).
-    pub fn true_level(&self, page_type: u8, level: u8) -> u16 {
+    pub(super) fn true_level(&self, page_type: u8, level: u8) -> u16 {
         let is_shifted =
             self.index_id == 1 && self.id >> 48 == 1 && page_type == PageType::Index.m_type();
         u16::from(level) + u16::from(is_shifted)
     }
 
     /// A page of this type, that says this level, can be one of its pages.
-    pub fn may_have(&self, page_type: u8, level: u8) -> bool {
+    pub(super) fn may_have(&self, page_type: u8, level: u8) -> bool {
         match (self.content, self.index_id, PageType::of(page_type)) {
             (IN_ROW, 0 | 1, PageType::Data) => true,
             (IN_ROW, 1, PageType::Index) => self.true_level(page_type, level) > 0,
@@ -67,7 +67,7 @@ impl Unit {
 
     /// True if nothing in `sums`, of all pages that say they are its own, contradicts that they
     /// are its pages and stand in a tree, if it is one.
-    pub fn agrees(&self, sums: Option<&UnitSums>) -> bool {
+    pub(super) fn agrees(&self, sums: Option<&UnitSums>) -> bool {
         let Some(sums) = sums else { return self.pages.is_empty() };
         let fits = |(page_type, level): &(u8, u8)| self.may_have(*page_type, *level);
         sums.pages() == self.count()
@@ -102,11 +102,11 @@ impl Unit {
 
 /// The first rule that each page breaks, and the page with which it disagrees.
 #[derive(Default)]
-pub struct Broken(BTreeMap<PageAddress, Breach>);
+pub(super) struct Broken(BTreeMap<PageAddress, Breach>);
 
 impl Broken {
     /// Adds `breach`, unless its page breaks an earlier rule.
-    pub fn add(&mut self, breach: Breach) {
+    pub(super) fn add(&mut self, breach: Breach) {
         let known = self.0.entry(breach.place).or_insert(breach);
         if breach.rule < known.rule {
             *known = breach;
@@ -114,28 +114,26 @@ impl Broken {
     }
 
     /// Nothing of the page at `place` counts any more.
-    pub fn has(&self, place: PageAddress) -> bool {
+    pub(super) fn has(&self, place: PageAddress) -> bool {
         self.0.contains_key(&place)
     }
 
     /// All of them, by place.
-    pub fn into_list(self) -> impl Iterator<Item = Breach> {
+    pub(super) fn into_list(self) -> impl Iterator<Item = Breach> {
         self.0.into_values()
     }
 }
 
 /// A look at the pages of a unit, one by one.
-pub struct Look<'a> {
-    /// Where they are.
-    pub pages: &'a dyn Pages,
-    /// Pages that are known to be bad, or were not read: they take no part.
-    pub bad: &'a dyn Fn(PageAddress) -> bool,
+pub(super) struct Look<'a> {
+    /// Where they are. Those that are known to be bad, or were not read, are not shown.
+    pub(super) pages: &'a dyn Pages,
 }
 
 impl Look<'_> {
     /// Shows the pages of `unit` that are its own; of others it says what they break. Says how many
     /// pages are not sound.
-    pub fn own_pages(
+    pub(super) fn own_pages(
         &self,
         unit: &Unit,
         broken: &mut Broken,
@@ -154,9 +152,7 @@ impl Look<'_> {
                 lost(next, place.page.0, &mut unseen);
                 next = place.page.0 + 1;
                 let header = PageHeader::of(page);
-                if (self.bad)(place) {
-                    unseen.insert(place);
-                } else if !is_same_unit(header.allocation_unit_id(), unit.id) {
+                if !is_same_unit(header.allocation_unit_id(), unit.id) {
                     broken.add(Breach { unit: Some(unit.id), ..Breach::of(Rule::O2, place) });
                 } else if !unit.may_have(header.page_type, header.level) {
                     broken.add(Breach { unit: Some(unit.id), ..Breach::of(Rule::O3, place) });
@@ -171,6 +167,6 @@ impl Look<'_> {
 }
 
 /// The neighbours that a header names: before and after.
-pub fn neighbours(header: &PageHeader) -> (Option<PageAddress>, Option<PageAddress>) {
+pub(super) fn neighbours(header: &PageHeader) -> (Option<PageAddress>, Option<PageAddress>) {
     (link(header.prev_file, header.prev_page), link(header.next_file, header.next_page))
 }
