@@ -9,7 +9,6 @@ mod lookup;
 pub mod object;
 pub mod owner_sums;
 pub mod owners;
-mod rows;
 pub mod rewritten;
 pub(crate) mod rows;
 pub mod units;
