@@ -9,6 +9,7 @@ mod lookup;
 pub mod object;
 pub mod owner_sums;
 pub mod owners;
+pub mod rewritten;
 pub(crate) mod rows;
 pub mod units;
 

@@ -5,6 +5,7 @@ mod checkpoint;
 mod drivers;
 mod engine;
 mod devices;
+mod diff;
 mod directory;
 mod exit;
 mod options;
@@ -52,6 +53,7 @@ enum Command {
     Report(report::Args),
     Merge(merge::Args),
     Plan(plan::Args),
+    Diff(diff::Args),
     Page(page::Args),
     Pages(pages::Args),
     Generate(generate::Args),
@@ -112,6 +114,7 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Report(args) => report::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Page(args) => page::run(args),
         Command::Pages(args) => pages::run(args),
         Command::Generate(args) => generate::run(args),

@@ -8,6 +8,7 @@
 pub mod against;
 pub mod catalog;
 pub mod chain;
+pub mod diff;
 pub mod fields;
 mod find;
 pub mod image;

@@ -4,6 +4,7 @@
 //! File names and database names are untrusted text and pass through [`escape`] first.
 
 pub mod csv;
+pub mod diff;
 pub mod escape;
 pub mod file_names;
 pub mod hgrm;

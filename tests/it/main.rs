@@ -39,6 +39,7 @@ mod circles;
 mod clean_copies;
 mod datasets;
 mod devices;
+mod diff_command;
 mod direct;
 mod documents;
 mod drill;
