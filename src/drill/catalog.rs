@@ -5,8 +5,8 @@ use super::database_files;
 use super::fields::put_slot;
 use super::layout::Layout;
 use super::units::{
-    SYSALLOCUNITS, SYSCLSOBJS, SYSIDXSTATS, SYSPRUFILES, SYSROWSETS, SYSSCHOBJS, UNITS, Unit,
-    UnitIndex,
+    SPECIAL_UNIT, SYSALLOCUNITS, SYSCLSOBJS, SYSIDXSTATS, SYSPRUFILES, SYSROWSETS, SYSSCHOBJS,
+    UNITS, Unit, UnitIndex,
 };
 use crate::page::header::{HEADER_BYTES, PageHeader};
 use crate::page::{PAGE_BYTES, Page, kind::PageType};
@@ -43,14 +43,19 @@ pub(super) fn fill(layout: &Layout, page: &mut Page, unit: UnitIndex) {
 /// Bytes of the fixed part and the rows of a system table.
 fn rows_of(layout: &Layout, unit: UnitIndex) -> (usize, Vec<Vec<u8>>) {
     match unit {
-        SYSALLOCUNITS => (65, UNITS.iter().map(|unit| allocation_unit(layout, unit)).collect()),
-        SYSROWSETS => (53, in_row().map(rowset).collect()),
+        SYSALLOCUNITS => (65, all().map(|unit| allocation_unit(layout, unit)).collect()),
+        SYSROWSETS => (53, all().filter(|unit| unit.is_in_row()).map(rowset).collect()),
         SYSSCHOBJS => (44, in_row().filter(|unit| unit.index_id <= 1).map(object).collect()),
         SYSIDXSTATS => (35, in_row().map(index).collect()),
         SYSCLSOBJS => (27, SCHEMAS.iter().map(|&(id, name)| schema(id, name)).collect()),
         SYSPRUFILES => database_files::rows(layout),
         _ => (0, Vec::new()),
     }
+}
+
+/// All units that there are, that of page 12 too, which has no name here.
+fn all() -> impl Iterator<Item = &'static Unit> {
+    UNITS.iter().chain([&SPECIAL_UNIT])
 }
 
 fn in_row() -> impl Iterator<Item = &'static Unit> {

@@ -26,8 +26,14 @@ const UPPER_INDEX_ROW: u8 = 0x06;
 const LOB_ROW: u8 = 0x08;
 /// Set on most pages of user tables; nobody knows why, and no checker may care.
 const FLAG_COMMON: u16 = 0x8000;
-/// A root page points to no more runs than this.
-const ROOT_CHILDREN_MAX: usize = 64;
+/// A text record that holds links: its type, and where its id, that, and they are. One link is its
+/// end, then page, file and slot.
+const LINKING: u16 = 2;
+const TEXT_ID: usize = 4;
+const TEXT_TYPE: usize = 12;
+const TEXT_LINKS: usize = 16;
+const TEXT_LINK: usize = 20;
+const TEXT_END_BYTES: usize = 8;
 
 /// The rows of one kind of page.
 struct Form {
@@ -123,8 +129,26 @@ pub(super) fn fill(layout: &Layout, page: &mut Page, id: PageId, unit: UnitIndex
         let pointer_at = HEADER_BYTES + row * form.row_bytes + 5;
         put_page(page, pointer_at, child, layout.recipe.file_id.0);
     }
-    if let Role::Content { upper: false, .. } = role {
-        chain(layout, page, id, unit);
+    if form.kind == PageType::TextMix || form.kind == PageType::TextTree {
+        link_texts(layout, page, id, (rows, form.row_bytes));
+    }
+    if let Role::Content { upper, .. } = role {
+        chain(layout, page, id, (unit, upper));
+    }
+}
+
+/// Makes one value of the `rows` of a page: each leads to the next one, and the last to the first,
+/// so that every one is linked once.
+fn link_texts(layout: &Layout, page: &mut Page, id: PageId, (rows, bytes): (usize, usize)) {
+    for row in 0..rows {
+        let at = HEADER_BYTES + row * bytes;
+        put_u32(page, at + TEXT_ID, id.0);
+        put_u32(page, at + TEXT_ID + 4, 0);
+        put_u16(page, at + TEXT_TYPE, LINKING);
+        put_u16(page, at + TEXT_LINKS, 1);
+        let link = at + TEXT_LINK + TEXT_END_BYTES;
+        put_page(page, link, id, layout.recipe.file_id.0);
+        put_u16(page, link + 6, ((row + 1) % rows) as u16);
     }
 }
 
@@ -179,26 +203,25 @@ fn children(layout: &Layout, id: PageId, unit: UnitIndex, role: Role) -> Option<
     }
 }
 
-/// The first pages of the unit's first runs.
+/// The first pages of the unit's runs, as many as its root has room for.
 fn upper_pages(layout: &Layout, unit: UnitIndex) -> Vec<PageId> {
-    let upper = Role::Content { unit, upper: true };
-    let starts = layout.settled_runs(0).map(|run| PageId(layout.run_range(0, run).start * 8));
-    starts.filter(|&page| layout.role(page) == upper).take(ROOT_CHILDREN_MAX).collect()
+    layout.runs_of(unit).take(ROOT_INDEX.rows_max()).collect()
 }
 
 fn is_leaf(layout: &Layout, page: PageId, unit: UnitIndex) -> bool {
     layout.role(page) == Role::Content { unit, upper: false }
 }
 
-/// Links a leaf page of an index to its neighbours in the same run.
-fn chain(layout: &Layout, page: &mut Page, id: PageId, unit: UnitIndex) {
+/// Links a page of an index to its neighbours on its level.
+fn chain(layout: &Layout, page: &mut Page, id: PageId, (unit, upper): (UnitIndex, bool)) {
     if !matches!(UNITS[unit].shape, Shape::Clustered | Shape::Nonclustered) {
         return;
     }
-    let run = layout.run_pages(id);
-    let leaf = |&page: &PageId| is_leaf(layout, page, unit);
-    let previous = (run.start..id.0).rev().map(PageId).find(leaf);
-    let next = (id.0 + 1..run.end).map(PageId).find(leaf);
+    let (previous, next) = if upper {
+        (layout.runs_before(unit, id).next(), layout.runs_behind(unit, id).next())
+    } else {
+        (leaf_before(layout, id, unit), leaf_behind(layout, id, unit))
+    };
     let file_id = layout.recipe.file_id.0;
     let header = PageHeader::of_mut(page);
     if let Some(previous) = previous {
@@ -207,6 +230,26 @@ fn chain(layout: &Layout, page: &mut Page, id: PageId, unit: UnitIndex) {
     if let Some(next) = next {
         (header.next_page, header.next_file) = (next.0, file_id);
     }
+}
+
+/// The leaf page of the unit before `id`, in its run or in one before that.
+fn leaf_before(layout: &Layout, id: PageId, unit: UnitIndex) -> Option<PageId> {
+    let leaf = |&page: &PageId| is_leaf(layout, page, unit);
+    let here = (layout.run_pages(id).start..id.0).rev().map(PageId).find(leaf);
+    here.or_else(|| {
+        let last = |run| layout.run_pages(run).rev().map(PageId).find(leaf);
+        layout.runs_before(unit, id).find_map(last)
+    })
+}
+
+/// The leaf page of the unit behind `id`, in its run or in one behind that.
+fn leaf_behind(layout: &Layout, id: PageId, unit: UnitIndex) -> Option<PageId> {
+    let leaf = |&page: &PageId| is_leaf(layout, page, unit);
+    let here = (id.0 + 1..layout.run_pages(id).end).map(PageId).find(leaf);
+    here.or_else(|| {
+        let first = |run| layout.run_pages(run).map(PageId).find(leaf);
+        layout.runs_behind(unit, id).find_map(first)
+    })
 }
 
 /// One of the user's units, for a page that once belonged to somebody.

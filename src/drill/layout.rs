@@ -155,6 +155,60 @@ impl Layout {
         run.start * EXTENT_PAGES..run.end * EXTENT_PAGES
     }
 
+    /// The first page of the run of `pages` that may belong to a unit: it may begin with a control
+    /// extent.
+    fn first_page_of(&self, pages: &Range<u32>) -> Option<PageId> {
+        let mut extents = pages.start / EXTENT_PAGES..pages.end / EXTENT_PAGES;
+        let first = extents.find(|extent| self.owner(*extent) != Owner::Control);
+        first.map(|extent| ExtentId(extent).first_page())
+    }
+
+    /// The first pages of the runs of `unit` behind that of `page`, ascending.
+    pub(super) fn runs_behind(
+        &self,
+        unit: UnitIndex,
+        page: PageId,
+    ) -> impl Iterator<Item = PageId> {
+        let (interval, run) = self.place_of_run(page);
+        let rest = run + 1..self.settled_runs(interval).end;
+        let here = rest.map(move |run| (interval, run));
+        here.chain(self.runs(interval + 1..self.intervals())).filter_map(self.start_for(unit))
+    }
+
+    /// The first pages of the runs of `unit` before that of `page`, descending.
+    pub(super) fn runs_before(
+        &self,
+        unit: UnitIndex,
+        page: PageId,
+    ) -> impl Iterator<Item = PageId> {
+        let (interval, run) = self.place_of_run(page);
+        let here = (0..run).rev().map(move |run| (interval, run));
+        here.chain(self.runs(0..interval).rev()).filter_map(self.start_for(unit))
+    }
+
+    /// The first pages of all runs of `unit`, ascending.
+    pub(super) fn runs_of(&self, unit: UnitIndex) -> impl Iterator<Item = PageId> {
+        self.runs(0..self.intervals()).filter_map(self.start_for(unit))
+    }
+
+    fn runs(&self, intervals: Range<u32>) -> impl DoubleEndedIterator<Item = (u32, u32)> {
+        intervals.flat_map(|interval| self.settled_runs(interval).map(move |run| (interval, run)))
+    }
+
+    fn place_of_run(&self, page: PageId) -> (u32, u32) {
+        let extent = page.extent().0;
+        (extent / GAM_INTERVAL_EXTENTS, self.run_of(extent))
+    }
+
+    /// Where a run of `unit` begins; `None` for runs of others.
+    fn start_for(&self, unit: UnitIndex) -> impl FnMut((u32, u32)) -> Option<PageId> {
+        move |(interval, run)| {
+            let run = self.run_range(interval, run);
+            let first = self.first_page_of(&(run.start * EXTENT_PAGES..run.end * EXTENT_PAGES));
+            first.filter(|first| self.owner(first.extent().0) == Owner::Unit(unit))
+        }
+    }
+
     /// The runs of `interval` that may belong to units.
     pub(super) fn settled_runs(&self, interval: u32) -> Range<u32> {
         let all = GAM_INTERVAL_EXTENTS.div_ceil(self.run_extents);
@@ -203,9 +257,7 @@ impl Layout {
     /// The first page of a run of an index is the upper page; of the rest one in sixteen is free.
     fn run_role(&self, unit: UnitIndex, page: PageId) -> Role {
         let is_index = matches!(UNITS[unit].shape, Shape::Clustered | Shape::Nonclustered);
-        let first = self.run_pages(page).start;
-        // A run may begin with a control extent; then it has no upper page.
-        if page.0 == first {
+        if self.first_page_of(&self.run_pages(page)) == Some(page) {
             return Role::Content { unit, upper: is_index };
         }
         let chance = draw(self.recipe.seed, Purpose::PageInUse, page.0.into());

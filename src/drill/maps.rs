@@ -6,15 +6,16 @@ use super::content;
 use super::fields::{put_page, put_slot, put_u16, put_u32};
 use super::layout::{Layout, Owner, PFS_INTERVAL_EXTENTS, Role, iam_page};
 use super::units::{SYSTEM_UNITS, UNITS, UnitIndex};
-use crate::page::address::PageId;
+use crate::page::address::{FileId, PageId};
 use crate::page::allocation::{
     BITMAP_BYTES, BITMAP_OFFSET, GAM_INTERVAL_EXTENTS, GAM_INTERVAL_PAGES, PFS_BYTES_OFFSET,
     PFS_INTERVAL_PAGES, PfsByte,
 };
-use crate::page::{Page, header::PageHeader, kind::PageType};
+use crate::page::{PAGE_BYTES, Page, header::PageHeader, kind::PageType};
 
 const FIRST_RECORD: u16 = 96;
 const BITMAP_RECORD: u16 = 190;
+const PADDED_BITMAP_RECORD: u16 = 192;
 const MAP_PMINLEN: u16 = 90;
 const IAM_SEQUENCE: usize = 100;
 const IAM_START_PAGE: usize = 136;
@@ -129,15 +130,19 @@ fn is_changed(layout: &Layout, extent: u32) -> bool {
 pub(super) fn fill_iam(layout: &Layout, page: &mut Page, unit: UnitIndex, interval: u32) {
     frame_map(page);
     link_iam(layout, page, unit, interval);
-    let file_id = layout.recipe.file_id.0;
-    put_u32(page, IAM_SEQUENCE, interval);
-    put_page(page, IAM_START_PAGE, PageId(interval * GAM_INTERVAL_PAGES), file_id);
+    start_interval(page, interval, layout.recipe.file_id);
     if interval == 0 {
-        put_page(page, IAM_SLOTS, UNITS[unit].single_page, file_id);
+        put_page(page, IAM_SLOTS, UNITS[unit].single_page, layout.recipe.file_id.0);
     }
     set_bits(page, interval, settled_extents(layout, interval), |extent| {
         layout.owner(extent) == Owner::Unit(unit)
     });
+}
+
+/// Which interval of a file an IAM page describes.
+pub(super) fn start_interval(page: &mut Page, interval: u32, file_id: FileId) {
+    put_u32(page, IAM_SEQUENCE, interval);
+    put_page(page, IAM_START_PAGE, PageId(interval * GAM_INTERVAL_PAGES), file_id.0);
 }
 
 /// Chains the IAM pages of a unit. A system unit owns no extents and has only its first.
@@ -153,10 +158,20 @@ fn link_iam(layout: &Layout, page: &mut Page, unit: UnitIndex, interval: u32) {
 }
 
 /// The two records of every map page, still empty.
-pub(super) fn frame_map(page: &mut Page) {
+fn frame_map(page: &mut Page) {
+    frame_records(page, BITMAP_RECORD);
+}
+
+/// The two records of page 12, which are padded to four bytes.
+pub(super) fn frame_special_iam(page: &mut Page) {
+    frame_records(page, PADDED_BITMAP_RECORD);
+}
+
+fn frame_records(page: &mut Page, bitmap_record: u16) {
     start_record(page, 0, FIRST_RECORD, MAP_PMINLEN + 4);
-    start_record(page, 1, BITMAP_RECORD, BITMAP_BYTES as u16 + 4);
-    close(page, 2, BITMAP_OFFSET + BITMAP_BYTES, 6);
+    start_record(page, 1, bitmap_record, BITMAP_BYTES as u16 + 4);
+    let end = usize::from(bitmap_record) + 4 + BITMAP_BYTES;
+    close(page, 2, end, (PAGE_BYTES - 2 * 2 - end) as u16);
     PageHeader::of_mut(page).pminlen = MAP_PMINLEN;
 }
 

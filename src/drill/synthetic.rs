@@ -3,17 +3,16 @@
 use super::chance::{Dice, Purpose, below, dice, draw};
 use super::layout::{Layout, Role};
 use super::recipe::{Recipe, RecipeError};
-use super::units::{SYSALLOCUNITS, SYSPRUFILES, UNITS, UnitIndex};
+use super::units::{SPECIAL_UNIT, SYSALLOCUNITS, SYSPRUFILES, UNITS, UnitIndex};
 use super::{catalog, content, front, junk, maps};
-use crate::page::address::PageId;
+use crate::page::address::{FileId, PageId};
 use crate::page::boot::PageVerify;
 use crate::page::header::{FLAG_CHECKSUM, FLAG_TORN, HEADER_VERSION, Lsn, PageHeader};
 use crate::page::{Page, checksum, kind::PageType, torn};
 
 /// `m_objId` of pages that belong to no allocation unit.
 const CONTROL_OBJECT: u32 = 99;
-/// `m_objId` and `m_flagBits` of page 12.
-const SPECIAL_IAM_OBJECT: u32 = 8;
+/// `m_flagBits` of page 12.
 const SPECIAL_IAM_FLAGS: u16 = 0x2;
 /// Pages that nothing protects were never written since the file was made.
 const FIRST_LSN: Lsn = Lsn { vlf: 0, block: 0, slot: 1 };
@@ -68,7 +67,7 @@ impl SyntheticFile {
                 assign(&mut page, unit, PageType::Iam);
                 maps::fill_iam(layout, &mut page, unit, interval);
             }
-            Role::SpecialIam => fill_special_iam(&mut page),
+            Role::SpecialIam => fill_special_iam(&mut page, layout.recipe.file_id),
             Role::Single(unit @ SYSALLOCUNITS..=SYSPRUFILES) => {
                 assign(&mut page, unit, PageType::Data);
                 catalog::fill(layout, &mut page, unit);
@@ -163,11 +162,12 @@ fn set_lsn(page: &mut Page, lsn: Lsn) {
     (header.lsn_vlf, header.lsn_block, header.lsn_slot) = (lsn.vlf, lsn.block, lsn.slot);
 }
 
-fn fill_special_iam(page: &mut Page) {
-    maps::frame_map(page);
+fn fill_special_iam(page: &mut Page, file_id: FileId) {
+    maps::frame_special_iam(page);
+    maps::start_interval(page, 0, file_id);
     let header = PageHeader::of_mut(page);
     header.page_type = PageType::Iam.m_type();
-    header.object_id = SPECIAL_IAM_OBJECT;
+    header.object_id = SPECIAL_UNIT.header_object_id;
     header.flag_bits = SPECIAL_IAM_FLAGS;
 }
 
