@@ -16,6 +16,7 @@ pub mod check;
 pub mod diagnose;
 pub mod consolidate;
 pub mod scrub;
+pub mod inspect;
 pub mod report;
 pub mod drill;
 pub mod bench;

@@ -27,6 +27,7 @@ mod leads;
 mod at_gpus;
 mod lost_writes;
 mod names;
+mod origin;
 mod owners;
 mod paced;
 mod places;
@@ -41,9 +42,14 @@ mod threads;
 mod worker;
 mod wrong_owners;
 
+pub(crate) use catalog_pages::CatalogPages;
+pub(crate) use file::open_unchanged;
+pub(crate) use leads::Remembered;
+pub(crate) use origin::Origin;
 pub use settings::{Open, Progress, Settings, Silent};
 pub use stop::Stop;
 pub use threads::THREAD_STACK_BYTES;
+pub(crate) use threads::pool_or_own_thread;
 
 use crate::consolidate::report::ScrubReport;
 use crate::consolidate::throughput::StageLatencies;
@@ -56,7 +62,7 @@ use dispatch::Dispatch;
 use shared::Shared;
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use threads::{pool, pool_or_own_thread, stay_on};
+use threads::{pool, stay_on};
 use worker::Worker;
 
 /// Suspects that are looked into at most when all is read: 256 MiB are read around them, if none

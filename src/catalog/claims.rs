@@ -45,6 +45,13 @@ impl IamClaims {
         (self.extents_of != own && !self.extents.is_empty()) || self.singles.iter().any(is_other)
     }
 
+    /// It gives `place` to its unit, as a single page or with its extent.
+    pub fn has(&self, place: PageAddress) -> bool {
+        let extent = place.page.extent().0;
+        let has_extent = || self.extents.iter().any(|run| run.contains(&extent));
+        self.singles.contains(&place) || (self.extents_of == place.file && has_extent())
+    }
+
     /// It is no longer than a few rows of an ordinary page.
     pub fn is_short(&self) -> bool {
         self.extents.len() <= RUNS_KEPT_MAX
@@ -157,6 +164,14 @@ mod tests {
         // A page of another file, and an interval that nobody asked for.
         assert_eq!([owner(8801, true), owner(8801, false)], [None, Some(9)]);
         assert_eq!(owner(1000 * 8, false), None);
+    }
+
+    #[test]
+    fn a_unit_has_single_pages_of_any_file_and_extents_of_one() {
+        let claims = claims(7, 1000..1020, (3, 5));
+        let has = |file, page| claims.has(PageAddress::new(FileId(file), PageId(page)));
+        assert!(has(3, 5) && has(1, 8000) && has(1, 8159));
+        assert!(!has(1, 5) && !has(3, 8000) && !has(1, 8160) && !has(1, 7999));
     }
 
     #[test]

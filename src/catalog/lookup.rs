@@ -44,16 +44,27 @@ pub fn units_by_first_iam(
 
 /// The rows with one of the keys that are `wanted`. Where there are several, because a page is old
 /// content that nobody can tell to be free, that of the page written last.
-fn select<R: Row>(pages: Pages<'_>, wanted: impl Iterator<Item = R::Key>) -> BTreeMap<R::Key, R> {
+pub(super) fn select<R: Row>(
+    pages: Pages<'_>,
+    wanted: impl Iterator<Item = R::Key>,
+) -> BTreeMap<R::Key, R> {
     let wanted: BTreeSet<R::Key> = wanted.collect();
-    let mut found: BTreeMap<R::Key, (Lsn, R)> = BTreeMap::new();
     if wanted.is_empty() {
         return BTreeMap::new();
     }
+    rows(pages, &|key| wanted.contains(key))
+}
+
+/// The same, of the rows whose key `is_wanted`.
+pub(super) fn rows<R: Row>(
+    pages: Pages<'_>,
+    is_wanted: &dyn Fn(&R::Key) -> bool,
+) -> BTreeMap<R::Key, R> {
+    let mut found: BTreeMap<R::Key, (Lsn, R)> = BTreeMap::new();
     pages(R::TABLE, &mut |page| {
         let written = PageHeader::of(page).lsn();
         for record in Record::primaries_of(page) {
-            let Some(key) = R::key(&record).filter(|key| wanted.contains(key)) else { continue };
+            let Some(key) = R::key(&record).filter(is_wanted) else { continue };
             let is_newer = found.get(&key).is_none_or(|(lsn, _)| *lsn < written);
             if let (true, Some(row)) = (is_newer, R::of(&record)) {
                 found.insert(key, (written, row));

@@ -9,7 +9,9 @@ mod lookup;
 pub mod object;
 pub mod owner_sums;
 pub mod owners;
+pub mod rewritten;
 pub(crate) mod rows;
+pub mod units;
 
 pub use lookup::{Pages, objects, units_by_first_iam};
 
@@ -41,6 +43,29 @@ pub enum SystemTable {
 }
 
 impl SystemTable {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::SysAllocUnits,
+        Self::SysRowsets,
+        Self::SysSchObjs,
+        Self::SysIdxStats,
+        Self::SysClsObjs,
+        Self::SysPruFiles,
+    ];
+
+    /// The allocation units of its rows: one, or one for each of the releases that differ.
+    pub fn units(self) -> &'static [u64] {
+        match self {
+            Self::SysAllocUnits => &[7 << 16],
+            Self::SysRowsets => &[5 << 16],
+            Self::SysSchObjs => &[1 << 48 | 34 << 16],
+            Self::SysIdxStats => &[1 << 48 | 54 << 16],
+            Self::SysClsObjs => &[1 << 48 | 64 << 16],
+            // SYSPRUFILES and SYSPRUFILES_2005.
+            Self::SysPruFiles => &[1 << 48 | 24 << 16, 1 << 48 | 76 << 16],
+        }
+    }
+
     /// The highest `m_objId` of their pages.
     const OBJECT_ID_MAX: u32 = SYSPRUFILES_2005;
 

@@ -134,6 +134,18 @@ impl Object {
         self.root == Some(place)
     }
 
+    /// `name` is its table's, with or without schema, or with schema and index; in upper or lower
+    /// case, in brackets or not.
+    pub fn is_called(&self, name: &str) -> bool {
+        let bare = |text: &str| text.replace(['[', ']'], "").to_lowercase();
+        let (schema, table) = (self.schema.as_deref(), self.table.as_deref().unwrap_or_default());
+        let index = self.index.as_deref();
+        let with_schema = schema.map(|schema| format!("{schema}.{table}"));
+        let with_index = with_schema.as_ref().zip(index).map(|(table, i)| format!("{table}.{i}"));
+        let names = [Some(table.to_owned()), with_schema, with_index];
+        names.iter().flatten().any(|own| !own.is_empty() && bare(own) == bare(name))
+    }
+
     /// Everything in it can be made again from the rows of tables.
     pub fn can_be_rebuilt(&self) -> bool {
         !self.is_system() && !self.is_internal && (self.index_id > 1 || self.is_view)
@@ -225,6 +237,17 @@ mod tests {
             (object(RowOverflowData, 2, "T", "IX"), "dbo.T.IX (row-overflow data)"),
         ] {
             assert_eq!(object.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_object_is_called_by_its_table_or_more() {
+        let index = object(ObjectKind::NonclusteredIndex, 2, "Order Details", "IX");
+        for name in ["order details", "dbo.Order Details", "[dbo].[Order Details].[IX]"] {
+            assert!(index.is_called(name), "{name}");
+        }
+        for name in ["IX", "dbo", "", "Details", "dbo.Order Details.PK"] {
+            assert!(!index.is_called(name), "{name}");
         }
     }
 

@@ -12,7 +12,7 @@ use super::units::Units;
 use super::{Breach, Pages, allocation, heap, lobs, tree};
 use crate::catalog::object::ObjectKind;
 use crate::page::address::PageAddress;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a database when all of its pages were read.
 pub struct Given<'a> {
@@ -27,7 +27,9 @@ pub struct Given<'a> {
 /// Checks a database. `known` has the rules that single pages break.
 pub fn check(given: &Given<'_>, known: Vec<Breach>, outcome: &mut Outcome) -> Vec<Breach> {
     let mut broken = Broken::default();
-    known.into_iter().for_each(|breach| broken.add(breach));
+    for breach in known {
+        broken.add(breach);
+    }
     let mut tell = |breach| broken.add(breach);
     if let Some(units) = allocation::check(given.pages, given.is_complete, &mut tell) {
         outcome.leaves(NotChecked::PagesNotSound, units.maps_not_sound());
@@ -53,14 +55,14 @@ impl Checked<'_> {
     fn all(&mut self) {
         let mut rowsets: BTreeMap<u64, OfRowset> = BTreeMap::new();
         // Rowsets of which a unit cannot be checked: what their rows point at is not known.
-        let mut without: BTreeMap<u64, ()> = BTreeMap::new();
+        let mut without = BTreeSet::new();
         for (row, chain) in self.units.iter() {
             let Some(rowset) = row.rowset else { continue };
             match self.unit(row, chain) {
                 Ok(unit) => drop(rowsets.entry(rowset.id).or_default().insert(row.content, unit)),
                 Err((why, count)) => {
                     self.outcome.leaves(why, count);
-                    without.insert(rowset.id, ());
+                    without.insert(rowset.id);
                 }
             }
         }
@@ -71,7 +73,7 @@ impl Checked<'_> {
             for unit in units.values() {
                 self.check_unit(unit);
             }
-            if are_all && !without.contains_key(rowset) {
+            if are_all && !without.contains(rowset) {
                 self.check_lobs(units);
             }
         }
@@ -145,8 +147,9 @@ impl Checked<'_> {
     }
 
     fn tell_too_large(&mut self, unit: &Unit) {
-        let first = unit.pages.first().map(|(file, run)| PageAddress::new(*file, run.first));
-        let at = first.map(|first| Breach { unit: Some(unit.id), ..Breach::of(Rule::S1, first) });
-        at.into_iter().for_each(|breach| self.broken.add(breach));
+        if let Some((file, run)) = unit.pages.first() {
+            let first = PageAddress::new(*file, run.first);
+            self.broken.add(Breach::of(Rule::S1, first).about(unit.id));
+        }
     }
 }

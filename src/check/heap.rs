@@ -37,11 +37,15 @@ pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeS
             broken.add(Breach { slot, other, ..at });
         }
     };
-    stubs.iter().for_each(|(stub, row)| wrong(*stub, *row, &rows));
+    for (stub, row) in &stubs {
+        wrong(*stub, *row, &rows);
+    }
     // A row whose stub is elsewhere was told with that stub, unless there is none.
     let lost = rows.iter().filter(|(row, _)| !stubs.values().any(|to| to == *row));
     let lost: Vec<_> = lost.collect();
-    lost.into_iter().for_each(|(row, stub)| wrong(*row, *stub, &stubs));
+    for (row, stub) in lost {
+        wrong(*row, *stub, &stubs);
+    }
     unseen
 }
 

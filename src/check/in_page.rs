@@ -160,7 +160,7 @@ impl Limits {
             return Err(Rule::P3);
         }
         let columns = slot.columns().ok_or(Rule::P6)?;
-        self.check_columns(slot, &columns, is_row)?;
+        Self::check_columns(slot, &columns, is_row)?;
         let length = slot.length().ok_or(Rule::P5)?;
         if at + length > self.free_data {
             return Err(Rule::P5);
@@ -181,7 +181,7 @@ impl Limits {
     }
 
     #[inline]
-    fn check_columns(&self, slot: Slot<'_>, columns: &Columns, is_row: bool) -> Result<(), Rule> {
+    fn check_columns(slot: Slot<'_>, columns: &Columns, is_row: bool) -> Result<(), Rule> {
         if is_row && !slot.has_null_bitmap() {
             return Err(Rule::P7);
         }

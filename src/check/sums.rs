@@ -3,7 +3,8 @@
 //!
 //! Nothing is kept of a page but what it adds to the sums of its unit, and a line for each page
 //! above the leaves, so that memory does not grow with the leaves. Where sums differ, the pages of
-//! that unit are read again (`pages.rs`). Two things that differ have one sum by chance once in 2^64.
+//! that unit are read again (`unit_pages.rs`). Two things that differ have one sum by chance once
+//! in 2^64.
 
 use crate::catalog::owners::interchangeable;
 use crate::page::Page;
@@ -167,6 +168,11 @@ impl PageSums {
     }
 }
 
+fn has_rows(kind: PageType) -> bool {
+    use PageType::{Data, Index, TextMix, TextTree};
+    matches!(kind, Data | Index | TextMix | TextTree)
+}
+
 /// Index pages of clustered indexes of some units say level 0 right above the leaves.
 fn is_above(header: &PageHeader) -> bool {
     header.page_type == PageType::Index.m_type() && header.index_id < 2
@@ -178,8 +184,7 @@ impl Sums {
     pub fn add(&mut self, page: &Page, place: PageAddress, of_rows: PageSums, records: u32) {
         let header = PageHeader::of(page);
         let kind = PageType::of(header.page_type);
-        use PageType::{Data, Index, TextMix, TextTree};
-        if !matches!(kind, Data | Index | TextMix | TextTree) {
+        if !has_rows(kind) {
             return;
         }
         self.pages += 1;

@@ -5,7 +5,7 @@ use super::rule::Rule;
 use super::unit_pages::{Broken, Look, Unit, neighbours};
 use crate::page::address::PageAddress;
 use crate::page::header::PageHeader;
-use crate::page::slots::Slots;
+use crate::page::slots::{Slot, Slots};
 use std::collections::{BTreeSet, HashMap};
 
 /// A page of the tree.
@@ -38,11 +38,8 @@ pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeS
         let (previous, next) = neighbours(header);
         let level = unit.true_level(header.page_type, header.level);
         let slots = Slots::of(page);
-        let children = if level > 0 {
-            slots.all().filter_map(|slot| slot.child()).collect()
-        } else {
-            [].into()
-        };
+        let children =
+            if level > 0 { slots.all().filter_map(Slot::child).collect() } else { [].into() };
         let is_empty = slots.count() == 0;
         nodes.insert(place, Node { level, previous, next, is_empty, children });
     });
@@ -97,26 +94,19 @@ impl Tree<'_> {
         let links = |place: &PageAddress| {
             self.nodes.get(place).map(|node| (node.previous, node.next)).unwrap_or_default()
         };
-        if let Some(Some(first)) = level.first() {
-            if links(first).0.is_some() {
-                broken.add(self.breach(Rule::T3, *first));
-            }
-        }
-        if let Some(Some(last)) = level.last() {
-            if links(last).1.is_some() {
-                broken.add(self.breach(Rule::T3, *last));
-            }
+        let first = level.first().copied().flatten().filter(|first| links(first).0.is_some());
+        let last = level.last().copied().flatten().filter(|last| links(last).1.is_some());
+        for end in first.into_iter().chain(last) {
+            broken.add(self.breach(Rule::T3, end));
         }
         for pair in level.windows(2) {
             let [Some(a), Some(b)] = pair else { continue };
-            let wrong = if links(a).1 != Some(*b) {
-                Some((a, b))
-            } else {
-                (links(b).0 != Some(*a)).then_some((b, a))
+            let wrong = match (links(a).1 == Some(*b), links(b).0 == Some(*a)) {
+                (false, _) => (a, b),
+                (true, false) => (b, a),
+                (true, true) => continue,
             };
-            if let Some((place, other)) = wrong {
-                broken.add(Breach { other: Some(*other), ..self.breach(Rule::T3, *place) });
-            }
+            broken.add(self.breach(Rule::T3, *wrong.0).with(*wrong.1));
         }
     }
 

@@ -57,10 +57,10 @@ impl Unit {
     /// A page of this type, that says this level, can be one of its pages.
     pub(super) fn may_have(&self, page_type: u8, level: u8) -> bool {
         match (self.content, self.index_id, PageType::of(page_type)) {
-            (IN_ROW, 0 | 1, PageType::Data) => true,
             (IN_ROW, 1, PageType::Index) => self.true_level(page_type, level) > 0,
-            (IN_ROW, 2.., PageType::Index) => true,
-            (LOB | ROW_OVERFLOW, _, PageType::TextMix | PageType::TextTree) => true,
+            (IN_ROW, 0 | 1, PageType::Data)
+            | (IN_ROW, 2.., PageType::Index)
+            | (LOB | ROW_OVERFLOW, _, PageType::TextMix | PageType::TextTree) => true,
             _ => false,
         }
     }

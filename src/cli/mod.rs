@@ -5,6 +5,7 @@ mod checkpoint;
 mod drivers;
 mod engine;
 mod devices;
+mod diff;
 mod directory;
 mod exit;
 mod options;
@@ -13,9 +14,12 @@ mod progress;
 mod bench;
 mod generate;
 mod generate_backup;
+mod image;
 mod inject;
 mod limits;
 mod merge;
+mod page;
+mod pages;
 mod plan;
 mod report;
 mod say;
@@ -49,6 +53,9 @@ enum Command {
     Report(report::Args),
     Merge(merge::Args),
     Plan(plan::Args),
+    Diff(diff::Args),
+    Page(page::Args),
+    Pages(pages::Args),
     Generate(generate::Args),
     Inject(inject::Args),
     Bench(bench::Args),
@@ -107,6 +114,9 @@ fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Report(args) => report::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Plan(args) => plan::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Page(args) => page::run(args),
+        Command::Pages(args) => pages::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inject(args) => inject::run(args),
         Command::Bench(args) => bench::run(args),

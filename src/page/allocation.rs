@@ -34,6 +34,9 @@ const FIRST_SGAM: u32 = 3;
 const DIFF_OFFSET: u32 = 6;
 const ML_OFFSET: u32 = 7;
 
+/// How full a page is at most, in percent, by the lowest bits of its PFS byte.
+const FULL_PERCENT: [u8; 5] = [0, 50, 80, 95, 100];
+
 /// One byte of a PFS page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PfsByte(pub u8);
@@ -45,6 +48,10 @@ impl PfsByte {
     pub const MIXED: u8 = 0x20;
     /// Bit of an IAM page.
     pub const IAM: u8 = 0x10;
+    /// Bit of a page with ghost records.
+    const GHOST: u8 = 0x08;
+    /// Bits that tell how full a page of a heap or of LOB values is.
+    const FULL: u8 = 0x07;
 
     /// The byte that `pfs` (torn bits already restored) holds for `page`.
     pub fn of(pfs: &Page, page: PageId) -> Self {
@@ -60,6 +67,20 @@ impl PfsByte {
     /// True if the page is in use and stands in a mixed extent.
     pub fn is_mixed(self) -> bool {
         self.is_allocated() && self.0 & Self::MIXED != 0
+    }
+
+    /// In the words of DBCC PAGE, such as `0x60 MIXED_EXT ALLOCATED 0_PCT_FULL`.
+    pub fn words(self) -> String {
+        let flags = [
+            (Self::IAM, "IAM_PG "),
+            (Self::MIXED, "MIXED_EXT "),
+            (Self::ALLOCATED, "ALLOCATED "),
+            (Self::GHOST, "HAS_GHOST "),
+        ];
+        let set = flags.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, word)| *word);
+        let full = FULL_PERCENT.get(usize::from(self.0 & Self::FULL));
+        let full = full.map_or("?".to_owned(), ToString::to_string);
+        format!("{:#x} {}{full}_PCT_FULL", self.0, set.collect::<String>())
     }
 
     /// True if the page is in use and an IAM page.
@@ -177,6 +198,24 @@ pub fn gam_page_of(page: PageId) -> PageId {
     }
 }
 
+/// The SGAM page that describes `page`.
+pub fn sgam_page_of(page: PageId) -> PageId {
+    match page.0 / GAM_INTERVAL_PAGES {
+        0 => PageId(FIRST_SGAM),
+        interval => PageId(interval * GAM_INTERVAL_PAGES + 1),
+    }
+}
+
+/// The DIFF map that describes `page`.
+pub fn diff_map_of(page: PageId) -> PageId {
+    PageId(page.0 - page.0 % GAM_INTERVAL_PAGES + DIFF_OFFSET)
+}
+
+/// The ML map that describes `page`.
+pub fn ml_map_of(page: PageId) -> PageId {
+    PageId(page.0 - page.0 % GAM_INTERVAL_PAGES + ML_OFFSET)
+}
+
 /// What must stand at `page` of file `file` by its position alone; `None` for ordinary pages.
 ///
 /// At page 516,855,552 (3.85 TiB) and its multiples the formulas for PFS and GAM meet; PFS is
@@ -292,6 +331,9 @@ pub(crate) mod tests {
         let page = PageId(8_777_733);
         assert_eq!(gam_page_of(page), PageId(8_690_944));
         assert_eq!(pfs_page_of(page), PageId(8_775_480));
+        assert_eq!(sgam_page_of(page), PageId(8_690_945));
+        assert_eq!(diff_map_of(page), PageId(8_690_950));
+        assert_eq!(ml_map_of(page), PageId(8_690_951));
         let kind = |n| fixed_page_type(FileId(1), PageId(n));
         assert_eq!(kind(8_690_944), Some(PageType::Gam));
         assert_eq!(kind(8_690_945), Some(PageType::Sgam));
@@ -341,6 +383,20 @@ pub(crate) mod tests {
         assert!(!extent_bit(&map, PageId(11 * 8)));
         map.bytes_mut()[PFS_BYTES_OFFSET + 5] = 0x64;
         assert!(PfsByte::of(&map, PageId(PFS_INTERVAL_PAGES * 3 + 5)).is_allocated());
+    }
+
+    /// As DBCC PAGE prints them, from published outputs.
+    #[test]
+    fn a_pfs_byte_in_words_is_as_dbcc_page_prints_it() {
+        for (byte, words) in [
+            (0x60, "0x60 MIXED_EXT ALLOCATED 0_PCT_FULL"),
+            (0x64, "0x64 MIXED_EXT ALLOCATED 100_PCT_FULL"),
+            (0x40, "0x40 ALLOCATED 0_PCT_FULL"),
+            (0x70, "0x70 IAM_PG MIXED_EXT ALLOCATED 0_PCT_FULL"),
+            (0x00, "0x0 0_PCT_FULL"),
+        ] {
+            assert_eq!(PfsByte(byte).words(), words);
+        }
     }
 
     /// The bytes as DBCC PAGE prints them of a PFS page.

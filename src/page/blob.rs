@@ -142,7 +142,7 @@ impl<'a> Pointer<'a> {
 }
 
 /// The complex columns of the record in `slot`.
-pub fn pointers<'a>(slot: Slot<'a>, columns: Columns) -> impl Iterator<Item = Pointer<'a>> {
+pub fn pointers(slot: Slot<'_>, columns: Columns) -> impl Iterator<Item = Pointer<'_>> {
     (0..columns.variable).filter_map(move |index| {
         let (bytes, is_complex) = slot.variable(&columns, index)?;
         is_complex.then(|| Pointer::of(bytes))

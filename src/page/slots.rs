@@ -130,14 +130,17 @@ impl<'a> Slots<'a> {
         self.header.slot_count.min(((PAGE_BYTES - ROWS_BEGIN) / SLOT_BYTES) as u16)
     }
 
-    /// The records of the page are compressed, row by row or all of it. Their layout is another.
+    /// The records of the page are compressed, most of them or all of it. Their layout is another.
     pub fn are_compressed(self) -> bool {
         let has_rows =
             matches!(PageType::of(self.header.page_type), PageType::Data | PageType::Index);
-        // All rows of a page are, or none: a slot that leads into a row must not hide the page.
-        let is_row = |slot: Slot<'_>| slot.bytes.first().is_some_and(|b| b & IS_COMPRESSED != 0);
-        let are_rows = || self.count() > 0 && self.all().all(is_row);
-        has_rows && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0 || are_rows())
+        // What is no record may have any first byte; and one record, or one slot that leads into
+        // another, must not hide a page from who checks it.
+        let records = || self.all().filter(|slot| usize::from(slot.offset) >= ROWS_BEGIN);
+        let compressed = || records().filter(|slot| slot.status() & IS_COMPRESSED != 0).count();
+        has_rows
+            && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0
+                || 2 * compressed() > records().count())
     }
 
     /// Records are padded to so many bytes.

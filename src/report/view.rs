@@ -105,9 +105,9 @@ fn state(report: &ScrubReport, unspoken: &[Remark]) -> (Tone, &'static str, Stri
     match report.verdict {
         RunVerdict::Clean => {
             let unspoken = unspoken.iter().map(|remark| remark.what.clone());
-            let more = consistency::held(report).into_iter().chain(unspoken);
-            let more: String = more.map(|what| format!("; {what}")).collect();
-            (Tone::Good, "CLEAN", verified(report) + &more)
+            let held = consistency::held(report);
+            let words = [verified(report)].into_iter().chain(held).chain(unspoken);
+            (Tone::Good, "CLEAN", words.collect::<Vec<_>>().join("; "))
         }
         RunVerdict::Unverified => (Tone::Unsure, "UNVERIFIED", unproven(report)),
         RunVerdict::Damaged => (Tone::Bad, "DAMAGED", damage(report)),

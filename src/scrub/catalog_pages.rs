@@ -13,7 +13,7 @@ const TABLE_PAGES_MAX: usize = 16_384;
 const IAM_PAGES_MAX: usize = 262_144;
 /// Which pages of one file hold rows of the system tables, and which are IAM pages.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct CatalogPages {
+pub(crate) struct CatalogPages {
     pub(super) pages: BTreeMap<SystemTable, BTreeSet<PageId>>,
     #[serde(default)]
     pub(super) iam_pages: BTreeSet<PageId>,
@@ -24,7 +24,7 @@ pub(super) struct CatalogPages {
 impl CatalogPages {
     /// Adds pages that were not added before. Of too many the first in the file are kept, so that
     /// it does not matter in which order they come.
-    pub(super) fn add(&mut self, found: Vec<(Lead, PageId)>) {
+    pub(crate) fn add(&mut self, found: Vec<(Lead, PageId)>) {
         for (lead, page) in found {
             let (pages, max) = match lead {
                 Lead::Rows(table) => (self.pages.entry(table).or_default(), TABLE_PAGES_MAX),
@@ -39,7 +39,7 @@ impl CatalogPages {
     }
 
     /// Names may be missing, because not all pages are remembered.
-    pub(super) fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.left_out > 0
     }
 

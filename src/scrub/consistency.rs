@@ -74,18 +74,14 @@ impl Database<'_> {
         (outcome.pages, outcome.records) = (sums.pages, sums.records);
         sums.join_parents();
         let pages = CheckedPages::of(&self.members, &known, scanned);
-        let broken = match (&pages, self.is_partial()) {
-            (Some(pages), false) => {
-                let given = Given { pages, sums: &sums, is_complete: self.is_complete() };
-                if !given.is_complete {
-                    outcome.leaves(NotChecked::IncompleteDatabases, 1);
-                }
-                database::check(&given, known, &mut outcome)
+        let is_complete = self.is_complete();
+        let whole = pages.as_ref().filter(|_| !self.is_partial());
+        outcome.leaves(NotChecked::IncompleteDatabases, u64::from(whole.is_none() || !is_complete));
+        let broken = match whole {
+            Some(pages) => {
+                database::check(&Given { pages, sums: &sums, is_complete }, known, &mut outcome)
             }
-            _ => {
-                outcome.leaves(NotChecked::IncompleteDatabases, 1);
-                known
-            }
+            None => known,
         };
         self.tell(broken, pages.as_ref(), suspects, &mut outcome);
         (self.index(), outcome)
@@ -133,7 +129,7 @@ impl Database<'_> {
                 continue;
             }
             outcome.broken.push(breach);
-            let suspect = pages.and_then(|pages| self.suspect(breach, pages));
+            let suspect = pages.and_then(|pages| Self::suspect(breach, pages));
             if suspects.len() < SUSPECTS_MAX {
                 suspects.extend(suspect);
             }
@@ -142,7 +138,7 @@ impl Database<'_> {
 
     /// The page of `breach` as a suspect. What is not there is told of the PFS page that should
     /// tell of it.
-    fn suspect(&self, breach: Breach, pages: &CheckedPages<'_>) -> Option<(Finding, Verdict)> {
+    fn suspect(breach: Breach, pages: &CheckedPages<'_>) -> Option<(Finding, Verdict)> {
         let place = if pages.has(breach.place) {
             breach.place
         } else {

@@ -7,6 +7,7 @@
 //! on; such a full backup is one of the database of the differential, too.
 
 use super::context::Opened;
+use super::origin::Origin;
 use super::{LOOKED_INTO_MAX, Open};
 use crate::backup::BackupKind;
 use crate::catalog::owners::is_same_unit;
@@ -18,10 +19,9 @@ use crate::diagnose::verdict::SuspectReason;
 use crate::discover::DataFile;
 use crate::discover::backup::Part;
 use crate::discover::paths;
-use crate::page::address::{FileId, PageId};
-use crate::page::file_header::BindingId;
+use crate::page::address::PageId;
 use crate::page::header::Lsn;
-use crate::page::line::{Guid, Line, guid_of};
+use crate::page::line::{Guid, guid_of};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -63,53 +63,6 @@ pub(super) fn find(
     None
 }
 
-/// What tells of which database a file has pages.
-struct Origin {
-    file_id: FileId,
-    line: Line,
-    /// Where the copy ends.
-    end: Option<Lsn>,
-    binding: Option<BindingId>,
-    guid: Option<Guid>,
-}
-
-impl Origin {
-    fn of(file: &DataFile, facts: &FileFacts) -> Self {
-        let header = file.header.as_ref();
-        let set = file.part.as_ref().map(Part::set);
-        let told = set.and_then(|set| set.files.iter().find(|f| f.file_id == file.file_id.0));
-        let of_set = set.map(|set| set.line).filter(Line::is_told);
-        let boot = file.boot.as_ref();
-        let by_boot = boot.map(|boot| boot.line).unwrap_or_default();
-        let end = set.and_then(|set| set.last_lsn);
-        Self {
-            file_id: file.file_id,
-            line: of_set.unwrap_or(by_boot),
-            end: end.or_else(|| boot.map(|boot| boot.checkpoint_lsn)),
-            // The set says whose backup it is; page 0 in it may be older.
-            binding: set.and_then(|set| set.binding_id).or_else(|| header.map(|h| h.binding_id)),
-            guid: told
-                .and_then(|file| file.guid)
-                .or_else(|| header.and_then(|h| h.file_guid))
-                .or_else(|| facts.own_guid(file.file_id).and_then(|text| guid_of(text))),
-        }
-    }
-
-    /// Something tells of which database it is.
-    fn is_known(&self) -> bool {
-        self.line.is_told() || self.binding.is_some() || self.guid.is_some()
-    }
-
-    /// True if both are of one line of one database, and of the same file of it.
-    fn is_of_one_with(&self, other: &Self) -> bool {
-        self.file_id == other.file_id
-            && self.line.kinship(self.end, &other.line, other.end).is_line().unwrap_or_else(|| {
-                let is_same = self.guid.is_some() && self.guid == other.guid;
-                is_same || (self.binding.is_some() && self.binding == other.binding)
-            })
-    }
-}
-
 /// Which files are of which database.
 struct Databases {
     origins: Vec<Origin>,
@@ -132,7 +85,7 @@ impl Databases {
             id.and_then(|id| by_base.get(&id)).cloned().unwrap_or_default()
         };
         Self {
-            origins: files.iter().zip(facts).map(|(file, facts)| Origin::of(file, facts)).collect(),
+            origins: files.iter().zip(facts).map(origin).collect(),
             heirs: files.iter().map(heirs).collect(),
         }
     }
@@ -146,6 +99,10 @@ impl Databases {
             && origin.file_id == asked.file_id
             && (origin.is_of_one_with(asked) || self.heirs[index].iter().any(is_heir))
     }
+}
+
+fn origin((file, facts): (&DataFile, &FileFacts)) -> Origin {
+    Origin::of(file, || facts.own_guid(file.file_id).and_then(|text| guid_of(text)))
 }
 
 /// Files with pages: data files, then backups from the last one back.
@@ -251,7 +208,7 @@ mod tests {
     use super::*;
     use crate::diagnose::evidence::Evidence;
     use crate::diagnose::verdict::Allocation;
-    use crate::page::address::PageAddress;
+    use crate::page::address::{FileId, PageAddress};
 
     #[test]
     fn an_lsn_is_borne_out_by_its_neighbours_or_the_last_checkpoint() {

@@ -161,7 +161,7 @@ fn asks_owners(file: &DataFile) -> bool {
 }
 
 /// Opens `file`, if it is still the one that was found.
-pub(super) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
+pub(crate) fn open_unchanged(file: &DataFile, open: Open<'_>) -> io::Result<Box<dyn PageSource>> {
     if !file.is_in_its_place()? {
         return Err(io::Error::other("another file was put in its place; scan again"));
     }

@@ -67,8 +67,7 @@ pub(super) fn finish(
     // A stopped scan ends at once; what counts for nothing is not looked into.
     let is_over = is_cut_short || is_in_vain;
     let (settings, progress) = (shared.settings, shared.progress);
-    let transients_seen = &transients;
-    let read = Read::of((discovery, plan), settings, transients_seen, (&open, progress), is_over);
+    let read = Read::of((discovery, plan), settings, &transients, (&open, progress), is_over);
     let Investigated { findings, facts, shifts, consistency, notes: unseen } =
         read.investigate(findings, &mut tallies, known_owners, shared.lost_writes);
     let Settings { weights, geometry, .. } = shared.settings;

@@ -19,21 +19,21 @@ use std::collections::BTreeSet;
 const RUN_PAGES_MAX: usize = 64;
 
 /// A data file and what is remembered of it.
-pub(super) struct Remembered<'a> {
-    pub(super) file: &'a DataFile,
-    pub(super) catalog: &'a CatalogPages,
+pub(crate) struct Remembered<'a> {
+    pub(crate) file: &'a DataFile,
+    pub(crate) catalog: &'a CatalogPages,
 }
 
 impl Remembered<'_> {
     /// Shows the pages of `table` that are still sound; those that are not cost names only.
-    pub(super) fn visit(&self, table: SystemTable, open: Open<'_>, visit: &mut dyn FnMut(&Page)) {
+    pub(crate) fn visit(&self, table: SystemTable, open: Open<'_>, visit: &mut dyn FnMut(&Page)) {
         if let Some(pages) = self.catalog.pages.get(&table) {
             self.visit_sound(pages, Lead::Rows(table), open, visit);
         }
     }
 
     /// Shows the IAM pages that are still sound.
-    pub(super) fn visit_iam(&self, open: Open<'_>, visit: &mut dyn FnMut(IamPage<'_>)) {
+    pub(crate) fn visit_iam(&self, open: Open<'_>, visit: &mut dyn FnMut(IamPage<'_>)) {
         self.visit_sound(&self.catalog.iam_pages, Lead::Iam, open, &mut |page| {
             if let Some(iam) = IamPage::of(page) {
                 visit(iam);

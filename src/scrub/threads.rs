@@ -15,7 +15,7 @@ pub(super) fn pool(threads: usize) -> Option<rayon::ThreadPool> {
 
 /// The same; where there is none to be had, the caller's own thread is the pool. Without one, work
 /// that is shared out would start threads by itself, and panic over it.
-pub(super) fn pool_or_own_thread(threads: usize) -> Option<rayon::ThreadPool> {
+pub(crate) fn pool_or_own_thread(threads: usize) -> Option<rayon::ThreadPool> {
     let own = || rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().ok();
     pool(threads).or_else(own)
 }

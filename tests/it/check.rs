@@ -3,15 +3,22 @@
 
 use crate::damaged::{Page, checked, plan, sales, script, step};
 use crate::formats::is_as_before;
-use crate::harness::pagescrub;
+use crate::harness::{pagescrub, real};
 use pagescrub::check::rule::Rule;
 use pagescrub::consolidate::merge::merge;
 use pagescrub::consolidate::only::only;
 use pagescrub::consolidate::report::database::WayBack;
 use pagescrub::consolidate::report::{RunVerdict, ScrubReport};
+use pagescrub::page::address::PageId;
+use pagescrub::page::allocation::{PfsByte, pfs_page_of};
+use pagescrub::page::checksum::seal;
+use pagescrub::page::header::PageHeader;
+use pagescrub::page::{Page as Bytes, torn};
 use pagescrub::report::{csv, html, jsonl, prometheus, terminal};
 use serde_json::Value;
+use std::fs;
 use std::io;
+use std::path::Path;
 
 /// Rows in a heap that overlap, and a page of an index that nobody refers to.
 fn found() -> ScrubReport {
@@ -166,5 +173,61 @@ fn a_check_is_a_scan_with_one_more_section_and_no_checkpoint() {
         let refused = pagescrub(&[words, &[path, "--checkpoint", ckpt]].concat());
         assert_eq!((refused.code, &*refused.stdout), (2, ""));
         assert!(refused.stderr.contains("leave out --checkpoint"), "{}", refused.stderr);
+    }
+}
+
+/// A real data file in which one page of a clustered index, with one after it, was changed and got
+/// a checksum that is right; what a scan and a check say of it, and the page's id.
+fn of_changed(change: impl Fn(&mut Bytes)) -> (Value, Value, usize) {
+    let is_wanted = |path: &&std::path::PathBuf| path.ends_with("Subtext2.6_655.mdf");
+    let files = real::real_files();
+    let mut pages = real::pages(files.iter().find(is_wanted).expect("it is there"));
+    let is_one = |index: &usize| {
+        let header = PageHeader::of(&pages[*index]);
+        let id = PageId(*index as u32);
+        let pfs = torn::restored(&pages[pfs_page_of(id).0 as usize]);
+        let is_in_use = PfsByte::of(&pfs, id).is_allocated();
+        is_in_use && header.page_type == 1 && header.next_page != 0 && header.slot_count > 2
+    };
+    let changed = (200..pages.len()).find(is_one).expect("there is one");
+    change(&mut pages[changed]);
+    seal(&mut pages[changed]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.mdf");
+    fs::write(&path, bytes_of(&pages)).expect("room");
+    let said = |command| said(command, &path);
+    (said("scan"), said("check"), changed)
+}
+
+fn bytes_of(pages: &[Bytes]) -> Vec<u8> {
+    pages.iter().flat_map(|page| page.bytes().to_vec()).collect()
+}
+
+fn said(command: &str, path: &Path) -> Value {
+    pagescrub(&[command, path.to_str().expect("text"), "--format=json"]).json()
+}
+
+#[test]
+#[cfg_attr(not(real_data), ignore = "PAGESCRUB_REAL_DATA names no folder")]
+fn a_check_finds_what_a_right_checksum_hides_and_says_of_what_it_is() {
+    type Change = fn(&mut Bytes);
+    let ghosts: Change = |page| PageHeader::of_mut(page).ghost_record_count += 1;
+    let no_next: Change = |page| {
+        let header = PageHeader::of_mut(page);
+        (header.next_page, header.next_file) = (0, 0);
+    };
+    for (change, rule, message) in [(ghosts, "P9", 8927), (no_next, "T3", 8936)] {
+        let (scan, check, page) = of_changed(change);
+        assert_eq!((&scan["verdict"], &scan["exit_code"]), (&"clean".into(), &0.into()));
+        assert_eq!((&check["verdict"], &check["exit_code"]), (&"damaged".into(), &1.into()));
+        let suspect = &check["suspects"][0];
+        let said = ["reason", "page_id", "cause"].map(|key| suspect[key].clone());
+        assert_eq!(said, ["inconsistent".into(), page.into(), Value::Null], "{check:#}");
+        assert_eq!(suspect["broken"]["rule"], rule);
+        assert_eq!(suspect["broken"]["dbcc_message"], message);
+        assert!(suspect["table"].is_string() && suspect["index"].is_string(), "{suspect}");
+        let database = &check["consistency"]["databases"][0];
+        assert_eq!(database["broken"][rule], 1);
+        assert_eq!(check["databases"][0]["way_back"], "confirm");
     }
 }

@@ -143,7 +143,7 @@ fn with_check(path: &Path, folder: &TempDir) -> PathBuf {
     report["consistency"] = serde_json::to_value(&checked.consistency).expect("JSON");
     report["suspects"][0]["broken"] =
         serde_json::to_value(&checked.suspects[0].broken).expect("JSON");
-    assert!(report["suspects"][0]["broken"]["rule"] == "P4");
+    assert_eq!(report["suspects"][0]["broken"]["rule"], "P4");
     let path = folder.path().join("checked.json");
     fs::write(&path, report.to_string()).expect("room");
     path

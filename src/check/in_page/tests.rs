@@ -1,3 +1,5 @@
+//! Each rule of one page, broken once.
+
 use super::*;
 use crate::page::address::{FileId, PageId};
 use crate::page::allocation::PfsByte;

@@ -35,7 +35,7 @@ fn system_databases(databases: &[&DatabaseLoss<'_>]) -> Option<Step> {
 
 /// Where a server may have written what is wrong, a backup of it has the same.
 fn confirm(databases: &[DatabaseLoss<'_>]) -> Option<Step> {
-    let has = |database: &&DatabaseLoss<'_>| confirmed(*database).next().is_some();
+    let has = |database: &&DatabaseLoss<'_>| confirmed(database).next().is_some();
     let text = format!(
         "{}: pages that pass their checks and contradict themselves or others. If a server wrote \
          them so, its backups have the same, and page restore brings it back. Restore the newest \

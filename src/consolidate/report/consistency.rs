@@ -149,7 +149,9 @@ impl CheckedDatabase {
 
 fn by_rule(breaches: &[Breach]) -> BTreeMap<Rule, u64> {
     let mut counts = BTreeMap::new();
-    breaches.iter().for_each(|breach| *counts.entry(breach.rule).or_default() += 1);
+    for breach in breaches {
+        *counts.entry(breach.rule).or_default() += 1;
+    }
     counts
 }
 

@@ -1,7 +1,7 @@
 //! What a check of structures found, database by database.
 
 use super::super::terminal::layout::counted;
-use super::super::view::consistency::{Checked, checked};
+use super::super::view::consistency::{Checked, checked, packed};
 use super::safe;
 use crate::consolidate::report::ScrubReport;
 use maud::{Markup, html};
@@ -21,19 +21,19 @@ pub(super) fn section(report: &ScrubReport) -> Markup {
             h2 { "Consistency" small { "rules of the kind that DBCC CHECKDB checks" } }
             @for database in databases.iter().take(DATABASES_MAX) { (one(database)) }
             @if hidden > 0 { p.more { "And " (counted(hidden, "more database")) "." } }
+            @if let Some(packed) = packed(report) { p.more { (packed) "." } }
             p.more { "Never checked: " (never.join("; ")) "." }
         }
     }
 }
 
 fn one(database: &Checked) -> Markup {
-    let Checked { name, what, broken, unsettled, listed, not_checked } = database;
+    let Checked { name, what, broken, unsettled, listed, left_out } = database;
     let hidden = listed.len().saturating_sub(LISTED_MAX) as u64;
     html! {
         h3 { (name) }
         ul.patterns {
             li { (what) }
-            @if broken.is_empty() && unsettled.is_empty() { li { "No rule is broken." } }
             @for rule in broken { li { b { "Broken: " } (rule) } }
             @for rule in unsettled { li { "Broken now, recovery may put it right: " (rule) } }
             @if !listed.is_empty() {
@@ -42,7 +42,7 @@ fn one(database: &Checked) -> Markup {
                     @if hidden > 0 { li.more { "And " (counted(hidden, "more page")) "." } }
                 } }
             }
-            @if !not_checked.is_empty() { li { "Not checked: " (not_checked.join("; ")) } }
+            @if !left_out.is_empty() { li { "Not checked: " (left_out.join("; ")) } }
         }
     }
 }

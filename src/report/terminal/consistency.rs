@@ -1,6 +1,6 @@
 //! What a check of structures found, database by database.
 
-use super::super::view::consistency::{Checked, checked};
+use super::super::view::consistency::{Checked, checked, packed};
 use super::BOLD;
 use super::layout::{Look, counted};
 use crate::consolidate::report::ScrubReport;
@@ -19,18 +19,18 @@ pub(super) fn write(report: &ScrubReport, look: Look, out: &mut dyn Write) -> io
         0 => {}
         hidden => writeln!(out, "  ... and {} (-v)", counted(hidden as u64, "more database"))?,
     }
+    if let Some(packed) = packed(report) {
+        look.paragraph(&format!("  {packed}"), 4, out)?;
+    }
     let never = report.consistency.iter().flat_map(|consistency| &consistency.never_checked);
     let never: Vec<&str> = never.map(|what| &**what).collect();
     look.paragraph(&format!("  Never checked: {}", never.join("; ")), 4, out)
 }
 
 fn block(database: &Checked, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Checked { name, what, broken, unsettled, listed, not_checked } = database;
+    let Checked { name, what, broken, unsettled, listed, left_out } = database;
     look.paragraph(&format!("  {name}: {what}"), 4, out)?;
     let mut line = |text: String| look.paragraph(&format!("    {text}"), 6, out);
-    if broken.is_empty() && unsettled.is_empty() {
-        line("no rule is broken".to_owned())?;
-    }
     broken.iter().try_for_each(|rule| line(format!("broken: {rule}")))?;
     let now = "broken now, recovery may put it right";
     unsettled.iter().try_for_each(|rule| line(format!("{now}: {rule}")))?;
@@ -40,8 +40,8 @@ fn block(database: &Checked, look: Look, out: &mut dyn Write) -> io::Result<()> 
         0 => {}
         hidden => line(format!("  ... and {} (-v)", counted(hidden as u64, "more page")))?,
     }
-    if not_checked.is_empty() {
+    if left_out.is_empty() {
         return Ok(());
     }
-    line(format!("not checked: {}", not_checked.join("; ")))
+    line(format!("not checked: {}", left_out.join("; ")))
 }

@@ -12,7 +12,7 @@ use crate::report::terminal::layout::{counted, number};
 pub(in crate::report) struct Checked {
     /// `sales (sales.mdf)`.
     pub(in crate::report) name: String,
-    /// `1,234 pages with 56,789 records, 90 allocation units`.
+    /// `1,234 pages with 56,789 records, 90 allocation units held against each other`.
     pub(in crate::report) what: String,
     /// Rules that are broken, each with how often.
     pub(in crate::report) broken: Vec<String>,
@@ -21,14 +21,23 @@ pub(in crate::report) struct Checked {
     /// The first of the latter, page by page.
     pub(in crate::report) listed: Vec<String>,
     /// What was not checked.
-    pub(in crate::report) not_checked: Vec<String>,
+    pub(in crate::report) left_out: Vec<String>,
 }
 
-/// Of each database that was checked; `None` if none was to be.
+/// Of each database that was checked, those first that break rules; `None` if none was to be.
 pub(in crate::report) fn checked(report: &ScrubReport) -> Option<Vec<Checked>> {
     let names = Names::of(report);
-    let consistency = report.consistency.as_ref()?;
-    Some(consistency.databases.iter().map(|database| Checked::of(database, &names)).collect())
+    let mut databases: Vec<&CheckedDatabase> =
+        report.consistency.as_ref()?.databases.iter().collect();
+    databases.sort_by_key(|database| (database.broken.is_empty(), database.unsettled.is_empty()));
+    Some(databases.iter().map(|database| Checked::of(database, &names)).collect())
+}
+
+/// What was to be checked and is in no database above.
+pub(in crate::report) fn packed(report: &ScrubReport) -> Option<String> {
+    let packed = report.files.iter().filter(|file| file.is_packed()).count() as u64;
+    let why = "not checked, because their pages were not unpacked (--deep)";
+    (packed > 0).then(|| format!("{} {why}", counted(packed, "compressed backup")))
 }
 
 /// `clean` says this of the rules as well.
@@ -54,17 +63,19 @@ impl Checked {
             (counted(database.pages, "page"), counted(database.records, "record"));
         let units = counted(database.units, "allocation unit");
         let rules = |(rule, count): (&Rule, &u64)| rule_words(*rule, *count);
-        let mut not_checked: Vec<String> =
+        let mut left_out: Vec<String> =
             database.not_checked.iter().map(|(what, n)| not_checked_words(*what, *n)).collect();
-        let left_out = counted(database.left_out, "broken rule");
-        not_checked.extend((database.left_out > 0).then(|| format!("{left_out} not listed")));
+        let is_sound = database.broken.is_empty() && database.unsettled.is_empty();
+        let sound = if is_sound { "; no rule is broken" } else { "" };
+        let more = counted(database.left_out, "broken rule");
+        left_out.extend((database.left_out > 0).then(|| format!("{more} not listed")));
         Self {
             name: name(database, names),
-            what: format!("{pages} with {records}, {units} held against each other"),
+            what: format!("{pages} with {records}, {units} held against each other{sound}"),
             broken: database.broken.iter().map(rules).collect(),
             unsettled: database.unsettled.iter().map(rules).collect(),
             listed: database.unsettled_listed.iter().map(listed_words).collect(),
-            not_checked,
+            left_out,
         }
     }
 }
@@ -105,9 +116,7 @@ fn not_checked_words(what: NotChecked, n: u64) -> String {
         }
         NotChecked::PagesNotSound => ("page", " suspect or not read"),
         NotChecked::IncompleteDatabases => {
-            return "all but single pages: not all of its files are here, or its backup leaves \
-                    pages out"
-                .to_owned();
+            return "rules that need all of its files or pages, which are not all here".to_owned();
         }
         NotChecked::DatabasesWithoutCatalog => {
             return "what its system tables would tell, which could not be read".to_owned();

@@ -166,8 +166,10 @@ impl View<'_> {
             to.owner_sums.add(place.page, PageHeader::of(page));
         }
         if self.is_checked {
-            let pfs = self.interval.as_ref().and_then(|interval| interval.pfs_byte(place.page));
-            pfs.into_iter().for_each(|pfs| to.collected.add(page, place, pfs));
+            let interval = self.interval.as_ref();
+            if let Some(pfs) = interval.and_then(|interval| interval.pfs_byte(place.page)) {
+                to.collected.add(page, place, pfs);
+            }
         }
         if self.has_relatives {
             to.seen.extend(Seen::of(page, place).map(|seen| (place.page, seen)));

@@ -3,12 +3,11 @@
 //! read in order at the end.
 
 use super::kin::Relatives;
-use crate::catalog::SystemTable;
+use crate::catalog::rewritten::{is_rewritten_by_attach, is_without_lsn};
 use crate::discover::DataFile;
 use crate::discover::paths::explain;
 use crate::page::Page;
-use crate::page::address::{FileId, PageAddress, PageId};
-use crate::page::allocation::BOOT_PAGE;
+use crate::page::address::{PageAddress, PageId};
 use crate::page::header::{Lsn, PageHeader, Protection};
 use crate::scrub::lock;
 use bytemuck::{Pod, Zeroable};
@@ -23,8 +22,6 @@ const OF_FREE: u64 = 4;
 /// The most that it may take of a file system that is memory.
 #[cfg(target_os = "linux")]
 const IN_MEMORY_BYTES_MAX: u64 = 64 << 20;
-/// In the primary file: a page that attaching the file rewrites.
-const REWRITTEN: PageAddress = PageAddress { file: FileId(1), page: PageId(32) };
 
 /// A page in use that passed its check: its LSN, and what tells its content. Zeros where there is
 /// none.
@@ -49,12 +46,10 @@ impl Seen {
     /// those that it wrote without logging, which carry (0:0:1).
     pub(in crate::scrub) fn of(page: &Page, place: PageAddress) -> Option<Self> {
         let header = PageHeader::of(page);
-        let is_boot = place == PageAddress::new(FileId(1), BOOT_PAGE);
-        if place.page == PageId(0) || is_boot || header.lsn_vlf == 0 {
+        if is_without_lsn(header, place) {
             return None;
         }
-        let is_rewritten =
-            place == REWRITTEN || SystemTable::of(header) == Some(SystemTable::SysPruFiles);
+        let is_rewritten = is_rewritten_by_attach(header, place);
         let has_checksum = header.protection() == Protection::Checksum;
         let mark = |mark: u16, is_set: bool| if is_set { mark } else { 0 };
         Some(Self {
