@@ -64,7 +64,7 @@ fn check_header(header: &PageHeader, place: PageAddress, pfs: PfsByte) -> Result
     let is_of_pages_in_use = kind.is_of_pages_in_use() || header.is_server_configuration();
     let breaks = [
         (Rule::H1, !header.is_sane() || header.reserved != [0; 32]),
-        (Rule::H2, header.level != 0 && kind != PageType::Index),
+        (Rule::H2, header.level != 0 && kind != PageType::Index && is_of_pages_in_use),
         (Rule::H3, !is_of_pages_in_use),
         (Rule::H4, kind.has_fixed_place() && fixed != Some(kind)),
         (Rule::H4, fixed.is_some() && header.object_id != FIXED_OBJECT_ID),

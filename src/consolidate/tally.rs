@@ -97,8 +97,8 @@ impl Coverage {
         }
     }
 
-    /// A page that was counted with this verdict, a good or a free one, is suspect after all. False if there
-    /// is none, so that it cannot be.
+    /// A page that was counted with this verdict, a good or a free one, is suspect after all. False
+    /// if there is none, so that it cannot be.
     pub fn suspect_after_all(&mut self, verdict: &Verdict) -> bool {
         let counts: &mut [&mut u64] = match verdict {
             Verdict::IntactChecksum => &mut [&mut self.intact, &mut self.intact_checksum],

@@ -44,7 +44,7 @@ pub(super) fn fill(layout: &Layout, page: &mut Page, unit: UnitIndex) {
 fn rows_of(layout: &Layout, unit: UnitIndex) -> (usize, Vec<Vec<u8>>) {
     match unit {
         SYSALLOCUNITS => (65, all().map(|unit| allocation_unit(layout, unit)).collect()),
-        SYSROWSETS => (53, all().filter(|unit| unit.is_in_row()).map(rowset).collect()),
+        SYSROWSETS => (53, in_row().map(rowset).collect()),
         SYSSCHOBJS => (44, in_row().filter(|unit| unit.index_id <= 1).map(object).collect()),
         SYSIDXSTATS => (35, in_row().map(index).collect()),
         SYSCLSOBJS => (27, SCHEMAS.iter().map(|&(id, name)| schema(id, name)).collect()),
@@ -53,13 +53,13 @@ fn rows_of(layout: &Layout, unit: UnitIndex) -> (usize, Vec<Vec<u8>>) {
     }
 }
 
-/// All units that there are, that of page 12 too, which has no name here.
+/// All units that there are, that of page 12 too.
 fn all() -> impl Iterator<Item = &'static Unit> {
     UNITS.iter().chain([&SPECIAL_UNIT])
 }
 
 fn in_row() -> impl Iterator<Item = &'static Unit> {
-    UNITS.iter().filter(|unit| unit.is_in_row())
+    all().filter(|unit| unit.is_in_row())
 }
 
 fn allocation_unit(layout: &Layout, unit: &Unit) -> Vec<u8> {

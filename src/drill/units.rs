@@ -76,7 +76,7 @@ pub(super) const UNITS: [Unit; 13] = [
 
 /// The heap whose IAM page is page 12. Here it has no other one.
 pub(super) const SPECIAL_UNIT: Unit =
-    Unit { shape: Shape::Heap, index_id: 0, ..system(8, 0, "sysfiles1", 12, 0) };
+    Unit { shape: Shape::Heap, index_id: 0, index_name: "", ..system(8, 0, "sysfiles1", 12, 0) };
 
 const fn system(object_id: u32, index: u16, name: &'static str, iam: u32, page: u32) -> Unit {
     Unit {

@@ -18,7 +18,8 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Of `file`; `by_catalog` says what its own catalog has as its GUID, where page 0 does not tell.
+    /// Of `file`; `by_catalog` says what its own catalog has as its GUID, where page 0 does not
+    /// tell.
     pub(crate) fn of(file: &DataFile, by_catalog: impl FnOnce() -> Option<Guid>) -> Self {
         let header = file.header.as_ref();
         let set = file.part.as_ref().map(Part::set);

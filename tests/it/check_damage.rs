@@ -26,11 +26,11 @@ fn databases() -> Vec<Anatomy> {
 /// told with it.
 fn assert_found(databases: &[Anatomy], kind: &Kind, beside_max: usize) -> Result<(), String> {
     let (name, make) = kind;
-    let mut made = 0;
+    let mut times = 0;
     for seed in 0..SEEDS {
         let mut scene = Scene::new(&databases[seed as usize % databases.len()], seed);
         let Some(expected) = make(&mut scene) else { continue };
-        made += 1;
+        times += 1;
         let told = checked(&scene.database);
         // What nothing protects may fail its own check, and that is told elsewhere.
         let is_seen = |page| scene.database.sound(page).is_some() || !scene.is_in_use(page);
@@ -42,7 +42,7 @@ fn assert_found(databases: &[Anatomy], kind: &Kind, beside_max: usize) -> Result
             return Err(format!("{name}, seed {seed}: {expected:?}\nbut {told:?}"));
         }
     }
-    if made < 10 { Err(format!("{name} was made {made} times")) } else { Ok(()) }
+    if times < 10 { Err(format!("{name} was made {times} times")) } else { Ok(()) }
 }
 
 #[test]

@@ -123,7 +123,9 @@ impl Database {
     pub fn cut(&mut self) {
         let last = self.pages.pop_last().map(|(place, _)| place);
         let file = self.files.iter_mut().find(|file| Some(file.id) == last.map(|place| place.file));
-        file.into_iter().for_each(|file| file.end -= 1);
+        if let Some(file) = file {
+            file.end -= 1;
+        }
     }
 
     /// What the PFS page says of `place`.
@@ -163,7 +165,9 @@ impl Pages for Database {
         for page in first.page.0..first.page.0.saturating_add(pages) {
             let place = PageAddress::new(first.file, PageId(page));
             let stored = self.pages.get(&place).filter(|stored| stored.is_sound);
-            stored.into_iter().for_each(|stored| visit(place, &stored.page));
+            if let Some(stored) = stored {
+                visit(place, &stored.page);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! PFS, GAM, SGAM and IAM pages.
 
+#![allow(clippy::unnecessary_wraps, reason = "all kinds have one signature")]
+
 use super::{ALLOCATED, Expected, IAM, Kind, MIXED, Scene, at, gam_bit, pages_of, put_address};
 use pagescrub::check::rule::Rule;
 use pagescrub::page::address::PageAddress;

@@ -68,7 +68,7 @@ impl Anatomy {
             |place: &&PageAddress| pages_of(**place).any(|page| database.pfs_byte(page).is_mixed());
         let mixed = extents.iter().filter(is_mixed).copied().collect();
         let free = extents.iter().filter(|place| gam_bit(&database, **place, 0)).copied().collect();
-        Self { units, singles, iam_pages, uniform, mixed, free, owned, database }
+        Self { database, units, singles, iam_pages, uniform, mixed, free, owned }
     }
 }
 

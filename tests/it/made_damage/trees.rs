@@ -212,7 +212,7 @@ fn blob_id(scene: &mut Scene<'_>) -> Option<Expected> {
     let is_text = |scene: &Scene<'_>, page| {
         let page = scene.database.page(page);
         let is_text = (3..=4).contains(&PageHeader::of(&page).page_type);
-        is_text && Slots::of(&page).all().filter_map(Blob::of).next().is_some()
+        is_text && Slots::of(&page).all().find_map(Blob::of).is_some()
     };
     let place = scene.pick_of(&scene.sound.owned, is_text)?;
     let page = scene.database.page(place);
