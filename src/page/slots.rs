@@ -134,13 +134,18 @@ impl<'a> Slots<'a> {
     pub fn are_compressed(self) -> bool {
         let has_rows =
             matches!(PageType::of(self.header.page_type), PageType::Data | PageType::Index);
-        // What is no record may have any first byte; and one record, or one slot that leads into
-        // another, must not hide a page from who checks it.
-        let records = || self.all().filter(|slot| usize::from(slot.offset) >= ROWS_BEGIN);
-        let compressed = || records().filter(|slot| slot.status() & IS_COMPRESSED != 0).count();
         has_rows
-            && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0
-                || 2 * compressed() > records().count())
+            && (self.header.type_flag_bits & PAGE_IS_COMPRESSED != 0 || self.most_are_compressed())
+    }
+
+    /// What is no record may have any first byte; and one record, or one slot that leads into
+    /// another, must not hide a page from who checks it.
+    fn most_are_compressed(self) -> bool {
+        let records = self.all().filter(|slot| usize::from(slot.offset) >= ROWS_BEGIN);
+        let (all, compressed) = records.fold((0, 0), |(all, compressed), slot| {
+            (all + 1, compressed + u32::from(slot.status() & IS_COMPRESSED))
+        });
+        2 * compressed > all
     }
 
     /// Records are padded to so many bytes.

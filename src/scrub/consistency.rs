@@ -16,7 +16,7 @@ use crate::consolidate::findings::{Finding, SUSPECTS_MAX};
 use crate::diagnose::verdict::{SuspectReason, Verdict};
 use crate::discover::backup::Part;
 use crate::page::address::{FileId, PageAddress};
-use crate::page::allocation::pfs_page_of;
+use crate::page::allocation::{BOOT_PAGE, pfs_page_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found.
@@ -137,13 +137,12 @@ impl Database<'_> {
     }
 
     /// The page of `breach` as a suspect. What is not there is told of the PFS page that should
-    /// tell of it.
+    /// tell of it; and of the boot page, if not even its file is there.
     fn suspect(breach: Breach, pages: &CheckedPages<'_>) -> Option<(Finding, Verdict)> {
-        let place = if pages.has(breach.place) {
-            breach.place
-        } else {
-            PageAddress::new(breach.place.file, pfs_page_of(breach.place.page))
-        };
+        let pfs = PageAddress::new(breach.place.file, pfs_page_of(breach.place.page));
+        let boot = PageAddress::new(FileId(1), BOOT_PAGE);
+        let mut places = [breach.place, pfs, boot].into_iter().filter(|place| pages.has(*place));
+        let place = places.next()?;
         let (index, page, allocation, verdict) = pages.judged(place)?;
         let other = if place == breach.place { breach.other } else { Some(breach.place) };
         let reason = SuspectReason::Inconsistent(Breach { place, other, ..breach });
