@@ -5,6 +5,7 @@ use super::rule::Rule;
 use super::table::{self, Table};
 use super::unit_pages::IN_ROW;
 use super::{Breach, Pages};
+use crate::catalog::SystemTable;
 use crate::catalog::object::ObjectKind;
 use crate::catalog::rows::{AllocationUnit, Index, Row, Rowset};
 use crate::page::Page;
@@ -16,10 +17,6 @@ use crate::page::kind::PageType;
 use crate::page::record::Record;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The units of the three tables: `m_indexId << 48 | m_objId << 16`.
-const SYSALLOCUNITS: u64 = 7 << 16;
-const SYSROWSETS: u64 = 5 << 16;
-const SYSIDXSTATS: u64 = 1 << 48 | 54 << 16;
 /// `type` in sysallocunits of a unit whose object was dropped: its pages are given back later.
 pub(super) const DROPPED: u8 = 0;
 
@@ -66,18 +63,25 @@ pub fn read(pages: &dyn Pages, tell: &mut dyn FnMut(Breach)) -> Option<Vec<Unit>
     let is_boot = |page: &Page| PageHeader::of(page).page_type == PageType::Boot.m_type();
     let boot = pages.sound(boot_at).filter(is_boot)?;
     let first = BootPage::of(&boot).first_system_page;
-    let mut table = Table { pages, unit: SYSALLOCUNITS, tell };
+    let mut table = Table { pages, unit: unit_of(SystemTable::SysAllocUnits), tell };
     let (units, last) = rows::<AllocationUnit>(&mut table, first, boot_at)?;
     if edges(&mut table, &units)? != (first, last) {
         return table.stop(last, boot_at);
     }
-    let rowsets: Rows<Rowset> = rows_of_unit(pages, tell, SYSROWSETS, &units)?;
-    let indexes: Rows<Index> = rows_of_unit(pages, tell, SYSIDXSTATS, &units)?;
+    let rowsets: Rows<Rowset> =
+        rows_of_unit(pages, tell, unit_of(SystemTable::SysRowsets), &units)?;
+    let indexes: Rows<Index> =
+        rows_of_unit(pages, tell, unit_of(SystemTable::SysIdxStats), &units)?;
     tell_contradictions(&units, &rowsets, tell);
     let seconds = rowsets.iter().filter(|(_, (_, rowset))| rowset.partition > 1);
     let partitioned = seconds.map(|(_, (_, row))| (row.object_id, row.index_id)).collect();
     let join = Join { rowsets, indexes, partitioned };
     Some(units.into_iter().map(|(id, (at, row))| join.unit(id, at, &row)).collect())
+}
+
+/// The unit of a table that is in the same one in all releases.
+fn unit_of(table: SystemTable) -> u64 {
+    table.units()[0]
 }
 
 /// Rows by their keys, each with the page that it is on.

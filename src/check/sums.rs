@@ -8,7 +8,7 @@
 
 use crate::catalog::owners::interchangeable;
 use crate::page::Page;
-use crate::page::address::{FileId, PageAddress, PageId};
+use crate::page::address::PageAddress;
 use crate::page::blob::{Blob, Pointer, pointers};
 use crate::page::header::PageHeader;
 use crate::page::kind::PageType;
@@ -190,8 +190,8 @@ impl Sums {
         self.pages += 1;
         self.records += u64::from(records);
         let PageSums { sums, mut level, first, last } = of_rows;
-        let next = link(header.next_file, header.next_page);
-        let previous = link(header.prev_file, header.prev_page);
+        let next = header.next();
+        let previous = header.previous();
         level.pages = 1;
         level.empty = u64::from(header.slot_count == 0);
         level.places = of_page(place);
@@ -288,11 +288,6 @@ impl Level {
         self.child_places = self.child_places.wrapping_add(other.child_places);
         self.beside = self.beside.wrapping_add(other.beside);
     }
-}
-
-/// The page that `file` and `page` of a header name; (0:0) is none.
-pub fn link(file: u16, page: u32) -> Option<PageAddress> {
-    ((file, page) != (0, 0)).then(|| PageAddress::new(FileId(file), PageId(page)))
 }
 
 /// A number for a page.

@@ -2,7 +2,6 @@
 //! that its root leads to.
 
 use super::rule::Rule;
-use super::sums::link;
 use super::{Breach, Pages};
 use crate::catalog::owners::is_same_unit;
 use crate::page::Page;
@@ -35,11 +34,11 @@ impl Table<'_> {
             let header = PageHeader::of(&page);
             let is_leaf = header.level == 0 && is(&page, PageType::Data);
             // Each page has one before it, so that the links cannot lead round.
-            let is_linked = link(header.prev_file, header.prev_page) == before;
+            let is_linked = header.previous() == before;
             if !is_leaf || !is_linked || !visit(place, &page) {
                 return self.stop(place, from);
             }
-            let Some(next) = link(header.next_file, header.next_page) else { return Some(place) };
+            let Some(next) = header.next() else { return Some(place) };
             (before, place) = (Some(place), next);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Breach;
 use super::rule::Rule;
-use super::unit_pages::{Broken, Look, Unit, neighbours};
+use super::unit_pages::{Broken, Look, Unit};
 use crate::page::address::PageAddress;
 use crate::page::header::PageHeader;
 use crate::page::slots::{Slot, Slots};
@@ -35,7 +35,7 @@ pub(super) fn check(unit: &Unit, look: &Look<'_>, broken: &mut Broken) -> BTreeS
     let mut nodes = HashMap::new();
     let unseen = look.own_pages(unit, broken, &mut |place, page| {
         let header = PageHeader::of(page);
-        let (previous, next) = neighbours(header);
+        let (previous, next) = (header.previous(), header.next());
         let level = unit.true_level(header.page_type, header.level);
         let slots = Slots::of(page);
         let children =

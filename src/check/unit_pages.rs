@@ -2,7 +2,7 @@
 //! by page (docs/check.md, sections "Trees", "Heaps", "LOB values").
 
 use super::rule::Rule;
-use super::sums::{Level, UnitSums, link, of_page};
+use super::sums::{Level, UnitSums, of_page};
 use super::{Breach, Pages};
 use crate::catalog::owners::is_same_unit;
 use crate::page::Page;
@@ -164,9 +164,4 @@ impl Look<'_> {
         }
         unseen
     }
-}
-
-/// The neighbours that a header names: before and after.
-pub(super) fn neighbours(header: &PageHeader) -> (Option<PageAddress>, Option<PageAddress>) {
-    (link(header.prev_file, header.prev_page), link(header.next_file, header.next_page))
 }

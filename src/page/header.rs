@@ -138,6 +138,16 @@ impl PageHeader {
         PageAddress::new(FileId(self.file_id), PageId(self.page_id))
     }
 
+    /// `m_prevPage`: the page before it; (0:0) is none.
+    pub fn previous(&self) -> Option<PageAddress> {
+        link(self.prev_file, self.prev_page)
+    }
+
+    /// `m_nextPage`: the page after it; (0:0) is none.
+    pub fn next(&self) -> Option<PageAddress> {
+        link(self.next_file, self.next_page)
+    }
+
     /// `m_lsn`.
     pub fn lsn(&self) -> Lsn {
         Lsn { vlf: self.lsn_vlf, block: self.lsn_block, slot: self.lsn_slot }
@@ -186,6 +196,10 @@ impl PageHeader {
     pub fn allocation_unit_id(&self) -> u64 {
         u64::from(self.index_id) << 48 | u64::from(self.object_id) << 16
     }
+}
+
+fn link(file: u16, page: u32) -> Option<PageAddress> {
+    ((file, page) != (0, 0)).then(|| PageAddress::new(FileId(file), PageId(page)))
 }
 
 impl From<Lsn> for String {

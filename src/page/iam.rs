@@ -67,7 +67,7 @@ impl<'a> IamPage<'a> {
     /// Pages of mixed extents that belong to the unit, in any file. Only the first page of a chain
     /// has some.
     pub fn single_pages(self) -> impl Iterator<Item = PageAddress> {
-        self.slots().into_iter().filter(|place| place.file != FileId(0))
+        self.slots().into_iter().filter(|place| has_file(*place))
     }
 
     /// The places for them; those that are not used name file 0.
@@ -82,14 +82,12 @@ impl<'a> IamPage<'a> {
 
     /// The page before it in the chain.
     pub fn previous(self) -> Option<PageAddress> {
-        let header = PageHeader::of(self.page);
-        link(header.prev_file, header.prev_page)
+        PageHeader::of(self.page).previous().filter(|place| has_file(*place))
     }
 
     /// The page after it in the chain.
     pub fn next(self) -> Option<PageAddress> {
-        let header = PageHeader::of(self.page);
-        link(header.next_file, header.next_page)
+        PageHeader::of(self.page).next().filter(|place| has_file(*place))
     }
 
     /// The pages before and after it in the chain.
@@ -131,8 +129,9 @@ impl<'a> IamPage<'a> {
     }
 }
 
-fn link(file: u16, page: u32) -> Option<PageAddress> {
-    (file != 0).then(|| PageAddress::new(FileId(file), PageId(page)))
+/// What names file 0 leads nowhere.
+fn has_file(place: PageAddress) -> bool {
+    place.file != FileId(0)
 }
 
 #[cfg(test)]

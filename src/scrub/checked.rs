@@ -4,7 +4,7 @@
 use super::consistency::Found;
 use super::leads::Remembered;
 use super::primaries::Primaries;
-use super::tally::FileTally;
+use super::tally::{FileTally, add_suspects};
 use super::{Open, names};
 use crate::check::Breach;
 use crate::check::outcome::Outcome;
@@ -23,11 +23,7 @@ pub(super) fn count(
         return findings;
     }
     let mut findings = Findings::from(findings);
-    for (finding, verdict) in found.suspects.drain(..) {
-        if tallies[finding.file].coverage.suspect_after_all(&verdict) {
-            findings.add(finding);
-        }
-    }
+    add_suspects(found.suspects.drain(..), tallies, &mut findings);
     findings.into_list()
 }
 

@@ -8,6 +8,7 @@ use super::wrong_owners::Scanned;
 use super::wrong_owners::doubt;
 use crate::backup::BackupKind;
 use crate::check::Breach;
+use crate::check::collected::Collected;
 use crate::check::database::{self, Given};
 use crate::check::outcome::{NotChecked, Outcome};
 use crate::check::rule::Rule;
@@ -28,14 +29,15 @@ pub(super) struct Found {
     pub(super) suspects: Vec<(Finding, Verdict)>,
 }
 
-/// Checks each database of `scanned`.
-pub(super) fn find(scanned: &Scanned<'_>) -> Found {
+/// Checks each database of `scanned`, of the files of which this was `collected`.
+pub(super) fn find(scanned: &Scanned<'_>, mut collected: Vec<Collected>) -> Found {
     let mut found = Found::default();
     for (primary, members) in databases(scanned) {
         if scanned.stop.ends_looking() {
             break;
         }
-        let checked = Database { primary, members, scanned }.check(&mut found.suspects);
+        let checked = Database { primary, members, scanned };
+        let checked = checked.check(&mut collected, &mut found.suspects);
         found.outcomes.push(checked);
     }
     found
@@ -61,15 +63,19 @@ struct Database<'a> {
 }
 
 impl Database<'_> {
-    fn check(&self, suspects: &mut Vec<(Finding, Verdict)>) -> (usize, Outcome) {
+    fn check(
+        &self,
+        collected: &mut [Collected],
+        suspects: &mut Vec<(Finding, Verdict)>,
+    ) -> (usize, Outcome) {
         let scanned = self.scanned;
         let mut outcome = Outcome::default();
         let (mut sums, mut known) = (Sums::default(), Vec::new());
         for member in &self.members {
-            let collected = &scanned.tallies[*member].collected;
-            sums.merge(collected.sums.clone());
-            known.extend(collected.broken.iter().copied());
-            outcome.left_out += collected.left_out;
+            let of_file = std::mem::take(&mut collected[*member]);
+            sums.merge(of_file.sums);
+            known.extend(of_file.broken);
+            outcome.left_out += of_file.left_out;
         }
         (outcome.pages, outcome.records) = (sums.pages, sums.records);
         sums.join_parents();

@@ -11,7 +11,7 @@ use super::leads::Remembered;
 use super::lost_writes::{LostWrites, Shown};
 use super::names;
 use super::primaries::Primaries;
-use super::tally::FileTally;
+use super::tally::{FileTally, add_suspects};
 use super::wrong_owners::{self, Scanned};
 use super::{Open, Progress, Settings, checked, consistency, context, copies};
 use super::{facts, holes, places, shifts};
@@ -144,8 +144,11 @@ impl<'a> Read<'a> {
             return (Vec::new(), findings);
         }
         self.progress.looking_into("what pages say of each other");
+        let collected = tallies.iter_mut().map(|tally| std::mem::take(&mut tally.collected));
+        let collected = collected.collect();
         let files = remembered(&self.discovery.files, tallies);
-        let mut found = consistency::find(&self.scanned(&files, primaries, tallies, &findings));
+        let scanned = self.scanned(&files, primaries, tallies, &findings);
+        let mut found = consistency::find(&scanned, collected);
         let findings = checked::count(&mut found, tallies, findings);
         (found.outcomes, findings)
     }
@@ -199,11 +202,7 @@ impl<'a> Read<'a> {
 
 /// Adds what copies show: pages that were counted as intact and are stale, and notes.
 fn add_shown(shown: &mut Shown, tallies: &mut [FileTally], findings: &mut Findings) {
-    for (finding, verdict) in shown.stale.drain(..) {
-        if tallies[finding.file].coverage.suspect_after_all(&verdict) {
-            findings.add(finding);
-        }
-    }
+    add_suspects(shown.stale.drain(..), tallies, findings);
     for (file, note) in shown.notes.drain(..) {
         tallies[file].parted.push(note);
     }

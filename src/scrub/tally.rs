@@ -9,6 +9,7 @@ use crate::check::collected::Collected;
 use crate::consolidate::findings::{Finding, Findings};
 use crate::consolidate::tally::Coverage;
 use crate::consolidate::throughput::StageLatencies;
+use crate::diagnose::verdict::Verdict;
 use crate::discover::FileKind;
 use crate::plan::{DoneRanges, PlannedFile};
 use serde::{Deserialize, Serialize};
@@ -181,6 +182,19 @@ impl FileTally {
             self.flagless.drain(..).for_each(|finding| findings.add(finding));
         }
         self
+    }
+}
+
+/// Counts pages that were taken for something else as suspects, and adds them to `findings`.
+pub(super) fn add_suspects(
+    found: impl IntoIterator<Item = (Finding, Verdict)>,
+    tallies: &mut [FileTally],
+    findings: &mut Findings,
+) {
+    for (finding, verdict) in found {
+        if tallies[finding.file].coverage.suspect_after_all(&verdict) {
+            findings.add(finding);
+        }
     }
 }
 

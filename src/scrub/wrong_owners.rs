@@ -18,7 +18,7 @@ use super::Stop;
 use super::known_owners::KnownOwners;
 use super::leads::Remembered;
 use super::primaries::Primaries;
-use super::tally::FileTally;
+use super::tally::{FileTally, add_suspects};
 use crate::consolidate::findings::{Finding, Findings, SUSPECTS_MAX};
 use crate::consolidate::transient::Transient;
 use crate::diagnose::verdict::{SuspectReason, Verdict};
@@ -154,13 +154,8 @@ pub(super) fn count(
     }
     let mut findings = Findings::from(findings);
     for Found { file, suspects, unproven } in found {
-        let tally = &mut tallies[file];
-        for (finding, verdict) in suspects {
-            if tally.coverage.suspect_after_all(&verdict) {
-                findings.add(finding);
-            }
-        }
-        tally.unproven_owners = unproven;
+        add_suspects(suspects, tallies, &mut findings);
+        tallies[file].unproven_owners = unproven;
     }
     findings.into_list()
 }
